@@ -1,0 +1,56 @@
+"""A folder of ads, in any layout, read into an `AdDataset`."""
+
+from pathlib import Path
+
+from competition.datasets import taac2021, table
+from competition.datasets.base import AdDataset
+from competition.datasets.problems import Problems
+from competition.errors import DatasetError
+
+__all__ = ["load_dataset", "read_dataset"]
+
+SHOWN = 5
+
+
+def read_dataset(root: Path, problems: Problems) -> AdDataset:
+    """Read a folder in the layout that it shows; what is wrong goes to `problems`.
+
+    Raises
+    ------
+    DatasetError
+        If the folder has no known layout, or its competition.toml cannot be understood.
+    """
+    if not root.is_dir():
+        raise DatasetError(f"There is no folder {root}. Pass the folder that holds the ads.")
+    if (root / table.CONFIG).is_file():
+        return table.read(root, problems)
+    if (root / taac2021.TAG_LIST).is_file() or (root / taac2021.GROUND_TRUTH).is_file():
+        return taac2021.read(root, problems)
+    hint = ""
+    if (root / "dataset" / taac2021.TAG_LIST).is_file():
+        hint = f" Did you mean {root / 'dataset'}?"
+    raise DatasetError(
+        f"{root} has no known layout: it holds neither {table.CONFIG} nor {taac2021.TAG_LIST} "
+        f"and {taac2021.GROUND_TRUTH}.{hint} The README shows how to write a {table.CONFIG}."
+    )
+
+
+def load_dataset(root: Path) -> AdDataset:
+    """Read a folder of ads.
+
+    Raises
+    ------
+    DatasetError
+        If anything in it is malformed; the message shows the first faults.
+    """
+    problems = Problems()
+    dataset = read_dataset(root, problems)
+    errors = problems.errors
+    if errors:
+        shown = "\n".join(f"  {problem}" for problem in errors[:SHOWN])
+        more = f"\n  ... and {len(errors) - SHOWN} more" if len(errors) > SHOWN else ""
+        raise DatasetError(
+            f"{root} cannot be used as it stands, {len(errors)} error(s):\n{shown}{more}\n"
+            f"`python -m competition check {root}` lists everything."
+        )
+    return dataset

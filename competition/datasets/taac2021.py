@@ -1,0 +1,242 @@
+"""Layout `taac2021`: the folders of the Tencent 2021 video-ads competition, or demo ads."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from competition.datasets.base import AdDataset, Input, InputKind, SubmissionSpec, Tag
+from competition.datasets.problems import Problems
+from competition.datasets.reading import facts_column, is_utf8, printable, read_csv
+
+GROUND_TRUTH = Path("tagging", "GroundTruth", "tagging_info.txt")
+TAG_LIST = Path("label_id.txt")
+SPLIT_FOLDERS = {
+    "train": Path("tagging", "tagging_dataset_train_5k"),
+    "test": Path("tagging", "tagging_dataset_test_5k"),
+}
+FACTS = "facts.csv"
+# Made by `competition demo`: says so, and holds the truth of the test ads.
+DEMO_CARD = Path("demo.json")
+TRUTH = Path("truth", "tagging_info.txt")
+
+# input name, kind, folder below the split's folder, ending
+MEDIA: tuple[tuple[str, InputKind, str, str], ...] = (
+    ("frames", "array", "video_npy/Youtube8M/tagging", ".npy"),
+    ("sound", "array", "audio_npy/Vggish/tagging", ".npy"),
+    ("cover", "image", "image_jpg/tagging", ".jpg"),
+)
+TEXT_FOLDER = "text_txt/tagging"
+TEXTS = {"ocr": "video_ocr", "asr": "video_asr"}
+VIDEO_FOLDERS = {"train": "videos/train_5k", "test": "videos/test_5k"}
+
+
+def official_tags() -> dict[str, Tag]:
+    """Return the 82 tags of the competition by name, in the order of their ids."""
+    with Path(__file__).with_name("taac2021_tags.csv").open(encoding="utf-8", newline="") as file:
+        return {row["tag"]: Tag(row["tag"], row["dimension"]) for row in csv.DictReader(file)}
+
+
+def read(root: Path, problems: Problems) -> AdDataset:
+    """Read a folder of this layout; what is wrong with it goes to `problems`.
+
+    Listed training ads without a single input are left out, with a note.
+    """
+    tags = _tag_list(root, problems)
+    listed = _ground_truth(root, {tag.name for tag in tags}, problems)
+    media = {split: _media(root, split) for split in SPLIT_FOLDERS}
+    facts = {split: _facts(root, split, problems) for split in SPLIT_FOLDERS}
+    found = {
+        split: set().union(*media[split].values(), *(values for values in facts[split].values()))
+        for split in SPLIT_FOLDERS
+    }
+    for ad in sorted(found["train"] & found["test"]):
+        text = "the ad has files in both splits; keep them in one."
+        problems.error("id in both splits", str(SPLIT_FOLDERS["test"]), text, ad)
+    for ad in sorted(found["train"] - set(listed)):
+        text = f"the ad is not listed in {GROUND_TRUTH}: it is left out."
+        problems.warning("no labels", str(SPLIT_FOLDERS["train"]), text, ad)
+    train = [ad for ad in listed if ad in found["train"]]
+    if len(train) < len(listed):
+        problems.note(
+            "no inputs",
+            str(GROUND_TRUTH),
+            f"{len(listed) - len(train):,} of {len(listed):,} listed ads have no file of any kind: "
+            "they are left out.",
+        )
+    if not train:
+        problems.error("no ads", str(SPLIT_FOLDERS["train"]), "there is no training ad with files.")
+    test = sorted(found["test"] - found["train"])
+    index = pd.Index(train + test, name="id", dtype="str")
+    split = pd.Series(["train"] * len(train) + ["test"] * len(test), index=index, dtype="str")
+    ads = pd.DataFrame({"split": split})
+    columns, inputs = _inputs(root, index, split, media, facts, problems)
+    column_of = {tag.name: column for column, tag in enumerate(tags)}
+    labels = np.zeros((len(train), len(tags)), dtype=np.uint8)
+    for row, ad in enumerate(train):
+        labels[row, [column_of[name] for name in listed[ad]]] = 1
+    return AdDataset(
+        name="demo" if (root / DEMO_CARD).is_file() else "taac2021",
+        root=root,
+        ads=pd.concat([ads, pd.DataFrame(columns, index=index)], axis=1),
+        tags=tags,
+        labels=labels,
+        inputs=inputs,
+        submission=SubmissionSpec("taac2021", 20),
+        truth=root / TRUTH if (root / TRUTH).is_file() else None,
+    )
+
+
+def _lines(root: Path, relative: Path, problems: Problems) -> list[tuple[int, str]]:
+    """Numbered non-empty lines of a UTF-8 text file."""
+    path = root / relative
+    if not path.is_file():
+        problems.error("absent file", str(relative), "there is no such file.")
+        return []
+    lines = []
+    text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not is_utf8(line):
+            text = f"not UTF-8: {printable(line)[:60]!r}. Save the file as UTF-8."
+            problems.error("not UTF-8", f"{relative}:{number}", text)
+        elif line.strip():
+            lines.append((number, line))
+    return lines
+
+
+def _tag_list(root: Path, problems: Problems) -> tuple[Tag, ...]:
+    official = official_tags()
+    by_id: dict[int, Tag] = {}
+    for number, line in _lines(root, TAG_LIST, problems):
+        name, separator, identifier = line.rpartition("\t")
+        where = f"{TAG_LIST}:{number}"
+        if not separator or not identifier.strip().isdigit():
+            problems.error("malformed table", where, f"expected tag<TAB>id, found {line[:60]!r}.")
+        elif int(identifier) in by_id or name in {tag.name for tag in by_id.values()}:
+            problems.error("malformed table", where, f"tag {name} or id {identifier} stands twice.")
+        else:
+            by_id[int(identifier)] = official.get(name, Tag(name, "other"))
+    return tuple(by_id[identifier] for identifier in sorted(by_id))
+
+
+def _ground_truth(root: Path, known: set[str], problems: Problems) -> dict[str, list[str]]:
+    """Tags of each listed ad by id."""
+    listed: dict[str, list[str]] = {}
+    for number, line in _lines(root, GROUND_TRUTH, problems):
+        where = f"{GROUND_TRUTH}:{number}"
+        file, separator, names = line.partition("\t")
+        ad = file.strip().removesuffix(".mp4")
+        if not separator or not ad:
+            text = f"expected <id>.mp4<TAB>tag,tag,..., found {line[:60]!r}."
+            problems.error("malformed table", where, text)
+            continue
+        tags = [name.strip() for name in names.split(",") if name.strip()]
+        for name in tags:
+            if name not in known:
+                text = f"unknown tag {name!r}: correct it, or add it to {TAG_LIST}."
+                problems.error("unknown tag", where, text, ad)
+        if ad in listed:
+            text = f"id {ad} is listed above already; keep one of the rows."
+            problems.error("duplicate id", where, text, ad)
+        elif not tags:
+            problems.warning("no tag", where, "has no tag.", ad)
+        listed.setdefault(ad, [name for name in tags if name in known])
+    return listed
+
+
+def _media(root: Path, split: str) -> dict[str, dict[str, str]]:
+    """Relative paths by input and ad id."""
+    folder = SPLIT_FOLDERS[split].as_posix()
+    places = [(name, f"{folder}/{below}", ending) for name, _, below, ending in MEDIA]
+    places.append(("video", VIDEO_FOLDERS[split], ".mp4"))
+    places.append(("text", f"{folder}/{TEXT_FOLDER}", ".txt"))
+    return {
+        name: {
+            path.stem: f"{place}/{path.name}" for path in sorted((root / place).glob(f"*{ending}"))
+        }
+        for name, place, ending in places
+    }
+
+
+def _facts(root: Path, split: str, problems: Problems) -> dict[str, dict[str, tuple[str, str]]]:
+    """Cells of the optional facts.csv with their places, by fact and ad id."""
+    relative = SPLIT_FOLDERS[split] / FACTS
+    facts: dict[str, dict[str, tuple[str, str]]] = {}
+    if not (root / relative).is_file():
+        return facts
+    for row in read_csv(root / relative, str(relative), ["id"], problems):
+        ad = row.cells["id"].strip()
+        where = f"{relative}:{row.line}"
+        if any(ad in values for values in facts.values()):
+            problems.error("duplicate id", where, "stands above already; keep one of the rows.", ad)
+            continue
+        for name, cell in row.cells.items():
+            if name != "id":
+                facts.setdefault(name, {})[ad] = (cell, where)
+    return facts
+
+
+def _inputs(
+    root: Path,
+    index: pd.Index,
+    split: pd.Series,
+    media: dict[str, dict[str, dict[str, str]]],
+    facts: dict[str, dict[str, dict[str, tuple[str, str]]]],
+    problems: Problems,
+) -> tuple[dict[str, pd.Series], dict[str, Input]]:
+    """Columns and inputs, without the inputs that no ad has."""
+    columns: dict[str, pd.Series] = {}
+    inputs: dict[str, Input] = {}
+    texts = {ad: _texts(root, media[split[ad]]["text"].get(ad), ad, problems) for ad in index}
+    for name in TEXTS:
+        columns[name] = pd.Series({ad: texts[ad][name] for ad in index}, dtype="str")
+        inputs[name] = Input(name, "text", (name,))
+    for name, kind in (*((name, kind) for name, kind, _, _ in MEDIA), ("video", "video")):
+        paths = {ad: media[split[ad]][name].get(ad) for ad in index}
+        if any(path is not None for path in paths.values()):
+            columns[name] = pd.Series(paths, dtype="object")
+            inputs[name] = Input(name, kind, (name,))  # type: ignore[arg-type]
+    names = list(dict.fromkeys([*facts["train"], *facts["test"]]))
+    for name in names:
+        cells = {ad: facts[split[ad]].get(name, {}).get(ad, ("", "")) for ad in index}
+        columns[name] = facts_column(name, cells, problems)
+    if names:
+        inputs["facts"] = Input("facts", "metadata", tuple(names))
+    return columns, inputs
+
+
+def _texts(root: Path, relative: str | None, ad: str, problems: Problems) -> dict[str, str]:
+    """Texts of one ad by input name; empty where missing."""
+    empty = dict.fromkeys(TEXTS, "")
+    if relative is None:
+        problems.warning("absent file", TEXT_FOLDER, "has no text file.", ad)
+        return empty
+    data = (root / relative).read_bytes()
+    try:
+        value = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as bad:
+        text = f"byte {bad.start} is not UTF-8: save the file as UTF-8, or remove it."
+        problems.error("not UTF-8", relative, text, ad)
+        return empty
+    except json.JSONDecodeError as bad:
+        text = f"malformed JSON: {bad}. Correct the file, or remove it."
+        problems.error("malformed JSON", relative, text, ad)
+        return empty
+    if not isinstance(value, dict) or not all(
+        isinstance(value.get(key, ""), str) for key in TEXTS.values()
+    ):
+        keys = " and ".join(TEXTS.values())
+        problems.error("malformed JSON", relative, f"expected an object of texts {keys}.", ad)
+        return empty
+    texts = {name: _without_surrogates(value.get(key, "").strip()) for name, key in TEXTS.items()}
+    for name, text in texts.items():
+        if not text:
+            problems.warning("empty text", relative, f"{TEXTS[name]} is empty.", ad)
+    return texts
+
+
+def _without_surrogates(text: str) -> str:
+    """Replace lone surrogates, which JSON escapes can make but UTF-8 cannot hold."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")

@@ -1,0 +1,37 @@
+"""Errors that a user can do something about.
+
+Each message says what is wrong, where (file, row, column, ad id) and what to do. The command line
+prints the message alone and exits with status 2; any other exception is a defect of this package.
+"""
+
+
+class CompetitionError(Exception):
+    """Base of every error that the command line reports as one message."""
+
+
+class DatasetError(CompetitionError):
+    """A folder of ads that cannot be read as it stands."""
+
+
+class ProfileError(CompetitionError):
+    """A profile, or an override of it, that does not say what to run."""
+
+
+class FoldsError(CompetitionError):
+    """A folds.csv that does not fit the ads."""
+
+
+class ModelError(CompetitionError):
+    """A level-1 model or meta-learner that is unknown or breaks its contract."""
+
+
+class StoreError(CompetitionError):
+    """A file of the OOF store that is damaged or was made from something else."""
+
+
+class MetricError(CompetitionError, ValueError):
+    """Labels or scores from which a metric cannot be computed."""
+
+
+class SubmissionError(CompetitionError):
+    """A leaderboard file that the official scorer would reject."""

@@ -1,0 +1,90 @@
+"""Small datasets that tests share, and the real ones where they are at hand."""
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the real datasets: the environment variable ADS_DATA, else ../shared/data."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("ADS_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"the real datasets are not at hand (no folder {folder})")
+    return folder
+
+
+def write_csv(path: Path, header: list[str], rows: list[list[str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+TABLE_TOML = """\
+name = "films"
+train = "train.csv"
+test = "test.csv"
+id = "id"
+
+[[tags]]
+column = "genres"
+dimension = "genre"
+separator = "|"
+
+[[tags]]
+column = "moods"
+dimension = "mood"
+
+[inputs.poster]
+kind = "image"
+column = "poster"
+
+[inputs.story]
+kind = "text"
+columns = ["title", "plot"]
+
+[inputs.film]
+kind = "metadata"
+columns = ["language", "year"]
+
+[submission]
+format = "wide"
+"""
+TRAIN_HEADER = ["id", "poster", "title", "plot", "language", "year", "genres", "moods"]
+PLOTS = {
+    "War": "a soldier fights in the trenches of a long war",
+    "Love": "two people fall in love and marry after many letters",
+    "Space": "a ship travels to a far planet and meets an alien",
+}
+
+
+def table_rows(n: int) -> list[list[str]]:
+    """Rows whose genre can be read off the plot and whose mood off the year."""
+    genres = list(PLOTS)
+    return [
+        [
+            f"ad{i}",
+            "",
+            f"Film {i}",
+            f"{PLOTS[genres[i % 3]]} number{i % 7}",
+            "en" if i % 2 else "fr",
+            str(1990 + i % 20),
+            genres[i % 3] + ("|Long" if i % 5 == 0 else ""),
+            "dark" if i % 20 < 10 else "",
+        ]
+        for i in range(n)
+    ]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A folder of 40 training and 9 test ads in the table layout."""
+    folder = tmp_path / "films"
+    folder.mkdir()
+    (folder / "competition.toml").write_text(TABLE_TOML, encoding="utf-8")
+    write_csv(folder / "train.csv", TRAIN_HEADER, table_rows(40))
+    test = [[f"test{row[0]}", *row[1:6]] for row in table_rows(9)]
+    write_csv(folder / "test.csv", TRAIN_HEADER[:6], test)
+    return folder

@@ -1,0 +1,147 @@
+"""Layout `taac2021`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from competition.datasets import load_dataset, read_dataset
+from competition.datasets.check import check_dataset
+from competition.datasets.problems import Problems
+from competition.datasets.taac2021 import official_tags
+from competition.errors import DatasetError
+from competition.watch import Watch
+
+TRAIN = "tagging/tagging_dataset_train_5k"
+TEST = "tagging/tagging_dataset_test_5k"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three listed ads, two of them with texts, and one test ad."""
+    truth = tmp_path / "tagging" / "GroundTruth"
+    truth.mkdir(parents=True)
+    (tmp_path / "label_id.txt").write_text("室内\t0\n推广页\t1\n", encoding="utf-8")
+    (truth / "tagging_info.txt").write_text(
+        "a.mp4\t室内,推广页\nb.mp4\t推广页\nc.mp4\t室内\n", encoding="utf-8"
+    )
+    for split, ads in ((TRAIN, "ab"), (TEST, "t")):
+        for ad in ads:
+            write_text(tmp_path, split, ad, {"video_ocr": f"字幕{ad}", "video_asr": "声音"})
+    return tmp_path
+
+
+def write_text(folder: Path, split: str, ad: str, value: object) -> Path:
+    path = folder / split / "text_txt" / "tagging" / f"{ad}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+def found(folder: Path) -> list[tuple[str, str, str]]:
+    problems = Problems()
+    read_dataset(folder, problems)
+    return [(p.level, p.kind, p.ad) for p in problems.found]
+
+
+def test_official_tags_are_82_in_four_dimensions() -> None:
+    tags = official_tags()
+    assert len(tags) == 82
+    assert {tag.dimension for tag in tags.values()} == {
+        "scene",
+        "presentation",
+        "style",
+        "narration",
+    }
+
+
+def test_reads_texts_and_labels_and_leaves_out_ads_without_files(folder: Path) -> None:
+    dataset = load_dataset(folder)
+    assert list(dataset.train_ids) == ["a", "b"]
+    assert list(dataset.test_ids) == ["t"]
+    assert dataset.labels.tolist() == [[1, 1], [0, 1]]
+    assert dataset.ads.loc["t", "ocr"] == "字幕t"
+    assert set(dataset.inputs) == {"ocr", "asr"}
+    assert found(folder) == [("note", "no inputs", "")]
+
+
+def test_facts_are_read_and_may_be_missing(folder: Path) -> None:
+    (folder / TRAIN / "facts.csv").write_text("id,duration,width\na,7.5,720\n", encoding="utf-8")
+    dataset = load_dataset(folder)
+    assert dataset.inputs["facts"].columns == ("duration", "width")
+    assert dataset.ads["duration"].isna().tolist() == [False, True, True]
+
+
+def write_garbage(folder: Path) -> None:
+    path = write_text(folder, TRAIN, "a", {})
+    path.write_text('{"video_ocr": "x", ', encoding="utf-8")
+
+
+def write_latin1(folder: Path) -> None:
+    write_text(folder, TRAIN, "a", {}).write_bytes('{"video_ocr": "é"}'.encode("latin-1"))
+
+
+def append(folder: Path, line: str) -> None:
+    path = folder / "tagging" / "GroundTruth" / "tagging_info.txt"
+    path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
+
+
+CASES = {
+    "malformed JSON": (write_garbage, "error", "a"),
+    "not UTF-8": (write_latin1, "error", "a"),
+    "unknown tag": (lambda f: append(f, "d.mp4\t火星"), "error", "d"),
+    "duplicate id": (lambda f: append(f, "a.mp4\t室内"), "error", "a"),
+    "malformed table": (lambda f: append(f, "no tab"), "error", ""),
+    "no tag": (lambda f: append(f, "d.mp4\t"), "warning", "d"),
+    "id in both splits": (lambda f: write_text(f, TEST, "a", {}), "error", "a"),
+    "no labels": (lambda f: write_text(f, TRAIN, "x", {}), "warning", "x"),
+    "empty text": (lambda f: write_text(f, TRAIN, "a", {"video_ocr": "x"}), "warning", "a"),
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_fault_is_named_with_its_ad(folder: Path, kind: str) -> None:
+    spoil, level, ad = CASES[kind]
+    spoil(folder)
+    assert (level, kind, ad) in found(folder)
+
+
+def test_text_file_must_hold_an_object_of_texts(folder: Path) -> None:
+    write_text(folder, TRAIN, "a", ["x"])
+    write_text(folder, TRAIN, "b", {"video_ocr": 3})
+    with pytest.raises(DatasetError, match="object of texts video_ocr and video_asr"):
+        load_dataset(folder)
+
+
+def test_broken_media_and_rare_tags_are_found_by_check(folder: Path) -> None:
+    for place, name in (("image_jpg/tagging", "a.jpg"), ("video_npy/Youtube8M/tagging", "b.npy")):
+        path = folder / TRAIN / place / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"\xff\xd8 no such thing")
+    _, problems = check_dataset(folder, 5, Watch())
+    kinds = [(p.kind, p.ad) for p in problems.found]
+    assert ("broken file", "a") in kinds
+    assert ("broken file", "b") in kinds
+    assert kinds.count(("rare tag", "")) == 2
+    assert not problems.errors
+
+
+def test_folder_above_the_dataset_is_hinted_at(folder: Path, tmp_path: Path) -> None:
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    (outer / "dataset").symlink_to(folder)
+    with pytest.raises(DatasetError, match=r"Did you mean .*outer/dataset"):
+        load_dataset(outer)
+
+
+def test_real_sample_is_read(real_data: Path) -> None:
+    dataset = load_dataset(real_data / "taac2021" / "dataset")
+    assert (len(dataset.train_ids), len(dataset.test_ids), len(dataset.tags)) == (52, 518, 82)
+    assert {name: given.kind for name, given in dataset.inputs.items()} == {
+        "ocr": "text",
+        "asr": "text",
+        "frames": "array",
+        "sound": "array",
+        "cover": "image",
+    }
+    assert int(dataset.ads["frames"].notna().sum()) == 10
