@@ -1,0 +1,263 @@
+"""Who is in which fold: decided once, written to folds.csv, obeyed ever after."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from competition.datasets.base import AdDataset
+from competition.datasets.problems import Problems
+from competition.datasets.reading import read_csv
+from competition.errors import FoldsError
+from competition.files import digest, write_text
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """A fold for every training ad.
+
+    Attributes
+    ----------
+    ids : Index of shape (n_train,)
+        Training ads in the dataset's order.
+    of_ad : ndarray of shape (n_train,), dtype int64
+        The fold that holds each ad out, 0 to n - 1.
+    """
+
+    ids: pd.Index
+    of_ad: np.ndarray
+
+    @property
+    def n(self) -> int:
+        return int(self.of_ad.max()) + 1
+
+    @property
+    def fingerprint(self) -> str:
+        return digest("\n".join(self.ids), self.of_ad.astype("<i8").tobytes())
+
+
+def make_folds(dataset: AdDataset, n: int, seed: int) -> Folds:
+    """Split the training ads into `n` folds, each with its share of every tag.
+
+    Without groups: iterative stratification (Sechidis et al. 2011) by the package
+    iterative-stratification. With groups, which it cannot keep together, the same idea over
+    groups (`grouped_folds`).
+
+    Raises
+    ------
+    FoldsError
+        If there are fewer ads or groups than folds.
+    """
+    groups = dataset.groups
+    units = len(dataset.labels) if groups is None else len(set(groups))
+    if n < 2 or units < n:
+        kind = "training ads" if groups is None else "groups"
+        raise FoldsError(f"{dataset.name} has {units} {kind}: too few for {n} folds.")
+    if groups is None:
+        of_ad = _stratified_folds(dataset.labels, n, seed)
+    else:
+        of_ad = grouped_folds(dataset.labels, groups, n, seed)
+    return Folds(dataset.train_ids, of_ad)
+
+
+def _stratified_folds(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
+    from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
+
+    # A constant column keeps the ads without any tag, and the sizes of the folds, even.
+    targets = np.column_stack([labels, np.ones(len(labels), dtype=labels.dtype)])
+    splitter = MultilabelStratifiedKFold(n_splits=n, shuffle=True, random_state=seed)
+    of_ad = np.empty(len(labels), dtype=np.int64)
+    for fold, (_, held_out) in enumerate(splitter.split(np.zeros(len(labels)), targets)):
+        of_ad[held_out] = fold
+    return of_ad
+
+
+def grouped_folds(labels: np.ndarray, groups: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Split into folds that keep groups whole and tags even.
+
+    Groups are placed one by one, those with most of the rarest tags first; each goes to the fold
+    where it brings the counts of ads and tags nearest to their even share, every tag counting
+    alike however frequent. Passes of single moves and swaps then go on while they lower the same
+    unevenness.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_ads, n_tags), dtype uint8
+    groups : ndarray of shape (n_ads,)
+        Hashable group names.
+    n : int
+    seed : int
+        Decides ties.
+
+    Returns
+    -------
+    ndarray of shape (n_ads,), dtype int64
+    """
+    codes, names = pd.factorize(groups)
+    targets = np.column_stack([labels, np.ones(len(labels))]).astype(np.float64)
+    totals = targets.sum(axis=0)
+    targets = targets[:, totals > 0] / totals[totals > 0]  # every tag sums to 1
+    weight = np.zeros((len(names), targets.shape[1]))
+    np.add.at(weight, codes, targets)
+
+    order = np.random.default_rng(seed).permutation(len(names))
+    order = order[np.argsort(-weight[order].max(axis=1), kind="stable")]
+    load = np.zeros((n, weight.shape[1]))
+    fold_of = np.full(len(names), -1)
+    for group in order:
+        # Adding w to a fold of load l changes the sum of squares by 2 l.w + w.w; only 2 l.w
+        # differs between folds.
+        fold = int(np.argmin(load @ weight[group]))
+        fold_of[group] = fold
+        load[fold] += weight[group]
+    _improve(weight, load, fold_of, order)
+    return fold_of[codes].astype(np.int64)
+
+
+def _improve(weight: np.ndarray, load: np.ndarray, fold_of: np.ndarray, order: np.ndarray) -> None:
+    """Move or swap groups in place while that lowers the squared unevenness."""
+    for _ in range(10):
+        changed = False
+        for group in order:
+            w, home = weight[group], fold_of[group]
+            # Moving w from its fold h to f changes the sum of squares by 2 w.(l_f - l_h + w).
+            gain = 2 * (load @ w - load[home] @ w + w @ w)
+            gain[home] = 0.0
+            fold = int(np.argmin(gain))
+            if gain[fold] < -1e-12 and (fold_of == home).sum() > 1:
+                load[home] -= w
+                load[fold] += w
+                fold_of[group] = fold
+                changed = True
+                continue
+            # Swapping with a group v of another fold is moving the difference d = w - v.
+            d = w - weight
+            swap = 2 * ((d * (load[fold_of] - load[home])).sum(axis=1) + (d * d).sum(axis=1))
+            swap[fold_of == home] = 0.0
+            other = int(np.argmin(swap))
+            if swap[other] < -1e-12:
+                fold = fold_of[other]
+                load[home] -= d[other]
+                load[fold] += d[other]
+                fold_of[group], fold_of[other] = fold, home
+                changed = True
+        if not changed:
+            break
+
+
+def unevenness(labels: np.ndarray, of_ad: np.ndarray) -> pd.DataFrame:
+    """Say how evenly the folds share each tag.
+
+    Returns
+    -------
+    DataFrame of shape (n_tags, 4)
+        ``positives``; ``least`` and ``most``, the smallest and the largest count of a fold;
+        ``even``, the count of perfectly even folds.
+    """
+    counts = np.stack([labels[of_ad == fold].sum(axis=0, dtype=int) for fold in np.unique(of_ad)])
+    return pd.DataFrame(
+        {
+            "positives": counts.sum(axis=0),
+            "least": counts.min(axis=0),
+            "most": counts.max(axis=0),
+            "even": counts.sum(axis=0) / len(counts),
+        }
+    )
+
+
+def write_folds(path: Path, folds: Folds) -> None:
+    """Write folds.csv, whole or not at all."""
+    table = pd.DataFrame({"id": folds.ids, "fold": folds.of_ad})
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def read_folds(path: Path, dataset: AdDataset) -> Folds:
+    """Read folds.csv and hold it against the ads.
+
+    Raises
+    ------
+    FoldsError
+        If an ad is missing, unknown or listed twice, a fold is no number, the folds are not
+        0 to n - 1, or a group is split over folds.
+    """
+    problems = Problems()
+    rows = read_csv(path, str(path), ["id", "fold"], problems)
+    if problems.errors:
+        raise FoldsError(str(problems.errors[0]))
+    fold_of: dict[str, int] = {}
+    for row in rows:
+        ad, cell = row.cells["id"].strip(), row.cells["fold"].strip()
+        if not cell.isdecimal():
+            raise FoldsError(f"{path}:{row.line} (ad {ad}): fold {cell!r} is not a number from 0.")
+        if ad in fold_of:
+            raise FoldsError(f"{path}:{row.line} (ad {ad}): the ad stands above already.")
+        fold_of[ad] = int(cell)
+    _compare_ids(path, fold_of, dataset)
+    of_ad = np.array([fold_of[ad] for ad in dataset.train_ids], dtype=np.int64)
+    used = sorted(set(of_ad.tolist()))
+    if len(used) < 2 or used != list(range(len(used))):
+        raise FoldsError(f"{path}: the folds must be 0, 1, ..., n - 1 with n >= 2, found {used}.")
+    _check_groups(path, of_ad, dataset)
+    return Folds(dataset.train_ids, of_ad)
+
+
+def _compare_ids(path: Path, fold_of: dict[str, int], dataset: AdDataset) -> None:
+    missing = [ad for ad in dataset.train_ids if ad not in fold_of]
+    extra = sorted(set(fold_of) - set(dataset.train_ids))
+    for ads, fault in ((missing, "have no fold"), (extra, "are no training ads")):
+        if ads:
+            shown = ", ".join(ads[:3]) + (", ..." if len(ads) > 3 else "")
+            raise FoldsError(
+                f"{path} was made for other ads: {len(ads)} ad(s) {fault} ({shown}). If the ads "
+                "were meant to change, remove that file and the stored predictions beside it, "
+                "or give the run another --out folder."
+            )
+
+
+def _check_groups(path: Path, of_ad: np.ndarray, dataset: AdDataset) -> None:
+    if dataset.groups is None:
+        return
+    folds_of_group = pd.Series(of_ad).groupby(dataset.groups).nunique()
+    split = folds_of_group[folds_of_group > 1]
+    if len(split):
+        raise FoldsError(
+            f"{path} splits the group {split.index[0]!r} over {split.iloc[0]} folds: ads of one "
+            "group must share a fold, or the score is not honest."
+        )
+
+
+def settle_folds(
+    path: Path, dataset: AdDataset, n: int, seed: int, given: Path | None = None
+) -> Folds:
+    """Return the folds of a dataset: those of folds.csv, else a user's own, else new ones.
+
+    Parameters
+    ----------
+    path : Path
+        folds.csv of the store; written where it is absent.
+    dataset : AdDataset
+    n, seed : int
+        For new folds.
+    given : Path or None
+        A user's own folds.csv.
+
+    Raises
+    ------
+    FoldsError
+        If folds.csv does not fit the ads, or differs from `given`.
+    """
+    if given is not None:
+        folds = read_folds(given, dataset)
+        if path.is_file() and read_folds(path, dataset).fingerprint != folds.fingerprint:
+            raise FoldsError(
+                f"{path} holds other folds than {given}. Predictions were stored with the former: "
+                "remove that file to start over with yours."
+            )
+    elif path.is_file():
+        return read_folds(path, dataset)
+    else:
+        folds = make_folds(dataset, n, seed)
+    if not path.is_file():
+        write_folds(path, folds)
+    return folds
