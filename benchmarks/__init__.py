@@ -1,0 +1,1 @@
+"""Benchmarks: each prints ratios measured in one run and keeps them in a table beside it."""

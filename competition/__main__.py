@@ -1,0 +1,5 @@
+"""`python -m competition`."""
+
+from competition.cli import main
+
+main()

@@ -1,0 +1,161 @@
+"""The command line: parse, call, print; no logic.
+
+Modules are imported by the commands that need them, so that ``--help`` answers at once.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from competition.errors import CompetitionError
+
+ROOT = Path(__file__).resolve().parent.parent  # where oof/ and submissions/ lie by default
+DEMO_FOLDER = Path("cache", "demo_ads")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Stack models of text, pictures, sound and facts to tag ads.",
+)
+
+Data = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of ads.")]
+
+
+@app.command()
+def run(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Folder of ads; without it, demo ads."),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="demo, text, posters, taac2021, or a path to your own .toml "
+            "(default: demo without --data, else text).",
+        ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override one value of the profile."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Holds oof/, submissions/ and cache/.")
+    ] = ROOT,
+    folds: Annotated[
+        Path | None, typer.Option("--folds", metavar="FILE", help="Your own folds.csv: id,fold.")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", min=1, help="(model, fold) tasks at a time (default: one a core)."),
+    ] = None,
+) -> None:
+    """Make folds, OOF predictions, the stack, its scores and a submission."""
+    from competition import pipeline
+    from competition.config import load_profile
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console, print_run
+
+    settings = load_profile(profile or ("text" if data else "demo"), overrides)
+    if data is None:
+        from competition.datasets.demo import make_demo
+
+        data = out / DEMO_FOLDER
+        make_demo(data)
+    with ProgressBars(console) as watch:
+        result = pipeline.run(data, settings, out, n_jobs=jobs, own_folds=folds, watch=watch)
+    print_run(result)
+
+
+@app.command()
+def check(
+    data: Data,
+    folds: Annotated[int, typer.Option(help="Folds that every tag should reach.", min=2)] = 5,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="List every finding, however many there are.")
+    ] = False,
+) -> None:
+    """Report all that is wrong or missing in a folder of ads; exit 2 if a run would refuse it."""
+    from competition.datasets.check import check_dataset
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console, print_check
+
+    with ProgressBars(console) as watch:
+        dataset, problems = check_dataset(data, folds, watch)
+    print_check(dataset, problems, show_all=show_all)
+    if problems.errors:
+        raise typer.Exit(2)
+
+
+@app.command()
+def demo(
+    data: Data,
+    ads: Annotated[int, typer.Option(help="Training ads; a fifth as many test ads.", min=10)] = 500,
+    seed: Annotated[int, typer.Option(help="Other seeds make other ads.", min=0)] = 0,
+) -> None:
+    """Write demo ads in the TAAC 2021 layout, with the truth of the test ads aside."""
+    from competition.datasets.demo import make_demo
+
+    make_demo(data, ads, seed)
+    typer.echo(f"{data}: {ads} training ads and {max(1, ads // 5)} test ads (seed {seed})")
+
+
+@app.command()
+def models(
+    pattern: Annotated[str, typer.Argument(help="Like 'tfidf_*'.")] = "*",
+) -> None:
+    """List the level-1 models and meta-learners with what they read and what can be set."""
+    from competition.report.tables import print_models
+
+    print_models(pattern)
+
+
+@app.command()
+def new_model(
+    name: Annotated[str, typer.Argument(help="A new name, like my_model.")],
+) -> None:
+    """Write a working level-1 model to start from, and its test."""
+    from competition.level1.template import write_template
+
+    for path in write_template(name, ROOT):
+        typer.echo(f"wrote {path}")
+    typer.echo(f"It is listed by `models` now, and any profile with models = ['*'] runs {name}.")
+
+
+@app.command()
+def score(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A leaderboard file.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="The dataset it is for.")
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--truth", metavar="FILE", help="tagging_info.txt, or a CSV of id and tags."),
+    ] = None,
+) -> None:
+    """Score a leaderboard file; reject what the official scorer would reject."""
+    from competition.datasets import load_dataset
+    from competition.report.tables import print_scores
+    from competition.scoring import score_submission
+
+    dataset = load_dataset(data) if data else None
+    print_scores(score_submission(file, dataset, truth))
+
+
+def main() -> None:
+    """Run the command line; a user's error is one message and exit status 2."""
+    try:
+        app()
+    except CompetitionError as error:
+        sys.exit(_fail(str(error), 2))
+    except KeyboardInterrupt:
+        sys.exit(_fail("Stopped. The same command goes on where this one was.", 130))
+
+
+def _fail(message: str, status: int) -> int:
+    typer.secho(f"Error: {message}" if status == 2 else message, err=True, fg="red")
+    return status

@@ -1,0 +1,232 @@
+"""Profiles: what to run, as TOML; unknown keys are errors that name the nearest known one."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from competition.datasets.base import AdDataset, InputKind
+from competition.errors import ProfileError
+from competition.settings import Settings, nearest, parse_settings, read_toml
+
+PROFILES = Path(__file__).parent / "profiles"
+
+
+class FoldSettings(Settings):
+    """How new folds are made; an existing folds.csv is obeyed instead."""
+
+    n: int = Field(default=5, ge=2)
+    seed: int = 0
+
+
+class Level1Settings(Settings):
+    """One level-1 model: every further key is a parameter of the model."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+
+    model: str | None = None
+    inputs: tuple[str, ...] | None = None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class Level2Settings(Settings):
+    """The meta-learner: every further key is a parameter of it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+
+    model: str = "dnn"
+    metadata: tuple[str, ...] | None = None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class Profile(Settings):
+    """What a run does.
+
+    Attributes
+    ----------
+    seed : int
+        Seed of every model.
+    kinds : tuple of str or None
+        Use only inputs of these kinds, and of `models` only those that read nothing else; None
+        uses all.
+    models : tuple of str
+        Patterns of registered models to run with default settings, wherever the dataset has an
+        input that they read.
+    folds, level1, level2
+        Settings of the parts; a name in ``level1`` adds a model or sets one of `models`.
+    """
+
+    seed: int = 0
+    kinds: tuple[InputKind, ...] | None = None
+    models: tuple[str, ...] = ()
+    folds: FoldSettings = FoldSettings()
+    level1: dict[Annotated[str, Field(pattern=r"^\w+$")], Level1Settings] = Field(
+        default_factory=dict
+    )
+    level2: Level2Settings = Level2Settings()
+
+
+@dataclass(frozen=True)
+class PlannedModel:
+    """A level-1 model with the columns that it will read."""
+
+    name: str
+    model: str
+    columns: tuple[str, ...]
+    params: dict[str, Any]
+
+
+def profile_names() -> list[str]:
+    """Names of the shipped profiles."""
+    return sorted(path.stem for path in PROFILES.glob("*.toml"))
+
+
+def load_profile(name: str, overrides: list[str] | None = None) -> Profile:
+    """Read a shipped profile by name, or a user's own by path, and apply overrides.
+
+    Parameters
+    ----------
+    name : str
+        "demo", or a path that ends in ``.toml``.
+    overrides : list of str
+        Like ``level1.tfidf_logreg.C=3``; the value is TOML, anything else is taken as text.
+
+    Raises
+    ------
+    ProfileError
+        If there is no such profile, or a key of it is unknown.
+    """
+    path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
+    if not path.is_file():
+        known = profile_names()
+        hint = nearest(name, known) if path.parent == PROFILES else ""
+        raise ProfileError(f"There is no profile {name!r}.{hint}")
+    data = read_toml(path, ProfileError)
+    for override in overrides or []:
+        _apply(data, override)
+    return parse_settings(Profile, data, f"profile {name}", ProfileError)
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not separator or not all(parts):
+        raise ProfileError(f"--set {override}: expected KEY=VALUE, like level1.tfidf_logreg.C=3.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    for part in parts[:-1]:
+        data = data.setdefault(part, {})
+        if not isinstance(data, dict):
+            raise ProfileError(f"--set {override}: {part} is a value, not a table.")
+    data[parts[-1]] = value
+
+
+def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
+    """Say which level-1 models run on a dataset, on which columns.
+
+    Raises
+    ------
+    ProfileError
+        If a model, an input or a parameter is unknown, or no model can run.
+    """
+    from competition.level1.registry import find_models, get_model
+
+    settings = dict(profile.level1)
+    for pattern in profile.models:
+        matching = find_models(pattern)
+        if not matching:
+            raise ProfileError(f"models: no level-1 model matches {pattern!r}.")
+        for name in matching:
+            if profile.kinds is None or set(get_model(name).kinds) <= set(profile.kinds):
+                settings.setdefault(name, Level1Settings())
+    planned = []
+    for name, chosen in settings.items():
+        entry = get_model(chosen.model or name)
+        for parameter in chosen.params:
+            if parameter not in entry.parameters:
+                hint = nearest(parameter, entry.parameters)
+                raise ProfileError(f"level1.{name}: unknown key {parameter}.{hint}")
+        columns = _columns(name, chosen, entry.kinds, profile, dataset)
+        if columns:
+            planned.append(PlannedModel(name, entry.name, columns, chosen.params))
+    if not planned:
+        kinds = ", ".join(sorted({given.kind for given in dataset.inputs.values()})) or "none"
+        raise ProfileError(
+            f"No level-1 model of the profile can read {dataset.name}: its inputs are of kind "
+            f"{kinds}. `python -m competition models` lists what each model reads."
+        )
+    return planned
+
+
+def _columns(
+    name: str,
+    chosen: Level1Settings,
+    kinds: tuple[InputKind, ...],
+    profile: Profile,
+    dataset: AdDataset,
+) -> tuple[str, ...]:
+    """Columns that a model reads: those it names, else all of the kinds it can read."""
+    allowed = set(kinds) if profile.kinds is None else set(kinds) & set(profile.kinds)
+    if chosen.inputs is None:
+        return tuple(
+            column
+            for given in dataset.inputs.values()
+            if given.kind in allowed
+            for column in given.columns
+        )
+    columns: list[str] = []
+    facts = {
+        column
+        for given in dataset.inputs.values()
+        if given.kind == "metadata"
+        for column in given.columns
+    }
+    for wanted in chosen.inputs:
+        if wanted in dataset.inputs:
+            given = dataset.inputs[wanted]
+            if given.kind not in kinds:
+                raise ProfileError(
+                    f"level1.{name}: the input {wanted} is of kind {given.kind}, but the model "
+                    f"reads {', '.join(kinds)}."
+                )
+            columns += given.columns
+        elif wanted in facts and "metadata" in kinds:
+            columns.append(wanted)
+        else:
+            hint = nearest(wanted, [*dataset.inputs, *facts])
+            raise ProfileError(f"level1.{name}: {dataset.name} has no input {wanted!r}.{hint}")
+    return tuple(columns)
+
+
+def plan_facts(profile: Profile, dataset: AdDataset) -> list[str]:
+    """Facts that the meta-learner sees: those the profile names, else all the dataset has.
+
+    Raises
+    ------
+    ProfileError
+        If the profile names a fact that the dataset lacks.
+    """
+    facts = [
+        column
+        for given in dataset.inputs.values()
+        if given.kind == "metadata"
+        for column in given.columns
+    ]
+    if profile.level2.metadata is None:
+        return facts
+    for name in profile.level2.metadata:
+        if name not in facts:
+            raise ProfileError(
+                f"level2.metadata: {dataset.name} has no fact {name!r}.{nearest(name, facts)}"
+            )
+    return list(profile.level2.metadata)

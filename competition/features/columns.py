@@ -1,0 +1,102 @@
+"""Columns of model inputs on disk: written once, read by any task on any machine that sees them.
+
+One column is one file or folder, named by its content::
+
+    cache/<dataset>/<input>-<fingerprint>.parquet     id, value: texts and facts
+    cache/<dataset>/<input>-<fingerprint>.ragged/     ids.parquet, values.npy, offsets.npy:
+                                                      one array per ad, memory-mapped
+"""
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from competition.errors import StoreError
+from competition.files import digest, written_whole
+
+
+@dataclass(frozen=True)
+class Column:
+    """One stored column.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the frame that a model sees.
+    fingerprint : str
+        Digest of the ad ids and of all that the values were made from.
+    path : Path
+    """
+
+    name: str
+    fingerprint: str
+    path: Path
+
+
+def content_digest(values: pd.Series) -> str:
+    """Digest of ad ids, type and values of a column."""
+    hashes = pd.util.hash_pandas_object(values, index=True, categorize=False)
+    return digest(str(values.dtype), hashes.to_numpy().astype("<u8").tobytes())
+
+
+def write_series(path: Path, values: pd.Series) -> None:
+    """Write texts or facts indexed by ad id to a Parquet file."""
+    with written_whole(path) as temporary:
+        frame = pd.DataFrame({"value": values})
+        frame.index.name = "id"
+        frame.to_parquet(temporary)
+
+
+def write_ragged(path: Path, ids: pd.Index, arrays: Sequence[np.ndarray]) -> None:
+    """Write one array per ad, equal in dtype and in all but the first dimension, to a folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    try:
+        offsets = np.concatenate([[0], np.cumsum([len(array) for array in arrays])])
+        pd.DataFrame({"id": ids}).to_parquet(temporary / "ids.parquet")
+        np.save(temporary / "offsets.npy", offsets.astype(np.int64))
+        np.save(temporary / "values.npy", np.concatenate(arrays))
+        temporary.chmod(0o755)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_columns(columns: Sequence[Column]) -> pd.DataFrame:
+    """Read columns into one frame indexed by ad id; cells of ragged columns are array views.
+
+    Raises
+    ------
+    StoreError
+        If a file is absent or damaged.
+    """
+    series = {}
+    for column in columns:
+        try:
+            series[column.name] = _read(column.path)
+        except (OSError, ValueError, KeyError) as bad:
+            raise StoreError(
+                f"The cached column {column.path} cannot be read ({bad}). Remove it: the next run "
+                "makes it again."
+            ) from bad
+    return pd.DataFrame(series)
+
+
+def _read(path: Path) -> pd.Series:
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)["value"]
+    ids = pd.read_parquet(path / "ids.parquet")["id"]
+    offsets = np.load(path / "offsets.npy")
+    values = np.load(path / "values.npy", mmap_mode="r")
+    if len(offsets) != len(ids) + 1 or offsets[-1] != len(values):
+        raise ValueError("its files do not belong together")
+    cells = np.empty(len(ids), dtype=object)
+    for row, (start, end) in enumerate(itertools.pairwise(offsets)):
+        cells[row] = values[start:end]
+    return pd.Series(cells, index=pd.Index(ids, name="id"))

@@ -1,0 +1,80 @@
+"""From the ads of a dataset to the stored columns that the models read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from competition.datasets.base import AdDataset
+from competition.features.columns import Column, content_digest, write_ragged, write_series
+from competition.features.terms import TermsSpec
+from competition.files import digest
+from competition.source import source_digest
+from competition.watch import Watch
+
+CHUNK = 2_000  # ads between two reports of progress
+
+
+def prepare_columns(
+    dataset: AdDataset,
+    columns: Sequence[str],
+    terms: TermsSpec | None,
+    cache: Path,
+    watch: Watch,
+) -> tuple[Column, ...]:
+    """Store the columns that a model asked for, unless they are stored already.
+
+    Parameters
+    ----------
+    dataset : AdDataset
+    columns : sequence of str
+        Columns of `AdDataset.ads`.
+    terms : TermsSpec or None
+        How to count the terms of texts; None leaves texts as they are.
+    cache : Path
+        Folder of the dataset's columns.
+    watch : Watch
+    """
+    texts = {
+        column
+        for given in dataset.inputs.values()
+        if given.kind == "text"
+        for column in given.columns
+    }
+    return tuple(
+        _terms_column(dataset.ads[column], terms, cache, watch)
+        if terms is not None and column in texts
+        else _plain_column(dataset.ads[column], cache)
+        for column in columns
+    )
+
+
+def _plain_column(values: pd.Series, cache: Path) -> Column:
+    fingerprint = content_digest(values)
+    path = cache / f"{_file_name(str(values.name))}-{fingerprint[:16]}.parquet"
+    if not path.exists():
+        write_series(path, values)
+    return Column(str(values.name), fingerprint, path)
+
+
+def _terms_column(texts: pd.Series, spec: TermsSpec, cache: Path, watch: Watch) -> Column:
+    name = str(texts.name)
+    source = source_digest("competition.features.terms")
+    how = [spec.analyzer, *spec.ngram_range]
+    fingerprint = digest(content_digest(texts), how, source)
+    label = f"{_file_name(name)}.{spec.analyzer}{spec.ngram_range[0]}-{spec.ngram_range[1]}"
+    path = cache / f"{label}-{fingerprint[:16]}.ragged"
+    if not path.exists():
+        from competition.features.terms import extract_terms
+
+        arrays = []
+        for start in range(0, len(texts), CHUNK):
+            arrays += extract_terms(texts.iloc[start : start + CHUNK].tolist(), spec)
+            watch.at(f"counting the terms of {name}", len(arrays), len(texts))
+        write_ragged(path, texts.index, arrays)
+    return Column(name, fingerprint, path)
+
+
+def _file_name(name: str) -> str:
+    """Turn a column's name into a safe part of a file name."""
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name)

@@ -1,0 +1,1 @@
+"""Level-1 models: one model per file."""

@@ -1,0 +1,46 @@
+"""The level-1 models by name.
+
+A model is one file in this package. Decorating its class (or a function that makes an estimator)
+is all it takes to be listed, run, cached and tested:
+
+>>> from competition.level1.registry import find_models
+>>> find_models("tfidf_l*")
+['tfidf_linearsvc', 'tfidf_logreg']
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from competition.datasets.base import InputKind
+from competition.registry import Entry, Registry
+
+M = TypeVar("M", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class ModelEntry(Entry):
+    """A registered model.
+
+    Attributes
+    ----------
+    kinds : tuple of str
+        The kinds of input it can read. Without a setting it gets every such input of a dataset.
+    """
+
+    kinds: tuple[InputKind, ...]
+
+
+_registry: Registry[ModelEntry] = Registry("competition.level1", "level-1 model")
+find_models = _registry.find
+get_model = _registry.get
+
+
+def level1_model(name: str, *, kinds: tuple[InputKind, ...]) -> Callable[[M], M]:
+    """Register the decorated class or function as the level-1 model `name`."""
+
+    def register(make: M) -> M:
+        _registry.add(ModelEntry(name, make, kinds))
+        return make
+
+    return register

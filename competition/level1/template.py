@@ -1,0 +1,89 @@
+"""`competition new-model`: a working level-1 model to start from, and its test."""
+
+import keyword
+import re
+from pathlib import Path
+
+from competition.errors import ModelError
+from competition.files import write_text
+from competition.level1.registry import find_models
+
+MODEL = '''\
+"""{name}: ads are tagged like the ads that read most alike. Replace this by your own idea."""
+
+import numpy as np
+import pandas as pd
+
+from competition.features.terms import TermsSpec
+from competition.level1.base import Level1Model
+from competition.level1.registry import level1_model
+
+
+@level1_model("{name}", kinds=("text",))
+class {class_name}(Level1Model):
+    """Nearest neighbours in tf-idf space.
+
+    Parameters
+    ----------
+    n_neighbors : int
+        Ads that vote.
+    """
+
+    def __init__(self, n_neighbors: int = 20) -> None:
+        self.n_neighbors = n_neighbors
+
+    @property
+    def text_terms(self) -> TermsSpec:
+        """Ask for texts as counted terms; without this property they come as str."""
+        return TermsSpec()
+
+    def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
+        from sklearn.neighbors import KNeighborsRegressor
+
+        from competition.level1.text import TextVectorizer
+
+        self.vectorizer_ = TextVectorizer(self.text_terms).fit(X)
+        n_neighbors = min(self.n_neighbors, len(X))
+        self.neighbors_ = KNeighborsRegressor(n_neighbors, metric="cosine")
+        self.neighbors_.fit(self.vectorizer_.transform(X), Y.astype(np.float32))
+
+    def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        return self.neighbors_.predict(self.vectorizer_.transform(X))
+'''
+
+TEST = '''\
+"""{name} keeps the contract of level-1 models."""
+
+from competition.level1.{name} import {class_name}
+from competition.testing import Level1Contract
+
+
+class Test{class_name}(Level1Contract):
+    kinds = ("text",)
+
+    def make(self):
+        return {class_name}()
+'''
+
+
+def write_template(name: str, root: Path) -> list[Path]:
+    """Write ``competition/level1/<name>.py`` and ``tests/level1/test_<name>.py``.
+
+    Raises
+    ------
+    ModelError
+        If the name cannot be a module's, is taken, or a file of that name exists.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+        raise ModelError(
+            f"{name!r} cannot name a model: use small letters, digits and underscores, a letter "
+            "first, like my_model."
+        )
+    model = root / "competition" / "level1" / f"{name}.py"
+    test = root / "tests" / "level1" / f"test_{name}.py"
+    if name in find_models() or model.exists() or test.exists():
+        raise ModelError(f"{name} exists already: choose another name.")
+    class_name = "".join(part.capitalize() for part in name.split("_"))
+    for path, text in ((model, MODEL), (test, TEST)):
+        write_text(path, text.format(name=name, class_name=class_name))
+    return [model, test]

@@ -1,0 +1,66 @@
+"""The stack: a meta-learner over the stored predictions of the level-1 models."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from competition.datasets.base import AdDataset
+from competition.level2.base import MetaLearner, StackInput
+from competition.oof import FoldPrediction, OofStore
+
+
+def missing_inputs(dataset: AdDataset) -> pd.DataFrame:
+    """Say which inputs each ad lacks.
+
+    Returns
+    -------
+    DataFrame of shape (n_ads, n_inputs), dtype bool
+        An empty text, no file, or not a single fact.
+    """
+    missing = {}
+    for name, given in dataset.inputs.items():
+        cells = dataset.ads[list(given.columns)]
+        missing[name] = (
+            (cells == "").all(axis=1) if given.kind == "text" else cells.isna().all(axis=1)
+        )
+    return pd.DataFrame(missing, index=dataset.ads.index, dtype=bool)
+
+
+def stack_input(
+    store: OofStore, models: Sequence[str], dataset: AdDataset, facts: Sequence[str]
+) -> StackInput:
+    """Collect what a meta-learner may see: stored predictions, facts, missing inputs, labels."""
+    predictions = [store.read(model) for model in models]
+    missing = missing_inputs(dataset)
+    frame = dataset.ads[list(facts)]
+    return StackInput(
+        models=tuple(models),
+        train=np.stack([oof for oof, _ in predictions], axis=1),
+        test=np.stack([test for _, test in predictions], axis=1),
+        train_facts=frame.loc[dataset.train_ids],
+        test_facts=frame.loc[dataset.test_ids],
+        train_missing=missing.loc[dataset.train_ids].to_numpy(),
+        test_missing=missing.loc[dataset.test_ids].to_numpy(),
+        labels=dataset.labels,
+        fold=store.folds.of_ad,
+    )
+
+
+def run_stack(
+    name: str,
+    meta_learner: MetaLearner,
+    data: StackInput,
+    store: OofStore,
+    fingerprint: str,
+    n_jobs: int,
+) -> None:
+    """Cross-fit a meta-learner and store its folds under `name`."""
+    start = time.perf_counter()
+    output = meta_learner.cross_fit(data, n_jobs=n_jobs)
+    seconds = (time.perf_counter() - start) / store.folds.n
+    for fold in range(store.folds.n):
+        held_out = output.oof[data.fold == fold]
+        prediction = FoldPrediction(fold, held_out, output.fold_test[fold], seconds)
+        store.write_fold(name, prediction, fingerprint)

@@ -1,0 +1,362 @@
+"""The store of out-of-fold (OOF) and test predictions.
+
+::
+
+    oof/<dataset>/folds.csv                   id,fold
+    oof/<dataset>/<model>/fold_<k>.parquet    held-out rows of fold k and test rows, as predicted
+                                              by the model of that fold
+    oof/<dataset>/<model>/oof.parquet         id, fold, one float32 column per tag
+    oof/<dataset>/<model>/test.parquet        id, one float32 column per tag: mean over folds
+    oof/<dataset>/<model>/card.json           parameters, scores, seconds, versions, fingerprint
+
+Every file is written whole and carries, or is named in the card with, a digest of its content;
+reading compares it. Rows are matched by id.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from competition import __version__
+from competition.datasets.base import AdDataset
+from competition.errors import StoreError
+from competition.files import digest, file_digest, write_json, written_whole
+from competition.folds import Folds
+from competition.watch import Watch
+
+VERSIONS_OF = ("numpy", "scikit-learn", "torch", "lightgbm", "xgboost", "jieba", "rjieba")
+_KEY = b"competition"
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a model's predictions were made from, part by part.
+
+    The parts name what has changed when the fingerprint of a run differs from the stored one.
+    """
+
+    parts: dict[str, str]
+
+    @property
+    def value(self) -> str:
+        return digest(self.parts)
+
+    def changed(self, stored: dict[str, str]) -> list[str]:
+        """Names of the parts that differ from stored ones."""
+        names = {**stored, **self.parts}
+        return [name for name in names if stored.get(name) != self.parts.get(name)]
+
+
+@dataclass(frozen=True, eq=False)
+class FoldPrediction:
+    """What the model of one fold predicts.
+
+    Attributes
+    ----------
+    fold : int
+    held_out : ndarray of shape (n_held_out, n_tags), dtype float32
+        The fold's own ads, in the dataset's order.
+    test : ndarray of shape (n_test, n_tags), dtype float32
+    seconds : float
+        What fitting and predicting took.
+    """
+
+    fold: int
+    held_out: np.ndarray
+    test: np.ndarray
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class OofStore:
+    """Predictions of one dataset's models on one set of folds.
+
+    Attributes
+    ----------
+    folder : Path
+        ``oof/<dataset>``
+    tags : tuple of str
+    folds : Folds
+    test_ids : Index of shape (n_test,)
+    """
+
+    folder: Path
+    tags: tuple[str, ...]
+    folds: Folds
+    test_ids: pd.Index
+
+    def held_out_ids(self, fold: int) -> pd.Index:
+        """Ids of the ads that a fold holds out, in the dataset's order."""
+        return self.folds.ids[self.folds.of_ad == fold]
+
+    def path(self, model: str, file: str) -> Path:
+        return self.folder / model / file
+
+    # One fold
+
+    def write_fold(self, model: str, prediction: FoldPrediction, fingerprint: str) -> None:
+        """Write the predictions of one fold's model.
+
+        Raises
+        ------
+        StoreError
+            If shapes or values are not those of probabilities for these ads.
+        """
+        ids = self.held_out_ids(prediction.fold)
+        _check_probabilities(model, prediction.held_out, (len(ids), len(self.tags)))
+        _check_probabilities(model, prediction.test, (len(self.test_ids), len(self.tags)))
+        frame = self._frame(
+            ids.append(self.test_ids),
+            np.concatenate([prediction.held_out, prediction.test]),
+            split=["train"] * len(ids) + ["test"] * len(self.test_ids),
+        )
+        facts = {
+            "fingerprint": fingerprint,
+            "fold": prediction.fold,
+            "seconds": prediction.seconds,
+            "digest": _frame_digest(frame),
+        }
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        table = table.replace_schema_metadata({_KEY: json.dumps(facts).encode()})
+        with written_whole(self.path(model, f"fold_{prediction.fold}.parquet")) as temporary:
+            pq.write_table(table, temporary)
+
+    def has_fold(self, model: str, fold: int, fingerprint: str) -> bool:
+        """Whether the fold is stored with this very fingerprint.
+
+        Raises
+        ------
+        StoreError
+            If its file is damaged.
+        """
+        path = self.path(model, f"fold_{fold}.parquet")
+        return path.is_file() and _fold_facts(path)["fingerprint"] == fingerprint
+
+    def read_fold(self, model: str, fold: int) -> FoldPrediction:
+        """Read the predictions of one fold's model.
+
+        Raises
+        ------
+        StoreError
+            If the file is absent or damaged, or holds other ads, tags or another fold.
+        """
+        path = self.path(model, f"fold_{fold}.parquet")
+        facts = _fold_facts(path)
+        frame = _read_parquet(path)
+        if facts["digest"] != _frame_digest(frame) or facts["fold"] != fold:
+            raise _damaged(path, "its content is not what was written")
+        ids = self.held_out_ids(fold)
+        held_out = self._values(path, frame[frame["split"] == "train"], ids)
+        test = self._values(path, frame[frame["split"] == "test"], self.test_ids)
+        return FoldPrediction(fold, held_out, test, float(facts["seconds"]))
+
+    # A whole model
+
+    def finish(
+        self,
+        model: str,
+        fingerprint: Fingerprint,
+        dataset: AdDataset,
+        about: dict[str, Any],
+    ) -> dict[str, Any]:
+        """Join the folds into oof.parquet and test.parquet, score them, and write the card.
+
+        Parameters
+        ----------
+        model : str
+        fingerprint : Fingerprint
+        dataset : AdDataset
+            Labels and dimensions to score with.
+        about : dict
+            What else the card should say (parameters, inputs).
+
+        Returns
+        -------
+        dict
+            The card.
+        """
+        from competition.metrics import score
+
+        labels, dimensions = dataset.labels, [tag.dimension for tag in dataset.tags]
+        top_k = dataset.submission.top_k
+        predictions = [self.read_fold(model, fold) for fold in range(self.folds.n)]
+        oof = np.empty((len(self.folds.ids), len(self.tags)), dtype=np.float32)
+        for prediction in predictions:
+            oof[self.folds.of_ad == prediction.fold] = prediction.held_out
+        tests = np.stack([prediction.test for prediction in predictions])
+        test = np.asarray(tests.mean(axis=0, dtype=np.float64))
+        frames = {
+            "oof.parquet": self._frame(self.folds.ids, oof, fold=self.folds.of_ad),
+            "test.parquet": self._frame(self.test_ids, test.astype(np.float32)),
+        }
+        for file, frame in frames.items():
+            with written_whole(self.path(model, file)) as temporary:
+                frame.to_parquet(temporary, index=False)
+        card = {
+            "model": model,
+            **about,
+            "scores": score(labels, oof, dimensions, self.folds.of_ad, top_k).as_dict(),
+            "scores_per_fold": [
+                score(labels[held], oof[held], dimensions, top_k=top_k).as_dict()
+                for held in (self.folds.of_ad == fold for fold in range(self.folds.n))
+                if labels[held].any()
+            ],
+            "seconds_per_fold": [round(prediction.seconds, 3) for prediction in predictions],
+            "seconds": round(sum(prediction.seconds for prediction in predictions), 3),
+            "written": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": _versions(),
+            "fingerprint": fingerprint.value,
+            "made_from": fingerprint.parts,
+            "files": {file: file_digest(self.path(model, file)) for file in frames},
+        }
+        write_json(self.path(model, "card.json"), card)
+        return card
+
+    def card(self, model: str) -> dict[str, Any] | None:
+        """Card of a finished model, or None.
+
+        Raises
+        ------
+        StoreError
+            If the card is no JSON object of the expected form.
+        """
+        path = self.path(model, "card.json")
+        if not path.is_file():
+            return None
+        try:
+            card = json.loads(path.read_text(encoding="utf-8"))
+            dict(card["made_from"]), dict(card["files"]), float(card["scores"]["gap"])
+        except (ValueError, KeyError, TypeError) as bad:
+            raise _damaged(path, "it is not a card that was written here") from bad
+        return card
+
+    def current_card(
+        self, model: str, fingerprint: Fingerprint, watch: Watch
+    ) -> dict[str, Any] | None:
+        """Card of a finished model made from just what `fingerprint` says, or None.
+
+        A card that says otherwise is withdrawn, and the watch is told what has changed; fold files
+        vouch for themselves.
+
+        Raises
+        ------
+        StoreError
+            If a file differs from what the card says.
+        """
+        card = self.card(model)
+        if card is None:
+            return None
+        changed = fingerprint.changed(card["made_from"])
+        if changed:
+            watch.say(f"{model}: made from other {', '.join(changed)}, so it is run again")
+            self.path(model, "card.json").unlink()
+            return None
+        self.verify(model, card)
+        return card
+
+    def read(self, model: str) -> tuple[np.ndarray, np.ndarray]:
+        """Read a finished model.
+
+        Returns
+        -------
+        oof : ndarray of shape (n_train, n_tags), dtype float32
+        test : ndarray of shape (n_test, n_tags), dtype float32
+
+        Raises
+        ------
+        StoreError
+            If the model is not finished, was made from other folds, or a file differs from what
+            its card says.
+        """
+        card = self.card(model)
+        if card is None:
+            raise StoreError(f"{self.folder / model} holds no finished model: run it first.")
+        self.verify(model, card)
+        oof_path, test_path = self.path(model, "oof.parquet"), self.path(model, "test.parquet")
+        frame = _read_parquet(oof_path)
+        oof = self._values(oof_path, frame, self.folds.ids)
+        fold_of = frame.set_index("id")["fold"].reindex(self.folds.ids)
+        if not np.array_equal(fold_of.to_numpy(), self.folds.of_ad):
+            raise _damaged(oof_path, "it was made from other folds than folds.csv")
+        return oof, self._values(test_path, _read_parquet(test_path), self.test_ids)
+
+    def verify(self, model: str, card: dict[str, Any]) -> None:
+        """Raise StoreError if a finished model's files are not those of its card."""
+        for file, expected in card["files"].items():
+            path = self.path(model, file)
+            if not path.is_file():
+                raise _damaged(path, "it is absent")
+            if file_digest(path) != expected:
+                raise _damaged(path, "its content is not what was written")
+
+    # Frames
+
+    def _frame(self, ids: pd.Index, values: np.ndarray, **columns: Any) -> pd.DataFrame:
+        frame = pd.DataFrame({"id": np.asarray(ids, dtype=object).astype(str), **columns})
+        tags = pd.DataFrame(values, columns=list(self.tags), dtype=np.float32)
+        return pd.concat([frame, tags], axis=1)
+
+    def _values(self, path: Path, frame: pd.DataFrame, ids: pd.Index) -> np.ndarray:
+        """Values in the order of `ids`, whatever the order of the rows."""
+        absent = [tag for tag in self.tags if tag not in frame.columns]
+        if absent:
+            raise _damaged(path, f"it lacks the tag {absent[0]!r}")
+        frame = frame.set_index("id")
+        if not frame.index.is_unique or set(frame.index) != set(ids):
+            raise _damaged(path, "it holds other ads than the dataset")
+        return frame.loc[ids, list(self.tags)].to_numpy(dtype=np.float32)
+
+
+def _check_probabilities(model: str, values: np.ndarray, shape: tuple[int, int]) -> None:
+    if values.shape != shape:
+        raise StoreError(f"{model} predicted an array of shape {values.shape}, expected {shape}.")
+    if not ((values >= 0) & (values <= 1)).all():
+        raise StoreError(
+            f"{model} predicted values that are NaN or outside [0, 1]: its predict_proba must "
+            "return probabilities."
+        )
+
+
+def _fold_facts(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(pq.read_schema(path).metadata[_KEY])
+        return {key: facts[key] for key in ("fingerprint", "fold", "seconds", "digest")}
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as bad:
+        raise _damaged(path, "it is not a fold that was written here") from bad
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, pa.ArrowException, ValueError) as bad:
+        raise _damaged(path, "it cannot be read") from bad
+
+
+def _frame_digest(frame: pd.DataFrame) -> str:
+    hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
+    return digest(list(frame.columns), hashes.astype("<u8").tobytes())
+
+
+def _damaged(path: Path, why: str) -> StoreError:
+    return StoreError(
+        f"{path}: {why}. Remove the folder {path.parent} to have that model made again; nothing "
+        "else is affected."
+    )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"competition": __version__}
+    for package in VERSIONS_OF:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

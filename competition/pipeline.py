@@ -1,0 +1,174 @@
+"""The whole run: ads, folds, level-1 models, stack, scores, submission."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from competition.config import PlannedModel, Profile, plan_facts, plan_models
+from competition.crossfit import Level1Job, cross_fit, make_estimator, pending_folds
+from competition.datasets import load_dataset
+from competition.datasets.base import AdDataset
+from competition.features.prepare import prepare_columns
+from competition.fingerprints import level1_fingerprint, stack_fingerprint
+from competition.folds import Folds, settle_folds
+from competition.level1.registry import get_model
+from competition.level2.registry import get_meta_learner
+from competition.oof import OofStore
+from competition.submit import Submitted, submit
+from competition.watch import Watch
+
+STACK = "stack-"  # begins the name of a meta-learner's folder; no level-1 name has a hyphen
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """What a run leaves behind.
+
+    Attributes
+    ----------
+    dataset : AdDataset
+    store : OofStore
+    cards : list of dict
+        Card of every level-1 model.
+    stack : dict
+        Card of the stack.
+    n_trained : int
+        (model, fold) tasks of level 1 that were run, not read.
+    submitted : Submitted or None
+        None where the dataset has no test ads.
+    """
+
+    dataset: AdDataset
+    store: OofStore
+    cards: list[dict[str, Any]]
+    stack: dict[str, Any]
+    n_trained: int
+    submitted: Submitted | None
+
+
+def run(
+    data: Path,
+    profile: Profile,
+    out: Path,
+    *,
+    n_jobs: int | None = None,
+    own_folds: Path | None = None,
+    watch: Watch | None = None,
+) -> RunResult:
+    """Run a profile on a folder of ads; what is stored already is read, not run.
+
+    Parameters
+    ----------
+    data : Path
+        Folder of ads.
+    profile : Profile
+    out : Path
+        Folder that holds ``oof/``, ``submissions/`` and ``cache/``.
+    n_jobs : int or None
+        (model, fold) tasks at a time; None takes one per core.
+    own_folds : Path or None
+        A user's own folds.csv.
+    watch : Watch or None
+        Is told how far the run has come.
+    """
+    watch = watch or Watch()
+    dataset = load_dataset(data)
+    plan = plan_models(profile, dataset)
+    folder = out / "oof" / dataset.name
+    wanted = profile.folds
+    folds = settle_folds(folder / "folds.csv", dataset, wanted.n, wanted.seed, own_folds)
+    store = OofStore(folder, tuple(dataset.tag_names), folds, dataset.test_ids)
+    watch.say(
+        f"{dataset.name}: {len(folds.ids):,} training ads and {len(store.test_ids):,} test ads, "
+        f"{len(store.tags)} tags, {folds.n} folds, {len(plan)} level-1 models"
+    )
+    cache = out / "cache" / dataset.name
+    jobs = [_job(planned, profile.seed, dataset, folds, cache, watch) for planned in plan]
+    cards, n_trained = _level1(jobs, profile.seed, dataset, store, n_jobs, watch)
+    stack = _level2(profile, jobs, dataset, store, watch)
+    submitted = submit(dataset, store, stack, out / "submissions")
+    return RunResult(dataset, store, cards, stack, n_trained, submitted)
+
+
+def _job(
+    planned: PlannedModel, seed: int, dataset: AdDataset, folds: Folds, cache: Path, watch: Watch
+) -> Level1Job:
+    """Prepare a model's columns and say what its predictions will be made from."""
+    terms = getattr(make_estimator(planned.model, planned.params), "text_terms", None)
+    columns = prepare_columns(dataset, planned.columns, terms, cache, watch)
+    module = get_model(planned.model).make.__module__
+    fingerprint = level1_fingerprint(planned, module, columns, seed, dataset, folds)
+    return Level1Job(planned.name, planned.model, planned.params, columns, fingerprint)
+
+
+def _level1(
+    jobs: list[Level1Job],
+    seed: int,
+    dataset: AdDataset,
+    store: OofStore,
+    n_jobs: int | None,
+    watch: Watch,
+) -> tuple[list[dict[str, Any]], int]:
+    """Cross-fit the models that are not stored; return all cards and the number of tasks run."""
+    cards = {job.name: store.current_card(job.name, job.fingerprint, watch) for job in jobs}
+    waiting = [job for job in jobs if cards[job.name] is None]
+    total = sum(len(pending_folds(job, store)) for job in waiting)
+    cores = n_cores()
+    cross_fit(
+        waiting,
+        store,
+        dataset.labels,
+        seed=seed,
+        n_jobs=n_jobs or cores,
+        n_cores=cores,
+        watch=watch,
+    )
+    for job in waiting:
+        about = {
+            "level1": job.model,
+            "inputs": [column.name for column in job.columns],
+            "parameters": job.params,
+            "seed": seed,
+        }
+        cards[job.name] = store.finish(job.name, job.fingerprint, dataset, about)
+    return [card for card in cards.values() if card is not None], total
+
+
+def _level2(
+    profile: Profile, jobs: list[Level1Job], dataset: AdDataset, store: OofStore, watch: Watch
+) -> dict[str, Any]:
+    """Cross-fit the meta-learner unless it is stored; return its card."""
+    settings = profile.level2
+    entry = get_meta_learner(settings.model)
+    facts = plan_facts(profile, dataset)
+    params = {"random_state": profile.seed, **settings.params}
+    level1 = {job.name: job.fingerprint.value for job in jobs}
+    fingerprint = stack_fingerprint(
+        level1,
+        entry.make.__module__,
+        {"model": settings.model, **params},
+        facts,
+        dataset,
+        store.folds,
+    )
+    name = STACK + settings.model
+    card = store.current_card(name, fingerprint, watch)
+    if card is None:
+        from competition.level2.stack import run_stack, stack_input
+
+        watch.at("level 2", 0, 1, settings.model)
+        data = stack_input(store, list(level1), dataset, facts)
+        run_stack(name, entry.make(**params), data, store, fingerprint.value, n_cores())
+        about = {"level2": settings.model, "models": list(level1), "metadata": facts}
+        card = store.finish(name, fingerprint, dataset, {**about, "parameters": params})
+        watch.at("level 2", 1, 1, settings.model)
+    return card
+
+
+def n_cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1

@@ -1,0 +1,123 @@
+"""What the commands print."""
+
+from collections import defaultdict
+
+from rich.console import Console
+from rich.table import Table
+
+from competition.datasets.base import AdDataset
+from competition.datasets.problems import Problem, Problems
+from competition.metrics import Scores
+from competition.pipeline import RunResult
+
+console = Console()
+SHOWN = 20  # warnings of one kind that are listed unless all are asked for
+
+
+def print_run(result: RunResult) -> None:
+    """Print the scores of every model and of the stack, and where the submission lies."""
+    table = Table(title=f"Out-of-fold scores, {result.dataset.name}")
+    table.add_column("model")
+    for heading in ("GAP", "GAP, mean of folds", "mAP", "seconds"):
+        table.add_column(heading, justify="right")
+    cards = sorted(result.cards, key=lambda card: card["scores"]["gap"])
+    for card in [*cards, result.stack]:
+        scores = card["scores"]
+        table.add_row(
+            card["model"],
+            f"{scores['gap']:.4f}",
+            f"{scores['gap_folds']:.4f}",
+            f"{scores['map']:.4f}",
+            f"{card['seconds']:.1f}",
+            end_section=card is cards[-1],
+            style="bold" if card is result.stack else None,
+        )
+    console.print(table)
+    best = cards[-1]
+    gain = result.stack["scores"]["gap"] - best["scores"]["gap"]
+    _line(f"The stack gains {gain:+.4f} GAP over its best model, {best['model']}.")
+    if gain <= 0:
+        _line("It does not beat that model: submit with care.")
+    if result.submitted is None:
+        _line("There are no test ads, so no submission was written.")
+        return
+    if result.submitted.scores is not None:
+        _line(f"GAP on the test ads: {result.submitted.scores.gap:.4f}")
+    _line(f"Submission: {result.submitted.path}")
+
+
+def print_check(dataset: AdDataset, problems: Problems, *, show_all: bool) -> None:
+    """Print what a dataset holds and everything that is wrong with it, errors first."""
+    _line(
+        f"{dataset.root} ({dataset.name}): {len(dataset.labels):,} training ads, "
+        f"{len(dataset.test_ids):,} test ads, {len(dataset.tags)} tags"
+    )
+    _print_inputs(dataset)
+    of_kind: dict[tuple[str, str], list[Problem]] = defaultdict(list)
+    for problem in problems.found:
+        of_kind[problem.level, problem.kind].append(problem)
+    for level in ("error", "warning", "note"):
+        for (its_level, kind), found in of_kind.items():
+            if its_level != level:
+                continue
+            _line(f"\n{level}: {kind} ({len(found):,})")
+            shown = found if show_all or level == "error" else found[:SHOWN]
+            for problem in shown:
+                _line(f"  {problem}")
+            if len(shown) < len(found):
+                _line(f"  ... and {len(found) - len(shown):,} more; --all lists them")
+    n_errors = len(problems.errors)
+    _line(f"\n{n_errors} error(s): a run would refuse this." if n_errors else "\nNo errors.")
+
+
+def _print_inputs(dataset: AdDataset) -> None:
+    table = Table()
+    for heading in ("input", "kind", "training ads with it", "test ads with it"):
+        table.add_column(heading, justify="left" if heading in ("input", "kind") else "right")
+    for given in dataset.inputs.values():
+        for column in given.columns:
+            cells = dataset.ads[column]
+            present = (cells != "") if given.kind == "text" else cells.notna()
+            table.add_row(
+                column,
+                given.kind,
+                f"{int(present[dataset.train_ids].sum()):,}",
+                f"{int(present[dataset.test_ids].sum()):,}",
+            )
+    console.print(table)
+
+
+def print_models(pattern: str) -> None:
+    """Print the registered level-1 models and meta-learners that match a pattern."""
+    from competition.level1.registry import find_models, get_model
+    from competition.level2.registry import find_meta_learners, get_meta_learner
+
+    table = Table()
+    for heading in ("model", "reads", "what it is", "parameters"):
+        table.add_column(heading)
+    for name in find_models(pattern):
+        model = get_model(name)
+        table.add_row(name, ", ".join(model.kinds), model.summary, _parameters(model.parameters))
+    table.add_section()
+    for name in find_meta_learners(pattern):
+        learner = get_meta_learner(name)
+        table.add_row(name, "level 1", learner.summary, _parameters(learner.parameters))
+    console.print(table)
+
+
+def _parameters(parameters: dict[str, object]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in parameters.items())
+
+
+def print_scores(scores: Scores) -> None:
+    """Print the scores of a leaderboard file."""
+    _line(f"GAP {scores.gap:.4f}")
+    _line(f"mAP {scores.map:.4f}")
+    _line(f"F1-C {scores.f1_c:.4f}  F1-O {scores.f1_o:.4f}  accuracy {scores.accuracy:.4f}")
+    for dimension, gap in scores.gap_by_dimension.items():
+        _line(f"GAP of {dimension} {gap:.4f}")
+
+
+def _line(text: str) -> None:
+    """Print text as it is: no markup, no breaks that would cut a path in two."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,71 @@
+"""Digest of a module's code, so that a changed model is run again and a reworded comment is not."""
+
+import ast
+import importlib.util
+from pathlib import Path
+
+from competition.files import digest
+
+# What a model is made of; errors, file handling and the like do not change its predictions.
+FOLLOWED = ("competition.features", "competition.level1", "competition.level2")
+NOT_FOLLOWED = frozenset({"competition.level1.registry", "competition.level2.registry"})
+
+
+def source_digest(module: str) -> str:
+    """Digest the code of a module and of all it imports from the model packages.
+
+    Comments, formatting and docstrings do not count.
+    """
+    seen: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        tree = ast.parse(_source(name))
+        _drop_docstrings(tree)
+        seen[name] = ast.dump(tree)
+        waiting += [
+            imported
+            for imported in _imports(tree)
+            if imported.startswith(FOLLOWED) and imported not in NOT_FOLLOWED
+        ]
+    return digest(*[part for name in sorted(seen) for part in (name, seen[name])])
+
+
+def _source(module: str) -> str:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no source file of {module}")
+    return Path(spec.origin).read_text(encoding="utf-8")
+
+
+def _drop_docstrings(tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and ast.get_docstring(node, clean=False) is not None
+        ):
+            node.body = node.body[1:]
+
+
+def _imports(tree: ast.Module) -> set[str]:
+    """Names of the modules that a module imports anywhere in its code."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names.add(node.module)
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                if node.module.startswith(FOLLOWED) and _is_module(inner):
+                    names.add(inner)
+    return names
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False

@@ -1,0 +1,65 @@
+"""The leaderboard file of a finished stack, with a card beside it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from competition.datasets.base import AdDataset
+from competition.files import file_digest, write_json
+from competition.metrics import Scores
+from competition.oof import OofStore
+from competition.submission import write_submission
+
+ENDING = {"taac2021": ".json", "wide": ".csv", "youtube8m": ".csv"}
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A leaderboard file.
+
+    Attributes
+    ----------
+    path : Path
+    scores : Scores or None
+        On the test ads, where their truth is known.
+    """
+
+    path: Path
+    scores: Scores | None
+
+
+def submit(
+    dataset: AdDataset, store: OofStore, stack: dict[str, Any], folder: Path
+) -> Submitted | None:
+    """Write ``<dataset>-<stack>-<OOF GAP>`` and a card beside it, and check the file.
+
+    Returns
+    -------
+    Submitted or None
+        None where the dataset has no test ads.
+    """
+    if not len(store.test_ids):
+        return None
+    gap = stack["scores"]["gap"]
+    name = f"{dataset.name}-{stack['level2']}-{gap:.4f}"
+    path = folder / f"{name}{ENDING[dataset.submission.format]}"
+    _, probabilities = store.read(stack["model"])
+    write_submission(
+        path, dataset.submission, dataset.tag_names, list(store.test_ids), probabilities
+    )
+    scores = None
+    if dataset.truth is not None:
+        from competition.scoring import score_submission
+
+        scores = score_submission(path, dataset, None)
+    card = {
+        "submission": path.name,
+        "sha256": file_digest(path),
+        "stack": stack["model"],
+        "models": stack["models"],
+        "fingerprint": stack["fingerprint"],
+        "oof_scores": stack["scores"],
+        "test_scores": scores.as_dict() if scores else None,
+    }
+    write_json(folder / f"{name}.card.json", card)
+    return Submitted(path, scores)

@@ -1,0 +1,102 @@
+"""Profiles."""
+
+from pathlib import Path
+
+import pytest
+
+from competition.config import load_profile, plan_facts, plan_models, profile_names
+from competition.datasets import load_dataset
+from competition.errors import CompetitionError, ProfileError
+
+
+def test_shipped_profiles() -> None:
+    assert set(profile_names()) == {"demo", "posters", "taac2021", "text"}
+
+
+@pytest.mark.parametrize("name", ["demo", "posters", "taac2021", "text"])
+def test_shipped_profile_is_valid(name: str) -> None:
+    assert load_profile(name).folds.n == 5
+
+
+def test_text_profile_runs_all_models_of_text_and_facts(table: Path) -> None:
+    plan = {m.name: m.columns for m in plan_models(load_profile("text"), load_dataset(table))}
+    assert plan["tfidf_logreg"] == ("story",)
+    assert plan["tfidf_linearsvc"] == ("story",)
+    assert plan["lightgbm"] == ("story", "language", "year")
+    assert plan["xgboost"] == ("story", "language", "year")
+
+
+def test_override_sets_a_parameter_of_a_model(table: Path) -> None:
+    profile = load_profile("text", ["level1.tfidf_logreg.C=3", "folds.n=4"])
+    plan = {m.name: m.params for m in plan_models(profile, load_dataset(table))}
+    assert plan["tfidf_logreg"] == {"C": 3}
+    assert profile.folds.n == 4
+
+
+def test_one_model_runs_twice_under_two_names(table: Path, tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(
+        '[level1.tfidf_logreg]\n[level1.chars]\nmodel = "tfidf_logreg"\nanalyzer = "char"\n',
+        encoding="utf-8",
+    )
+    plan = plan_models(load_profile(str(path)), load_dataset(table))
+    assert [(m.name, m.model, m.params) for m in plan] == [
+        ("tfidf_logreg", "tfidf_logreg", {}),
+        ("chars", "tfidf_logreg", {"analyzer": "char"}),
+    ]
+
+
+def test_single_facts_can_be_inputs(table: Path) -> None:
+    profile = load_profile("text", ["models=[]", 'level1.lightgbm.inputs=["story", "year"]'])
+    (planned,) = plan_models(profile, load_dataset(table))
+    assert planned.columns == ("story", "year")
+
+
+MISTAKES = {
+    "There is no profile 'demmo'. Did you mean 'demo'?": ("demmo", []),
+    "unknown key fold. Did you mean 'folds'?": ("text", ["fold.n=3"]),
+    "unknown key folds.seeed. Did you mean 'seed'?": ("text", ["folds.seeed=3"]),
+    "folds.n = 1": ("text", ["folds.n=1"]),
+    "expected KEY=VALUE": ("text", ["folds.n"]),
+    "seed is a value, not a table": ("text", ["seed=1", "seed.x=1"]),
+    "level1.tfidf_logreg: unknown key c. Did you mean 'C'?": (
+        "text",
+        ["level1.tfidf_logreg.c=1"],
+    ),
+    "There is no level-1 model 'tfidf_logref'. Did you mean 'tfidf_logreg'?": (
+        "text",
+        ["level1.tfidf_logref.C=1"],
+    ),
+    "no level-1 model matches 'tdidf*'": ("text", ['models=["tdidf*"]']),
+    "films has no input 'storu'. Did you mean 'story'?": (
+        "text",
+        ['level1.tfidf_logreg.inputs=["storu"]'],
+    ),
+    "the input poster is of kind image, but the model reads text": (
+        "text",
+        ['level1.tfidf_logreg.inputs=["poster"]'],
+    ),
+    "No level-1 model of the profile can read films": ("text", ["models=[]"]),
+    "level2.metadata: films has no fact 'yaer'. Did you mean 'year'?": (
+        "text",
+        ['level2.metadata=["yaer"]'],
+    ),
+}
+
+
+@pytest.mark.parametrize("message", MISTAKES)
+def test_mistake_in_a_profile_is_explained(table: Path, message: str) -> None:
+    name, overrides = MISTAKES[message]
+    dataset = load_dataset(table)
+    with pytest.raises(CompetitionError) as raised:
+        profile = load_profile(name, overrides)
+        plan_models(profile, dataset)
+        plan_facts(profile, dataset)
+    assert message in str(raised.value)
+
+
+def test_profile_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text("seed = ", encoding="utf-8")
+    with pytest.raises(ProfileError, match=r"own\.toml is not valid TOML"):
+        load_profile(str(path))
