@@ -94,8 +94,8 @@ def check(
 @app.command()
 def demo(
     data: Data,
-    ads: Annotated[int, typer.Option(help="Training ads; a fifth as many test ads.", min=10)] = 500,
-    seed: Annotated[int, typer.Option(help="Other seeds make other ads.", min=0)] = 0,
+    ads: Annotated[int, typer.Option(help="Training ads; a fifth as many test ads.")] = 500,
+    seed: Annotated[int, typer.Option(help="Other seeds make other ads.")] = 0,
 ) -> None:
     """Write demo ads in the TAAC 2021 layout, with the truth of the test ads aside."""
     from competition.datasets.demo import make_demo

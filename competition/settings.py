@@ -22,9 +22,10 @@ class Settings(BaseModel):
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest known word, else the list of known ones."""
     known = sorted(known)
-    near = difflib.get_close_matches(word, known, n=1)
+    by_small_letters = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_small_letters, n=1)
     if near:
-        return f" Did you mean {near[0]!r}?"
+        return f" Did you mean {by_small_letters[near[0]]!r}?"
     return f" Known are: {', '.join(known)}." if known else ""
 
 
