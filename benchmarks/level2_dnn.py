@@ -1,0 +1,150 @@
+"""Score and speed of the level-2 DNN on made-up ads; run as `python -m benchmarks.level2_dnn`.
+
+Ten models see four modalities of each ad: models of one modality share its errors, some modalities
+are missing, and no model is calibrated. The scores are OOF GAP. The speed is that of the same
+networks trained all at once and one after another. The tables go to benchmarks/level2_dnn.md.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from competition.files import write_text
+from competition.level2.base import StackInput
+from competition.level2.dnn import DNN, threads
+from competition.level2.features import stacked_logits
+from competition.level2.networks import train
+from competition.metrics import gap
+
+N_TAGS, N_LATENT = 82, 14
+MODALITY = np.array([0, 0, 0, 1, 1, 2, 2, 3, 3, 3])
+MISSING = np.array([0.05, 0.15, 0.02, 0.1])
+SIZES = (300, 1000, 5000)
+TIMED = 5000
+THREADS = 1
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of logits, float32."""
+    return (1 / (1 + np.exp(-logits))).astype(np.float32)
+
+
+def make_case(n_ads: int) -> StackInput:
+    """Ads of one and the same world, whatever their number."""
+    world, rng = np.random.default_rng(123), np.random.default_rng(n_ads)
+    loadings = world.normal(size=(N_LATENT, N_TAGS))
+    loadings *= world.choice([0.3, 1.0], size=loadings.shape, p=[0.6, 0.4]) / np.sqrt(N_LATENT)
+    often = np.sort(world.beta(0.3, 1.9, size=N_TAGS))[::-1].clip(0.004, 0.98)
+    offset = np.log(often / (1 - often))
+    effects, jump = world.normal(size=(3, N_TAGS)) * 0.35, world.normal(size=N_TAGS) * 0.35
+    sight = world.uniform(0.25, 0.9, size=(4, N_LATENT))
+    skill = world.uniform(0.35, 1, size=(4, N_TAGS))
+    habits, overconfidence = world.normal(size=(10, 6, N_TAGS)), world.uniform(0.6, 1.5, size=10)
+
+    latent, facts = rng.normal(size=(n_ads, N_LATENT)), rng.normal(size=(n_ads, 3))
+    truth = 1.6 * offset + 3.6 * latent @ loadings + facts @ effects
+    truth += np.sign(facts[:, :1]) * jump + 0.5 * rng.normal(size=truth.shape)
+    missing = rng.random((n_ads, 4)) < MISSING
+    probabilities = np.empty((n_ads, len(MODALITY), N_TAGS), dtype=np.float32)
+    for modality in range(4):
+        blur = rng.normal(size=latent.shape) * np.sqrt(sight[modality] * (1 - sight[modality]))
+        seen = 3.0 * (latent * sight[modality] + blur) @ loadings * skill[modality]
+        seen += 0.35 * rng.normal(size=seen.shape)
+        for model in np.flatnonzero(modality == MODALITY):
+            own = 0.25 * rng.normal(size=(n_ads, 6)) @ habits[model]
+            own += 0.4 * rng.normal(size=own.shape)
+            signal = (seen + own) * overconfidence[model]
+            signal[missing[:, modality]] = 0
+            probabilities[:, model] = sigmoid(1.28 * offset + signal)
+    frame = pd.DataFrame(
+        {
+            "duration": np.exp(facts[:, 0] * 0.7 + 3),
+            "width": facts[:, 1],
+            "shape": np.where(facts[:, 2] > 0.5, "wide", "tall"),
+        }
+    )
+    return StackInput(
+        models=tuple(f"model_{m}" for m in range(len(MODALITY))),
+        train=probabilities,
+        test=probabilities[:0],
+        train_facts=frame,
+        test_facts=frame[:0],
+        train_missing=missing,
+        test_missing=missing[:0],
+        labels=(rng.random(truth.shape) < sigmoid(truth)).astype(np.uint8),
+        fold=rng.permutation(np.arange(n_ads) % 5),
+    )
+
+
+def seconds(work: Callable[[], object]) -> tuple[float, float]:
+    """Wall-clock and processor seconds of a piece of work."""
+    wall, processor = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - processor
+
+
+def score_row(n_ads: int) -> str:
+    """Score the best single model, both means and the DNN as one row of the table."""
+    data = make_case(n_ads)
+    clipped = np.clip(data.train, 1e-4, 1 - 1e-4)
+    scores = [
+        max(gap(data.labels, data.train[:, m]) for m in range(len(data.models))),
+        gap(data.labels, data.train.mean(axis=1)),
+        gap(data.labels, sigmoid(np.log(clipped / (1 - clipped)).mean(axis=1))),
+    ]
+    learner = DNN()
+    start = time.perf_counter()
+    scores.append(gap(data.labels, learner.cross_fit(data, n_jobs=THREADS).oof))
+    taken = time.perf_counter() - start
+    cells = " | ".join(f"{score:.4f}" for score in scores)
+    return f"| {n_ads:,} | {cells} | {learner.strength_.mean():.2f} | {taken:.1f} |"
+
+
+def speed_rows() -> list[str]:
+    """Time 25 networks trained at once and one after another, in the same process."""
+    import torch
+
+    data, learner = make_case(TIMED), DNN()
+    with threads(THREADS):
+        logits = torch.from_numpy(stacked_logits(data))
+        labels = torch.from_numpy(data.labels.astype(np.float32))
+        training = [np.flatnonzero(data.fold != fold) for fold in data.folds]
+        inputs, nets = learner._inputs(data, logits, labels, training), learner._nets(training)
+        settings = learner._settings()
+        at_once = seconds(lambda: train(nets, inputs, labels, **settings))
+        in_turn = seconds(lambda: [train([net], inputs, labels, **settings) for net in nets])
+    return [
+        f"| at once | {at_once[0]:.1f} | {at_once[1]:.1f} |",
+        f"| one after another | {in_turn[0]:.1f} | {in_turn[1]:.1f} |",
+        f"| ratio | {in_turn[0] / at_once[0]:.2f} | {in_turn[1] / at_once[1]:.2f} |",
+    ]
+
+
+def main() -> None:
+    """Print both tables and write them to benchmarks/level2_dnn.md."""
+    lines = [
+        "# Level-2 DNN",
+        "",
+        f"Made by `python -m benchmarks.level2_dnn` with {THREADS} thread. 10 models, 82 tags, "
+        "5 folds, 5 networks a fold; OOF GAP.",
+        "",
+        "| ads | best model | mean | mean logit | dnn | strength | seconds |",
+        "|---|---|---|---|---|---|---|",
+        *(score_row(n_ads) for n_ads in SIZES),
+        "",
+        f"The 25 networks alone, {TIMED:,} ads:",
+        "",
+        "| training | wall-clock s | processor s |",
+        "|---|---|---|",
+        *speed_rows(),
+    ]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    write_text(Path(__file__).with_suffix(".md"), text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,251 @@
+"""The paper's meta-learner: small deep networks that correct a linear stack.
+
+The winning paper of the 2021 Tencent competition (section 3.3) puts a 3-layer network with dropout
+on the concatenated out-of-fold probabilities and extra features. Alone, such a network overfits on
+a few hundred ads; so here it predicts what a linear stack leaves over, and only as much of its
+correction is used as pays on ads it was not trained with.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from joblib import effective_n_jobs
+
+from competition.errors import ModelError
+from competition.level2.base import MetaLearner, StackInput, StackOutput
+from competition.level2.features import Facts, stacked_logits
+from competition.level2.linear import linear_stack, principal_directions
+from competition.level2.networks import Inputs, Net, corrections, train
+from competition.level2.registry import meta_learner
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# A network leaves out one of this many parts of its fold's training ads, or of more: one part for
+# each network.
+PARTS = 5
+
+
+@meta_learner("dnn")
+class DNN(MetaLearner):
+    """Networks with three dense layers and dropout on top of a shrunken linear stack.
+
+    For each fold, with the ads of the other folds only:
+
+    1. A logistic regression per tag on the level-1 logits, the facts about the ad and the main
+       directions of the mean logits of all tags. Its weights are drawn towards those of one
+       regression pooled over all tags, as strongly as the evidence says (MacKay's fixed point).
+    2. `seeds` networks on the concatenated level-1 logits and the facts. Their output is added to
+       the logits of step 1 and starts at 0. Each leaves out another part of the training ads.
+    3. The networks' mean output is weighed by a number in [0, 1]: the one with the lowest log
+       loss on those left-out parts, times what the mean gains over one network.
+
+    Held-out ads decide nothing: the number of steps is fixed, and step 3 sees training ads only.
+    Where there are too few ads to learn a correction, its weight goes to 0, and the linear stack
+    remains. It needs about 300 ads and two folds; the networks begin to pay at a few thousand.
+
+    Parameters
+    ----------
+    hidden : tuple of int
+        Widths of the hidden dense layers; the output layer comes on top.
+    dropout : float
+        Share of hidden units dropped in each training step.
+    epochs : float
+        Times a network sees each training ad, if that makes at least `min_steps` steps.
+    min_steps : int
+        Fewest optimiser steps.
+    batch_size : int
+        Ads in a step of one network.
+    learning_rate : float
+        Peak of AdamW's learning rate, which then falls to 0 along a cosine.
+    weight_decay : float
+        AdamW's decay of the dense weights.
+    context : int
+        Most directions of the mean logits that the linear stack sees.
+    seeds : int
+        Networks for each fold.
+    random_state : int
+        Same number and same threads, same bytes.
+    """
+
+    def __init__(
+        self,
+        hidden: tuple[int, ...] = (64, 64),
+        dropout: float = 0.3,
+        epochs: float = 10,
+        min_steps: int = 100,
+        batch_size: int = 128,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 0.01,
+        context: int = 12,
+        seeds: int = 5,
+        random_state: int = 0,
+    ) -> None:
+        self.hidden = hidden
+        self.dropout = dropout
+        self.epochs = epochs
+        self.min_steps = min_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.context = context
+        self.seeds = seeds
+        self.random_state = random_state
+
+    def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
+        """Predict every fold by networks trained on the other folds, and the test ads.
+
+        Sets ``strength_``, a float64 array of shape (n_folds,): how much of the networks'
+        correction each fold's meta-learner uses.
+
+        Raises
+        ------
+        ModelError
+            If a parameter is out of range, there are fewer than two folds, or a level-1
+            probability is not a number between 0 and 1.
+        """
+        self._check(data)
+        with threads(n_jobs):
+            return self._cross_fit(data)
+
+    def _check(self, data: StackInput) -> None:
+        for name in ("batch_size", "seeds", "min_steps", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise ModelError(
+                    f"DNN needs {name} above 0, got {getattr(self, name)}. Set it higher."
+                )
+        if not 0 <= self.dropout < 1:
+            raise ModelError(f"DNN needs dropout in [0, 1), got {self.dropout}. Set it lower.")
+        if len(data.folds) < 2:
+            raise ModelError(
+                f"DNN needs ads in two folds or more, got the folds {data.folds}. "
+                "Make the folds again with n = 2 or more."
+            )
+        if min(np.count_nonzero(data.fold != fold) for fold in data.folds) < 2:
+            raise ModelError(
+                f"DNN needs two training ads or more for each fold, got {len(data.fold)} ads in "
+                f"{len(data.folds)} folds. Give it more ads."
+            )
+
+    def _cross_fit(self, data: StackInput) -> StackOutput:
+        import torch
+
+        logits = torch.from_numpy(stacked_logits(data))
+        labels = torch.from_numpy(np.asarray(data.labels, dtype=np.float32))
+        training = [np.flatnonzero(data.fold != fold) for fold in data.folds]
+        inputs = self._inputs(data, logits, labels, training)
+        nets = self._nets(training)
+        layers = train(nets, inputs, labels, **self._settings())
+        n_train, n_tags = labels.shape
+        oof = np.empty((n_train, n_tags), dtype=np.float32)
+        fold_test = np.empty((len(training), len(data.test), n_tags), dtype=np.float32)
+        self.strength_ = np.empty(len(training))
+        for k, fold in enumerate(data.folds):
+            own = [j for j, net in enumerate(nets) if net.fold == k]
+            left = np.concatenate([nets[j].left_out for j in own])
+            unseen = [corrections(layers, j, k, inputs, nets[j].left_out) for j in own]
+            alone = strength(inputs.bases[k, left], torch.cat(unseen), labels[left])
+            seen = torch.stack([corrections(layers, j, k, inputs, training[k]) for j in own])
+            self.strength_[k] = min(
+                1.0, alone * noise_averaged_out(inputs.bases[k, training[k]], seen)
+            )
+            held_out = np.flatnonzero(data.fold == fold)
+            asked = np.concatenate([held_out, np.arange(n_train, len(logits))])
+            mean = torch.stack([corrections(layers, j, k, inputs, asked) for j in own]).mean(dim=0)
+            stacked = inputs.bases[k, asked] + float(self.strength_[k]) * mean
+            probabilities = torch.sigmoid(stacked).numpy()
+            oof[held_out] = probabilities[: len(held_out)]
+            fold_test[k] = probabilities[len(held_out) :]
+        return StackOutput(oof, fold_test)
+
+    def _inputs(
+        self, data: StackInput, logits: "Tensor", labels: "Tensor", training: list[np.ndarray]
+    ) -> Inputs:
+        import torch
+
+        facts = Facts(
+            pd.concat([data.train_facts, data.test_facts], ignore_index=True),
+            np.concatenate([data.train_missing, data.test_missing]),
+        )
+        flat, mean_logits = logits.flatten(1), logits.mean(dim=1).numpy()
+        designs, bases, means, spreads = [], [], [], []
+        for rows in training:
+            plain, hinges = (torch.from_numpy(part) for part in facts.design(rows))
+            context = torch.from_numpy(principal_directions(mean_logits, rows, self.context))
+            kinds = [plain, hinges, context]
+            bases.append(linear_stack(logits, kinds, labels, torch.from_numpy(rows)))
+            designs.append(torch.cat([plain, hinges], dim=1))
+            means.append(flat[rows].mean(dim=0))
+            spread = flat[rows].std(dim=0, correction=0)
+            spreads.append(torch.where(spread < 1e-5, torch.inf, spread))
+        return Inputs(flat, *(torch.stack(x) for x in (means, spreads, designs, bases)))
+
+    def _settings(self) -> dict[str, Any]:
+        return {k: v for k, v in self.get_params().items() if k not in ("seeds", "context")}
+
+    def _nets(self, training: list[np.ndarray]) -> list[Net]:
+        nets = []
+        for k, rows in enumerate(training):
+            shuffled = np.random.default_rng([self.random_state, k]).permutation(rows)
+            parts = np.array_split(shuffled, max(PARTS, self.seeds))
+            for seed in range(self.seeds):
+                rest = [part for p, part in enumerate(parts) if p != seed]
+                nets.append(Net(k, np.sort(np.concatenate(rest)), np.sort(parts[seed])))
+        return nets
+
+
+@contextmanager
+def threads(n_jobs: int) -> Iterator[None]:
+    """Let torch use `n_jobs` threads (scikit-learn's meaning of negative numbers) inside."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(effective_n_jobs(n_jobs))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def strength(base: "Tensor", correction: "Tensor", labels: "Tensor") -> float:
+    """Weight in [0, 1] of a correction with the lowest log loss, by Newton's method."""
+    import torch
+
+    best = 0.0
+    for _ in range(10):
+        probability = torch.sigmoid(base + best * correction)
+        slope = (correction * (probability - labels)).sum(dtype=torch.float64)
+        bend = (correction**2 * probability * (1 - probability)).sum(dtype=torch.float64)
+        best = min(1.0, max(0.0, best - float(slope / (bend + 1e-6))))
+    return best
+
+
+def noise_averaged_out(base: "Tensor", outputs: "Tensor") -> float:
+    """How much more of a mean of corrections than of one of them pays.
+
+    To second order the best weight of a correction r is -<g, r> / <r, H r>, with g and H the
+    gradient and the Hessian of the log loss at `base`. The mean keeps the numerator and loses the
+    part of the denominator that the networks do not share. The ratio of denominators is measured
+    on ads that the networks learned from; there they agree more than elsewhere, as a rule, so that
+    it errs on the side of too small a correction.
+
+    Parameters
+    ----------
+    base : Tensor of shape (n_ads, n_tags)
+    outputs : Tensor of shape (n_nets, n_ads, n_tags)
+
+    Returns
+    -------
+    float
+        1 for networks that agree, up to n_nets for networks that have nothing in common.
+    """
+    import torch
+
+    probability = torch.sigmoid(base)
+    bend = probability * (1 - probability)
+    one = (bend * outputs**2).sum(dtype=torch.float64) / len(outputs)
+    mean = (bend * outputs.mean(dim=0) ** 2).sum(dtype=torch.float64)
+    return float(one / mean) if mean > 0 else 1.0

@@ -1,0 +1,139 @@
+"""A logistic regression for each tag, shrunken as far as the evidence of all tags says."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from competition.level2.features import standardised
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ROUNDS = 5
+# Tags are solved side by side while their design matrices hold no more numbers than this.
+CELLS = 8_000_000
+# Newton's step may change a weight by this much: beyond, the quadratic it trusts is far off.
+LONGEST_STEP = 4.0
+
+
+def principal_directions(columns: np.ndarray, rows: np.ndarray, most: int) -> np.ndarray:
+    """Scores of all ads on the leading principal directions of `rows`, with spread 1 there.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_ads, n_columns)
+    rows : ndarray of int
+        Training rows.
+    most : int
+        At most this many directions, and at most half as many as there are columns.
+
+    Returns
+    -------
+    ndarray of shape (n_ads, n_directions), dtype float32
+    """
+    scaled = standardised(columns, rows).astype(np.float64)
+    values, directions = np.linalg.eigh(scaled[rows].T @ scaled[rows])
+    leading = np.argsort(values)[::-1][: min(most, columns.shape[1] // 2)]
+    return standardised(scaled @ directions[:, leading], rows)
+
+
+def linear_stack(
+    logits: "Tensor", designs: "list[Tensor]", labels: "Tensor", rows: "Tensor"
+) -> "Tensor":
+    """Logits of one logistic regression per tag, drawn towards one pooled over all tags.
+
+    A tag weighs an intercept, its own level-1 logits and the columns of `designs`. A weight's
+    prior is normal. Its mean comes from the pooled regression (0 for `designs`); its precision is
+    shared by all weights of a kind and estimated by MacKay, "Bayesian Interpolation" (1992),
+    as gamma / (2 E_W): the number of weights that the data determine, over the sum of their
+    squared distances from the mean.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n_ads, n_models, n_tags), float32
+    designs : list of Tensor of shape (n_ads, n_columns), float32
+        The columns of each make up one kind of weight.
+    labels : Tensor of shape (n_train, n_tags), float32
+    rows : Tensor of int
+        The only ads that anything is learned from.
+
+    Returns
+    -------
+    Tensor of shape (n_ads, n_tags), float32
+    """
+    import torch
+
+    n_models, n_tags = logits.shape[1:]
+    shared = torch.cat(designs, dim=1)
+    truth = labels[rows].T.contiguous()
+    own = logits[rows].permute(2, 0, 1).contiguous()
+    mean = torch.zeros(n_tags, 1 + n_models + shared.shape[1], dtype=torch.float64)
+    mean[:, : 1 + n_models] = _pooled(own, truth)
+    sizes = [1, n_models, *(design.shape[1] for design in designs)]
+    kinds = [kind for kind in torch.arange(sum(sizes)).split(sizes) if len(kind)]
+    precision = torch.full((sum(sizes),), 50.0, dtype=torch.float64)
+    precision[0] = 5.0
+    weights, variances = mean.clone(), torch.zeros_like(mean)
+    at_once = max(1, CELLS // (len(rows) * sum(sizes)))
+    for last in [False] * (ROUNDS - 1) + [True]:
+        for tags in torch.arange(n_tags).split(at_once):
+            ones = torch.ones(len(tags), len(rows), 1)
+            design = torch.cat([ones, own[tags], shared[rows].expand(len(tags), -1, -1)], dim=2)
+            weights[tags], variances[tags] = _newton(
+                design, truth[tags], mean[tags], precision, weights[tags], steps=2
+            )
+        for kind in kinds if not last else []:
+            determined = n_tags * len(kind) - (precision[kind] * variances[:, kind]).sum()
+            distance = ((weights - mean)[:, kind] ** 2).sum().clamp_min(1e-9)
+            precision[kind] = (determined / distance).clamp(0.1, 1e4)
+    found = weights.float()
+    stacked = torch.einsum("amt,tm->at", logits, found[:, 1 : 1 + n_models])
+    return found[:, 0] + stacked + shared @ found[:, 1 + n_models :].T
+
+
+def _pooled(own: "Tensor", truth: "Tensor") -> "Tensor":
+    """Intercept of each tag and weights of its models, if all tags weigh them and the prior alike.
+
+    Returns shape (n_tags, 1 + n_models), float64.
+    """
+    import torch
+
+    n_tags, n_rows, n_models = own.shape
+    positives = truth.sum(dim=1)
+    prior = torch.log((positives + 0.5) / (n_rows - positives + 0.5))
+    columns = [torch.ones(n_tags, n_rows, 1), prior[:, None, None].expand(-1, n_rows, 1), own]
+    design = torch.cat(columns, dim=2).view(1, n_tags * n_rows, 2 + n_models)
+    start = torch.zeros(1, 2 + n_models, dtype=torch.float64)
+    start[0, 2:] = 1 / n_models
+    weights, _ = _newton(
+        design, truth.reshape(1, -1), start, torch.ones(2 + n_models).double(), start, steps=8
+    )
+    intercepts = weights[0, 0] + weights[0, 1] * prior.double()
+    return torch.cat([intercepts[:, None], weights[0, 2:].expand(n_tags, -1)], dim=1)
+
+
+def _newton(
+    design: "Tensor",
+    truth: "Tensor",
+    mean: "Tensor",
+    precision: "Tensor",
+    weights: "Tensor",
+    steps: int,
+) -> "tuple[Tensor, Tensor]":
+    """Take Newton steps of several regressions with a normal prior.
+
+    Returns the weights and their variances, both of shape (n_regressions, n_columns).
+    """
+    import torch
+
+    for _ in range(steps):
+        probability = torch.bmm(design, weights.float()[:, :, None])[:, :, 0].sigmoid()
+        slope = torch.bmm((probability - truth)[:, None], design)[:, 0].double()
+        slope += precision * (weights - mean)
+        curvature = (probability * (1 - probability))[:, :, None]
+        bend = torch.bmm((design * curvature).mT, design).double() + torch.diag(precision)
+        factor = torch.linalg.cholesky(bend)
+        step = torch.cholesky_solve(slope[:, :, None], factor)[:, :, 0]
+        longest = step.abs().amax(dim=1, keepdim=True).clamp_min(1e-12)
+        weights = weights - step * (LONGEST_STEP / longest).clamp_max(1)
+    return weights, torch.cholesky_inverse(factor).diagonal(dim1=1, dim2=2)

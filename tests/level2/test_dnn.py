@@ -1,0 +1,268 @@
+"""The level-2 DNN: no leak, no surprise, and a gain where there is one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import minimize_scalar
+
+from competition.errors import ModelError
+from competition.level2.base import StackInput
+from competition.level2.dnn import DNN, noise_averaged_out, strength
+from competition.level2.linear import linear_stack, principal_directions
+from competition.level2.networks import endless
+from competition.metrics import gap
+
+torch = pytest.importorskip("torch")
+QUICK = {"hidden": (8, 8), "min_steps": 5, "epochs": 1, "batch_size": 16, "seeds": 2}
+
+
+def ads(n: int = 60, n_models: int = 3, n_tags: int = 5, n_test: int = 7, seed: int = 0):
+    """Noisy level-1 models of unequal quality, ragged folds, two facts, a missing input."""
+    rng = np.random.default_rng(seed)
+    size = rng.normal(size=n + n_test)
+    truth = rng.normal(size=(n + n_test, n_tags)) * 1.5 - np.linspace(0, 2, n_tags)
+    truth += size[:, None] * np.linspace(-1, 1, n_tags)
+    labels = (rng.random(truth.shape) < 1 / (1 + np.exp(-truth))).astype(np.uint8)
+    noise = rng.normal(size=(n + n_test, n_models, n_tags)) * np.linspace(0.5, 3, n_models)[:, None]
+    proba = (1 / (1 + np.exp(-(truth[:, None] + noise)))).astype(np.float32)
+    facts = pd.DataFrame({"size": size, "kind": rng.choice(["a", "b"], n + n_test)})
+    facts.loc[3, "size"] = np.nan
+    missing = rng.random((n + n_test, 1)) < 0.2
+    return StackInput(
+        models=tuple(f"model_{m}" for m in range(n_models)),
+        train=proba[:n],
+        test=proba[n:],
+        train_facts=facts[:n],
+        test_facts=facts[n:],
+        train_missing=missing[:n],
+        test_missing=missing[n:],
+        labels=labels[:n],
+        fold=rng.choice([0, 1, 1, 2, 2, 2], n),
+    )
+
+
+@pytest.fixture
+def full_strength(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every correction through, so that a leak by way of the networks cannot hide."""
+    monkeypatch.setattr("competition.level2.dnn.strength", lambda *_: 1.0)
+
+
+def both(data: StackInput, **parameters) -> tuple[np.ndarray, np.ndarray]:
+    output = DNN(**{**QUICK, **parameters}).cross_fit(data)
+    return output.oof, output.fold_test
+
+
+@pytest.mark.usefixtures("full_strength")
+def test_labels_of_held_out_ads_do_not_change_a_bit_of_their_predictions() -> None:
+    data = ads()
+    before, test_before = both(data)
+    held_out = data.fold == 1
+    labels = data.labels.copy()
+    labels[held_out] = 1 - labels[held_out]
+    after, test_after = both(replace(data, labels=labels))
+    np.testing.assert_array_equal(before[held_out], after[held_out])
+    np.testing.assert_array_equal(test_before[1], test_after[1])
+    assert not np.array_equal(before[~held_out], after[~held_out])
+
+
+def test_labels_of_held_out_ads_do_not_change_how_far_the_networks_are_trusted() -> None:
+    data = ads(n=240)
+    labels = data.labels.copy()
+    labels[data.fold == 1] = 1 - labels[data.fold == 1]
+    first, second = DNN(**QUICK), DNN(**QUICK)
+    first.cross_fit(data)
+    second.cross_fit(replace(data, labels=labels))
+    assert first.strength_[1] == second.strength_[1]
+
+
+@pytest.mark.usefixtures("full_strength")
+def test_inputs_of_a_held_out_ad_do_not_change_a_bit_of_the_others_predictions() -> None:
+    data = ads()
+    before, test_before = both(data)
+    one, *rest = np.flatnonzero(data.fold == 2)
+    facts, train, missing = data.train_facts.copy(), data.train.copy(), data.train_missing.copy()
+    facts.loc[one, "size"] = 1e6
+    train[one], missing[one] = 1 - train[one], ~missing[one]
+    changed = replace(data, train_facts=facts, train=train, train_missing=missing)
+    after, test_after = both(changed)
+    np.testing.assert_array_equal(before[rest], after[rest])
+    np.testing.assert_array_equal(test_before[2], test_after[2])
+    assert not np.array_equal(before[one], after[one])
+
+
+def test_networks_never_train_on_their_fold_or_on_the_part_that_judges_them() -> None:
+    data = ads()
+    training = [np.flatnonzero(data.fold != k) for k in data.folds]
+    for net in DNN(seeds=3)._nets(training):
+        assert not np.isin(net.rows, net.left_out).any()
+        assert sorted([*net.rows, *net.left_out]) == list(training[net.fold])
+
+
+def test_each_round_of_minibatches_visits_every_training_ad_once() -> None:
+    rows = np.array([2, 3, 5, 7, 11])
+    order = endless(rows, 13, torch.Generator().manual_seed(0)).numpy()
+    assert [sorted(order[:5]), sorted(order[5:10])] == [list(rows)] * 2
+    assert np.isin(order[10:], rows).all()
+
+
+@pytest.mark.usefixtures("full_strength")
+def test_same_seed_same_bytes() -> None:
+    first, second = both(ads()), both(ads())
+    assert [part.tobytes() for part in first] == [part.tobytes() for part in second]
+
+
+@pytest.mark.usefixtures("full_strength")
+def test_another_seed_another_answer() -> None:
+    assert not np.array_equal(both(ads())[0], both(ads(), random_state=1)[0])
+
+
+def test_a_test_ad_equal_to_a_held_out_ad_gets_its_prediction() -> None:
+    data = ads(n_test=3)
+    twin = int(np.flatnonzero(data.fold == 0)[4])
+    test, facts = data.test.copy(), data.train_facts.iloc[[twin] * 3]
+    test[:] = data.train[twin]
+    missing = np.repeat(data.train_missing[[twin]], 3, axis=0)
+    data = replace(data, test=test, test_facts=facts, test_missing=missing)
+    oof, fold_test = both(data)
+    np.testing.assert_allclose(fold_test[0, 1], oof[twin], rtol=1e-5)
+
+
+def test_it_beats_the_mean_of_unequal_models_on_few_ads() -> None:
+    data = ads(n=300, n_models=4, n_tags=10)
+    oof = DNN(seeds=2).cross_fit(data).oof
+    assert gap(data.labels, oof) > gap(data.labels, data.train.mean(axis=1)) + 0.02
+
+
+def test_the_networks_find_what_no_linear_stack_can() -> None:
+    """A tag is present where exactly one of two level-1 models says so."""
+    rng = np.random.default_rng(1)
+    says = rng.random((900, 2)) < 0.5
+    labels = np.stack([says[:, 0] ^ says[:, 1], says[:, 0]], axis=1).astype(np.uint8)
+    train = np.where(says, 0.9, 0.1).astype(np.float32)[:, :, None].repeat(2, axis=2)
+    base = ads(n=900, n_models=2, n_tags=2, n_test=0)
+    oof = DNN(seeds=2).cross_fit(replace(base, labels=labels, train=train)).oof
+    assert ((oof[:, 0] > 0.5) == labels[:, 0]).mean() > 0.95
+
+
+def no_positives(data: StackInput) -> StackInput:
+    labels = data.labels.copy()
+    labels[:, 0] = 0
+    labels[:, 1] = data.fold == 1
+    labels[:, 2] = 1
+    return replace(data, labels=labels)
+
+
+def no_metadata(data: StackInput) -> StackInput:
+    return replace(
+        data,
+        train_facts=data.train_facts[[]],
+        test_facts=data.test_facts[[]],
+        train_missing=data.train_missing[:, :0],
+        test_missing=data.test_missing[:, :0],
+    )
+
+
+def all_na(data: StackInput) -> StackInput:
+    return replace(
+        data,
+        train_facts=data.train_facts.assign(size=np.nan, kind=None),
+        test_facts=data.test_facts.assign(size=np.nan, kind=None),
+    )
+
+
+HARD = {
+    "tags without positives in training": no_positives(ads()),
+    "one model": ads(n_models=1),
+    "one tag": ads(n_tags=1),
+    "no metadata": no_metadata(ads()),
+    "no test ads": ads(n_test=0),
+    "facts all NA": all_na(ads()),
+    "probabilities of 0 and 1": replace(ads(), train=(ads().train > 0.5).astype(np.float32)),
+    "constant models": replace(ads(), train=np.full_like(ads().train, 0.3)),
+    "a dozen ads": ads(n=12),
+}
+
+
+@pytest.mark.parametrize("data", HARD.values(), ids=HARD.keys())
+def test_it_predicts_probabilities_of_the_right_shape_from(data: StackInput) -> None:
+    output = DNN(**QUICK).cross_fit(data)
+    n_folds, n_test, n_tags = len(data.folds), len(data.test), data.labels.shape[1]
+    assert output.oof.shape == data.labels.shape
+    assert output.fold_test.shape == (n_folds, n_test, n_tags)
+    for part in (output.oof, output.fold_test):
+        assert part.dtype == np.float32
+        assert ((part >= 0) & (part <= 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"seeds": 0}, "needs seeds above 0, got 0"),
+        ({"dropout": 1.0}, r"needs dropout in \[0, 1\), got 1.0"),
+    ],
+)
+def test_a_parameter_out_of_range_is_an_error(parameters, message) -> None:
+    with pytest.raises(ModelError, match=message):
+        DNN(**parameters).cross_fit(ads())
+
+
+def test_a_single_fold_is_an_error() -> None:
+    data = ads()
+    with pytest.raises(ModelError, match="two folds or more"):
+        DNN().cross_fit(replace(data, fold=np.zeros_like(data.fold)))
+
+
+def test_threads_are_as_before_afterwards() -> None:
+    before = torch.get_num_threads()
+    DNN(**QUICK).cross_fit(ads(), n_jobs=before + 1)
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("helpful", [0.4, 3.0, -1.0])
+def test_strength_is_the_best_weight_between_0_and_1(helpful) -> None:
+    rng = np.random.default_rng(2)
+    base, correction = rng.normal(size=(2, 400, 3))
+    chance = 1 / (1 + np.exp(-(base + helpful * correction)))
+    labels = (rng.random(chance.shape) < chance).astype(float)
+
+    def loss(weight: float) -> float:
+        logits = base + weight * correction
+        return float((np.logaddexp(0, logits) - labels * logits).sum())
+
+    best = minimize_scalar(loss, bounds=(0, 1), method="bounded").x
+    found = strength(*(torch.tensor(x) for x in (base, correction, labels)))
+    assert found == pytest.approx(best, abs=1e-3)
+
+
+def test_the_linear_stack_pools_where_tags_are_alike() -> None:
+    """All tags weigh the two models 1 and 0: few ads per tag, many tags."""
+    rng = np.random.default_rng(3)
+    logits = rng.normal(size=(400, 2, 30)) * 1.5
+    labels = (rng.random((400, 30)) < 1 / (1 + np.exp(-logits[:, 0]))).astype(np.float32)
+    out = linear_stack(
+        torch.tensor(logits, dtype=torch.float32),
+        [torch.zeros(400, 0)],
+        torch.tensor(labels[:100]),
+        torch.arange(100),
+    ).numpy()
+    assert np.sqrt(np.mean((out - logits[:, 0])[100:] ** 2)) < 0.35
+
+
+def test_principal_directions_are_uncorrelated_on_training_rows() -> None:
+    columns = np.random.default_rng(4).normal(size=(80, 6)) @ np.triu(np.ones((6, 6)))
+    scores = principal_directions(columns, np.arange(50), 3)[:50]
+    np.testing.assert_allclose(np.corrcoef(scores.T), np.eye(3), atol=0.1)
+
+
+def test_networks_without_anything_in_common_gain_their_number_by_averaging() -> None:
+    apart = torch.zeros(4, 8, 2)
+    for net in range(4):
+        apart[net, 2 * net] = 1.0
+    assert noise_averaged_out(torch.zeros(8, 2), apart) == pytest.approx(4)
+
+
+def test_networks_that_agree_gain_nothing_by_averaging() -> None:
+    same = torch.randn(1, 8, 2, generator=torch.Generator().manual_seed(0)).repeat(4, 1, 1)
+    assert noise_averaged_out(torch.zeros(8, 2), same) == pytest.approx(1)
