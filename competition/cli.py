@@ -46,7 +46,7 @@ def run(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Holds oof/, submissions/ and cache/.")
     ] = ROOT,
-    folds: Annotated[
+    own_folds: Annotated[
         Path | None, typer.Option("--folds", metavar="FILE", help="Your own folds.csv: id,fold.")
     ] = None,
     jobs: Annotated[
@@ -67,14 +67,16 @@ def run(
         data = out / DEMO_FOLDER
         make_demo(data)
     with ProgressBars(console) as watch:
-        result = pipeline.run(data, settings, out, n_jobs=jobs, own_folds=folds, watch=watch)
+        result = pipeline.run(data, settings, out, n_jobs=jobs, own_folds=own_folds, watch=watch)
     print_run(result)
 
 
 @app.command()
 def check(
     data: Data,
-    folds: Annotated[int, typer.Option(help="Folds that every tag should reach.", min=2)] = 5,
+    n_folds: Annotated[
+        int, typer.Option("--folds", help="Folds that every tag should reach.", min=2)
+    ] = 5,
     show_all: Annotated[
         bool, typer.Option("--all", help="List every finding, however many there are.")
     ] = False,
@@ -85,10 +87,27 @@ def check(
     from competition.report.tables import console, print_check
 
     with ProgressBars(console) as watch:
-        dataset, problems = check_dataset(data, folds, watch)
+        dataset, problems = check_dataset(data, n_folds, watch)
     print_check(dataset, problems, show_all=show_all)
     if problems.errors:
         raise typer.Exit(2)
+
+
+@app.command()
+def folds(
+    data: Data,
+    n: Annotated[int, typer.Option("--n", help="Number of folds, where none are stored.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of new folds.")] = 0,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Holds oof/.")] = ROOT,
+) -> None:
+    """Make the folds of a dataset, or read those it has, and show how even every tag comes out."""
+    from competition.datasets import load_dataset
+    from competition.folds import settle_folds
+    from competition.report.tables import print_folds
+
+    dataset = load_dataset(data)
+    path = out / "oof" / dataset.name / "folds.csv"
+    print_folds(dataset, settle_folds(path, dataset, n, seed), path)
 
 
 @app.command()

@@ -1,12 +1,15 @@
 """What the commands print."""
 
 from collections import defaultdict
+from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from competition.datasets.base import AdDataset
 from competition.datasets.problems import Problem, Problems
+from competition.folds import Folds, unevenness
 from competition.metrics import Scores
 from competition.pipeline import RunResult
 
@@ -85,6 +88,27 @@ def _print_inputs(dataset: AdDataset) -> None:
                 f"{int(present[dataset.test_ids].sum()):,}",
             )
     console.print(table)
+
+
+def print_folds(dataset: AdDataset, folds: Folds, path: Path) -> None:
+    """Print the size of every fold, and for every tag its smallest and its largest fold."""
+    evenness = unevenness(dataset.labels, folds.of_ad)
+    table = Table(title=f"Ads of each tag in {folds.n} folds, {dataset.name}")
+    table.add_column("tag")
+    for heading in ("ads", "smallest fold", "largest fold", "if even"):
+        table.add_column(heading, justify="right")
+    for tag, row in zip(dataset.tags, evenness.itertuples(), strict=True):
+        table.add_row(
+            tag.name, f"{row.positives:,}", f"{row.least:,}", f"{row.most:,}", f"{row.even:,.1f}"
+        )
+    console.print(table)
+    sizes = ", ".join(f"{size:,}" for size in np.bincount(folds.of_ad))
+    _line(f"Ads in each fold: {sizes}")
+    spread = (evenness["most"] - evenness["least"]) / evenness["even"].clip(lower=1)
+    _line(
+        f"Largest less smallest fold as a share of the even one, mean of tags: {spread.mean():.3f}"
+    )
+    _line(f"Folds: {path}")
 
 
 def print_models(pattern: str) -> None:
