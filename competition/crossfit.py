@@ -17,7 +17,8 @@ import numpy as np
 from competition.errors import CompetitionError, ModelError
 from competition.features.columns import Column, read_columns
 from competition.level1.registry import get_model
-from competition.oof import Fingerprint, FoldPrediction, OofStore
+from competition.oof import OofStore
+from competition.oof_files import Fingerprint, FoldPrediction
 from competition.watch import Watch
 
 

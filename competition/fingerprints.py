@@ -7,7 +7,7 @@ from competition.datasets.base import AdDataset
 from competition.features.columns import Column, content_digest
 from competition.files import digest
 from competition.folds import Folds
-from competition.oof import Fingerprint
+from competition.oof_files import Fingerprint
 from competition.source import source_digest
 
 

@@ -16,7 +16,6 @@ reading compares it. Rows are matched by id.
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,54 +24,22 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from competition import __version__
 from competition.datasets.base import AdDataset
 from competition.errors import StoreError
-from competition.files import digest, file_digest, write_json, written_whole
+from competition.files import file_digest, write_json, written_whole
 from competition.folds import Folds
+from competition.oof_files import (
+    FACTS_KEY,
+    Fingerprint,
+    FoldPrediction,
+    check_probabilities,
+    damaged,
+    fold_facts,
+    frame_digest,
+    read_parquet,
+    versions,
+)
 from competition.watch import Watch
-
-VERSIONS_OF = ("numpy", "scikit-learn", "torch", "lightgbm", "xgboost", "jieba", "rjieba")
-_KEY = b"competition"
-
-
-@dataclass(frozen=True)
-class Fingerprint:
-    """What a model's predictions were made from, part by part.
-
-    The parts name what has changed when the fingerprint of a run differs from the stored one.
-    """
-
-    parts: dict[str, str]
-
-    @property
-    def value(self) -> str:
-        return digest(self.parts)
-
-    def changed(self, stored: dict[str, str]) -> list[str]:
-        """Names of the parts that differ from stored ones."""
-        names = {**stored, **self.parts}
-        return [name for name in names if stored.get(name) != self.parts.get(name)]
-
-
-@dataclass(frozen=True, eq=False)
-class FoldPrediction:
-    """What the model of one fold predicts.
-
-    Attributes
-    ----------
-    fold : int
-    held_out : ndarray of shape (n_held_out, n_tags), dtype float32
-        The fold's own ads, in the dataset's order.
-    test : ndarray of shape (n_test, n_tags), dtype float32
-    seconds : float
-        What fitting and predicting took.
-    """
-
-    fold: int
-    held_out: np.ndarray
-    test: np.ndarray
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +78,8 @@ class OofStore:
             If shapes or values are not those of probabilities for these ads.
         """
         ids = self.held_out_ids(prediction.fold)
-        _check_probabilities(model, prediction.held_out, (len(ids), len(self.tags)))
-        _check_probabilities(model, prediction.test, (len(self.test_ids), len(self.tags)))
+        check_probabilities(model, prediction.held_out, (len(ids), len(self.tags)))
+        check_probabilities(model, prediction.test, (len(self.test_ids), len(self.tags)))
         frame = self._frame(
             ids.append(self.test_ids),
             np.concatenate([prediction.held_out, prediction.test]),
@@ -122,10 +89,10 @@ class OofStore:
             "fingerprint": fingerprint,
             "fold": prediction.fold,
             "seconds": prediction.seconds,
-            "digest": _frame_digest(frame),
+            "digest": frame_digest(frame),
         }
         table = pa.Table.from_pandas(frame, preserve_index=False)
-        table = table.replace_schema_metadata({_KEY: json.dumps(facts).encode()})
+        table = table.replace_schema_metadata({FACTS_KEY: json.dumps(facts).encode()})
         with written_whole(self.path(model, f"fold_{prediction.fold}.parquet")) as temporary:
             pq.write_table(table, temporary)
 
@@ -138,7 +105,7 @@ class OofStore:
             If its file is damaged.
         """
         path = self.path(model, f"fold_{fold}.parquet")
-        return path.is_file() and _fold_facts(path)["fingerprint"] == fingerprint
+        return path.is_file() and fold_facts(path)["fingerprint"] == fingerprint
 
     def read_fold(self, model: str, fold: int) -> FoldPrediction:
         """Read the predictions of one fold's model.
@@ -149,10 +116,10 @@ class OofStore:
             If the file is absent or damaged, or holds other ads, tags or another fold.
         """
         path = self.path(model, f"fold_{fold}.parquet")
-        facts = _fold_facts(path)
-        frame = _read_parquet(path)
-        if facts["digest"] != _frame_digest(frame) or facts["fold"] != fold:
-            raise _damaged(path, "its content is not what was written")
+        facts = fold_facts(path)
+        frame = read_parquet(path)
+        if facts["digest"] != frame_digest(frame) or facts["fold"] != fold:
+            raise damaged(path, "its content is not what was written")
         ids = self.held_out_ids(fold)
         held_out = self._values(path, frame[frame["split"] == "train"], ids)
         test = self._values(path, frame[frame["split"] == "test"], self.test_ids)
@@ -212,7 +179,7 @@ class OofStore:
             "seconds_per_fold": [round(prediction.seconds, 3) for prediction in predictions],
             "seconds": round(sum(prediction.seconds for prediction in predictions), 3),
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": _versions(),
+            "versions": versions(),
             "fingerprint": fingerprint.value,
             "made_from": fingerprint.parts,
             "files": {file: file_digest(self.path(model, file)) for file in frames},
@@ -235,7 +202,7 @@ class OofStore:
             card = json.loads(path.read_text(encoding="utf-8"))
             dict(card["made_from"]), dict(card["files"]), float(card["scores"]["gap"])
         except (ValueError, KeyError, TypeError) as bad:
-            raise _damaged(path, "it is not a card that was written here") from bad
+            raise damaged(path, "it is not a card that was written here") from bad
         return card
 
     def current_card(
@@ -281,21 +248,21 @@ class OofStore:
             raise StoreError(f"{self.folder / model} holds no finished model: run it first.")
         self.verify(model, card)
         oof_path, test_path = self.path(model, "oof.parquet"), self.path(model, "test.parquet")
-        frame = _read_parquet(oof_path)
+        frame = read_parquet(oof_path)
         oof = self._values(oof_path, frame, self.folds.ids)
         fold_of = frame.set_index("id")["fold"].reindex(self.folds.ids)
         if not np.array_equal(fold_of.to_numpy(), self.folds.of_ad):
-            raise _damaged(oof_path, "it was made from other folds than folds.csv")
-        return oof, self._values(test_path, _read_parquet(test_path), self.test_ids)
+            raise damaged(oof_path, "it was made from other folds than folds.csv")
+        return oof, self._values(test_path, read_parquet(test_path), self.test_ids)
 
     def verify(self, model: str, card: dict[str, Any]) -> None:
         """Raise StoreError if a finished model's files are not those of its card."""
         for file, expected in card["files"].items():
             path = self.path(model, file)
             if not path.is_file():
-                raise _damaged(path, "it is absent")
+                raise damaged(path, "it is absent")
             if file_digest(path) != expected:
-                raise _damaged(path, "its content is not what was written")
+                raise damaged(path, "its content is not what was written")
 
     # Frames
 
@@ -308,55 +275,8 @@ class OofStore:
         """Values in the order of `ids`, whatever the order of the rows."""
         absent = [tag for tag in self.tags if tag not in frame.columns]
         if absent:
-            raise _damaged(path, f"it lacks the tag {absent[0]!r}")
+            raise damaged(path, f"it lacks the tag {absent[0]!r}")
         frame = frame.set_index("id")
         if not frame.index.is_unique or set(frame.index) != set(ids):
-            raise _damaged(path, "it holds other ads than the dataset")
+            raise damaged(path, "it holds other ads than the dataset")
         return frame.loc[ids, list(self.tags)].to_numpy(dtype=np.float32)
-
-
-def _check_probabilities(model: str, values: np.ndarray, shape: tuple[int, int]) -> None:
-    if values.shape != shape:
-        raise StoreError(f"{model} predicted an array of shape {values.shape}, expected {shape}.")
-    if not ((values >= 0) & (values <= 1)).all():
-        raise StoreError(
-            f"{model} predicted values that are NaN or outside [0, 1]: its predict_proba must "
-            "return probabilities."
-        )
-
-
-def _fold_facts(path: Path) -> dict[str, Any]:
-    try:
-        facts = json.loads(pq.read_schema(path).metadata[_KEY])
-        return {key: facts[key] for key in ("fingerprint", "fold", "seconds", "digest")}
-    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as bad:
-        raise _damaged(path, "it is not a fold that was written here") from bad
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path)
-    except (OSError, pa.ArrowException, ValueError) as bad:
-        raise _damaged(path, "it cannot be read") from bad
-
-
-def _frame_digest(frame: pd.DataFrame) -> str:
-    hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
-    return digest(list(frame.columns), hashes.astype("<u8").tobytes())
-
-
-def _damaged(path: Path, why: str) -> StoreError:
-    return StoreError(
-        f"{path}: {why}. Remove the folder {path.parent} to have that model made again; nothing "
-        "else is affected."
-    )
-
-
-def _versions() -> dict[str, str]:
-    versions = {"competition": __version__}
-    for package in VERSIONS_OF:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions

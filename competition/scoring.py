@@ -8,14 +8,9 @@ import numpy as np
 
 from competition.datasets.base import AdDataset
 from competition.errors import SubmissionError
+from competition.leaderboard import csv_rows, read_submission, read_text, without_mp4
 from competition.metrics import Scores, score
-from competition.submission import (
-    csv_rows,
-    nearest,
-    read_submission,
-    read_text,
-    without_mp4,
-)
+from competition.settings import nearest
 
 _NAMED = 3  # ads that a message names
 

@@ -22,7 +22,8 @@ from competition.features.prepare import prepare_columns
 from competition.folds import make_folds
 from competition.level1 import registry
 from competition.level1.base import Level1Model
-from competition.oof import Fingerprint, OofStore
+from competition.oof import OofStore
+from competition.oof_files import Fingerprint
 from competition.watch import Watch
 
 SPY = "spy_of_the_tests"

@@ -12,7 +12,8 @@ from competition.datasets.base import AdDataset
 from competition.errors import StoreError
 from competition.folds import Folds, make_folds
 from competition.metrics import gap
-from competition.oof import Fingerprint, FoldPrediction, OofStore
+from competition.oof import OofStore
+from competition.oof_files import Fingerprint, FoldPrediction
 from competition.watch import Watch
 
 PRINT = Fingerprint({"folds": "f", "source": "s"})

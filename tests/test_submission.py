@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from competition.datasets.base import SubmissionSpec
 from competition.errors import SubmissionError
-from competition.submission import read_submission, write_submission
+from competition.leaderboard import read_submission
+from competition.submission import write_submission
 
 FORMATS = ["taac2021", "wide", "youtube8m"]
 TAGS = ["室内", "单人口播", "静态"]

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from competition.datasets.demo_content import load_content
+from competition.datasets.demo_draw import draw_plan
 from competition.datasets.demo_noise import recorded_facts, render_texts
-from competition.datasets.demo_plan import AdPlan, draw_plan
+from competition.datasets.demo_plan import AdPlan
 from competition.errors import DatasetError
 from competition.files import write_json
 

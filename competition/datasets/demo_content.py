@@ -116,12 +116,11 @@ def pick(rng: Random, values: Any) -> Any:
 def pick_weighted(rng: Random, weights: Mapping[str, float]) -> str:
     """One key, as likely as its weight says; the weights add up to 1."""
     draw = rng.random()
-    key = ""
     for key, weight in weights.items():
         draw -= weight
         if draw < 0:
-            break
-    return key
+            return key
+    return key  # weights that add up to a little less than 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +219,7 @@ def load_content() -> Content:
         common["slots"],
         {
             f"{section}.{name}": _parsed(lines)
-            for section in ("openers", "calls", "scraps")
+            for section in ("openers", "calls", "scraps", "chat")
             for name, lines in common[section].items()
         },
         cues,

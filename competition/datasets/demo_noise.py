@@ -7,7 +7,6 @@ ASR hears: numbers are words, homophones change places, words drop out and sente
 
 import re
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from random import Random
@@ -17,8 +16,8 @@ from competition.datasets.demo_plan import AdPlan, CaptionLine, Facts
 
 NO_TEXT = 0.002
 NO_OCR = 0.01
-NO_ASR = 0.02
-NO_WORDS = 0.08
+NO_ASR = 0.015
+NO_WORDS = 0.12
 NO_FACTS_ROW = 0.03
 NO_FACTS_CELL = 0.03
 
@@ -29,10 +28,9 @@ LATIN = re.compile(r"[A-Za-z]+")
 
 @dataclass(frozen=True, eq=False)
 class Confusions:
-    """What is taken for what, by character."""
+    """What is taken for what: of each character, all those it may become."""
 
     alike: dict[str, str]
-    symbols: dict[str, str]
     stray: list[str]
     homophones: dict[str, str]
     fillers: list[str]
@@ -45,8 +43,7 @@ def load_confusions() -> Confusions:
     with (DATA / "confusions.toml").open("rb") as file:
         raw = tomllib.load(file)
     return Confusions(
-        _others(raw["looks_alike"]),
-        raw["as_symbols"],
+        _others(raw["looks_alike"]) | raw["as_symbols"],
         raw["stray"],
         _others(raw["sounds_alike"]),
         raw["fillers"],
@@ -87,7 +84,7 @@ def recorded_facts(plan: AdPlan) -> tuple[str, str, str] | None:
 def _read(plan: AdPlan, rng: Random) -> str:
     """OCR of an ad."""
     # Squared: most films are read well, a few hardly at all.
-    damage = 0.03 + 0.35 * rng.random() ** 2
+    damage = 0.03 + 0.3 * rng.random() ** 2
     first, late = [], []
     for line in plan.captions:
         if line.kind == "subtitle":
@@ -131,13 +128,13 @@ def misread(text: str, rng: Random) -> str:
         return text
     while True:
         place = int(rng.random() * len(characters))
-        character = characters[place]
         draw = rng.random()
-        if draw < 0.6 and character in confusions.alike:
-            characters[place] = pick(rng, confusions.alike[character])
-        elif draw < 0.8 and character in confusions.symbols:
-            characters[place] = pick(rng, confusions.symbols[character])
-        elif draw < 0.9:
+        if draw < 0.7:
+            likes = confusions.alike.get(characters[place])
+            if likes is None:
+                continue
+            characters[place] = pick(rng, likes)
+        elif draw < 0.87:
             characters[place] = pick(rng, confusions.stray)
         else:
             characters[place] = ""
@@ -207,16 +204,19 @@ def spoken_number(number: str) -> str:
     if number.endswith("%"):
         return "百分之" + spoken_number(number[:-1])
     whole, _, decimals = number.partition(".")
-    by_digit: Callable[[str], str] = lambda digits: "".join(DIGITS[int(d)] for d in digits)
     if len(whole) > 6 or (len(whole) > 1 and whole[0] == "0"):
-        said = by_digit(whole)
+        said = _by_digit(whole)
     elif len(whole) > 4:
         rest = int(whole[-4:])
         link = "零" if 0 < rest < 1000 else ""
         said = f"{_below_10000(int(whole[:-4]))}万{link}{_below_10000(rest) if rest else ''}"
     else:
         said = _below_10000(int(whole))
-    return f"{said}点{by_digit(decimals)}" if decimals else said
+    return f"{said}点{_by_digit(decimals)}" if decimals else said
+
+
+def _by_digit(number: str) -> str:
+    return "".join(DIGITS[int(digit)] for digit in number)
 
 
 def _below_10000(number: int) -> str:
