@@ -159,7 +159,7 @@ def _level2(
 
         watch.at("level 2", 0, 1, settings.model)
         data = stack_input(store, list(level1), dataset, facts)
-        run_stack(name, entry.make(**params), data, store, fingerprint.value, n_cores())
+        run_stack(name, entry.make(**params), data, store, fingerprint.value)
         about = {"level2": settings.model, "models": list(level1), "metadata": facts}
         card = store.finish(name, fingerprint, dataset, {**about, "parameters": params})
         watch.at("level 2", 1, 1, settings.model)

@@ -8,7 +8,8 @@ import pandas as pd
 
 from competition.datasets.base import AdDataset
 from competition.level2.base import MetaLearner, StackInput
-from competition.oof import FoldPrediction, OofStore
+from competition.oof import OofStore
+from competition.oof_files import FoldPrediction
 
 
 def missing_inputs(dataset: AdDataset) -> pd.DataFrame:
@@ -54,11 +55,14 @@ def run_stack(
     data: StackInput,
     store: OofStore,
     fingerprint: str,
-    n_jobs: int,
 ) -> None:
-    """Cross-fit a meta-learner and store its folds under `name`."""
+    """Cross-fit a meta-learner and store its folds under `name`.
+
+    It gets one thread: batches this small are slower on two, and the bytes would depend on how
+    many there are.
+    """
     start = time.perf_counter()
-    output = meta_learner.cross_fit(data, n_jobs=n_jobs)
+    output = meta_learner.cross_fit(data, n_jobs=1)
     seconds = (time.perf_counter() - start) / store.folds.n
     for fold in range(store.folds.n):
         held_out = output.oof[data.fold == fold]
