@@ -26,15 +26,10 @@ from competition.made_ads import N_TAGS, auc, made_ads, snapshot
 
 
 class Level1Contract:
-    """What cross-fitting and the meta-learner rely on in a level-1 model.
-
-    Attributes
-    ----------
-    kinds : tuple of str
-        The kinds of input that the model reads.
-    """
+    """What cross-fitting and the meta-learner rely on in a level-1 model."""
 
     kinds: tuple[InputKind, ...]
+    """The kinds of input that the model reads."""
 
     def make(self) -> Any:
         """Return an unfitted model."""
