@@ -185,6 +185,8 @@ class OofStore:
             "files": {file: file_digest(self.path(model, file)) for file in frames},
         }
         write_json(self.path(model, "card.json"), card)
+        for leftover in self.path(model, "").glob(".*.tmp"):  # of a run that was killed
+            leftover.unlink(missing_ok=True)
         return card
 
     def card(self, model: str) -> dict[str, Any] | None:

@@ -205,6 +205,14 @@ def test_nothing_is_left_of_a_write_that_failed(
     assert list(store.path("m", "").iterdir()) == []
 
 
+def test_leftovers_of_a_killed_run_are_cleared_away(store: OofStore, dataset: AdDataset) -> None:
+    leftover = store.path("m", ".fold_0.parquet.abc.tmp")
+    leftover.parent.mkdir(parents=True)
+    leftover.write_bytes(b"half")
+    fill(store, dataset)
+    assert not leftover.exists()
+
+
 def test_store_without_test_ads(table: Path, tmp_path: Path) -> None:
     toml = table / "competition.toml"
     text = toml.read_text(encoding="utf-8").replace('test = "test.csv"\n', "")
