@@ -64,11 +64,14 @@ def cross_validated_decisions(
     """
     n_folds = min(_INNER_FOLDS, len(Y))
     fold = np.random.default_rng(random_state).permutation(len(Y)) % n_folds
-    decisions = np.empty(Y.shape)
+    decisions, intercepts = np.empty(Y.shape), np.empty(Y.shape)
     for held_out in (fold == k for k in range(n_folds)):
-        coef, intercept = solve(X[~held_out], Y[~held_out])
-        decisions[held_out] = X[held_out] @ coef + intercept
-    return decisions
+        coef, intercepts[held_out] = solve(X[~held_out], Y[~held_out])
+        decisions[held_out] = X[held_out] @ coef
+    # Every fold gets the mean intercept. One that holds out many of a tag's ads leaves few to learn
+    # from: its own intercept runs low just where it should run high, which on few ads would be
+    # enough to turn slopes negative.
+    return decisions + intercepts.mean(axis=0)
 
 
 def fit_sigmoid(decisions: np.ndarray, Y: np.ndarray) -> Sigmoid:

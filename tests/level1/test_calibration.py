@@ -64,3 +64,15 @@ class TestCrossValidatedDecisions:
             return X.T @ labels.astype(np.float32), np.zeros(1, dtype=np.float32)
 
         np.testing.assert_array_equal(cross_validated_decisions(memory, own, Y, 0), 0)
+
+    def test_chance_of_who_is_in_which_inner_fold_does_not_show(self):
+        from scipy.sparse import csr_matrix
+
+        Y = np.array([[1], [1], [1], [0], [0], [0], [0]], dtype=np.uint8)
+
+        def prior_alone(X, labels):
+            share = (labels.sum(axis=0) + 0.5) / (len(labels) + 1)
+            return np.zeros((X.shape[1], 1)), np.log(share / (1 - share))
+
+        decisions = cross_validated_decisions(prior_alone, csr_matrix((7, 2)), Y, 0)
+        assert len(np.unique(decisions)) == 1
