@@ -34,7 +34,7 @@ set_up() {
     if ! .venv/bin/python -m pip install --disable-pip-version-check -r requirements.txt \
         >"$log" 2>&1; then
         tail -n 5 "$log" >&2
-        fail "the packages of requirements.txt could not be installed. Is a package index within
+        fail "the packages of requirements.txt could not be installed; is a package index within \
 reach? All that pip said is in $PWD/$log. The same command tries again."
     fi
     cp requirements.txt .venv/requirements-installed.txt

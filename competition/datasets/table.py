@@ -14,6 +14,7 @@ from competition.errors import DatasetError
 from competition.settings import Settings, parse_settings, read_toml
 
 CONFIG = "competition.toml"
+RESERVED = ("id", "fold", "split", "group")  # columns of the ads and of stored predictions
 
 
 class TagColumn(Settings):
@@ -77,7 +78,7 @@ def read(root: Path, problems: Problems) -> AdDataset:
     inputs = {}
     for name, spec in config.inputs.items():
         columns = _input_columns(root, name, spec, rows, config, problems)
-        clash = [column for column in columns if column in ads.columns]
+        clash = [column for column in columns if column in {*ads.columns, *RESERVED}]
         if clash:
             raise DatasetError(
                 f"{root / CONFIG}: inputs.{name} needs the column {clash[0]!r}, but that name is "
@@ -216,6 +217,9 @@ def _labels(
             names.discard("")
             found |= names
             of_ad[ad] |= names
+        for name in sorted(found & set(RESERVED)):
+            text = f"a tag cannot be called {name!r}: rename it."
+            problems.error("reserved name", config.train, text)
         for name in sorted(found):
             if dimension_of.setdefault(name, spec.dimension) != spec.dimension:
                 problems.error(

@@ -75,6 +75,7 @@ CASES = {
     "absent file": ("train.csv", "ad1,,", "ad1,a.jpg,", "warning", "train.csv:3", "ad1"),
     "not a number": ("train.csv", "fr,1992", "fr,soon", "warning", "train.csv:4", "ad2"),
     "tag in two dimensions": ("train.csv", "dark", "War", "error", "train.csv", ""),
+    "reserved name": ("train.csv", "dark", "fold", "error", "train.csv", ""),
     "no tag": ("train.csv", "Love,\n", ",\n", "warning", "train.csv:15", "ad13"),
 }
 
@@ -146,6 +147,16 @@ def test_mistake_in_competition_toml_is_explained(table: Path, message: str) -> 
     with pytest.raises(DatasetError) as raised:
         load_dataset(table)
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("column", ["split", "group", "id"])
+def test_fact_cannot_take_the_name_of_a_column_of_the_ads(table: Path, column: str) -> None:
+    replace(table / "competition.toml", '"year"', f'"{column}"')
+    for file in ("train.csv", "test.csv"):
+        if column != "id":
+            replace(table / file, "year", column)
+    with pytest.raises(DatasetError, match=f"the column '{column}', but that name is taken"):
+        load_dataset(table)
 
 
 def test_folder_without_a_layout_names_both(tmp_path: Path) -> None:
