@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+from functools import cache
 from pathlib import Path
 
 from competition.files import digest
@@ -22,15 +23,21 @@ def source_digest(module: str) -> str:
         name = waiting.pop()
         if name in seen:
             continue
-        tree = ast.parse(_source(name))
-        _drop_docstrings(tree)
-        seen[name] = ast.dump(tree)
+        seen[name], imports = _parsed(_source(name))
         waiting += [
             imported
-            for imported in _imports(tree)
+            for imported in imports
             if imported.startswith(FOLLOWED) and imported not in NOT_FOLLOWED
         ]
     return digest(*[part for name in sorted(seen) for part in (name, seen[name])])
+
+
+@cache
+def _parsed(source: str) -> tuple[str, frozenset[str]]:
+    """Code of a module without its words, and the modules that it imports."""
+    tree = ast.parse(source)
+    _drop_docstrings(tree)
+    return ast.dump(tree), frozenset(_imports(tree))
 
 
 def _source(module: str) -> str:
