@@ -10,11 +10,11 @@ from competition.level2.base import Ads, FoldwiseLearner
 from competition.level2.registry import meta_learner
 
 TOP_K = 20
-# A mean probability becomes the upper bits of its float32: 10 bits of mantissa tell scores apart
-# that differ by 0.1 %. Below 2**-16 all are one.
+# A mean probability becomes the upper bits of the float32 that holds its odds, which fit 16 bits:
+# 10 bits of mantissa tell odds apart that differ by 0.1 %, between 2**-16 and 2**16.
 SHIFT = 13
 LOWEST = (127 - 16) << (23 - SHIFT)
-N_CODES = (16 << (23 - SHIFT)) + 1
+N_CODES = 32 << (23 - SHIFT)
 LANES = 32  # 16-bit codes in a 512-bit register
 
 
@@ -101,7 +101,7 @@ def select(
 def candidate_gaps(
     bag: np.ndarray, size: int, models: np.ndarray, labels: np.ndarray, n_threads: int = 1
 ) -> np.ndarray:
-    """GAP of the bag's mean with each of the models added, scores rounded to 0.1 %.
+    """GAP of the bag's mean with each of the models added, odds rounded to 0.1 %.
 
     Scores that the rounding makes equal count with their expected value over all orders, as in
     `competition.metrics.gap`; at the edge of an ad's 20 tags each of them is listed in part.
@@ -148,21 +148,23 @@ def _precisions(bag, model, share, labels, sums, top_k):  # type: ignore[no-unty
     """
     n_ads, n_tags = bag.shape
     width = -(-n_tags // LANES) * LANES
-    mean = np.empty(n_tags, np.float32)
-    bits = mean.view(np.int32)  # of positive floats, in the order of the floats
+    one, smallest = np.float32(1), np.float32(1e-7)
+    odds = np.empty(n_tags, np.float32)
+    bits = odds.view(np.int32)  # of positive floats, in the order of the floats
     codes = np.full(width, -1, np.int16)  # the padding is never listed
     kept = np.empty(n_tags + 1, np.int64)
     listed = np.zeros(N_CODES, np.int32)
     hits = np.zeros(N_CODES, np.float32)
     for ad in range(n_ads):
         for t in range(n_tags):
-            mean[t] = (bag[ad, t] + model[ad, t]) * share
+            mean = (bag[ad, t] + model[ad, t]) * share
+            odds[t] = mean / max(one - mean, smallest)
         for t in range(n_tags):
             code = np.int32((bits[t] >> np.int32(SHIFT)) - np.int32(LOWEST))
             codes[t] = min(max(code, np.int32(0)), np.int32(N_CODES - 1))
         # The code of the last listed tag is the largest that top_k codes reach. Counting 16-bit
         # numbers without a branch compiles to vector instructions; a sort does not.
-        edge, step = np.int16(0), np.int16((N_CODES - 1) // 2)
+        edge, step = np.int16(0), np.int16(N_CODES // 2)
         while step > 0:
             middle = np.int16(edge + step)
             reached = np.int16(0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import expit, logit
 
 from competition.errors import ModelError
 from competition.level2.greedy import SHIFT, Greedy, candidate_gaps, select
@@ -20,7 +21,9 @@ def plain_selection(train: np.ndarray, labels: np.ndarray, start: int, rounds: i
     """Caruana's algorithm as told, by `metrics.gap` of rounded scores: the models in its bag."""
 
     def score(bag: list[int]) -> float:
-        return gap(labels, np.ascontiguousarray(train[:, bag].mean(axis=1)).view(np.int32) >> SHIFT)
+        mean = train[:, bag].mean(axis=1)
+        odds = np.ascontiguousarray(mean / np.maximum(1 - mean, np.float32(1e-7)))
+        return gap(labels, odds.view(np.int32) >> SHIFT)
 
     models = range(train.shape[1])
     order = sorted(models, key=lambda m: (-score([m]), m))
@@ -47,15 +50,18 @@ def test_gap_of_a_candidate_is_the_metrics_gap(n, n_tags, seed, in_tenths) -> No
         train = np.round(train, 1)
     bag = train[:, 0] + train[:, 1]
     found = candidate_gaps(bag, 2, np.ascontiguousarray(train[:, 2:].transpose(1, 0, 2)), labels)
-    # Scores closer than 0.1 % become equal; few ads make a few such pairs weigh much.
+    # Odds closer than 0.1 % become equal; few ads make a few such pairs weigh much.
     assert found[0] == pytest.approx(gap(labels, (bag + train[:, 2]) / 3), abs=0.5 / (n + 5))
 
 
-def test_rounding_of_scores_costs_less_than_a_ten_thousandth() -> None:
+@pytest.mark.parametrize("sharpness", [0.5, 1.0, 3.0])
+def test_rounding_of_odds_costs_less_than_a_ten_thousandth(sharpness: float) -> None:
+    """Sharp models crowd near 0 and 1, where GAP looks most closely."""
     train, labels = models_of(2000, 1, 40)
-    models = np.ascontiguousarray(train.transpose(1, 0, 2))
+    sharp = expit(sharpness * logit(train))
+    models = np.ascontiguousarray(sharp.transpose(1, 0, 2))
     found = candidate_gaps(np.zeros_like(models[0]), 0, models, labels)
-    assert found[0] == pytest.approx(gap(labels, train[:, 0]), abs=1e-4)
+    assert found[0] == pytest.approx(gap(labels, sharp[:, 0]), abs=1e-4)
 
 
 def test_among_equal_models_the_first_is_taken() -> None:
