@@ -10,11 +10,13 @@ from competition.level2.base import Ads, FoldwiseLearner
 from competition.level2.registry import meta_learner
 
 TOP_K = 20
-# A mean probability becomes the upper bits of the float32 that holds its odds, which fit 16 bits:
-# 10 bits of mantissa tell odds apart that differ by 0.1 %, between 2**-16 and 2**16.
-SHIFT = 13
-LOWEST = (127 - 16) << (23 - SHIFT)
-N_CODES = 32 << (23 - SHIFT)
+# A mean probability becomes the upper bits of the float32 that holds its odds, which fit 15 bits:
+# 9 bits of mantissa tell odds apart that differ by 0.2 %, between 2**-24 and 2**24, which is all
+# that float32 tells from 0 and 1.
+SHIFT = 14
+LOWEST = (127 - 24) << (23 - SHIFT)
+N_CODES = 48 << (23 - SHIFT)
+HALF = 1 << 14  # the largest power of two below N_CODES
 LANES = 32  # 16-bit codes in a 512-bit register
 
 
@@ -101,7 +103,7 @@ def select(
 def candidate_gaps(
     bag: np.ndarray, size: int, models: np.ndarray, labels: np.ndarray, n_threads: int = 1
 ) -> np.ndarray:
-    """GAP of the bag's mean with each of the models added, odds rounded to 0.1 %.
+    """GAP of the bag's mean with each of the models added, odds rounded to 0.2 %.
 
     Scores that the rounding makes equal count with their expected value over all orders, as in
     `competition.metrics.gap`; at the edge of an ad's 20 tags each of them is listed in part.
@@ -148,7 +150,7 @@ def _precisions(bag, model, share, labels, sums, top_k):  # type: ignore[no-unty
     """
     n_ads, n_tags = bag.shape
     width = -(-n_tags // LANES) * LANES
-    one, smallest = np.float32(1), np.float32(1e-7)
+    one, smallest = np.float32(1), np.float32(2**-24)
     odds = np.empty(n_tags, np.float32)
     bits = odds.view(np.int32)  # of positive floats, in the order of the floats
     codes = np.full(width, -1, np.int16)  # the padding is never listed
@@ -164,7 +166,7 @@ def _precisions(bag, model, share, labels, sums, top_k):  # type: ignore[no-unty
             codes[t] = min(max(code, np.int32(0)), np.int32(N_CODES - 1))
         # The code of the last listed tag is the largest that top_k codes reach. Counting 16-bit
         # numbers without a branch compiles to vector instructions; a sort does not.
-        edge, step = np.int16(0), np.int16(N_CODES // 2)
+        edge, step = np.int16(0), np.int16(HALF)
         while step > 0:
             middle = np.int16(edge + step)
             reached = np.int16(0)
