@@ -83,8 +83,8 @@ def main() -> None:
         "# Ensemble selection",
         "",
         f"Made by `python -m benchmarks.level2_greedy`: {N_MODELS} models, {N_ADS:,} ads, {N_TAGS} "
-        f"tags, {learner.rounds} rounds after a start of up to {learner.start}. Where other work shares "
-        "the cores, processor seconds tell more than the clock.",
+        f"tags, {learner.rounds} rounds after a start of up to {learner.start}. Where other work "
+        "shares the cores, processor seconds tell more than the clock.",
         "",
         "| work | wall-clock s | processor s |",
         "|---|---|---|",
