@@ -13,7 +13,7 @@ from competition.features.prepare import prepare_columns
 from competition.fingerprints import level1_fingerprint, stack_fingerprint
 from competition.folds import Folds, settle_folds
 from competition.level1.registry import get_model
-from competition.level2.registry import get_meta_learner
+from competition.level2.registry import get_meta_learner, meta_parameters
 from competition.oof import OofStore
 from competition.submit import Submitted, submit
 from competition.watch import Watch
@@ -142,7 +142,7 @@ def _level2(
     settings = profile.level2
     entry = get_meta_learner(settings.model)
     facts = plan_facts(profile, dataset)
-    params = {"random_state": profile.seed, **settings.params}
+    params = meta_parameters(settings.model, settings.params, profile.seed)
     level1 = {job.name: job.fingerprint.value for job in jobs}
     fingerprint = stack_fingerprint(
         level1,

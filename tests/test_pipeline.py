@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -121,6 +122,14 @@ def test_changed_parameter_reruns_that_model_and_the_stack_alone(ads: Path, out:
         "tfidf_logreg: made from other parameters, so it is run again",
         "stack-dnn: made from other level-1 models, so it is run again",
     ]
+
+
+def test_another_meta_learner_stacks_what_is_stored(ads: Path, out: Path) -> None:
+    mean = load_profile("demo", [*OVERRIDES[:2], "level2.model=mean"])
+    result = run(ads, mean, out, n_jobs=1)
+    assert result.n_trained == 0
+    read = [result.store.read(name)[0] for name in [*MODELS, "stack-mean"]]
+    np.testing.assert_allclose(read[2], (read[0] + read[1]) / 2, atol=1e-6)
 
 
 def test_other_folds_rerun_everything(ads: Path, out: Path) -> None:

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator
+
+from competition.errors import ModelError
+from competition.level2.features import stacked_probabilities
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,3 +76,112 @@ class MetaLearner(BaseEstimator, ABC):
     @abstractmethod
     def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
         """Predict every fold by a meta-learner trained on the other folds, and the test ads."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ads:
+    """What is known of some ads, but for their labels.
+
+    Attributes
+    ----------
+    probabilities : ndarray of shape (n_ads, n_models, n_tags), dtype float32
+        Level-1 predictions, each between 0 and 1.
+    facts : DataFrame of shape (n_ads, n_facts)
+        Numbers or categories, NA where missing.
+    missing : ndarray of shape (n_ads, n_inputs), dtype bool
+        True where an ad lacks an input.
+    """
+
+    probabilities: np.ndarray
+    facts: pd.DataFrame
+    missing: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+    def take(self, rows: np.ndarray) -> "Ads":
+        """Return the ads at these positions."""
+        return Ads(self.probabilities[rows], self.facts.iloc[rows], self.missing[rows])
+
+
+class FoldwiseLearner(MetaLearner):
+    """A meta-learner that is fitted and asked fold by fold.
+
+    A child writes `_fit_predict` alone. It is handed the labels of the training ads and of no
+    others, so that it cannot learn from those it is asked about; it must not let one of these
+    change the prediction of another.
+    """
+
+    def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
+        """Predict every fold by a meta-learner fitted on the other folds, and the test ads.
+
+        Raises
+        ------
+        ModelError
+            If there are fewer than two folds, or a level-1 probability is not a number between 0
+            and 1.
+        """
+        check_folds(data)
+        n_train, n_tags = data.labels.shape
+        ads = Ads(
+            stacked_probabilities(data),
+            pd.concat([data.train_facts, data.test_facts], ignore_index=True),
+            np.concatenate([data.train_missing, data.test_missing]),
+        )
+        oof = np.empty((n_train, n_tags), dtype=np.float32)
+        fold_test = np.empty((len(data.folds), len(data.test), n_tags), dtype=np.float32)
+        for k, fold in enumerate(data.folds):
+            training, held_out = (
+                np.flatnonzero(data.fold != fold),
+                np.flatnonzero(data.fold == fold),
+            )
+            asked = ads.take(np.concatenate([held_out, np.arange(n_train, len(ads))]))
+            predicted = self._fit_predict(
+                ads.take(training), data.labels[training], asked, effective_n_jobs(n_jobs)
+            )
+            oof[held_out], fold_test[k] = predicted[: len(held_out)], predicted[len(held_out) :]
+        return StackOutput(oof, fold_test)
+
+    @abstractmethod
+    def _fit_predict(
+        self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
+    ) -> np.ndarray:
+        """Fit on `train` and predict `asked`.
+
+        Parameters
+        ----------
+        train : Ads
+        labels : ndarray of shape (len(train), n_tags), dtype uint8
+        asked : Ads
+            The held-out ads, then the test ads.
+        n_threads : int
+
+        Returns
+        -------
+        ndarray of shape (len(asked), n_tags)
+            Between 0 and 1.
+        """
+
+
+def check_folds(data: StackInput) -> None:
+    """Raise a ModelError if there are fewer than two folds."""
+    if len(data.folds) < 2:
+        raise ModelError(
+            f"A meta-learner needs ads in two folds or more, got the folds {data.folds}. "
+            "Make the folds again with n = 2 or more."
+        )
+
+
+def prior_logits(labels: np.ndarray) -> np.ndarray:
+    """Log-odds of each tag among the ads, half an ad added to either side.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_ads, n_tags), 0 or 1
+
+    Returns
+    -------
+    ndarray of shape (n_tags,), dtype float32
+    """
+    positives = labels.sum(axis=0, dtype=np.float64) + 0.5
+    return np.log(positives / (len(labels) + 1 - positives)).astype(np.float32)

@@ -6,18 +6,15 @@ a few hundred ads; so here it predicts what a linear stack leaves over, and only
 correction is used as pays on ads it was not trained with.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from joblib import effective_n_jobs
 
 from competition.errors import ModelError
-from competition.level2.base import MetaLearner, StackInput, StackOutput
+from competition.level2.base import MetaLearner, StackInput, StackOutput, check_folds
 from competition.level2.features import Facts, stacked_logits
-from competition.level2.linear import linear_stack, principal_directions
+from competition.level2.linear import linear_stack, principal_directions, threads
 from competition.level2.networks import Inputs, Net, corrections, train
 from competition.level2.registry import meta_learner
 
@@ -119,11 +116,7 @@ class DNN(MetaLearner):
                 )
         if not 0 <= self.dropout < 1:
             raise ModelError(f"DNN needs dropout in [0, 1), got {self.dropout}. Set it lower.")
-        if len(data.folds) < 2:
-            raise ModelError(
-                f"DNN needs ads in two folds or more, got the folds {data.folds}. "
-                "Make the folds again with n = 2 or more."
-            )
+        check_folds(data)
         if min(np.count_nonzero(data.fold != fold) for fold in data.folds) < 2:
             raise ModelError(
                 f"DNN needs two training ads or more for each fold, got {len(data.fold)} ads in "
@@ -195,19 +188,6 @@ class DNN(MetaLearner):
                 rest = [part for p, part in enumerate(parts) if p != seed]
                 nets.append(Net(k, np.sort(np.concatenate(rest)), np.sort(parts[seed])))
         return nets
-
-
-@contextmanager
-def threads(n_jobs: int) -> Iterator[None]:
-    """Let torch use `n_jobs` threads (scikit-learn's meaning of negative numbers) inside."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(effective_n_jobs(n_jobs))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def strength(base: "Tensor", correction: "Tensor", labels: "Tensor") -> float:

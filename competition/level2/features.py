@@ -4,11 +4,15 @@ What is learned here (means, spreads, knots, which categories count) is learned 
 the caller names as training rows; every other row is only transformed.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from competition.errors import ModelError
-from competition.level2.base import StackInput
+
+if TYPE_CHECKING:
+    from competition.level2.base import StackInput
 
 # A level-1 probability beyond this says little more about its ad, and a lot about its model.
 PROBABILITY_FLOOR = 3e-3
@@ -19,8 +23,8 @@ KNOTS = (0.2, 0.4, 0.6, 0.8)
 RARE = 5
 
 
-def stacked_logits(data: StackInput) -> np.ndarray:
-    """Clipped logits of the level-1 probabilities, training ads first.
+def stacked_probabilities(data: "StackInput") -> np.ndarray:
+    """Level-1 probabilities, training ads first.
 
     Returns
     -------
@@ -42,8 +46,21 @@ def stacked_logits(data: StackInput) -> np.ndarray:
             f"{tag} of {where} ad number {row} (both from 0); a probability lies between 0 and 1. "
             "Fix the model and run it again."
         )
-    clipped = np.clip(both, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+    return both
+
+
+def to_logits(probabilities: np.ndarray, floor: float = PROBABILITY_FLOOR) -> np.ndarray:
+    """Logits of probabilities held to [floor, 1 - floor], float32."""
+    clipped = np.clip(probabilities, np.float32(floor), np.float32(1 - floor))
     return np.log(clipped) - np.log1p(-clipped)
+
+
+def stacked_logits(data: "StackInput") -> np.ndarray:
+    """Clipped logits of the level-1 probabilities, training ads first.
+
+    Shape, dtype and error as of `stacked_probabilities`.
+    """
+    return to_logits(stacked_probabilities(data))
 
 
 def standardised(columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -99,7 +116,9 @@ class Facts:
             else:
                 self._flags.append(column.isna().to_numpy(dtype=bool)[:, None])
                 text = column.astype("string").fillna("")
-                common = [v for v, n in text.value_counts().items() if n >= RARE and v != ""]
+                # Sorted: by number, an ad that is asked about could change the order of columns.
+                counts = text.value_counts()
+                common = sorted(str(v) for v, n in counts.items() if n >= RARE and v != "")
                 self._flags.append(text.to_numpy(str)[:, None] == np.array(common, str))
 
     def design(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

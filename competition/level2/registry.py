@@ -6,10 +6,12 @@
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from competition.errors import ModelError
 from competition.level2.base import MetaLearner
 from competition.registry import Entry, Registry
+from competition.settings import nearest
 
 M = TypeVar("M", bound=type[MetaLearner])
 
@@ -26,3 +28,18 @@ def meta_learner(name: str) -> Callable[[M], M]:
         return make
 
     return register
+
+
+def meta_parameters(name: str, given: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Parameters to make the meta-learner `name` with: the seed, if it takes one, and those given.
+
+    Raises
+    ------
+    ModelError
+        If there is no such meta-learner, or it does not take a parameter.
+    """
+    known = get_meta_learner(name).parameters
+    for parameter in given:
+        if parameter not in known:
+            raise ModelError(f"level2: {name} has no key {parameter}.{nearest(parameter, known)}")
+    return {**({"random_state": seed} if "random_state" in known else {}), **given}

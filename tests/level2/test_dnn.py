@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.optimize import minimize_scalar
 
@@ -13,34 +12,10 @@ from competition.level2.dnn import DNN, noise_averaged_out, strength
 from competition.level2.linear import linear_stack, principal_directions
 from competition.level2.networks import endless
 from competition.metrics import gap
+from competition.testing_level2 import made_stack as ads
 
 torch = pytest.importorskip("torch")
 QUICK = {"hidden": (8, 8), "min_steps": 5, "epochs": 1, "batch_size": 16, "seeds": 2}
-
-
-def ads(n: int = 60, n_models: int = 3, n_tags: int = 5, n_test: int = 7, seed: int = 0):
-    """Noisy level-1 models of unequal quality, ragged folds, two facts, a missing input."""
-    rng = np.random.default_rng(seed)
-    size = rng.normal(size=n + n_test)
-    truth = rng.normal(size=(n + n_test, n_tags)) * 1.5 - np.linspace(0, 2, n_tags)
-    truth += size[:, None] * np.linspace(-1, 1, n_tags)
-    labels = (rng.random(truth.shape) < 1 / (1 + np.exp(-truth))).astype(np.uint8)
-    noise = rng.normal(size=(n + n_test, n_models, n_tags)) * np.linspace(0.5, 3, n_models)[:, None]
-    proba = (1 / (1 + np.exp(-(truth[:, None] + noise)))).astype(np.float32)
-    facts = pd.DataFrame({"size": size, "kind": rng.choice(["a", "b"], n + n_test)})
-    facts.loc[3, "size"] = np.nan
-    missing = rng.random((n + n_test, 1)) < 0.2
-    return StackInput(
-        models=tuple(f"model_{m}" for m in range(n_models)),
-        train=proba[:n],
-        test=proba[n:],
-        train_facts=facts[:n],
-        test_facts=facts[n:],
-        train_missing=missing[:n],
-        test_missing=missing[n:],
-        labels=labels[:n],
-        fold=rng.choice([0, 1, 1, 2, 2, 2], n),
-    )
 
 
 @pytest.fixture
@@ -146,56 +121,6 @@ def test_the_networks_find_what_no_linear_stack_can() -> None:
     assert ((oof[:, 0] > 0.5) == labels[:, 0]).mean() > 0.95
 
 
-def no_positives(data: StackInput) -> StackInput:
-    labels = data.labels.copy()
-    labels[:, 0] = 0
-    labels[:, 1] = data.fold == 1
-    labels[:, 2] = 1
-    return replace(data, labels=labels)
-
-
-def no_metadata(data: StackInput) -> StackInput:
-    return replace(
-        data,
-        train_facts=data.train_facts[[]],
-        test_facts=data.test_facts[[]],
-        train_missing=data.train_missing[:, :0],
-        test_missing=data.test_missing[:, :0],
-    )
-
-
-def all_na(data: StackInput) -> StackInput:
-    return replace(
-        data,
-        train_facts=data.train_facts.assign(size=np.nan, kind=None),
-        test_facts=data.test_facts.assign(size=np.nan, kind=None),
-    )
-
-
-HARD = {
-    "tags without positives in training": no_positives(ads()),
-    "one model": ads(n_models=1),
-    "one tag": ads(n_tags=1),
-    "no metadata": no_metadata(ads()),
-    "no test ads": ads(n_test=0),
-    "facts all NA": all_na(ads()),
-    "probabilities of 0 and 1": replace(ads(), train=(ads().train > 0.5).astype(np.float32)),
-    "constant models": replace(ads(), train=np.full_like(ads().train, 0.3)),
-    "a dozen ads": ads(n=12),
-}
-
-
-@pytest.mark.parametrize("data", HARD.values(), ids=HARD.keys())
-def test_it_predicts_probabilities_of_the_right_shape_from(data: StackInput) -> None:
-    output = DNN(**QUICK).cross_fit(data)
-    n_folds, n_test, n_tags = len(data.folds), len(data.test), data.labels.shape[1]
-    assert output.oof.shape == data.labels.shape
-    assert output.fold_test.shape == (n_folds, n_test, n_tags)
-    for part in (output.oof, output.fold_test):
-        assert part.dtype == np.float32
-        assert ((part >= 0) & (part <= 1)).all()
-
-
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
@@ -206,12 +131,6 @@ def test_it_predicts_probabilities_of_the_right_shape_from(data: StackInput) -> 
 def test_a_parameter_out_of_range_is_an_error(parameters, message) -> None:
     with pytest.raises(ModelError, match=message):
         DNN(**parameters).cross_fit(ads())
-
-
-def test_a_single_fold_is_an_error() -> None:
-    data = ads()
-    with pytest.raises(ModelError, match="two folds or more"):
-        DNN().cross_fit(replace(data, fold=np.zeros_like(data.fold)))
 
 
 def test_threads_are_as_before_afterwards() -> None:

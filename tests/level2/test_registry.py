@@ -1,0 +1,25 @@
+"""Meta-learners by name, and what they are made with."""
+
+import pytest
+
+from competition.errors import ModelError
+from competition.level2.registry import find_meta_learners, meta_parameters
+
+
+def test_every_rival_is_registered() -> None:
+    rivals = {"mean", "rank_mean", "logit_mean", "logreg", "pooled", "greedy", "dnn"}
+    assert rivals | {"lightgbm", "xgboost"} <= set(find_meta_learners())
+
+
+def test_a_learner_without_chance_gets_no_seed() -> None:
+    assert meta_parameters("mean", {}, seed=3) == {}
+
+
+def test_a_given_seed_goes_before_the_profiles() -> None:
+    given = {"random_state": 5, "seeds": 2}
+    assert meta_parameters("dnn", given, seed=3) == {"random_state": 5, "seeds": 2}
+
+
+def test_an_unknown_key_is_an_error_that_names_the_nearest() -> None:
+    with pytest.raises(ModelError, match=r"greedy has no key round\. Did you mean 'rounds'\?"):
+        meta_parameters("greedy", {"round": 3}, seed=0)
