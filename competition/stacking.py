@@ -11,6 +11,8 @@ from competition.datasets.base import AdDataset
 from competition.errors import ProfileError, StoreError
 from competition.fingerprints import gate_fingerprint, shared_parts
 from competition.folds import settle_folds
+from competition.leaks import fold_standing_out
+from competition.level2.base import StackInput
 from competition.level2.gate import Gate
 from competition.level2.registry import find_meta_learners, get_meta_learner
 from competition.level2.stack import STACK, run_stack, stack_input
@@ -166,5 +168,15 @@ def _gate(
         "chosen": gate.chosen_,
         "best_model": best,
         "gain": asdict(gap_difference(dataset.labels, output.oof, rival, top_k, seed)),
+        "standing_out": _standing_out(data, top_k),
     }
     return store.finish(name, fingerprint, dataset, about)
+
+
+def _standing_out(data: StackInput, top_k: int) -> dict[str, dict[str, Any]]:
+    """Level-1 models that predict one fold suspiciously well, with that fold."""
+    found = {
+        model: fold_standing_out(data.labels, data.train[:, m], data.fold, top_k)
+        for m, model in enumerate(data.models)
+    }
+    return {model: asdict(one) for model, one in found.items() if one is not None}

@@ -103,6 +103,7 @@ def test_every_registered_meta_learner_is_a_candidate(
     card = finished[2].card
     assert sorted([*card["candidates"], *card["failed"]]) == find_meta_learners()
     assert card["failed"] == {}
+    assert card["standing_out"] == {}
     assert set(card["chosen"]) <= set(card["candidates"])
     assert len(card["chosen"]) == 5
 
@@ -227,9 +228,26 @@ def test_unknown_setting_is_named(
         stack(finished[0], settings(override), finished[1])
 
 
+def test_leak_of_one_fold_is_warned_of(tmp_path: Path) -> None:
+    """The score of that fold cannot be mended: the stack believes what it is told there."""
+    labels, probabilities = made()
+    data = write_dataset(tmp_path / "bare", labels)
+    add_oof("ears", data, *write_files(tmp_path, "ears", probabilities[1]), tmp_path)
+    folds = pd.read_csv(tmp_path / "oof" / "bare" / "folds.csv").set_index("id")["fold"]
+    leaked = np.flatnonzero(folds[ids("train")] == 2)
+    guesses = np.random.default_rng(1).random(labels.shape)
+    guesses[leaked] = labels[leaked]
+    add_oof("eyes", data, *write_files(tmp_path, "eyes", guesses), tmp_path)
+    result = stack(data, settings(), tmp_path)
+    assert list(result.card["standing_out"]) == ["eyes"]
+    with console.capture() as captured:
+        print_stack(result)
+    assert "Warning: eyes scores 1.0000 in fold 2" in captured.get()
+
+
 def test_shuffled_labels_of_real_texts_score_at_chance(tmp_path: Path) -> None:
     """The whole of it, from texts to the gate, learns nothing where there is nothing to learn."""
-    make_demo(tmp_path / "demo", 120, seed=1)
+    make_demo(tmp_path / "demo", 60, seed=1)
     path = tmp_path / "demo" / GROUND_TRUTH
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
     order = np.random.default_rng(0).permutation(len(rows))
@@ -241,4 +259,4 @@ def test_shuffled_labels_of_real_texts_score_at_chance(tmp_path: Path) -> None:
     result = stack(tmp_path / "demo", settings(), tmp_path)
     folds = pd.read_csv(tmp_path / "oof" / "demo" / "folds.csv")["fold"].to_numpy()
     rates = np.stack([dataset.labels[folds != k].mean(axis=0) for k in range(3)])[folds]
-    assert _gap(result) < gap(dataset.labels, rates) + 0.01
+    assert _gap(result) < gap(dataset.labels, rates) + 0.02

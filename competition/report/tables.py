@@ -75,6 +75,12 @@ def print_stack(result: StackResult) -> None:
     for name, reason in card["failed"].items():
         _line(f"{name} failed and is left out: {reason}")
     console.print(table)
+    for model, one in card["standing_out"].items():
+        _line(
+            f"Warning: {model} scores {one['gap']:.4f} in fold {one['fold']} and "
+            f"{one['others']:.4f} in the others, which chance does not explain: were its "
+            "predictions of that fold made by a model that had seen its labels?"
+        )
     _print_gain(card)
     if result.submitted is None:
         _line("There are no test ads, so no submission was written.")
