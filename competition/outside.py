@@ -66,7 +66,6 @@ def add_oof(
     _check_test(dataset, test)
     tags = dataset.tag_names
     given = read_predictions(oof, list(dataset.train_ids), tags, "training")
-    n_test = len(dataset.test_ids)
     tests = np.zeros((0, len(tags)))
     if test is not None:
         tests = read_predictions(test, list(dataset.test_ids), tags, "test").values
@@ -90,7 +89,7 @@ def add_oof(
     about = {
         "level1": FROM_FILE,
         "oof_file": oof.name,
-        "test_file": test.name if test is not None and n_test else None,
+        "test_file": None if test is None else test.name,
         "folds_told": given.fold is not None,
     }
     return store.finish(name, fingerprint, dataset, about)
