@@ -72,6 +72,55 @@ def run(
 
 
 @app.command()
+def add_oof(
+    name: Annotated[str, typer.Argument(help="What the model is to be called.")],
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    oof: Annotated[
+        Path,
+        typer.Option("--oof", metavar="FILE", help="Out-of-fold predictions: CSV, Parquet or NPZ."),
+    ],
+    test: Annotated[
+        Path | None,
+        typer.Option("--test", metavar="FILE", help="Its predictions for the test ads."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Holds oof/.")] = ROOT,
+) -> None:
+    """Make predictions made elsewhere a level-1 model like any other."""
+    from competition import outside
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console
+
+    with ProgressBars(console) as watch:
+        card = outside.add_oof(name, data, oof, test, out, watch)
+    typer.echo(f"{name}: OOF GAP {card['scores']['gap']:.4f}; `stack` will use it.")
+
+
+@app.command()
+def stack(
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Holds oof/ and submissions/.")
+    ] = ROOT,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Like level2.dnn.seeds=3, level2.metadata, seed."
+        ),
+    ] = None,
+) -> None:
+    """Stack all stored level-1 models by the meta-learner that proves best; write a submission."""
+    from competition import stacking
+    from competition.config import load_stack_settings
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console, print_stack
+
+    settings = load_stack_settings(overrides)
+    with ProgressBars(console) as watch:
+        result = stacking.stack(data, settings, out, watch=watch)
+    print_stack(result)
+
+
+@app.command()
 def check(
     data: Data,
     n_folds: Annotated[

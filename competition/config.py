@@ -74,6 +74,27 @@ class Profile(Settings):
     level2: Level2Settings = Level2Settings()
 
 
+class CandidateSettings(Settings):
+    """The meta-learners that `stack` compares: every further key is one, with its parameters."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+    __pydantic_extra__: dict[str, dict[str, Any]]
+
+    metadata: tuple[str, ...] | None = None
+
+    @property
+    def params(self) -> dict[str, dict[str, Any]]:
+        return dict(self.model_extra or {})
+
+
+class StackSettings(Settings):
+    """What `stack` does: a profile without level 1, and with many meta-learners."""
+
+    seed: int = 0
+    folds: FoldSettings = FoldSettings()
+    level2: CandidateSettings = CandidateSettings.model_validate({})
+
+
 @dataclass(frozen=True)
 class PlannedModel:
     """A level-1 model with the columns that it will read."""
@@ -113,6 +134,20 @@ def load_profile(name: str, overrides: list[str] | None = None) -> Profile:
     for override in overrides or []:
         _apply(data, override)
     return parse_settings(Profile, data, f"profile {name}", ProfileError)
+
+
+def load_stack_settings(overrides: list[str] | None = None) -> StackSettings:
+    """Read what `stack` does from overrides like ``level2.dnn.seeds=3``.
+
+    Raises
+    ------
+    ProfileError
+        If a key is unknown.
+    """
+    data: dict[str, Any] = {}
+    for override in overrides or []:
+        _apply(data, override)
+    return parse_settings(StackSettings, data, "--set", ProfileError)
 
 
 def _apply(data: dict[str, Any], override: str) -> None:
@@ -208,7 +243,7 @@ def _columns(
     return tuple(columns)
 
 
-def plan_facts(profile: Profile, dataset: AdDataset) -> list[str]:
+def plan_facts(profile: Profile | StackSettings, dataset: AdDataset) -> list[str]:
     """Facts that the meta-learner sees: those the profile names, else all the dataset has.
 
     Raises

@@ -21,6 +21,10 @@ class FoldsError(CompetitionError):
     """A folds.csv that does not fit the ads."""
 
 
+class PredictionsError(CompetitionError):
+    """A file of predictions made elsewhere that does not fit the dataset."""
+
+
 class ModelError(CompetitionError):
     """A level-1 model or meta-learner that is unknown or breaks its contract."""
 

@@ -1,17 +1,21 @@
 """What predictions are made from: ads, labels, folds, inputs, parameters and source."""
 
+from pathlib import Path
 from typing import Any
 
 from competition.config import PlannedModel
 from competition.datasets.base import AdDataset
 from competition.features.columns import Column, content_digest
-from competition.files import digest
+from competition.files import digest, file_digest
 from competition.folds import Folds
 from competition.oof_files import Fingerprint
 from competition.source import source_digest
 
+GATE = "competition.level2.gate"
 
-def _shared_parts(dataset: AdDataset, folds: Folds) -> dict[str, str]:
+
+def shared_parts(dataset: AdDataset, folds: Folds) -> dict[str, str]:
+    """Return the parts that all predictions for a dataset on one set of folds have in common."""
     return {
         "ads": digest(list(dataset.train_ids), list(dataset.test_ids)),
         "labels": digest(dataset.tag_names, dataset.labels.tobytes()),
@@ -30,12 +34,18 @@ def level1_fingerprint(
     """Fingerprint of a level-1 model whose code lies in `module`."""
     return Fingerprint(
         {
-            **_shared_parts(dataset, folds),
+            **shared_parts(dataset, folds),
             "inputs": digest([[column.name, column.fingerprint] for column in columns]),
             "parameters": digest(planned.model, planned.params, seed),
             "source": source_digest(module),
         }
     )
+
+
+def file_fingerprint(oof: Path, test: Path | None, dataset: AdDataset, folds: Folds) -> Fingerprint:
+    """Fingerprint of a level-1 model whose predictions come from files."""
+    files = [file_digest(path) for path in (oof, test) if path is not None]
+    return Fingerprint({**shared_parts(dataset, folds), "file": digest(files)})
 
 
 def stack_fingerprint(
@@ -49,10 +59,40 @@ def stack_fingerprint(
     """Fingerprint of a meta-learner over level-1 models given with their fingerprints."""
     return Fingerprint(
         {
-            **_shared_parts(dataset, folds),
+            **shared_parts(dataset, folds),
             "level-1 models": digest(list(level1.items())),
-            "metadata": digest([[fact, content_digest(dataset.ads[fact])] for fact in facts]),
+            "metadata": _facts_digest(dataset, facts),
             "parameters": digest(params),
             "source": source_digest(module),
         }
     )
+
+
+def gate_fingerprint(
+    level1: dict[str, str],
+    candidates: dict[str, tuple[str, dict[str, Any]]],
+    facts: list[str],
+    dataset: AdDataset,
+    folds: Folds,
+) -> Fingerprint:
+    """Fingerprint of the gate over level-1 models given with their fingerprints.
+
+    Each candidate is given with the module of its code and its parameters.
+    """
+    modules = [GATE, *(module for module, _ in candidates.values())]
+    return Fingerprint(
+        {
+            **shared_parts(dataset, folds),
+            "level-1 models": digest(list(level1.items())),
+            "metadata": _facts_digest(dataset, facts),
+            "candidates": digest(list(candidates)),
+            "parameters": digest(
+                [params for _, params in candidates.values()], dataset.submission.top_k
+            ),
+            "source": digest([source_digest(module) for module in modules]),
+        }
+    )
+
+
+def _facts_digest(dataset: AdDataset, facts: list[str]) -> str:
+    return digest([[fact, content_digest(dataset.ads[fact])] for fact in facts])

@@ -1,5 +1,6 @@
 """Who is in which fold: decided once, written to folds.csv, obeyed ever after."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -193,6 +194,18 @@ def read_folds(path: Path, dataset: AdDataset) -> Folds:
         if ad in fold_of:
             raise FoldsError(f"{path}:{row.line} (ad {ad}): the ad stands above already.")
         fold_of[ad] = int(cell)
+    return folds_from(path, fold_of, dataset)
+
+
+def folds_from(path: Path, fold_of: Mapping[str, int], dataset: AdDataset) -> Folds:
+    """Hold the folds that a file tells against the ads.
+
+    Raises
+    ------
+    FoldsError
+        If an ad is missing or unknown, the folds are not 0 to n - 1, or a group is split over
+        folds.
+    """
     _compare_ids(path, fold_of, dataset)
     of_ad = np.array([fold_of[ad] for ad in dataset.train_ids], dtype=np.int64)
     used = sorted(set(of_ad.tolist()))
@@ -202,7 +215,7 @@ def read_folds(path: Path, dataset: AdDataset) -> Folds:
     return Folds(dataset.train_ids, of_ad)
 
 
-def _compare_ids(path: Path, fold_of: dict[str, int], dataset: AdDataset) -> None:
+def _compare_ids(path: Path, fold_of: Mapping[str, int], dataset: AdDataset) -> None:
     missing = [ad for ad in dataset.train_ids if ad not in fold_of]
     extra = sorted(set(fold_of) - set(dataset.train_ids))
     for ads, fault in ((missing, "have no fold"), (extra, "are no training ads")):

@@ -106,7 +106,7 @@ def gap(labels: np.ndarray, scores: np.ndarray, top_k: int = 20) -> float:
     for start in range(0, n_ads, _CHUNK):
         rows = slice(start, start + _CHUNK)
         listed = slice(start * k, (start + _CHUNK) * k)
-        values[listed], hits[listed], edge, variance = _best_tags(labels[rows], scores[rows], k)
+        values[listed], hits[listed], _, edge, variance = best_tags(labels[rows], scores[rows], k)
         edges.append(edge)
         variances.append(variance)
     total = _expected_precisions(values, hits, np.concatenate(edges), np.concatenate(variances))
@@ -240,13 +240,13 @@ def _checked(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.nda
     return labels, scores
 
 
-def _best_tags(
+def best_tags(
     labels: np.ndarray, scores: np.ndarray, k: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Choose the k best tags of each ad; give those that chance decides on their expected hit.
 
     Returns the chosen scores and the probability of each to be a hit, both of shape (n_ads * k,);
-    then, for each ad whose last places are contested by tags of equal score, that score and the
+    then the ads whose last places are contested by tags of equal score, with that score and the
     variance of the hits among them.
     """
     n_tags = scores.shape[1]
@@ -263,7 +263,7 @@ def _best_tags(
     hits[contested] = np.where(tied, (p / m)[:, None], hits[contested])
     variance = c * (p / m) * (1 - p / m) * (m - c) / (m - 1)
     places = np.flatnonzero(kept)  # several times faster than to index by `kept` itself
-    return scores.ravel()[places], hits.ravel()[places], last[contested, 0], variance
+    return scores.ravel()[places], hits.ravel()[places], contested, last[contested, 0], variance
 
 
 def _expected_precisions(

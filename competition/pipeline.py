@@ -14,11 +14,10 @@ from competition.fingerprints import level1_fingerprint, stack_fingerprint
 from competition.folds import Folds, settle_folds
 from competition.level1.registry import get_model
 from competition.level2.registry import get_meta_learner, meta_parameters
+from competition.level2.stack import STACK, run_stack, stack_input
 from competition.oof import OofStore
 from competition.submit import Submitted, submit
 from competition.watch import Watch
-
-STACK = "stack-"  # begins the name of a meta-learner's folder; no level-1 name has a hyphen
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,8 +154,6 @@ def _level2(
     name = STACK + settings.model
     card = store.current_card(name, fingerprint, watch)
     if card is None:
-        from competition.level2.stack import run_stack, stack_input
-
         watch.at("level 2", 0, 1, settings.model)
         data = stack_input(store, list(level1), dataset, facts)
         run_stack(name, entry.make(**params), data, store, fingerprint.value)

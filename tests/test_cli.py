@@ -45,6 +45,8 @@ ERRORS = {
     "too few ads": (["demo", "x", "--ads", "3"], "ask for more"),
     "bad model name": (["new-model", "My-Model"], "small letters"),
     "taken model name": (["new-model", "tfidf_logreg"], "exists already"),
+    "unknown setting": (["stack", "--data", "x", "--set", "seeed=1"], "Did you mean 'seed'?"),
+    "no predictions": (["add-oof", "m", "--data", "x", "--oof", "y.csv"], "There is no folder x"),
     "unknown command": (["rnu"], "rnu"),
 }
 

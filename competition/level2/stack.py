@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 
 from competition.datasets.base import AdDataset
-from competition.level2.base import MetaLearner, StackInput
+from competition.level2.base import MetaLearner, StackInput, StackOutput
 from competition.oof import OofStore
 from competition.oof_files import FoldPrediction
+
+STACK = "stack-"  # begins the name of a meta-learner's folder; no level-1 name has a hyphen
 
 
 def missing_inputs(dataset: AdDataset) -> pd.DataFrame:
@@ -55,8 +57,8 @@ def run_stack(
     data: StackInput,
     store: OofStore,
     fingerprint: str,
-) -> None:
-    """Cross-fit a meta-learner and store its folds under `name`.
+) -> StackOutput:
+    """Cross-fit a meta-learner and store its folds under `name`; return what it predicts.
 
     It gets one thread: batches this small are slower on two, and the bytes would depend on how
     many there are.
@@ -68,3 +70,4 @@ def run_stack(
         held_out = output.oof[data.fold == fold]
         prediction = FoldPrediction(fold, held_out, output.fold_test[fold], seconds)
         store.write_fold(name, prediction, fingerprint)
+    return output

@@ -1,7 +1,8 @@
 """What the commands print."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -12,6 +13,8 @@ from competition.datasets.problems import Problem, Problems
 from competition.folds import Folds, unevenness
 from competition.metrics import Scores
 from competition.pipeline import RunResult
+from competition.stacking import StackResult
+from competition.submit import Submitted
 
 console = Console()
 SHOWN = 20  # warnings of one kind that are listed unless all are asked for
@@ -44,9 +47,64 @@ def print_run(result: RunResult) -> None:
     if result.submitted is None:
         _line("There are no test ads, so no submission was written.")
         return
-    if result.submitted.scores is not None:
-        _line(f"GAP on the test ads: {result.submitted.scores.gap:.4f}")
-    _line(f"Submission: {result.submitted.path}")
+    _print_submitted(result.submitted)
+
+
+def print_stack(result: StackResult) -> None:
+    """Print every level-1 model's and every candidate's OOF GAP, the chosen stack's last."""
+    card = result.card
+    counts = Counter(card["chosen"])
+    n_folds = len(card["chosen"])
+    table = Table(title=f"Out-of-fold GAP, {result.dataset.name}")
+    table.add_column("model")
+    for heading in ("GAP", "chosen in"):
+        table.add_column(heading, justify="right")
+    cards = sorted(result.cards, key=lambda card: card["scores"]["gap"])
+    for one in cards:
+        table.add_row(one["model"], f"{one['scores']['gap']:.4f}", end_section=one is cards[-1])
+    candidates = sorted(card["candidates"].items(), key=lambda item: (counts[item[0]], item[1]))
+    for name, gap in candidates:
+        table.add_row(
+            name,
+            f"{gap:.4f}",
+            f"{counts[name]} of {n_folds} folds" if counts[name] else "",
+            end_section=name == candidates[-1][0],
+        )
+    chosen = "chosen, fold by fold" if len(counts) > 1 else f"chosen: {card['chosen'][0]}"
+    table.add_row(chosen, f"{card['scores']['gap']:.4f}", style="bold")
+    for name, reason in card["failed"].items():
+        _line(f"{name} failed and is left out: {reason}")
+    console.print(table)
+    for model, one in card["standing_out"].items():
+        _line(
+            f"Warning: {model} scores {one['gap']:.4f} in fold {one['fold']} and "
+            f"{one['others']:.4f} in the others, which chance does not explain: were its "
+            "predictions of that fold made by a model that had seen its labels?"
+        )
+    _print_gain(card)
+    if result.submitted is None:
+        _line("There are no test ads, so no submission was written.")
+    else:
+        _print_submitted(result.submitted)
+
+
+def _print_gain(card: dict[str, Any]) -> None:
+    gain = card["gain"]
+    interval = f"95% interval over ads {gain['low']:+.4f} to {gain['high']:+.4f}"
+    _line(
+        f"The chosen stack gains {gain['value']:+.4f} GAP over its best model, "
+        f"{card['best_model']} ({interval})."
+    )
+    if gain["value"] <= 0:
+        _line("Warning: it does not beat that model: submit with care.")
+    elif gain["low"] <= 0:
+        _line("Warning: so small a gain may be chance: more ads would tell.")
+
+
+def _print_submitted(submitted: Submitted) -> None:
+    if submitted.scores is not None:
+        _line(f"GAP on the test ads: {submitted.scores.gap:.4f}")
+    _line(f"Submission: {submitted.path}")
 
 
 def print_check(dataset: AdDataset, problems: Problems, *, show_all: bool) -> None:

@@ -1,0 +1,157 @@
+"""The gate: which meta-learner to use is itself learned, by folds that the choice never saw.
+
+Whoever scores ten candidates on all ads and reports the best score reports luck as well. Here the
+candidate that predicts fold k is chosen without fold k (nested cross-validation; Varma and Simon
+2006, BMC Bioinformatics 7:91), so that the gate's OOF score pays for the choice.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from sklearn.base import clone
+
+from competition.errors import CompetitionError, ModelError
+from competition.level2.base import MetaLearner, StackInput, StackOutput
+from competition.metrics import gap
+from competition.oof_files import check_probabilities
+from competition.watch import Watch
+
+
+class Gate(MetaLearner):
+    """For each fold, the candidate with the best GAP on the ads of the other folds.
+
+    For every fold k:
+
+    1. Every candidate is cross-fitted on the ads of the other folds alone, with those folds.
+    2. The one with the highest OOF GAP there is chosen; of equal ones, the first named.
+    3. Fold k, and the test ads, are as that candidate predicts them when trained on all ads of the
+       other folds.
+
+    A candidate that fails anywhere is left out of all folds. Where there is but one candidate,
+    nothing is chosen, and step 1 is left out. `n` folds take `n` + 1 cross-fits of each candidate.
+
+    Parameters
+    ----------
+    candidates : dict of str to MetaLearner
+        Unfitted; they are cloned.
+    top_k : int
+        Tags of an ad that enter GAP's list.
+    watch : Watch or None
+        Is told how far the cross-fits have come.
+
+    Attributes
+    ----------
+    gaps_ : dict of str to float
+        Each working candidate's OOF GAP on all ads, which the choice does not see.
+    inner_gaps_ : dict of str to list of float
+        Each working candidate's OOF GAP without fold k, for every k; an empty list where there is
+        but one candidate.
+    chosen_ : list of str
+        The candidate that predicts each fold.
+    failed_ : dict of str to str
+        Why each other candidate failed.
+    """
+
+    def __init__(
+        self,
+        candidates: dict[str, MetaLearner],
+        top_k: int = 20,
+        watch: Watch | None = None,
+    ) -> None:
+        self.candidates = candidates
+        self.top_k = top_k
+        self.watch = watch
+
+    def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
+        """Predict every fold by the candidate chosen on the other folds, and the test ads.
+
+        Raises
+        ------
+        ModelError
+            If there are fewer than three folds to choose with, or every candidate fails.
+        """
+        choose = len(self.candidates) > 1
+        if choose and len(data.folds) < 3:
+            raise ModelError(
+                "Choosing among meta-learners needs three folds or more, for those that are left "
+                f"when one is held out are folds again; got the folds {data.folds}. Make the folds "
+                "again with n = 3 or more."
+            )
+        parts = [without_fold(data, fold) for fold in data.folds] if choose else []
+        watch = self.watch or Watch()
+        steps = len(self.candidates) * (1 + len(parts))
+        outputs: dict[str, StackOutput] = {}
+        self.gaps_: dict[str, float] = {}
+        self.inner_gaps_: dict[str, list[float]] = {}
+        self.failed_: dict[str, str] = {}
+        for number, (name, candidate) in enumerate(self.candidates.items()):
+            step = number * (1 + len(parts))
+            try:
+                scored = []
+                for done, part in enumerate([data, *parts]):
+                    watch.at("level 2", step + done, steps, name)
+                    output = clone(candidate).cross_fit(part, n_jobs)
+                    scored.append(self._score(name, part, output))
+                    if part is data:
+                        outputs[name] = output
+            except Exception as bad:  # whatever stops one candidate must not stop the others
+                self.failed_[name] = _reason(bad)
+                outputs.pop(name, None)
+            else:
+                self.gaps_[name], *self.inner_gaps_[name] = scored
+        watch.at("level 2", steps, steps)
+        if not outputs:
+            reasons = "\n".join(f"  {name}: {reason}" for name, reason in self.failed_.items())
+            raise ModelError(f"Every meta-learner failed:\n{reasons}")
+        return self._gated(data, outputs)
+
+    def _score(self, name: str, data: StackInput, output: StackOutput) -> float:
+        n_ads, n_tags = data.labels.shape
+        check_probabilities(name, output.oof, (n_ads, n_tags))
+        for test in output.fold_test:
+            check_probabilities(name, test, (len(data.test), n_tags))
+        return gap(data.labels, output.oof, self.top_k)
+
+    def _gated(self, data: StackInput, outputs: dict[str, StackOutput]) -> StackOutput:
+        n_ads, n_tags = data.labels.shape
+        oof = np.empty((n_ads, n_tags), dtype=np.float32)
+        fold_test = np.empty((len(data.folds), len(data.test), n_tags), dtype=np.float32)
+        self.chosen_: list[str] = []
+        for k, fold in enumerate(data.folds):
+            name = max(outputs, key=lambda name: self.inner_gaps_[name][k : k + 1])
+            held_out = data.fold == fold
+            oof[held_out] = outputs[name].oof[held_out]
+            fold_test[k] = outputs[name].fold_test[k]
+            self.chosen_.append(name)
+        return StackOutput(oof, fold_test)
+
+
+def without_fold(data: StackInput, fold: int) -> StackInput:
+    """Return what a meta-learner may see where the ads of `fold`, and the test ads, do not exist.
+
+    Parameters
+    ----------
+    data : StackInput
+    fold : int
+
+    Returns
+    -------
+    StackInput
+        The rest of the training ads, in the folds they had, and no test ads.
+    """
+    rest = data.fold != fold
+    return replace(
+        data,
+        train=data.train[rest],
+        test=data.test[:0],
+        train_facts=data.train_facts[rest],
+        test_facts=data.test_facts[:0],
+        train_missing=data.train_missing[rest],
+        test_missing=data.test_missing[:0],
+        labels=data.labels[rest],
+        fold=data.fold[rest],
+    )
+
+
+def _reason(bad: Exception) -> str:
+    return str(bad) if isinstance(bad, CompetitionError) else f"{type(bad).__name__}: {bad}"
