@@ -121,6 +121,63 @@ def stack(
 
 
 @app.command()
+def tune(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A level-1 model, or 'stack' for level 2.")
+    ],
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="Its values are the first trial.")
+    ] = "text",
+    trials: Annotated[
+        int, typer.Option(min=1, help="Trials that the study shall have, earlier ones included.")
+    ] = 30,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="No trial begins after these.")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A database that machines share (default: a file)."),
+    ] = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="The best profile (default: below oof/)."),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override one value of the profile."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Holds oof/ and cache/.")
+    ] = ROOT,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Folds at a time (default: one a core).")
+    ] = None,
+) -> None:
+    """Search a model's parameters for the highest OOF GAP; write the best as a profile."""
+    from competition import tuning
+    from competition.config import load_profile
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console, print_tuned
+
+    settings = load_profile(profile, overrides)
+    with ProgressBars(console) as watch:
+        tuned = tuning.tune(
+            model,
+            data,
+            settings,
+            out,
+            n_trials=trials,
+            timeout=timeout,
+            storage=storage,
+            write=write,
+            n_jobs=jobs,
+            watch=watch,
+        )
+    print_tuned(tuned)
+
+
+@app.command()
 def check(
     data: Data,
     n_folds: Annotated[

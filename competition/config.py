@@ -1,5 +1,7 @@
 """Profiles: what to run, as TOML; unknown keys are errors that name the nearest known one."""
 
+import json
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,6 +166,37 @@ def _apply(data: dict[str, Any], override: str) -> None:
         if not isinstance(data, dict):
             raise ProfileError(f"--set {override}: {part} is a value, not a table.")
     data[parts[-1]] = value
+
+
+def profile_toml(profile: Profile) -> str:
+    """Write a profile as the TOML that `load_profile` reads; what is None is left out."""
+    data = profile.model_dump(exclude_none=True)
+    level1 = {f"level1.{_toml_key(name)}": table for name, table in data.pop("level1").items()}
+    tables = {"folds": data.pop("folds"), **level1, "level2": data.pop("level2")}
+    lines = _toml_lines(data)
+    for name, table in tables.items():
+        lines += ["", f"[{name}]", *_toml_lines(table)]
+    return "\n".join(lines) + "\n"
+
+
+def _toml_lines(table: dict[str, Any]) -> list[str]:
+    return [f"{_toml_key(key)} = {_toml_value(value)}" for key, value in table.items()]
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml_value(key)
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(_toml_lines(value))}}}"
+    return repr(value)  # numbers, written as TOML writes them
 
 
 def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:

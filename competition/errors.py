@@ -33,6 +33,10 @@ class StoreError(CompetitionError):
     """A file of the OOF store that is damaged or was made from something else."""
 
 
+class TuningError(CompetitionError):
+    """A model that cannot be tuned, or a study that cannot be opened."""
+
+
 class MetricError(CompetitionError, ValueError):
     """Labels or scores from which a metric cannot be computed."""
 

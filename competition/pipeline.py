@@ -74,23 +74,31 @@ def run(
     watch = watch or Watch()
     dataset = load_dataset(data)
     plan = plan_models(profile, dataset)
-    folder = out / "oof" / dataset.name
-    wanted = profile.folds
-    folds = settle_folds(folder / "folds.csv", dataset, wanted.n, wanted.seed, own_folds)
-    store = OofStore(folder, tuple(dataset.tag_names), folds, dataset.test_ids)
+    store = open_store(dataset, profile, out, own_folds)
+    folds = store.folds
     watch.say(
         f"{dataset.name}: {len(folds.ids):,} training ads and {len(store.test_ids):,} test ads, "
         f"{len(store.tags)} tags, {folds.n} folds, {len(plan)} level-1 models"
     )
     cache = out / "cache" / dataset.name
-    jobs = [_job(planned, profile.seed, dataset, folds, cache, watch) for planned in plan]
+    jobs = [level1_job(planned, profile.seed, dataset, folds, cache, watch) for planned in plan]
     cards, n_trained = _level1(jobs, profile.seed, dataset, store, n_jobs, watch)
     stack = _level2(profile, jobs, dataset, store, watch)
     submitted = submit(dataset, store, stack, out / "submissions")
     return RunResult(dataset, store, cards, stack, n_trained, submitted)
 
 
-def _job(
+def open_store(
+    dataset: AdDataset, profile: Profile, out: Path, own_folds: Path | None = None
+) -> OofStore:
+    """Open a dataset's store below `out`; its folds are made where it has none."""
+    folder = out / "oof" / dataset.name
+    wanted = profile.folds
+    folds = settle_folds(folder / "folds.csv", dataset, wanted.n, wanted.seed, own_folds)
+    return OofStore(folder, tuple(dataset.tag_names), folds, dataset.test_ids)
+
+
+def level1_job(
     planned: PlannedModel, seed: int, dataset: AdDataset, folds: Folds, cache: Path, watch: Watch
 ) -> Level1Job:
     """Prepare a model's columns and say what its predictions will be made from."""

@@ -35,6 +35,11 @@ class Entry:
         }
 
     @property
+    def search_space(self) -> Callable[..., dict[str, Any]] | None:
+        """What tuning tries: from an Optuna trial to parameters; None where not declared."""
+        return getattr(self.make, "search_space", None)
+
+    @property
     def summary(self) -> str:
         """First line of the docstring."""
         return (inspect.getdoc(self.make) or "").split("\n", 1)[0]

@@ -15,7 +15,7 @@ NOT_FOLLOWED = frozenset({"competition.level1.registry", "competition.level2.reg
 def source_digest(module: str) -> str:
     """Digest the code of a module and of all it imports from the model packages.
 
-    Comments, formatting and docstrings do not count.
+    Comments, formatting, docstrings, imports for type checkers and search spaces do not count.
     """
     seen: dict[str, str] = {}
     waiting = [module]
@@ -37,6 +37,7 @@ def _parsed(source: str) -> tuple[str, frozenset[str]]:
     """Code of a module without its words, and the modules that it imports."""
     tree = ast.parse(source)
     _drop_docstrings(tree)
+    _drop_what_no_fit_runs(tree)
     return ast.dump(tree), frozenset(_imports(tree))
 
 
@@ -54,6 +55,21 @@ def _drop_docstrings(tree: ast.Module) -> None:
             and ast.get_docstring(node, clean=False) is not None
         ):
             node.body = node.body[1:]
+
+
+def _drop_what_no_fit_runs(tree: ast.Module) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef):
+            node.body = [
+                statement
+                for statement in node.body
+                if not (isinstance(statement, ast.FunctionDef) and statement.name == "search_space")
+                and not (
+                    isinstance(statement, ast.If)
+                    and isinstance(statement.test, ast.Name)
+                    and statement.test.id == "TYPE_CHECKING"
+                )
+            ]
 
 
 def _imports(tree: ast.Module) -> set[str]:

@@ -78,13 +78,23 @@ def table_rows(n: int) -> list[list[str]]:
     ]
 
 
-@pytest.fixture
-def table(tmp_path: Path) -> Path:
-    """A folder of 40 training and 9 test ads in the table layout."""
-    folder = tmp_path / "films"
+def write_table(folder: Path) -> Path:
+    """Write 40 training and 9 test ads in the table layout."""
     folder.mkdir()
     (folder / "competition.toml").write_text(TABLE_TOML, encoding="utf-8")
     write_csv(folder / "train.csv", TRAIN_HEADER, table_rows(40))
     test = [[f"test{row[0]}", *row[1:6]] for row in table_rows(9)]
     write_csv(folder / "test.csv", TRAIN_HEADER[:6], test)
     return folder
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A folder of 40 training and 9 test ads in the table layout."""
+    return write_table(tmp_path / "films")
+
+
+@pytest.fixture(scope="session")
+def shared_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same folder, for tests that leave it as it is."""
+    return write_table(tmp_path_factory.mktemp("shared") / "films")

@@ -1,10 +1,21 @@
 """Profiles."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from competition.config import load_profile, plan_facts, plan_models, profile_names
+from competition.config import (
+    Level1Settings,
+    Profile,
+    load_profile,
+    plan_facts,
+    plan_models,
+    profile_names,
+    profile_toml,
+)
 from competition.datasets import load_dataset
 from competition.errors import CompetitionError, ProfileError
 
@@ -100,3 +111,30 @@ def test_profile_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
     path.write_text("seed = ", encoding="utf-8")
     with pytest.raises(ProfileError, match=r"own\.toml is not valid TOML"):
         load_profile(str(path))
+
+
+VALUES = st.recursive(
+    st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=5,
+)
+NAMES = st.text("aZ_7é漢", min_size=1, max_size=4)
+PARAMS = st.dictionaries(NAMES, VALUES, max_size=3)
+
+
+@given(params=PARAMS, name=NAMES, seed=st.integers(0, 99))
+def test_written_profile_reads_the_same(params: dict[str, object], name: str, seed: int) -> None:
+    settings = Level1Settings(**{**params, "model": "tfidf_logreg", "inputs": ("ocr",)})
+    profile = Profile(seed=seed, models=("tfidf_*",), level1={name: settings})
+    read = Profile.model_validate(tomllib.loads(profile_toml(profile)))
+    assert read.model_dump() == profile.model_dump()
+
+
+@pytest.mark.parametrize("name", ["demo", "posters", "taac2021", "text"])
+def test_shipped_profile_written_reads_the_same(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "again.toml"
+    path.write_text(profile_toml(load_profile(name)), encoding="utf-8")
+    assert load_profile(str(path)) == load_profile(name)

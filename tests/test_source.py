@@ -36,6 +36,21 @@ def test_words_do_not_count(module: Path, reworded: str) -> None:
     assert digest_of(module, CODE) == digest_of(module, reworded)
 
 
+SPACE = "class M:\n    def search_space(trial):\n        return {}\n\n    def fit(self): ...\n"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        SPACE.replace("{}", "{'C': trial.suggest_float('C', 1, 2)}"),
+        SPACE.replace("    def search_space(trial):\n        return {}\n\n", ""),
+        "if TYPE_CHECKING:\n    from optuna import Trial\n\n" + SPACE,
+    ],
+)
+def test_search_space_does_not_count(module: Path, other: str) -> None:
+    assert digest_of(module, SPACE) == digest_of(module, other)
+
+
 def test_code_counts(module: Path) -> None:
     assert digest_of(module, CODE) != digest_of(module, CODE.replace("+ 1", "+ 2"))
 

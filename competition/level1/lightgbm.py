@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,9 @@ from competition.features.terms import TermsSpec
 from competition.level1.base import Level1Model
 from competition.level1.reduced import REDUCED_TERMS, ReducedFeatures
 from competition.level1.registry import level1_model
+
+if TYPE_CHECKING:
+    from optuna import Trial
 
 
 @level1_model("lightgbm", kinds=("text", "metadata"))
@@ -60,6 +65,19 @@ class LightGBM(Level1Model):
         self.subsample = subsample
         self.min_df = min_df
         self.random_state = random_state
+
+    @staticmethod
+    def search_space(trial: Trial) -> dict[str, Any]:
+        """What `tune` tries."""
+        return {
+            "n_estimators": trial.suggest_int("n_estimators", 25, 400, log=True),
+            "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
+            "num_leaves": trial.suggest_int("num_leaves", 3, 31, log=True),
+            "min_child_samples": trial.suggest_int("min_child_samples", 3, 50, log=True),
+            "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 30, log=True),
+            "colsample_bynode": trial.suggest_float("colsample_bynode", 0.1, 1),
+            "subsample": trial.suggest_float("subsample", 0.4, 1),
+        }
 
     @property
     def text_terms(self) -> TermsSpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from competition.level1.registry import level1_model
 from competition.level1.text import LinearTextModel
 
 if TYPE_CHECKING:
+    from optuna import Trial
     from scipy.sparse import csr_matrix
 
 
@@ -46,6 +47,14 @@ class TfidfLinearSVC(LinearTextModel):
         self.ngram_range = ngram_range
         self.min_df = min_df
         self.random_state = random_state
+
+    @staticmethod
+    def search_space(trial: Trial) -> dict[str, Any]:
+        """What `tune` tries; words or characters are a choice between models, not a value."""
+        return {
+            "C": trial.suggest_float("C", 0.02, 5, log=True),
+            "min_df": trial.suggest_int("min_df", 1, 8),
+        }
 
     def _solve(self, X: csr_matrix, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return fit_linear(X, Y, loss="squared_hinge", C=self.C, random_state=self.random_state)

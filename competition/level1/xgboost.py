@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,9 @@ from competition.features.terms import TermsSpec
 from competition.level1.base import Level1Model
 from competition.level1.reduced import REDUCED_TERMS, ReducedFeatures
 from competition.level1.registry import level1_model
+
+if TYPE_CHECKING:
+    from optuna import Trial
 
 MAX_BIN = 64
 
@@ -61,6 +66,19 @@ class XGBoost(Level1Model):
         self.subsample = subsample
         self.min_df = min_df
         self.random_state = random_state
+
+    @staticmethod
+    def search_space(trial: Trial) -> dict[str, Any]:
+        """What `tune` tries."""
+        return {
+            "n_estimators": trial.suggest_int("n_estimators", 25, 400, log=True),
+            "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
+            "max_depth": trial.suggest_int("max_depth", 1, 6),
+            "min_child_weight": trial.suggest_float("min_child_weight", 0.1, 10, log=True),
+            "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 30, log=True),
+            "colsample_bynode": trial.suggest_float("colsample_bynode", 0.1, 1),
+            "subsample": trial.suggest_float("subsample", 0.4, 1),
+        }
 
     @property
     def text_terms(self) -> TermsSpec:

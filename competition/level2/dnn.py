@@ -19,6 +19,7 @@ from competition.level2.networks import Inputs, Net, corrections, train
 from competition.level2.registry import meta_learner
 
 if TYPE_CHECKING:
+    from optuna import Trial
     from torch import Tensor
 
 # A network leaves out one of this many parts of its fold's training ads, or of more: one part for
@@ -91,6 +92,18 @@ class DNN(MetaLearner):
         self.context = context
         self.seeds = seeds
         self.random_state = random_state
+
+    @staticmethod
+    def search_space(trial: "Trial") -> dict[str, Any]:
+        """What `tune` tries; more `seeds` are never worse, only slower."""
+        return {
+            "dropout": trial.suggest_float("dropout", 0, 0.7),
+            "epochs": trial.suggest_float("epochs", 3, 40, log=True),
+            "min_steps": trial.suggest_int("min_steps", 25, 400, log=True),
+            "learning_rate": trial.suggest_float("learning_rate", 3e-4, 2e-2, log=True),
+            "weight_decay": trial.suggest_float("weight_decay", 1e-4, 1, log=True),
+            "context": trial.suggest_int("context", 0, 32),
+        }
 
     def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
         """Predict every fold by networks trained on the other folds, and the test ads.

@@ -14,7 +14,9 @@ from competition.folds import Folds, unevenness
 from competition.metrics import Scores
 from competition.pipeline import RunResult
 from competition.stacking import StackResult
+from competition.study import ENOUGH
 from competition.submit import Submitted
+from competition.tuning import Tuned
 
 console = Console()
 SHOWN = 20  # warnings of one kind that are listed unless all are asked for
@@ -198,6 +200,41 @@ def print_scores(scores: Scores) -> None:
     _line(f"F1-C {scores.f1_c:.4f}  F1-O {scores.f1_o:.4f}  accuracy {scores.accuracy:.4f}")
     for dimension, gap in scores.gap_by_dimension.items():
         _line(f"GAP of {dimension} {gap:.4f}")
+
+
+def print_tuned(tuned: Tuned) -> None:
+    """Print the best values beside those that tuning started from, and what they are worth."""
+    table = Table(title=f"Tuning {tuned.name}, {tuned.dataset}")
+    table.add_column("parameter")
+    for heading in ("start", "best", "importance"):
+        table.add_column(heading, justify="right")
+    for name in sorted(tuned.best, key=lambda name: -tuned.importances.get(name, 0)):
+        share = tuned.importances.get(name)
+        table.add_row(
+            name,
+            _short(tuned.start.get(name, "")),
+            _short(tuned.best[name]),
+            "" if share is None else f"{share:.2f}",
+        )
+    table.add_section()
+    table.add_row("GAP", f"{tuned.start_gap:.4f}", f"{tuned.best_gap:.4f}", "")
+    console.print(table)
+    _line(f"{tuned.complete} trials complete, {tuned.pruned} pruned, {tuned.failed} failed.")
+    if not tuned.importances:
+        _line(
+            f"Importances need {ENOUGH} complete trials, so none are shown; raise --trials and "
+            "call again."
+        )
+    _line(
+        "The best GAP is optimistic: the folds that measure it have chosen it among "
+        f"{tuned.complete + tuned.pruned} trials."
+    )
+    _line(f"Study: {tuned.study} in {tuned.storage}")
+    _line(f"Best values: --profile {tuned.path}")
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _line(text: str) -> None:

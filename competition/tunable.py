@@ -1,0 +1,247 @@
+"""What can be tuned: a level-1 model fold by fold, or a meta-learner over stored predictions."""
+
+import functools
+import warnings
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from competition.config import Level1Settings, PlannedModel, Profile, plan_facts, plan_models
+from competition.crossfit import FoldTask, fit_and_predict, make_estimator
+from competition.datasets.base import AdDataset
+from competition.errors import CompetitionError, ModelError, TuningError
+from competition.features.columns import Column
+from competition.features.prepare import prepare_columns
+from competition.files import digest
+from competition.fingerprints import stack_fingerprint
+from competition.level1.registry import get_model
+from competition.level2.registry import get_meta_learner
+from competition.oof import OofStore
+from competition.oof_files import check_probabilities
+from competition.pipeline import STACK, level1_job, n_cores
+from competition.registry import Entry
+from competition.watch import Watch
+
+# Which training ads, and their OOF probabilities
+Pieces = Generator[tuple[np.ndarray, np.ndarray], None, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Tunable:
+    """A model whose parameters can be tried.
+
+    Attributes
+    ----------
+    name : str
+        Name in the store.
+    space : callable
+        From an Optuna trial to parameters.
+    start : dict
+        The values that the profile or the model's defaults give to what the space suggests.
+    identity : str
+        Digest of all that two trials must share to be compared: ads, labels, folds, inputs,
+        parameters that are not tuned, code, space and metric.
+    oof : callable
+        From parameters to the pieces of the model's OOF predictions, in a fixed order: (mask of
+        shape (n_train,), probabilities of shape (n_masked, n_tags)).
+    profile_with : callable
+        From parameters to the profile that sets them.
+    """
+
+    name: str
+    space: Callable[..., dict[str, Any]]
+    start: dict[str, Any]
+    identity: str
+    oof: Callable[[dict[str, Any]], Pieces]
+    profile_with: Callable[[dict[str, Any]], Profile]
+
+
+def tunable_model(
+    name: str,
+    profile: Profile,
+    dataset: AdDataset,
+    store: OofStore,
+    cache: Path,
+    n_jobs: int | None,
+    watch: Watch,
+) -> Tunable:
+    """Make a level-1 model tunable, under its name in the profile or in the registry.
+
+    Parameters
+    ----------
+    name : str
+    profile : Profile
+    dataset : AdDataset
+    store : OofStore
+        Gives the folds; nothing is written there.
+    cache : Path
+        Folder of the dataset's columns.
+    n_jobs : int or None
+        Folds at a time; None takes one per core. The result does not depend on it.
+    watch : Watch
+
+    Raises
+    ------
+    ProfileError, ModelError
+        If there is no such model, or it cannot read the dataset.
+    TuningError
+        If it has no search space, or starts outside of it.
+    """
+    settings = profile.level1.get(name, Level1Settings())
+    alone = profile.model_copy(update={"models": (), "level1": {name: settings}})
+    (planned,) = plan_models(alone, dataset)
+    entry = get_model(planned.model)
+    space = _space(entry, "level-1 model")
+    start, distributions = _start(name, space, {**entry.parameters, **planned.params})
+    fixed = {key: value for key, value in planned.params.items() if key not in start}
+    no_tests = replace(store, test_ids=store.test_ids[:0])
+
+    untuned = PlannedModel(name, planned.model, planned.columns, fixed)
+    job = level1_job(untuned, profile.seed, dataset, store.folds, cache, watch)
+
+    @functools.cache
+    def columns(terms: Any) -> tuple[Column, ...]:
+        return prepare_columns(dataset, planned.columns, terms, cache, watch)
+
+    def oof(params: dict[str, Any]) -> Pieces:
+        from joblib import Parallel, delayed, parallel_config
+
+        tried = {**planned.params, **params}
+        terms = getattr(make_estimator(planned.model, tried), "text_terms", None)
+        job_now, cores = replace(job, params=tried, columns=columns(terms)), n_cores()
+        at_a_time = max(1, min(n_jobs or cores, store.folds.n))
+        n_threads = max(1, cores // at_a_time)
+        tasks = [
+            FoldTask(job_now, fold, no_tests, dataset.labels, profile.seed, n_threads)
+            for fold in range(store.folds.n)
+        ]
+        threads = {"inner_max_num_threads": n_threads} if at_a_time > 1 else {}
+        backend = "loky" if at_a_time > 1 else "sequential"
+        # Wave by wave, not all at once: to cancel running tasks is to start the workers again.
+        for start in range(0, len(tasks), at_a_time):
+            wave = tasks[start : start + at_a_time]
+            with parallel_config(backend, n_jobs=at_a_time, **threads):
+                found = Parallel()(delayed(_held_out)(task) for task in wave)
+            for task, probabilities in zip(wave, found, strict=True):
+                yield store.folds.of_ad == task.fold, probabilities
+
+    def profile_with(params: dict[str, Any]) -> Profile:
+        given = settings.model_dump(exclude_none=True)
+        tuned = {**profile.level1, name: Level1Settings(**{**given, **params})}
+        return profile.model_copy(update={"level1": tuned})
+
+    identity = digest(job.fingerprint.value, distributions, dataset.submission.top_k)
+    return Tunable(name, space, start, identity, oof, profile_with)
+
+
+def tunable_stack(
+    profile: Profile, dataset: AdDataset, store: OofStore, cache: Path, watch: Watch
+) -> Tunable:
+    """Make the profile's meta-learner tunable, over the stored predictions of its models.
+
+    A meta-learner predicts all folds in one go, so that its trials cannot be pruned.
+
+    Raises
+    ------
+    TuningError
+        If a model of the profile has not been run, or the meta-learner has no search space or
+        starts outside of it.
+    StoreError
+        If a stored prediction is damaged.
+    """
+    from competition.level2.stack import stack_input
+
+    settings = profile.level2
+    entry = get_meta_learner(settings.model)
+    space = _space(entry, "meta-learner")
+    base = {"random_state": profile.seed, **settings.params}
+    start, distributions = _start(settings.model, space, {**entry.parameters, **base})
+    level1 = {}
+    for planned in plan_models(profile, dataset):
+        job = level1_job(planned, profile.seed, dataset, store.folds, cache, watch)
+        card = store.card(job.name)
+        if card is None or card["fingerprint"] != job.fingerprint.value:
+            raise TuningError(
+                f"The stack is tuned over the stored predictions of its models, but {store.folder} "
+                f"holds none of {job.name} as the profile has it. Call `python -m competition run` "
+                "with the same --data, --profile, --set and --out first."
+            )
+        level1[job.name] = job.fingerprint.value
+    facts = plan_facts(profile, dataset)
+    data = stack_input(store, list(level1), dataset, facts)
+
+    def oof(params: dict[str, Any]) -> Pieces:
+        output = entry.make(**{**base, **params}).cross_fit(data, n_jobs=1)
+        yield np.ones(len(data.labels), dtype=bool), output.oof
+
+    def profile_with(params: dict[str, Any]) -> Profile:
+        given = settings.model_dump(exclude_none=True)
+        tuned = type(settings)(**{**given, **params})
+        return profile.model_copy(update={"level2": tuned})
+
+    fixed = {"model": entry.name, **{key: v for key, v in base.items() if key not in start}}
+    made_from = stack_fingerprint(
+        level1, entry.make.__module__, fixed, facts, dataset, store.folds
+    ).value
+    identity = digest(made_from, distributions, dataset.submission.top_k)
+    return Tunable(STACK + entry.name, space, start, identity, oof, profile_with)
+
+
+def _space(entry: Entry, noun: str) -> Callable[..., dict[str, Any]]:
+    if entry.search_space is None:
+        raise TuningError(
+            f"The {noun} {entry.name!r} has no search space. Give it a static method "
+            "`search_space(trial)` that returns the parameters to try, like that of tfidf_logreg."
+        )
+    return entry.search_space
+
+
+def _start(
+    name: str, space: Callable[..., dict[str, Any]], params: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what the space suggests where the trial is `params`, and the distributions."""
+    from optuna.distributions import distribution_to_json
+    from optuna.trial import FixedTrial
+
+    trial = FixedTrial(params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # so does Optuna tell of a value out of range
+        try:
+            suggested = space(trial)
+        except (ValueError, TypeError, UserWarning) as bad:
+            raise TuningError(
+                f"The search space of {name} does not hold the values it starts from: {bad} Each "
+                "suggestion must bear the name of a parameter, and its range must hold the "
+                "profile's value, or the default where the profile sets none."
+            ) from bad
+    if suggested != trial.params:
+        raise TuningError(
+            f"The search space of {name} returns {suggested}, but its trial suggested "
+            f"{trial.params}: it must return each suggestion as it is, under its own name."
+        )
+    kinds = {key: distribution_to_json(kind) for key, kind in trial.distributions.items()}
+    return suggested, kinds
+
+
+def _held_out(task: FoldTask) -> np.ndarray:
+    """Fit one fold and predict the ads that it holds out."""
+    from threadpoolctl import threadpool_limits
+
+    job = task.job
+    where = f"Model {job.name} with the parameters {job.params}, fold {task.fold}"
+    ids = task.store.held_out_ids(task.fold)
+    try:
+        with threadpool_limits(task.n_threads):
+            probabilities = fit_and_predict(task).held_out
+        check_probabilities(job.name, probabilities, (len(ids), len(task.store.tags)))
+    except CompetitionError as bad:
+        raise type(bad)(f"{where}: {bad}") from bad
+    except Exception as bad:
+        raise ModelError(
+            f"{where}: {type(bad).__name__}: {bad}. Take these values out of its search space; "
+            "`run` with them (--set) writes the traceback."
+        ) from bad
+    return probabilities
