@@ -172,7 +172,7 @@ def search(
     enqueue_start(study, tunable.start)
     done = n_finished(study)
     if done:
-        watch.say(f"{study.study_name}: {done} trials are stored, and kept")
+        watch.say(f"{study.study_name}: {done} finished trial(s) are stored, and kept")
 
     def tell(about: str) -> None:
         watch.at(f"tuning {tunable.name}", done, max(done, n_trials), best + about)

@@ -127,7 +127,7 @@ def test_finished_trials_outlive_a_kill(shared_table: Path, tmp_path: Path) -> N
     assert 2 <= kept < 500
     remarks = Remarks()
     done = tuned(shared_table, tmp_path, kept + 1, watch=remarks)
-    assert f"{done.study}: {kept} trials are stored, and kept" in remarks.said
+    assert f"{done.study}: {kept} finished trial(s) are stored, and kept" in remarks.said
     assert done.complete + done.pruned == kept + 1
     assert n_stored(file, "RUNNING") == 0
 
