@@ -13,6 +13,7 @@ from competition.errors import CompetitionError
 
 ROOT = Path(__file__).resolve().parent.parent  # where oof/ and submissions/ lie by default
 DEMO_FOLDER = Path("cache", "demo_ads")
+INTERRUPTED = 130  # the exit status that typer gives Ctrl-C
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -277,8 +278,10 @@ def main() -> None:
         app()
     except CompetitionError as error:
         sys.exit(_fail(str(error), 2))
-    except KeyboardInterrupt:
-        sys.exit(_fail("Stopped. The same command goes on where this one was.", 130))
+    except SystemExit as done:
+        if done.code == INTERRUPTED:
+            _fail("Stopped. The same command goes on where this one was.", INTERRUPTED)
+        raise
 
 
 def _fail(message: str, status: int) -> int:

@@ -156,21 +156,33 @@ def test_damaged_prediction_stops_the_run_and_is_named(ads: Path, out: Path) -> 
         run(ads, profile(), out)
 
 
+def start(ads: Path, out: Path) -> subprocess.Popen[str]:
+    """Start a run of its own and wait for its first fold."""
+    command = [sys.executable, "-m", "competition", "run", "--data", str(ads)]
+    command += ["--profile", "demo", "--out", str(out), "--jobs", "1"]
+    for override in OVERRIDES:
+        command += ["--set", override]
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(out.glob("oof/demo/*/fold_*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return process
+
+
 def test_after_a_kill_only_the_unfinished_folds_are_run(
     ads: Path, finished: tuple[Path, RunResult], tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "competition", "run", "--data", str(ads)]
-    command += ["--profile", "demo", "--out", str(tmp_path), "--jobs", "1"]
-    for override in OVERRIDES:
-        command += ["--set", override]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
-    store = tmp_path / "oof" / "demo"
-    deadline = time.monotonic() + 120
-    while not list(store.glob("*/fold_*.parquet")) and time.monotonic() < deadline:
-        time.sleep(0.005)
+    process = start(ads, tmp_path)
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    done = len([path for path in store.glob("tfidf_*/fold_*.parquet")])
+    process.communicate()
+    done = len(list(tmp_path.glob("oof/demo/tfidf_*/fold_*.parquet")))
     assert 1 <= done < 6
     result = run(ads, profile(), tmp_path, n_jobs=1)
     assert result.n_trained == 6 - done
@@ -178,6 +190,14 @@ def test_after_a_kill_only_the_unfinished_folds_are_run(
     assert first is not None
     assert result.submitted is not None
     assert result.submitted.path.read_bytes() == first.path.read_bytes()
+
+
+def test_interrupt_is_one_message_and_status_130(ads: Path, tmp_path: Path) -> None:
+    process = start(ads, tmp_path)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert said.strip() == "Stopped. The same command goes on where this one was."
 
 
 def test_dataset_without_test_ads_gives_scores_but_no_submission(
