@@ -141,7 +141,8 @@ def importances(study: "Study") -> dict[str, float]:
 def _give_up_lost_trials(study: "Study") -> None:
     """Mark as failed the trials of this machine's processes that are no more.
 
-    Those of other machines are known by their heartbeat, which Optuna watches.
+    Those of other machines, and one that was killed before it could say whose it was, are known by
+    their heartbeat, which Optuna watches.
     """
     from optuna.trial import TrialState
 

@@ -59,14 +59,14 @@ def tunable(table: Path, out: Path, *overrides: str, name: str = MADE) -> Tunabl
 
 ENTRIES = {
     **{name: get_model(name) for name in find_models()},
-    **{name: get_meta_learner(name) for name in find_meta_learners()},
+    **{f"stack-{name}": get_meta_learner(name) for name in find_meta_learners()},
 }
 DECLARED = {name: entry for name, entry in ENTRIES.items() if entry.search_space is not None}
 
 
 def test_models_of_texts_trees_and_the_network_can_be_tuned() -> None:
     linear = {"tfidf_linearsvc", "tfidf_logreg", "tfidf_nblogreg"}
-    assert {*linear, "lightgbm", "xgboost", "dnn"} <= set(DECLARED)
+    assert {*linear, "lightgbm", "xgboost", "stack-dnn"} <= set(DECLARED)
 
 
 @pytest.mark.parametrize("name", DECLARED)

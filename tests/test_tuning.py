@@ -129,7 +129,10 @@ def test_finished_trials_outlive_a_kill(shared_table: Path, tmp_path: Path) -> N
     done = tuned(shared_table, tmp_path, kept + 1, watch=remarks)
     assert f"{done.study}: {kept} finished trial(s) are stored, and kept" in remarks.said
     assert done.complete + done.pruned == kept + 1
-    assert n_stored(file, "RUNNING") == 0
+    with sqlite3.connect(file) as database:
+        lost = "SELECT count(*) FROM trials JOIN trial_user_attributes USING (trial_id)"
+        claimed = database.execute(f"{lost} WHERE state = 'RUNNING' AND key = 'process'")
+        assert claimed.fetchone()[0] == 0
 
 
 FINISHED = ("COMPLETE", "PRUNED")
