@@ -278,6 +278,11 @@ def main() -> None:
         app()
     except CompetitionError as error:
         sys.exit(_fail(str(error), 2))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        reason = f"{error.filename}: {error.strerror}. Check the path, the rights and the space."
+        sys.exit(_fail(reason, 2))
     except SystemExit as done:
         if done.code == INTERRUPTED:
             _fail("Stopped. The same command goes on where this one was.", INTERRUPTED)

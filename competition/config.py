@@ -227,6 +227,10 @@ def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
         columns = _columns(name, chosen, entry.kinds, profile, dataset)
         if columns:
             planned.append(PlannedModel(name, entry.name, columns, chosen.params))
+    if not profile.models and not profile.level1:
+        raise ProfileError(
+            'The profile lists no level-1 model: add models = ["*"], or a table [level1.NAME].'
+        )
     if not planned:
         kinds = ", ".join(sorted({given.kind for given in dataset.inputs.values()})) or "none"
         raise ProfileError(

@@ -222,9 +222,9 @@ def _compare_ids(path: Path, fold_of: Mapping[str, int], dataset: AdDataset) -> 
         if ads:
             shown = ", ".join(ads[:3]) + (", ..." if len(ads) > 3 else "")
             raise FoldsError(
-                f"{path} was made for other ads: {len(ads)} ad(s) {fault} ({shown}). If the ads "
-                "were meant to change, remove that file and the stored predictions beside it, "
-                "or give the run another --out folder."
+                f"{path} was made for other ads: {len(ads)} ad(s) {fault} ({shown}). It must name "
+                "every training ad once. If it is the store's own and the ads were meant to "
+                "change, remove it and the predictions beside it, or use another --out folder."
             )
 
 

@@ -187,6 +187,7 @@ class OofStore:
         write_json(self.path(model, "card.json"), card)
         for leftover in self.path(model, "").glob(".*.tmp"):  # of a run that was killed
             leftover.unlink(missing_ok=True)
+        self.path(model, "error.txt").unlink(missing_ok=True)
         return card
 
     def card(self, model: str) -> dict[str, Any] | None:

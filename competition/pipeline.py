@@ -80,6 +80,11 @@ def run(
         f"{dataset.name}: {len(folds.ids):,} training ads and {len(store.test_ids):,} test ads, "
         f"{len(store.tags)} tags, {folds.n} folds, {len(plan)} level-1 models"
     )
+    if own_folds is None and folds.n != profile.folds.n:
+        watch.say(
+            f"The profile asks for {profile.folds.n} folds; the {folds.n} of {store.folder}/folds.csv "
+            "are obeyed. Remove that file to make new ones."
+        )
     cache = out / "cache" / dataset.name
     jobs = [level1_job(planned, profile.seed, dataset, folds, cache, watch) for planned in plan]
     cards, n_trained = _level1(jobs, profile.seed, dataset, store, n_jobs, watch)

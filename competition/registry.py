@@ -104,4 +104,11 @@ class Registry(Generic[E]):
     def _import_all(self) -> None:
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self._package}.{module.name}")
+            name = f"{self._package}.{module.name}"
+            try:
+                importlib.import_module(name)
+            except (ImportError, SyntaxError, NameError, TypeError, AttributeError) as bad:
+                raise ModelError(
+                    f"{name} cannot be imported: {type(bad).__name__}: {bad}. Mend or remove that "
+                    "file."
+                ) from bad

@@ -106,6 +106,7 @@ def score_submission(path: Path, dataset: AdDataset | None, truth: Path | None) 
     rows = {without_mp4(ad): row for row, ad in enumerate(submission.ids)}
     true_tags = {without_mp4(ad): tags for ad, tags in known.of.items()}
     _check_same_ads(rows, true_tags, path, known.source)
+    _check_same_tags({*dimension_of, *submission.tags}, known)
     tags = list(dimension_of) or list(submission.tags)
     tags += sorted(known.tags - set(tags))
     columns = {tag: column for column, tag in enumerate(tags)}
@@ -150,6 +151,17 @@ def _truth_of_dataset(dataset: AdDataset | None, ids: Sequence[str], path: Path)
         f"{path} predicts ads that are not training ads of {dataset.name}, and their true tags are "
         "not known. Pass a file that holds them as --truth."
     )
+
+
+def _check_same_tags(tags: set[str], truth: Truth) -> None:
+    """Refuse a truth in another layout: what it takes for tags is then hardly ever one."""
+    found = [tag for names in truth.of.values() for tag in names]
+    unknown = [tag for tag in found if tag not in tags]
+    if 2 * len(unknown) > len(found):
+        raise SubmissionError(
+            f"{truth.source}: {len(unknown):,} of its {len(found):,} tags are unknown, such as "
+            f"{min(unknown)!r}. Give an id and the names of its tags, separated by | or commas."
+        )
 
 
 def _check_same_ads(

@@ -87,7 +87,8 @@ MISTAKES = {
         "text",
         ['level1.tfidf_logreg.inputs=["poster"]'],
     ),
-    "No level-1 model of the profile can read films": ("text", ["models=[]"]),
+    "The profile lists no level-1 model": ("text", ["models=[]"]),
+    "No level-1 model of the profile can read films": ("text", ['kinds=["audio"]']),
     "level2.metadata: films has no fact 'yaer'. Did you mean 'year'?": (
         "text",
         ['level2.metadata=["yaer"]'],

@@ -132,6 +132,12 @@ def test_another_meta_learner_stacks_what_is_stored(ads: Path, out: Path) -> Non
     np.testing.assert_allclose(read[2], (read[0] + read[1]) / 2, atol=1e-6)
 
 
+def test_other_number_of_folds_is_not_ignored_in_silence(ads: Path, out: Path) -> None:
+    remarks = Remarks()
+    run(ads, profile("folds.n=4"), out, n_jobs=1, watch=remarks)
+    assert any("asks for 4 folds; the 3 of" in said for said in remarks.said)
+
+
 def test_other_folds_rerun_everything(ads: Path, out: Path) -> None:
     path = out / "oof" / "demo" / "folds.csv"
     folds = pd.read_csv(path)

@@ -246,6 +246,15 @@ def test_a_true_tag_that_no_training_ad_carries_scores_zero(path, tmp_path):
     assert score_submission(path, dataset, truth).gap == pytest.approx(expected)
 
 
+def test_truth_in_the_layout_of_a_wide_submission_is_refused(path, tmp_path):
+    truth = tmp_path / "truth.csv"
+    truth.write_text("id,indoors,night,calm\nx,1,0,1\ny,0,1,0\n")
+    write_submission(path, SubmissionSpec("wide"), TAGS, TEST, random_scores(2))
+
+    with pytest.raises(SubmissionError, match="4 of its 4 tags are unknown, such as '0'"):
+        score_submission(path, None, truth)
+
+
 BAD_TRUTHS = {
     "no tab": ("truth.txt", "x.mp4\tcalm\ny.mp4 night\n", "row 2 is not of the form"),
     "no tab at first": ("truth.txt", "x.mp4 calm,night\n", "row 1 is not of the form"),

@@ -81,6 +81,14 @@ FAULT_OF: dict[str, Callable[[Path], str]] = {
 
 
 def _check_tags(dataset: AdDataset, n_folds: int, problems: Problems) -> None:
+    units = len(dataset.labels) if dataset.groups is None else len(set(dataset.groups))
+    if units < n_folds:
+        what = "training ads" if dataset.groups is None else "groups"
+        text = f"{units} {what} are too few for {n_folds} folds."
+        problems.error("too few for the folds", dataset.name, text)
+    if not dataset.inputs:
+        text = "no input is described: no model can be trained, only predictions stacked."
+        problems.warning("no inputs", dataset.name, text)
     positives = dataset.labels.sum(axis=0, dtype=int)
     for tag, count in zip(dataset.tags, positives, strict=True):
         if count < n_folds:

@@ -228,6 +228,8 @@ def _labels(
                     f"the tag {name!r} is a {dimension_of[name]} and a {spec.dimension}: rename "
                     "one, since a submission names a tag without its dimension.",
                 )
+    if train and not dimension_of:
+        problems.error("no tags", config.train, "no training ad carries a tag.")
     for ad, names in of_ad.items():
         if not names:
             problems.warning("no tag", f"{config.train}:{train[ad].line}", "has no tag.", ad)

@@ -63,7 +63,11 @@ def write_ragged(path: Path, ids: pd.Index, arrays: Sequence[np.ndarray]) -> Non
         np.save(temporary / "offsets.npy", offsets.astype(np.int64))
         np.save(temporary / "values.npy", np.concatenate(arrays))
         temporary.chmod(0o755)
-        temporary.rename(path)
+        try:
+            temporary.rename(path)
+        except OSError:  # another run has written the same column meanwhile
+            if not path.is_dir():
+                raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -10,9 +10,10 @@ is all it takes to be listed, run, cached and tested:
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from competition.datasets.base import InputKind
+from competition.errors import ModelError
 from competition.registry import Entry, Registry
 
 M = TypeVar("M", bound=Callable[..., Any])
@@ -38,6 +39,12 @@ get_model = _registry.get
 
 def level1_model(name: str, *, kinds: tuple[InputKind, ...]) -> Callable[[M], M]:
     """Register the decorated class or function as the level-1 model `name`."""
+    unknown = set(kinds) - set(get_args(InputKind))
+    if unknown:
+        raise ModelError(
+            f"The level-1 model {name!r} reads unknown kinds of input: {sorted(unknown)}. Known "
+            f"are {', '.join(get_args(InputKind))}."
+        )
 
     def register(make: M) -> M:
         _registry.add(ModelEntry(name, make, kinds))

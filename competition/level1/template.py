@@ -42,12 +42,17 @@ class {class_name}(Level1Model):
 
         from competition.level1.text import TextVectorizer
 
-        self.vectorizer_ = TextVectorizer(self.text_terms).fit(X)
-        n_neighbors = min(self.n_neighbors, len(X))
-        self.neighbors_ = KNeighborsRegressor(n_neighbors, metric="cosine")
-        self.neighbors_.fit(self.vectorizer_.transform(X), Y.astype(np.float32))
+        self.vectorizer_ = TextVectorizer(self.text_terms)
+        terms = self.vectorizer_.fit_transform(X)
+        self.has_terms_ = terms.shape[1] > 0
+        if self.has_terms_:
+            n_neighbors = min(self.n_neighbors, len(X))
+            self.neighbors_ = KNeighborsRegressor(n_neighbors, metric="cosine")
+            self.neighbors_.fit(terms, Y.astype(np.float32))
 
     def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        if not self.has_terms_:  # every training text was empty
+            return np.tile(self.prior_[self.learnable_], (len(X), 1))
         return self.neighbors_.predict(self.vectorizer_.transform(X))
 '''
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from competition.datasets.base import AdDataset
+from competition.errors import ModelError
 from competition.level2.base import MetaLearner, StackInput, StackOutput
 from competition.oof import OofStore
 from competition.oof_files import FoldPrediction
@@ -64,7 +65,13 @@ def run_stack(
     many there are.
     """
     start = time.perf_counter()
-    output = meta_learner.cross_fit(data, n_jobs=1)
+    try:
+        output = meta_learner.cross_fit(data, n_jobs=1)
+    except (TypeError, ValueError) as bad:
+        raise ModelError(
+            f"The meta-learner {name} failed: {type(bad).__name__}: {bad}. Are its parameters, "
+            f"{meta_learner.get_params()}, of the right types?"
+        ) from bad
     seconds = (time.perf_counter() - start) / store.folds.n
     for fold in range(store.folds.n):
         held_out = output.oof[data.fold == fold]

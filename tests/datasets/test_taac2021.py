@@ -118,12 +118,19 @@ def test_broken_media_and_rare_tags_are_found_by_check(folder: Path) -> None:
         path = folder / TRAIN / place / name
         path.parent.mkdir(parents=True)
         path.write_bytes(b"\xff\xd8 no such thing")
-    _, problems = check_dataset(folder, 5, Watch())
+    _, problems = check_dataset(folder, 2, Watch())
     kinds = [(p.kind, p.ad) for p in problems.found]
     assert ("broken file", "a") in kinds
     assert ("broken file", "b") in kinds
-    assert kinds.count(("rare tag", "")) == 2
+    assert kinds.count(("rare tag", "")) == 1
     assert not problems.errors
+
+
+def test_check_refuses_fewer_ads_than_folds_as_a_run_would(folder: Path) -> None:
+    _, problems = check_dataset(folder, 3, Watch())
+    assert [problem.text for problem in problems.errors] == [
+        "2 training ads are too few for 3 folds."
+    ]
 
 
 def test_folder_above_the_dataset_is_hinted_at(folder: Path, tmp_path: Path) -> None:

@@ -159,6 +159,15 @@ def test_fact_cannot_take_the_name_of_a_column_of_the_ads(table: Path, column: s
         load_dataset(table)
 
 
+def test_table_without_any_tag_is_an_error(table: Path) -> None:
+    path = table / "train.csv"
+    text = path.read_text(encoding="utf-8")
+    header, *rows = text.splitlines()
+    bare = [",".join([*row.split(",")[:-2], "", ""]) for row in rows]
+    path.write_text("\n".join([header, *bare]), encoding="utf-8")
+    assert ("error", "no tags", "train.csv", "") in found(table)
+
+
 def test_folder_without_a_layout_names_both(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"neither competition.toml nor label_id.txt"):
         load_dataset(tmp_path)
