@@ -82,8 +82,8 @@ def run(
     )
     if own_folds is None and folds.n != profile.folds.n:
         watch.say(
-            f"The profile asks for {profile.folds.n} folds; the {folds.n} of {store.folder}/folds.csv "
-            "are obeyed. Remove that file to make new ones."
+            f"The profile asks for {profile.folds.n} folds; the {folds.n} of "
+            f"{store.folder / 'folds.csv'} are obeyed. Remove that file to make new ones."
         )
     cache = out / "cache" / dataset.name
     jobs = [level1_job(planned, profile.seed, dataset, folds, cache, watch) for planned in plan]
