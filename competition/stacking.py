@@ -14,7 +14,7 @@ from competition.folds import settle_folds
 from competition.leaks import fold_standing_out
 from competition.level2.base import StackInput
 from competition.level2.gate import Gate
-from competition.level2.registry import find_meta_learners, get_meta_learner
+from competition.level2.registry import find_meta_learners, get_meta_learner, meta_parameters
 from competition.level2.stack import STACK, run_stack, stack_input
 from competition.oof import OofStore
 from competition.settings import nearest
@@ -120,16 +120,8 @@ def _candidates(settings: StackSettings) -> dict[str, dict[str, Any]]:
         if name not in names:
             hint = nearest(name, [*names, "metadata"])
             raise ProfileError(f"level2: there is no meta-learner {name!r}.{hint}")
-    candidates = {}
-    for name in names:
-        known, chosen = get_meta_learner(name).parameters, settings.level2.params.get(name, {})
-        for parameter in chosen:
-            if parameter not in known:
-                hint = nearest(parameter, known)
-                raise ProfileError(f"level2.{name}: unknown key {parameter}.{hint}")
-        seed = {"random_state": settings.seed} if "random_state" in known else {}
-        candidates[name] = {**seed, **chosen}
-    return candidates
+    given = settings.level2.params
+    return {name: meta_parameters(name, given.get(name, {}), settings.seed) for name in names}
 
 
 def _gate(

@@ -8,7 +8,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from competition.errors import ModelError
+from competition.errors import ProfileError
 from competition.level2.base import MetaLearner
 from competition.registry import Entry, Registry
 from competition.settings import nearest
@@ -36,10 +36,13 @@ def meta_parameters(name: str, given: dict[str, Any], seed: int) -> dict[str, An
     Raises
     ------
     ModelError
-        If there is no such meta-learner, or it does not take a parameter.
+        If there is no such meta-learner.
+    ProfileError
+        If it does not take a parameter.
     """
     known = get_meta_learner(name).parameters
     for parameter in given:
         if parameter not in known:
-            raise ModelError(f"level2: {name} has no key {parameter}.{nearest(parameter, known)}")
+            hint = nearest(parameter, known)
+            raise ProfileError(f"level2.{name}: unknown key {parameter}.{hint}")
     return {**({"random_state": seed} if "random_state" in known else {}), **given}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from competition.errors import ModelError
+from competition.errors import ProfileError
 from competition.level2.registry import find_meta_learners, meta_parameters
 
 
@@ -21,5 +21,7 @@ def test_a_given_seed_goes_before_the_profiles() -> None:
 
 
 def test_an_unknown_key_is_an_error_that_names_the_nearest() -> None:
-    with pytest.raises(ModelError, match=r"greedy has no key round\. Did you mean 'rounds'\?"):
+    with pytest.raises(
+        ProfileError, match=r"level2\.greedy: unknown key round\. Did you mean 'rounds'\?"
+    ):
         meta_parameters("greedy", {"round": 3}, seed=0)
