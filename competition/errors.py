@@ -43,3 +43,11 @@ class MetricError(CompetitionError, ValueError):
 
 class SubmissionError(CompetitionError):
     """A leaderboard file that the official scorer would reject."""
+
+
+class FeatureError(CompetitionError):
+    """An extractor that is unknown, or cannot run with the settings it was given."""
+
+
+class MediaError(CompetitionError):
+    """A file that cannot be read; for one ad it means a missing input, not the end of a run."""

@@ -40,13 +40,26 @@ def _made_facts(Y: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
+def _made_arrays(Y: np.ndarray, rng: np.random.Generator) -> dict[str, list[Any]]:
+    """Two arrays of 3 to 8 frames: dimension t of the first is higher where the ad has tag t."""
+    arrays: dict[str, list[Any]] = {"visual": [], "sound": []}
+    for y in Y:
+        n_frames, n_patches = rng.integers(3, 9, 2)
+        visual = rng.normal(size=(n_frames, 12))
+        visual[:, : len(y)] += 3.0 * y
+        arrays["visual"].append(visual.astype(np.float16))
+        arrays["sound"].append(rng.normal(size=(n_patches, 6)).astype(np.float16))
+    return arrays
+
+
 # A kind is tested once it has an entry in both: how its columns are made, and what stands for a
-# missing cell. Arrays of shape (frames, dims) and images belong here too.
+# missing cell. Images, films and sound reach a model as arrays or texts extracted from them.
 MAKERS: dict[InputKind, Callable[[np.ndarray, np.random.Generator], dict[str, Any]]] = {
     "text": _made_texts,
     "metadata": _made_facts,
+    "array": _made_arrays,
 }
-MISSING: dict[InputKind, Any] = {"text": "", "metadata": np.nan}
+MISSING: dict[InputKind, Any] = {"text": "", "metadata": np.nan, "array": None}
 
 
 def made_ads(

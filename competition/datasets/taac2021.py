@@ -24,7 +24,7 @@ TRUTH = Path("truth", "tagging_info.txt")
 
 # input name, kind, folder below the split's folder, ending
 MEDIA: tuple[tuple[str, InputKind, str, str], ...] = (
-    ("frames", "array", "video_npy/Youtube8M/tagging", ".npy"),
+    ("visual", "array", "video_npy/Youtube8M/tagging", ".npy"),
     ("sound", "array", "audio_npy/Vggish/tagging", ".npy"),
     ("cover", "image", "image_jpg/tagging", ".jpg"),
 )

@@ -147,8 +147,8 @@ def test_real_sample_is_read(real_data: Path) -> None:
     assert {name: given.kind for name, given in dataset.inputs.items()} == {
         "ocr": "text",
         "asr": "text",
-        "frames": "array",
+        "visual": "array",
         "sound": "array",
         "cover": "image",
     }
-    assert int(dataset.ads["frames"].notna().sum()) == 10
+    assert int(dataset.ads["visual"].notna().sum()) == 10

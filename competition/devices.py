@@ -1,0 +1,26 @@
+"""Which processor the networks run on."""
+
+from competition.errors import ModelError
+
+CHOICES = ("auto", "cpu", "cuda", "mps")
+
+
+def choose_device(name: str = "auto") -> str:
+    """Return a device of this machine: the one named, or the fastest for ``"auto"``.
+
+    Raises
+    ------
+    ModelError
+        If there is no such device here.
+    """
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
+    if name == "auto":
+        return next(device for device in ("cuda", "mps", "cpu") if there[device])
+    if name.partition(":")[0] not in there:
+        raise ModelError(f"There is no device {name!r}: choose one of {', '.join(CHOICES)}.")
+    if not there[name.partition(":")[0]]:
+        found = ", ".join(device for device, here in there.items() if here)
+        raise ModelError(f"This machine has no device {name!r}; it has {found}. Use --device auto.")
+    return name

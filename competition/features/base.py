@@ -1,0 +1,108 @@
+"""What the extractors share: what goes in, what comes out, and how one bad ad is dealt with."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from competition.datasets.base import InputKind
+from competition.errors import CompetitionError, MediaError
+
+Extracted = np.ndarray | str | dict[str, float] | MediaError
+
+
+@dataclass(frozen=True)
+class Item:
+    """An input of one ad.
+
+    Attributes
+    ----------
+    kind : {"text", "image", "video", "audio", "array"}
+    value : Path or str
+        The path of a file; of a text, the text itself.
+    """
+
+    kind: InputKind
+    value: Path | str
+
+    @property
+    def path(self) -> Path:
+        return Path(self.value)
+
+
+class Extractor(BaseEstimator, ABC):
+    """Makes a feature of each item, looking at no other item and at no label.
+
+    The life of an extractor: the constructor stores its parameters and nothing else; the run asks
+    `lacks` whether it can work and `files` what it is made from beside its parameters; then
+    `extract` is called with some ads at a time, in this process or in others, and yields one
+    result per ad, in order. Whatever a network needs is loaded in the first call.
+
+    Attributes
+    ----------
+    not_counted : frozenset of str
+        Parameters that do not change the results, such as the device: changing them extracts
+        nothing anew.
+    device : str
+        Where the constructor has this parameter, the run sets it: ``"cpu"``, ``"cuda"``, ....
+    """
+
+    not_counted: frozenset[str] = frozenset({"device", "batch_size"})
+
+    def lacks(self) -> str:
+        """Say what is not set or not there, in a sentence that says how to mend it; "" if nothing.
+
+        A feature that lacks something is left out of the run with this sentence.
+        """
+        return ""
+
+    def files(self) -> Sequence[Path]:
+        """Files whose content the results depend on: checkpoints, vocabularies."""
+        return ()
+
+    def extract(self, items: Sequence[Item], n_workers: int = 0) -> Iterator[Extracted]:
+        """Yield the feature of each item, in order; a MediaError where it has none.
+
+        Parameters
+        ----------
+        items : sequence of Item
+        n_workers : int
+            Processes that may decode beside this one; 0 decodes here. Results do not depend on it.
+
+        Yields
+        ------
+        ndarray of shape (time or regions, dims), str, dict of str to float, or MediaError
+        """
+        for item in items:
+            yield attempt(self, item)
+
+    @abstractmethod
+    def extract_one(self, item: Item) -> np.ndarray | str | dict[str, float]:
+        """Return the feature of one item.
+
+        Raises
+        ------
+        MediaError
+            If the item cannot be read; any other exception counts as one.
+        """
+
+
+def attempt(extractor: Extractor, item: Item) -> Extracted:
+    """Extract one item; what fails becomes a MediaError, unless the extractor itself is at fault.
+
+    Raises
+    ------
+    CompetitionError
+        Of any kind but MediaError: a checkpoint that cannot be loaded, say, is no ad's fault.
+    """
+    try:
+        return extractor.extract_one(item)
+    except MediaError as bad:
+        return bad
+    except (CompetitionError, MemoryError):
+        raise
+    except Exception as bad:
+        return MediaError(f"{type(bad).__name__}: {bad}")

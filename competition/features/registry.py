@@ -1,0 +1,55 @@
+"""The extractors by name; each is one file of this package, as the level-1 models are of theirs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from competition.datasets.base import InputKind
+from competition.registry import Entry, Registry
+
+Gives = Literal["array", "text", "metadata"]
+X = TypeVar("X", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class ExtractorEntry(Entry):
+    """A registered extractor.
+
+    Attributes
+    ----------
+    kinds : tuple of str
+        The kinds of input it reads.
+    gives : {"array", "text", "metadata"}
+        The kind of input that it makes.
+    version : int
+        Counted up when a change of the code changes results: all is then extracted anew.
+    facts : tuple of str
+        Where it gives metadata: the names of the facts.
+    """
+
+    kinds: tuple[InputKind, ...]
+    gives: Gives
+    version: int
+    facts: tuple[str, ...] = ()
+
+
+_registry: Registry[ExtractorEntry] = Registry("competition.features", "extractor")
+find_extractors = _registry.find
+get_extractor = _registry.get
+
+
+def extractor(
+    name: str,
+    *,
+    kinds: tuple[InputKind, ...],
+    gives: Gives,
+    version: int,
+    facts: tuple[str, ...] = (),
+) -> Callable[[X], X]:
+    """Register the decorated class as the extractor `name`."""
+
+    def register(make: X) -> X:
+        _registry.add(ExtractorEntry(name, make, kinds, gives, version, facts))
+        return make
+
+    return register
