@@ -36,7 +36,7 @@ def opened(path: Path) -> Iterator["InputContainer"]:
         try:
             # The file is handed over open, and nothing else can be opened by its name.
             container = av.open(
-                file, options={"protocol_whitelist": "none"}, metadata_errors="ignore"
+                file, "r", options={"protocol_whitelist": "none"}, metadata_errors="ignore"
             )
         except (av.FFmpegError, ValueError) as bad:
             reason = getattr(bad, "strerror", None) or str(bad)

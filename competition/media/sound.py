@@ -42,10 +42,12 @@ def read_sound(path: Path, rate: int = 16_000) -> Iterator[np.ndarray]:
         If the file cannot be opened, has no sound stream, not one sample can be decoded, or
         samples are no numbers.
     """
+    from av.audio.stream import AudioStream
+
     with opened(path) as container:
-        if not container.streams.audio:
+        stream = container.streams.best("audio")
+        if not isinstance(stream, AudioStream):
             raise MediaError("it has no sound stream")
-        stream = container.streams.best("audio") or container.streams.audio[0]
         pieces: list[np.ndarray] = []
         n_pieces, n_waiting = 0, 0
         for piece in _resampled(_frames(container, stream), rate):
@@ -79,7 +81,7 @@ def _frames(container: "InputContainer", stream: "AudioStream") -> Iterator["Aud
         except (StopIteration, av.FFmpegError):
             return
         try:
-            yield from packet.decode()
+            yield from stream.decode(packet)
         except av.FFmpegError:
             continue
 
