@@ -120,7 +120,8 @@ class ASR(InParts):
                     logprob_threshold=LOG_PROBABILITY,
                     **options,
                 )
-            texts: list[str] = processor.batch_decode(tokens, skip_special_tokens=True)
+            # Where a window gives no token, transformers returns them as floating-point numbers.
+            texts: list[str] = processor.batch_decode(tokens.long(), skip_special_tokens=True)
             return texts
 
         return run

@@ -178,6 +178,27 @@ def test_sound_without_speech_gives_no_text(folder: str, sounds: list[Path], tmp
     assert list(deaf.extract([Item("audio", path) for path in sounds])) == ["", "", ""]
 
 
+def test_windows_without_speech_cost_the_others_of_their_batch_nothing(
+    asr: ASR, folder: str, sounds: list[Path], monkeypatch: pytest.MonkeyPatch
+):
+    whisper = WhisperForConditionalGeneration.from_pretrained(folder).eval()
+    batch = np.concatenate([next(asr.read(Item("audio", path))) for path in sounds])
+    features = WhisperFeatureExtractor()(batch, sampling_rate=16_000, return_tensors="pt")
+    start = torch.full((3, 1), IDS["<|startoftranscript|>"])
+    with torch.inference_mode():
+        logits = whisper(input_features=features.input_features, decoder_input_ids=start).logits
+    no_speech = logits[:, 0].softmax(-1)[:, IDS["<|nospeech|>"]].tolist()
+    whole = list(asr.network_(batch))
+
+    monkeypatch.setattr("competition.features.asr.NO_SPEECH", sorted(no_speech)[1] * 1.001)
+    monkeypatch.setattr("competition.features.asr.LOG_PROBABILITY", 0.0)
+    some = list(asr.network_(batch))
+
+    dropped = int(np.argmax(no_speech))
+    assert all(whole)
+    assert some == [text if row != dropped else "" for row, text in enumerate(whole)]
+
+
 def test_windows_join_to_the_sound_and_are_cut_in_pauses():
     rng = np.random.default_rng(0)
     sound = rng.uniform(-0.5, 0.5, 75 * 16_000).astype(np.float32)
