@@ -1,14 +1,16 @@
-"""Opening a film or a sound; what cannot be opened is a MediaError."""
+"""Opening and decoding a film or a sound; what cannot be opened is a MediaError."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from competition.errors import MediaError
 
 if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 
 @contextmanager
@@ -24,10 +26,7 @@ def opened(path: Path) -> Iterator["InputContainer"]:
     """
     import av
 
-    if not path.is_file():
-        raise MediaError("there is no such file")
-    if path.stat().st_size == 0:
-        raise MediaError("it is empty (0 bytes)")
+    check_file(path)
     try:
         file = path.open("rb")
     except OSError as bad:
@@ -43,3 +42,31 @@ def opened(path: Path) -> Iterator["InputContainer"]:
             raise MediaError(f"it cannot be opened as a film or a sound ({reason})") from bad
         with container:
             yield container
+
+
+def decoded(container: "InputContainer", stream: "AudioStream | VideoStream") -> Iterator[Any]:
+    """Yield the frames of a stream in the order of presentation.
+
+    It goes packet by packet, so that a damaged one costs no other; a broken end ends the frames.
+    """
+    import av
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.FFmpegError):
+            return
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            continue
+        yield from frames
+
+
+def check_file(path: Path) -> None:
+    """Raise a MediaError if there is no such file or it is empty."""
+    if not path.is_file():
+        raise MediaError("there is no such file")
+    if path.stat().st_size == 0:
+        raise MediaError("it is empty (0 bytes)")

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from competition.errors import MediaError
-from competition.media.opening import opened
+from competition.media.opening import decoded, opened
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.resampler import AudioResampler
-    from av.audio.stream import AudioStream
-    from av.container import InputContainer
 
 SECONDS = 10  # of sound in a chunk
 
@@ -50,7 +48,7 @@ def read_sound(path: Path, rate: int = 16_000) -> Iterator[np.ndarray]:
             raise MediaError("it has no sound stream")
         pieces: list[np.ndarray] = []
         n_pieces, n_waiting = 0, 0
-        for piece in _resampled(_frames(container, stream), rate):
+        for piece in _resampled(decoded(container, stream), rate):
             if not np.isfinite(piece).all():
                 raise MediaError("its sound holds samples that are NaN or infinite")
             pieces.append(np.clip(piece, -1, 1))
@@ -68,22 +66,6 @@ def read_sound(path: Path, rate: int = 16_000) -> Iterator[np.ndarray]:
 def load_sound(path: Path, rate: int = 16_000) -> np.ndarray:
     """Return the whole sound of a file, shape (n_samples,), dtype float32; see `read_sound`."""
     return np.concatenate(list(read_sound(path, rate)))
-
-
-def _frames(container: "InputContainer", stream: "AudioStream") -> Iterator["AudioFrame"]:
-    """Decode packet by packet, so that a damaged one costs no other."""
-    import av
-
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.FFmpegError):
-            return
-        try:
-            yield from stream.decode(packet)
-        except av.FFmpegError:
-            continue
 
 
 def _resampled(frames: Iterator["AudioFrame"], rate: int) -> Iterator[np.ndarray]:
