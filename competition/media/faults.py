@@ -85,10 +85,11 @@ def _of_end(path: Path) -> list[Fault]:
             return []
         duration = container.duration / MICROSECONDS
         start = (container.start_time or 0) / MICROSECONDS
-        had = _last_moment(container, start + duration - BEFORE_END)
-        if had is None:
-            had = _last_moment(container, start)
-    had = 0.0 if had is None else had - start
+        last = _last_moment(container, start + duration - BEFORE_END)
+        if last is None:
+            last = _last_moment(container, start)
+    # Some formats count the duration from zero, others from the start.
+    had = 0.0 if last is None else max(last, last - start)
     if had >= duration - TOLERANCE:
         return []
     return [Fault("part", f"it is cut short: {had:.1f} of {duration:.1f} seconds are there")]
