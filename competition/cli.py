@@ -70,7 +70,8 @@ def run(
         from competition.datasets.demo import make_demo
 
         data = out / DEMO_FOLDER
-        make_demo(data)
+        with ProgressBars(console) as watch:
+            make_demo(data, n_jobs=jobs, watch=watch)
     with ProgressBars(console) as watch:
         result = pipeline.run(
             data, settings, out, n_jobs=jobs, own_folds=own_folds, device=device, watch=watch
@@ -262,11 +263,18 @@ def demo(
     data: Data,
     ads: Annotated[int, typer.Option(help="Training ads; a fifth as many test ads.")] = 500,
     seed: Annotated[int, typer.Option(help="Other seeds make other ads.")] = 0,
+    films: Annotated[bool, typer.Option(help="Render films, or write the texts alone.")] = True,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Films at a time (default: one a core).")
+    ] = None,
 ) -> None:
     """Write demo ads in the TAAC 2021 layout, with the truth of the test ads aside."""
     from competition.datasets.demo import make_demo
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console
 
-    make_demo(data, ads, seed)
+    with ProgressBars(console) as watch:
+        make_demo(data, ads, seed, films=films, n_jobs=jobs, watch=watch)
     typer.echo(f"{data}: {ads} training ads and {max(1, ads // 5)} test ads (seed {seed})")
 
 
