@@ -108,15 +108,15 @@ def test_without_attention_all_weights_are_equal():
 
 def test_attention_finds_the_object_that_tells():
     rng = np.random.default_rng(0)
-    Y = (rng.random((200, 1)) < 0.5).astype(np.uint8)
-    regions = [rng.normal(size=(6, 4)).astype(np.float32) for _ in Y]
-    for y, array in zip(Y[:, 0], regions, strict=True):
-        array[2] = [8.0, 8.0 if y else -8.0, 0, 0]  # the third object is marked, and tells the tag
-    X = pd.DataFrame({"regions": regions})
-    model = hmam(dimensions=None, epochs=15).fit(X.iloc[:150], Y[:150])
-    weights = np.array([ad.objects for ad in model.attention_weights(X.iloc[150:])["tags"]])
+    signs = rng.choice([-4.0, 4.0], size=(300, 6))
+    regions = np.stack([np.zeros_like(signs), signs], axis=2).astype(np.float32)
+    regions[:, 2, 0] = 4.0  # the third object is marked: its sign is the tag, others' are not
+    X = pd.DataFrame({"regions": list(regions)})
+    Y = (signs[:, [2]] > 0).astype(np.uint8)
+    model = hmam(dimensions=None, epochs=20, learning_rate=0.03).fit(X.iloc[:200], Y[:200])
+    weights = np.array([ad.objects for ad in model.attention_weights(X.iloc[200:])["tags"]])
     assert weights[:, 2].mean() > 0.5
-    assert auc(Y[150:, 0], model.predict_proba(X.iloc[150:])[:, 0]) > 0.95
+    assert auc(Y[200:, 0], model.predict_proba(X.iloc[200:])[:, 0]) > 0.95
 
 
 def test_learning_rate_falls_tenfold():
