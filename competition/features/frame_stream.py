@@ -53,9 +53,7 @@ def frame_stream(
 class _Decoder:
     """Decodes one ad at a time; travels to other processes."""
 
-    def __init__(
-        self, items: Sequence[Item], every_ms: int, prepare: Prepare, chunk: int
-    ) -> None:
+    def __init__(self, items: Sequence[Item], every_ms: int, prepare: Prepare, chunk: int) -> None:
         self.items = items
         self.every_ms = every_ms
         self.prepare = prepare

@@ -124,9 +124,7 @@ def _batches(stream: Iterable[tuple[int, Part]], size: int) -> Iterator[_Batch]:
     yield batch
 
 
-def _one_late(
-    batches: Iterable[_Batch], encoder: _Encoder
-) -> Iterator[tuple[_Batch, np.ndarray]]:
+def _one_late(batches: Iterable[_Batch], encoder: _Encoder) -> Iterator[tuple[_Batch, np.ndarray]]:
     """Encode batches; a result is waited for when the next pass is already under way."""
     before = None
     for batch in batches:
