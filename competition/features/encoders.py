@@ -97,7 +97,7 @@ def load_part(load: Callable[..., Any], model: str, **options: Any) -> Any:
         raise FeatureError(f"There is no folder {folder} with a checkpoint. Correct model.")
     name = str(folder) if folder.is_dir() else model
     try:
-        with _quiet():
+        with quiet():
             try:
                 return load(name, local_files_only=True, **options)
             except OSError:
@@ -118,7 +118,7 @@ def load_part(load: Callable[..., Any], model: str, **options: Any) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep progress bars, retries and reports of unused weights off the screen."""
     from huggingface_hub.utils import logging as hub
     from transformers.utils import logging

@@ -31,7 +31,7 @@ class InParts(Extractor):
 
     @abstractmethod
     def read(self, item: Item) -> Iterator[np.ndarray]:
-        """Yield the parts of one ad, each array of shape (n_parts, ...), at least one part."""
+        """Yield the parts of one ad, each array of shape (n_parts, ...); an ad may have none."""
 
     @abstractmethod
     def load(self) -> Network:
