@@ -10,7 +10,6 @@ import numpy as np
 from competition.errors import MediaError
 from competition.media.opening import check_file
 
-
 # What published region features call the features among boxes and the like.
 FEATURES = ("features", "feat", "x")
 LARGEST = 2**30  # bytes of one array of an archive, unpacked
