@@ -215,7 +215,10 @@ def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
         if not matching:
             raise ProfileError(f"models: no level-1 model matches {pattern!r}.")
         for name in matching:
-            if profile.kinds is None or set(get_model(name).kinds) <= set(profile.kinds):
+            entry = get_model(name)
+            if entry.by_name_only and name != pattern:
+                continue
+            if profile.kinds is None or set(entry.kinds) <= set(profile.kinds):
                 settings.setdefault(name, Level1Settings())
     planned = []
     for name, chosen in settings.items():
