@@ -30,7 +30,7 @@ WARM_UP = 20
 ROWS_AT_ONCE = 4_096
 
 
-@level1_model("fusion", kinds=("text", "metadata", "array"), by_name_only=True)
+@level1_model("fusion", kinds=("text", "metadata", "array"))
 class Fusion(Level1Model):
     """One network over the features of all modalities, fused as in Table 4 of the video paper.
 

@@ -91,7 +91,7 @@ class Modalities(BaseEstimator):
         for column, dims in self.arrays_.items():
             means = _means(X[column], dims)
             features.append(_scaled(means, *self.scales_[column]))
-            present.append(~np.isnan(means).all(axis=1)[:, None])
+            present.append(np.asarray(~np.isnan(means).all(axis=1))[:, None])
         if self.facts_:
             known = X[self.facts_].notna().to_numpy()
             features.append(np.hstack([self._facts(X), (~known).astype(np.float32)]))

@@ -27,12 +27,9 @@ class ModelEntry(Entry):
     ----------
     kinds : tuple of str
         The kinds of input it can read. Without a setting it gets every such input of a dataset.
-    by_name_only : bool
-        It runs only where a profile names it: patterns such as ``"*"`` leave it out.
     """
 
     kinds: tuple[InputKind, ...]
-    by_name_only: bool = False
 
 
 _registry: Registry[ModelEntry] = Registry("competition.level1", "level-1 model")
@@ -40,9 +37,7 @@ find_models = _registry.find
 get_model = _registry.get
 
 
-def level1_model(
-    name: str, *, kinds: tuple[InputKind, ...], by_name_only: bool = False
-) -> Callable[[M], M]:
+def level1_model(name: str, *, kinds: tuple[InputKind, ...]) -> Callable[[M], M]:
     """Register the decorated class or function as the level-1 model `name`."""
     unknown = set(kinds) - set(get_args(InputKind))
     if unknown:
@@ -52,7 +47,7 @@ def level1_model(
         )
 
     def register(make: M) -> M:
-        _registry.add(ModelEntry(name, make, kinds, by_name_only))
+        _registry.add(ModelEntry(name, make, kinds))
         return make
 
     return register
