@@ -95,7 +95,7 @@ class Modalities(BaseEstimator):
         if self.facts_:
             known = X[self.facts_].notna().to_numpy()
             features.append(np.hstack([self._facts(X), (~known).astype(np.float32)]))
-            present.append(known.any(axis=1)[:, None])
+            present.append(np.asarray(known.any(axis=1))[:, None])
         return features, np.hstack(present)
 
     def _fit_texts(self, X: pd.DataFrame) -> None:
