@@ -220,6 +220,37 @@ def tune(
 
 
 @app.command()
+def ablate(
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="Says what stacks, and which features.")
+    ] = "text",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override one value of the profile."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Holds oof/ and cache/.")
+    ] = ROOT,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Rows at a time (default: one a core).")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Say what each modality, model and way of fusing is worth, from stored predictions."""
+    from competition.ablation.ablate import ablate as make_tables
+    from competition.config import load_profile
+    from competition.report.ablation import print_ablation
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console
+
+    settings = load_profile(profile, overrides)
+    with ProgressBars(console) as watch:
+        ablation = make_tables(data, settings, out, n_jobs=jobs, device=device, watch=watch)
+    print_ablation(ablation)
+
+
+@app.command()
 def check(
     data: Data,
     n_folds: Annotated[
