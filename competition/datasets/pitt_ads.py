@@ -110,8 +110,8 @@ def _is_test(ad: str) -> bool:
 
 
 def _inputs(root: Path, index: pd.Index) -> tuple[pd.DataFrame, dict[str, Input]]:
-    columns = {"image": pd.Series(index, index, dtype="object")}
-    inputs = {"image": Input("image", "image", ("image",))}
+    columns = {"picture": pd.Series(index, index, dtype="object")}
+    inputs = {"picture": Input("picture", "image", ("picture",))}
     paths = {ad: (REGIONS / ad).with_suffix(".npy") for ad in index}
     there = {ad: str(path.as_posix()) for ad, path in paths.items() if (root / path).is_file()}
     if there:

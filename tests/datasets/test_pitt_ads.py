@@ -43,7 +43,7 @@ def test_lists_are_read_in_the_encodings_of_the_release(folder: Path) -> None:
         ("calm", "sentiment"),
         ("sad", "sentiment"),
     ]
-    assert {name: given.kind for name, given in dataset.inputs.items()} == {"image": "image"}
+    assert {name: given.kind for name, given in dataset.inputs.items()} == {"picture": "image"}
 
 
 def test_a_tag_needs_two_annotators(folder: Path) -> None:
