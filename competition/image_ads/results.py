@@ -11,7 +11,6 @@ from competition.image_ads.parts import Parts
 Scores = dict[str, dict[str, dict[str, float]]]  # by task, part ("validation", "test") and metric
 
 
-
 @dataclass(frozen=True)
 class Outcome:
     """A method with its scores; without any where it was not run.
@@ -60,5 +59,3 @@ class Benchmark:
     sweep_epochs: int
     n_fitted: int
     folder: Path
-
-
