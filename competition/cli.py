@@ -22,6 +22,9 @@ app = typer.Typer(
     help="Stack models of text, pictures, sound and facts to tag ads.",
 )
 
+benchmarks = typer.Typer(no_args_is_help=True, help="Compare methods as a paper does.")
+app.add_typer(benchmarks, name="benchmark")
+
 Data = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of ads.")]
 Device = Annotated[
     str, typer.Option("--device", help="Where networks run: auto, cpu, cuda, cuda:1, mps.")
@@ -329,6 +332,37 @@ def new_model(
     for path in write_template(name, ROOT):
         typer.echo(f"wrote {path}")
     typer.echo(f"It is listed by `models` now, and any profile with models = ['*'] runs {name}.")
+
+
+@benchmarks.command("image-ads")
+def image_ads(
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="Its features and parameters.")
+    ] = "image_ads",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Like features.look.model=NAME_OR_FOLDER."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Holds benchmarks/ and cache/.")
+    ] = ROOT,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes that extract features.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Tables 1 and 2 and the sweeps of Look, Read and Feel (2020), with its rivals."""
+    from competition.config import load_profile
+    from competition.image_ads.run import run as run_benchmark
+    from competition.report.benchmark import print_benchmark
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console
+
+    settings = load_profile(profile, overrides)
+    with ProgressBars(console) as watch:
+        result = run_benchmark(data, settings, out, n_jobs=jobs, device=device, watch=watch)
+    print_benchmark(result)
 
 
 @app.command()
