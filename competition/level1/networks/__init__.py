@@ -1,0 +1,1 @@
+"""Neural networks of the level-1 models. Its modules import torch: import them where they run."""
