@@ -23,6 +23,9 @@ app = typer.Typer(
 )
 
 Data = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of ads.")]
+Device = Annotated[
+    str, typer.Option("--device", help="Where networks run: auto, cpu, cuda, cuda:1, mps.")
+]
 
 
 @app.command()
@@ -54,6 +57,7 @@ def run(
         int | None,
         typer.Option("--jobs", min=1, help="(model, fold) tasks at a time (default: one a core)."),
     ] = None,
+    device: Device = "auto",
 ) -> None:
     """Make folds, OOF predictions, the stack, its scores and a submission."""
     from competition import pipeline
@@ -68,8 +72,42 @@ def run(
         data = out / DEMO_FOLDER
         make_demo(data)
     with ProgressBars(console) as watch:
-        result = pipeline.run(data, settings, out, n_jobs=jobs, own_folds=own_folds, watch=watch)
+        result = pipeline.run(
+            data, settings, out, n_jobs=jobs, own_folds=own_folds, device=device, watch=watch
+        )
     print_run(result)
+
+
+@app.command()
+def extract(
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="Says which features.")
+    ] = "demo",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override one value of the profile."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Holds cache/.")] = ROOT,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes (default: one a core).")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Extract the features of a profile, and list every file that could not be read."""
+    from competition.config import load_profile
+    from competition.extraction import open_ads
+    from competition.pipeline import n_cores
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console, print_extractions
+
+    settings = load_profile(profile, overrides)
+    cores = n_cores()
+    with ProgressBars(console) as watch:
+        _, extractions = open_ads(
+            data, settings, out, n_jobs=jobs or cores, n_cores=cores, device=device, watch=watch
+        )
+    print_extractions(extractions)
 
 
 @app.command()
@@ -154,6 +192,7 @@ def tune(
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Folds at a time (default: one a core).")
     ] = None,
+    device: Device = "auto",
 ) -> None:
     """Search a model's parameters for the highest OOF GAP; write the best as a profile."""
     from competition import tuning
@@ -173,6 +212,7 @@ def tune(
             storage=storage,
             write=write,
             n_jobs=jobs,
+            device=device,
             watch=watch,
         )
     print_tuned(tuned)
@@ -234,7 +274,7 @@ def demo(
 def models(
     pattern: Annotated[str, typer.Argument(help="Like 'tfidf_*'.")] = "*",
 ) -> None:
-    """List the level-1 models and meta-learners with what they read and what can be set."""
+    """List extractors, level-1 models and meta-learners: what they read, what can be set."""
     from competition.report.tables import print_models
 
     print_models(pattern)

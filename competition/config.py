@@ -23,6 +23,19 @@ class FoldSettings(Settings):
     seed: int = 0
 
 
+class FeatureSettings(Settings):
+    """One feature: every further key is a parameter of the extractor."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+
+    extractor: str
+    input: str | None = None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
 class Level1Settings(Settings):
     """One level-1 model: every further key is a parameter of the model."""
 
@@ -61,15 +74,19 @@ class Profile(Settings):
         uses all.
     models : tuple of str
         Patterns of registered models to run with default settings, wherever the dataset has an
-        input that they read.
-    folds, level1, level2
-        Settings of the parts; a name in ``level1`` adds a model or sets one of `models`.
+        input that they read; a pattern that begins with "!" takes models away again.
+    folds, features, level1, level2
+        Settings of the parts; a name in ``features`` becomes an input, one in ``level1`` adds a
+        model or sets one of `models`.
     """
 
     seed: int = 0
     kinds: tuple[InputKind, ...] | None = None
     models: tuple[str, ...] = ()
     folds: FoldSettings = FoldSettings()
+    features: dict[Annotated[str, Field(pattern=r"^\w+$")], FeatureSettings] = Field(
+        default_factory=dict
+    )
     level1: dict[Annotated[str, Field(pattern=r"^\w+$")], Level1Settings] = Field(
         default_factory=dict
     )
@@ -171,8 +188,12 @@ def _apply(data: dict[str, Any], override: str) -> None:
 def profile_toml(profile: Profile) -> str:
     """Write a profile as the TOML that `load_profile` reads; what is None is left out."""
     data = profile.model_dump(exclude_none=True)
-    level1 = {f"level1.{_toml_key(name)}": table for name, table in data.pop("level1").items()}
-    tables = {"folds": data.pop("folds"), **level1, "level2": data.pop("level2")}
+    named = {
+        f"{part}.{_toml_key(name)}": table
+        for part in ("features", "level1")
+        for name, table in data.pop(part).items()
+    }
+    tables = {"folds": data.pop("folds"), **named, "level2": data.pop("level2")}
     lines = _toml_lines(data)
     for name, table in tables.items():
         lines += ["", f"[{name}]", *_toml_lines(table)]
@@ -210,13 +231,18 @@ def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
     from competition.level1.registry import find_models, get_model
 
     settings = dict(profile.level1)
+    names: list[str] = []
     for pattern in profile.models:
-        matching = find_models(pattern)
+        matching = find_models(pattern.removeprefix("!"))
         if not matching:
             raise ProfileError(f"models: no level-1 model matches {pattern!r}.")
-        for name in matching:
-            if profile.kinds is None or set(get_model(name).kinds) <= set(profile.kinds):
-                settings.setdefault(name, Level1Settings())
+        if pattern.startswith("!"):
+            names = [name for name in names if name not in matching]
+        else:
+            names += [name for name in matching if name not in names]
+    for name in names:
+        if profile.kinds is None or set(get_model(name).kinds) <= set(profile.kinds):
+            settings.setdefault(name, Level1Settings())
     planned = []
     for name, chosen in settings.items():
         entry = get_model(chosen.model or name)
@@ -274,8 +300,8 @@ def _columns(
             columns += given.columns
         elif wanted in facts and "metadata" in kinds:
             columns.append(wanted)
-        else:
-            hint = nearest(wanted, [*dataset.inputs, *facts])
+        elif wanted not in profile.features:  # a feature was left out, and that was said
+            hint = nearest(wanted, [*dataset.inputs, *facts, *profile.features])
             raise ProfileError(f"level1.{name}: {dataset.name} has no input {wanted!r}.{hint}")
     return tuple(columns)
 

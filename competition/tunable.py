@@ -21,7 +21,7 @@ from competition.level1.registry import get_model
 from competition.level2.registry import get_meta_learner
 from competition.oof import OofStore
 from competition.oof_files import check_probabilities
-from competition.pipeline import STACK, level1_job, n_cores
+from competition.pipeline import STACK, level1_job, model_context, n_cores
 from competition.registry import Entry
 from competition.watch import Watch
 
@@ -66,6 +66,7 @@ def tunable_model(
     store: OofStore,
     cache: Path,
     n_jobs: int | None,
+    device: str,
     watch: Watch,
 ) -> Tunable:
     """Make a level-1 model tunable, under its name in the profile or in the registry.
@@ -81,6 +82,8 @@ def tunable_model(
         Folder of the dataset's columns.
     n_jobs : int or None
         Folds at a time; None takes one per core. The result does not depend on it.
+    device : str
+        Where networks run.
     watch : Watch
 
     Raises
@@ -97,6 +100,7 @@ def tunable_model(
     space = _space(entry, "level-1 model")
     start, distributions = _start(name, space, {**entry.parameters, **planned.params})
     fixed = {key: value for key, value in planned.params.items() if key not in start}
+    context = model_context(profile, dataset, device)
     no_tests = replace(store, test_ids=store.test_ids[:0])
 
     untuned = PlannedModel(name, planned.model, planned.columns, fixed)
@@ -115,7 +119,7 @@ def tunable_model(
         at_a_time = max(1, min(n_jobs or cores, store.folds.n))
         n_threads = max(1, cores // at_a_time)
         tasks = [
-            FoldTask(job_now, fold, no_tests, dataset.labels, profile.seed, n_threads)
+            FoldTask(job_now, fold, no_tests, dataset.labels, context, n_threads)
             for fold in range(store.folds.n)
         ]
         threads = {"inner_max_num_threads": n_threads} if at_a_time > 1 else {}
