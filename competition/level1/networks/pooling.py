@@ -4,12 +4,10 @@ Each module takes ``x`` of shape (n_ads, time, dims) and ``mask`` of shape (n_ad
 a row is real, and returns (n_ads, ``size``). An ad without a single real row gets zeros.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
-Pooling = Literal["mean", "attention", "nextvlad"]
+from competition.level1.networks import Pooling
 
 
 class MeanPooling(nn.Module):
@@ -82,7 +80,9 @@ class NeXtVLAD(nn.Module):
         return nn.functional.normalize(residuals, dim=2).flatten(1)
 
 
-def new_pooling(name: Pooling, dims: int, clusters: int) -> nn.Module:
+def new_pooling(
+    name: Pooling, dims: int, clusters: int
+) -> MeanPooling | AttentionPooling | NeXtVLAD:
     if name == "mean":
         return MeanPooling(dims)
     if name == "attention":

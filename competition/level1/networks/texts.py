@@ -1,16 +1,13 @@
 """A text encoder with an output layer, and its batches of tokens."""
 
-from typing import Literal
-
 import numpy as np
-import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from competition.features.tokens import padded
+from competition.level1.networks import TokenPooling
 from competition.level1.networks.pooling import MeanPooling
 from competition.level1.networks.training import Batch, new_head
-
-TokenPooling = Literal["mean", "cls"]
 
 
 class TextNetwork(nn.Module):
@@ -48,8 +45,4 @@ class Tokens:
         self.lengths = np.array([len(sequence) for sequence in sequences])
 
     def __call__(self, rows: np.ndarray) -> Batch:
-        tokens = np.full((len(rows), self.lengths[rows].max()), self.padding, dtype=np.int64)
-        for i, row in enumerate(rows):
-            tokens[i, : self.lengths[row]] = self.sequences[row]
-        mask = np.arange(tokens.shape[1]) < self.lengths[rows, None]
-        return torch.from_numpy(tokens), torch.from_numpy(mask.astype(np.int64))
+        return padded([self.sequences[row] for row in rows], self.padding)

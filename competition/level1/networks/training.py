@@ -4,7 +4,7 @@ The number of epochs is fixed. No ad is set aside to stop early with, and the he
 never seen. Class imbalance is met by where training starts, not by the loss: see `new_head`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol

@@ -3,39 +3,45 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
+
+from competition.features.terms import tokenize
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 
-def character_tokenizer(texts: Iterable[str], min_count: int = 2) -> PreTrainedTokenizerFast:
-    """Make a tokenizer of Chinese characters, and of words of scripts with spaces.
+def spaced(text: str) -> str:
+    """Words of a text with spaces between them, Chinese as jieba cuts it."""
+    return " ".join(tokenize(text, "word"))
 
-    Texts are split as BERT splits them before it looks for word pieces (Devlin et al. 2019): small
-    letters, no accents, each Chinese character and punctuation mark by itself.
+
+def new_tokenizer(texts: Iterable[str], min_count: int = 2) -> PreTrainedTokenizerFast:
+    """Make a tokenizer of the words of training texts, and of characters for rarer words.
+
+    A word is one token where it is common. Where not, it is cut from the left into the longest
+    pieces that are (Wu et al. 2016, greedy longest match, but pieces within a word carry no mark).
+    A few hundred ads cannot teach a network what each character means in each word.
 
     Parameters
     ----------
     texts : iterable of str
-        Of the training ads.
+        Of the training ads, as `spaced` returns them.
     min_count : int
-        Characters and words met less often are unknown, as those met never.
+        Words and characters met less often are unknown, as those met never.
     """
-    normalizer = normalizers.BertNormalizer()
-    splitter = pre_tokenizers.BertPreTokenizer()
-    counts = Counter(
-        token
-        for text in texts
-        for token, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))
-    )
+    words = Counter(word for text in texts for word in text.split())
+    counts = Counter(words)
+    for word, count in words.items():
+        for character in word if len(word) > 1 else ():
+            counts[character] += count
     common = [token for token, count in counts.items() if count >= min_count]
     ranked = sorted(set(common) - set(SPECIAL), key=lambda token: (-counts[token], token))
+    vocabulary = {token: i for i, token in enumerate([*SPECIAL, *ranked])}
     tokenizer = Tokenizer(
-        models.WordLevel({t: i for i, t in enumerate([*SPECIAL, *ranked])}, unk_token="[UNK]")
+        models.WordPiece(vocabulary, unk_token="[UNK]", continuing_subword_prefix="")
     )
-    tokenizer.normalizer = normalizer
-    tokenizer.pre_tokenizer = splitter
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
