@@ -36,7 +36,12 @@ def network_dtype(device: str) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def load_encoder(model: str, device: str, allowed_missing: Sequence[str] = ()) -> Any:
+def load_encoder(
+    model: str,
+    device: str,
+    allowed_missing: Sequence[str] = (),
+    dtype: torch.dtype | None = None,
+) -> Any:
     """Load the network of a checkpoint for inference, without any head.
 
     Parameters
@@ -47,6 +52,8 @@ def load_encoder(model: str, device: str, allowed_missing: Sequence[str] = ()) -
         ``"auto"``, ``"cpu"``, ``"cuda"``, ....
     allowed_missing : sequence of str
         Parts that the checkpoint may lack since nothing is read from them, such as ``"pooler"``.
+    dtype : torch.dtype, optional
+        Of the weights; the fastest of the device if not given.
 
     Returns
     -------
@@ -64,7 +71,7 @@ def load_encoder(model: str, device: str, allowed_missing: Sequence[str] = ()) -
     network, info = load_part(
         AutoModel.from_pretrained,
         model,
-        dtype=network_dtype(there),
+        dtype=network_dtype(there) if dtype is None else dtype,
         output_loading_info=True,
         weights_only=True,
     )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from competition.devices import choose_device
 from competition.errors import ModelError
-from competition.features.encoders import checkpoint_files, load_part
+from competition.features.encoders import checkpoint_files, load_encoder, load_part
 from competition.features.tokens import Keep, encode
 from competition.level1.base import Level1Model
 from competition.level1.networks import TokenPooling
@@ -143,7 +143,9 @@ class Bert(Level1Model):
             accumulate=self.accumulate,
         )
         with torch_threads(self.n_jobs), seeded(self.random_state, device):
-            self.tokenizer_, encoder = self._pretrained() if self.model else self._from_scratch(X)
+            self.tokenizer_, encoder = (
+                self._pretrained(X.shape[1]) if self.model else self._from_scratch(X)
+            )
             self.network_ = TextNetwork(encoder, self.pooling, self.dropout, Y)
             train(self.network_, self._tokens(X), Y, schedule, device)
 
@@ -164,6 +166,14 @@ class Bert(Level1Model):
                 raise ModelError(
                     f"{name} is {getattr(self, name)!r}; choose one of {', '.join(known)}."
                 )
+        for name in ("epochs", "learning_rate", "batch_size", "accumulate"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ModelError(f"{name} is {value}; it must be more than 0.")
+        if not self.model and self.hidden_size % self.heads:
+            raise ModelError(
+                f"hidden_size is {self.hidden_size}, no multiple of {self.heads} heads."
+            )
         if self.max_tokens < X.shape[1]:
             raise ModelError(
                 f"max_tokens is {self.max_tokens}, less than one for each of {X.shape[1]} texts."
@@ -189,14 +199,20 @@ class Bert(Level1Model):
         )
         return tokenizer, BertModel(config, add_pooling_layer=False)
 
-    def _pretrained(self) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    def _pretrained(self, n_texts: int) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
         import torch
-        from transformers import AutoModel, AutoTokenizer
+        from transformers import AutoTokenizer
 
+        encoder = load_encoder(self.model, "cpu", ("pooler",), torch.float32).requires_grad_(True)
         tokenizer = load_part(AutoTokenizer.from_pretrained, self.model)
-        encoder = load_part(
-            AutoModel.from_pretrained, self.model, dtype=torch.float32, weights_only=True
-        )
+        special = len(tokenizer("")["input_ids"])
+        longest = min(encoder.config.max_position_embeddings, tokenizer.model_max_length)
+        most = longest - special - (n_texts - 1) * (special - 1)
+        if self.max_tokens > most:
+            raise ModelError(
+                f"max_tokens is {self.max_tokens}, but {self.model!r} reads at most {most} of "
+                f"{n_texts} texts. Set it lower."
+            )
         return tokenizer, encoder
 
     def _tokens(self, X: pd.DataFrame) -> Tokens:

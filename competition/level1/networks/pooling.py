@@ -77,7 +77,8 @@ class NeXtVLAD(nn.Module):
         weights = torch.softmax(assignment, dim=3) * attention.unsqueeze(3)
         residuals = torch.einsum("btgk,btgd->bkd", weights, parts)
         residuals = residuals - weights.sum(dim=(1, 2)).unsqueeze(2) * self.centres
-        return nn.functional.normalize(residuals, dim=2).flatten(1)
+        unit = nn.functional.normalize(residuals, dim=2)
+        return unit.flatten(1)
 
 
 def new_pooling(
