@@ -11,6 +11,8 @@ from competition.media.arrays import read_array
 class Npy(Extractor):
     """Numbers of shape (time, dims) from an .npy file; one row for a plain vector."""
 
+    parallel = False
+
     def extract_one(self, item: Item) -> np.ndarray:
         """Return an array of shape (time, dims), float32, or float16 where the file has it."""
         return read_array(item.path)
