@@ -186,6 +186,11 @@ def write_one_pixel(path: Path) -> None:
     write_film(path, greys([100], 1, 1), codec="png", pix_fmt="rgb24")
 
 
+def write_unknown_codec(path: Path) -> None:
+    write_film(path, greys([50, 100]))
+    path.write_bytes(path.read_bytes().replace(b"avc1\x00", b"zzzz\x00"))
+
+
 def write_playlist(path: Path) -> None:
     film = write_film(path.with_name("secret.mp4"), greys([100, 100]))
     path.write_text(f"#EXTM3U\n#EXTINF:1,\n{film}\n#EXT-X-ENDLIST\n", encoding="utf-8")
@@ -198,6 +203,7 @@ BAD_FILMS = {
     "cut before its index": (write_film_without_its_index, "it cannot be opened as a film"),
     "cut after its index": (write_film_cut_to_its_index, "is empty or cannot be decoded"),
     "one pixel": (write_one_pixel, "a placeholder of 1 x 1 pixels"),
+    "unknown codec": (write_unknown_codec, "its video stream is coded in an unknown way"),
     "playlist": (write_playlist, "cannot be"),
     "missing": (lambda path: None, "there is no such file"),
 }
