@@ -87,7 +87,7 @@ def make_demo(
         for split in plans:
             _write_split(new, split, plans[split])
         if films:
-            _write_films(new, plans, n_jobs, watch or Watch())
+            write_films(new, plans, n_jobs, watch or Watch())
         write_json(new / STAMP, stamp)
         _put_in_place(new, root, workshop / "old")
     finally:
@@ -143,10 +143,10 @@ def _write_split(root: Path, split: str, plans: list[AdPlan]) -> None:
     _write(truth, "".join(f"{plan.ad_id}.mp4\t{','.join(plan.tags)}\n" for plan in plans))
 
 
-def _write_films(
+def write_films(
     root: Path, plans: dict[str, list[AdPlan]], n_jobs: int | None, watch: Watch
 ) -> None:
-    """Render the films in parallel."""
+    """Render the films of each split's plans, `n_jobs` at a time (None: one a core)."""
     from joblib import Parallel, cpu_count, delayed
 
     from competition.datasets.demo_film import write_film

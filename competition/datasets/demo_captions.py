@@ -29,10 +29,9 @@ class Lane:
     boxed: bool
 
 
-# Portrait films have room for everything above one another; in others the lanes are closer.
 LANES = {
     "brand": Lane(0.04, 0.8, False),
-    "banner": Lane(0.17, 1.1, False),
+    "banner": Lane(0.19, 1.1, False),
     "scrap": Lane(0.33, 0.75, True),
     "cue": Lane(0.62, 0.9, True),
     "subtitle": Lane(0.8, 1.0, False),

@@ -24,7 +24,8 @@ from competition.datasets.demo_plan import AdPlan, Shot
 from competition.datasets.demo_sound import RATE, make_sound
 
 STEPS = 5  # pictures of what moves in a shot
-PAN = 0.2  # share of the picture that a moving camera passes over
+PAN = 0.025  # share of the picture that a moving camera passes over in a frame
+FARTHEST_PAN = 0.3
 PADDED = 0.58  # share of the longer side that a padded film leaves to the picture
 # Light of a mood: factors of red, green and blue.
 GRADES = {
@@ -120,7 +121,7 @@ def _shot_pictures(
     count = look.shot_frames[rank]
     talking = bool(people) and not shot.insert
     steps = 2 if talking else min(STEPS, count)
-    travel = round(PAN * width) if shot.moving else 0
+    travel = round(min(PAN * count, FARTHEST_PAN) * width) if shot.moving else 0
     pictures = []
     for step in range(steps):
         canvas = Canvas(width + travel, height)
@@ -151,10 +152,11 @@ def _draw_shot(
         # Two cameras take turns in each place.
         place = look.places[shot.place]
         room = Random(f"{plan.noise_seed}:{place}:{rank % 2}")
-        draw_place(canvas, place, room, ancient="古代" in look.seen)
+        ancient = "古代" in look.seen
+        draw_place(canvas, place, room, ancient)
         if "路人" in look.seen:
             for _ in range(3):
-                draw_passer(canvas, rng.random() + 0.02 * step, rng)
+                draw_passer(canvas, rng.random() + 0.02 * step, ancient, rng)
         if people:
             face = next((face for tag, face in FACES.items() if tag in look.seen), "")
             draw_people(canvas, people, shot.framing, face, rank % len(people), step)

@@ -109,9 +109,9 @@ def draw_people(
         )
 
 
-def draw_passer(canvas: Canvas, x: float, rng: Random) -> None:
+def draw_passer(canvas: Canvas, x: float, ancient: bool, rng: Random) -> None:
     """Draw somebody small who walks by at `x` in the back."""
-    _draw_person(canvas.around(x, 0.5, 0.04), _person(rng, ancient=False), "", opened=False)
+    _draw_person(canvas.around(x, 0.5, 0.04), _person(rng, ancient), "", opened=False)
 
 
 def _draw_person(body: Canvas, person: Person, face: str, opened: bool) -> None:

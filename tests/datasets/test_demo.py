@@ -1,4 +1,3 @@
-import csv
 import json
 import re
 from random import Random
@@ -70,8 +69,6 @@ def test_fewer_ads_are_the_first_of_more(root, tmp_path):
     assert all(many[name] == few[name] for name in ads)
     for truth in TRUTHS.values():
         assert many[truth].startswith(few[truth])
-    facts = TEXTS.format("train").replace("text_txt/tagging", "facts.csv")
-    assert many[facts].startswith(few[facts])
 
 
 @pytest.mark.parametrize(("split", "expected"), [("train", N_ADS), ("test", N_ADS // 5)])
@@ -87,21 +84,6 @@ def test_text_files_hold_two_strings_without_line_breaks(root):
     for text in read_texts(root, "train"):
         assert set(text) == {"video_ocr", "video_asr"}
         assert all(isinstance(value, str) and "\n" not in value for value in text.values())
-
-
-def test_facts_are_positive_numbers_of_known_ads(root):
-    with (root / "tagging/tagging_dataset_train_5k/facts.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert set(rows[0]) == {"id", "duration", "width", "height"}
-    assert {f"{row['id']}.mp4" for row in rows} < set(read_truth(root, "train"))
-    cells = [row[name] for row in rows for name in ("duration", "width", "height")]
-    assert all(float(cell) > 0 for cell in cells if cell)
-
-
-def test_some_rows_and_some_cells_of_the_facts_are_missing(root):
-    facts = pd.read_csv(root / "tagging/tagging_dataset_train_5k/facts.csv")
-    assert 0 < N_ADS - len(facts) < 0.1 * N_ADS
-    assert facts.drop(columns="id").isna().mean().between(0.001, 0.1).all()
 
 
 def test_train_and_test_ads_differ(root):
@@ -330,9 +312,17 @@ def test_demo_made_with_other_settings_is_replaced(tmp_path):
     assert len(read_truth(tmp_path / "ads", "train")) == 10
     assert json.loads((tmp_path / "ads" / "demo.json").read_text()) == {
         "ads": 10,
+        "films": False,
         "seed": 0,
-        "version": 1,
+        "version": 2,
     }
+
+
+def test_demo_of_an_earlier_version_is_replaced(tmp_path):
+    (tmp_path / "ads").mkdir()
+    (tmp_path / "ads" / "demo.json").write_text('{"ads": 10, "seed": 0, "version": 1}')
+    make_demo(tmp_path / "ads", 10, films=False)
+    assert len(read_truth(tmp_path / "ads", "train")) == 10
 
 
 def test_empty_folder_is_filled(tmp_path):
