@@ -38,7 +38,7 @@ class Remarks(Watch):
 @pytest.fixture(scope="session")
 def ads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ads") / "demo"
-    make_demo(folder, 60, seed=1)
+    make_demo(folder, 60, seed=1, films=False)
     return folder
 
 
