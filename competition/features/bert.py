@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from competition.features.base import Extracted, Extractor, Item
 from competition.features.encoders import checkpoint_files, load_encoder, load_part
 from competition.features.registry import extractor
 from competition.features.tokens import Keep, encode, padded
+
+if TYPE_CHECKING:
+    import torch
 
 Pooling = Literal["mean", "cls"]
 
@@ -72,17 +76,18 @@ class Bert(Extractor):
 
     def extract(self, items: Sequence[Item], n_workers: int = 0) -> Iterator[Extracted]:
         """Yield the vector of each text, (1, dims) float16, or its MediaError, in order."""
-        if not hasattr(self, "network_"):
-            self._load()
+        network, tokenizer = _loaded(self.model, self.device)
+        self._check(network, tokenizer)
         texts = [str(item.value) for item in items]
         rows = [row for row, text in enumerate(texts) if text.strip()]
         prefixed = [self.prefix + texts[row] for row in rows]
-        tokens = encode(self.tokenizer_, prefixed, self.max_tokens, self.keep)
+        tokens = encode(tokenizer, prefixed, self.max_tokens, self.keep)
         results: list[Extracted] = [MediaError("the text is empty") for _ in texts]
         by_length = sorted(range(len(rows)), key=lambda k: len(tokens[k]))
         for start in range(0, len(rows), self.batch_size):
             batch = by_length[start : start + self.batch_size]
-            for k, vector in zip(batch, self._encoded([tokens[k] for k in batch]), strict=True):
+            ids, mask = padded([tokens[k] for k in batch], tokenizer.pad_token_id or 0)
+            for k, vector in zip(batch, self._vectors(network, ids, mask), strict=True):
                 results[rows[k]] = (
                     vector[None, :]
                     if np.isfinite(vector).all()
@@ -98,9 +103,7 @@ class Bert(Extractor):
         assert isinstance(result, np.ndarray)
         return result
 
-    def _load(self) -> None:
-        from transformers import AutoTokenizer
-
+    def _check(self, network: Any, tokenizer: Any) -> None:
         for name, given, known in (
             ("pooling", self.pooling, get_args(Pooling)),
             ("keep", self.keep, get_args(Keep)),
@@ -109,32 +112,34 @@ class Bert(Extractor):
                 raise FeatureError(
                     f"bert: {name} = {given!r} is unknown. Choose one of {', '.join(known)}."
                 )
-        network = load_encoder(self.model, self.device, ("pooler",))
-        self.tokenizer_ = load_part(AutoTokenizer.from_pretrained, self.model)
-        most = min(
-            getattr(network.config, "max_position_embeddings", self.tokenizer_.model_max_length),
-            self.tokenizer_.model_max_length,
-        ) - len(self.tokenizer_("")["input_ids"])
+        longest = min(
+            getattr(network.config, "max_position_embeddings", tokenizer.model_max_length),
+            tokenizer.model_max_length,
+        )
+        most = longest - len(tokenizer("")["input_ids"])
         if not 1 <= self.max_tokens <= most:
             raise FeatureError(
-                f"bert: max_tokens = {self.max_tokens} is outside 1 to {most}, what "
-                f"{self.model!r} can read."
+                f"bert: max_tokens = {self.max_tokens}, but {self.model!r} reads 1 to {most}."
             )
-        self.network_ = network
 
-    def _encoded(self, tokens: Sequence[Sequence[int]]) -> np.ndarray:
-        """Vectors of one batch of texts, (n_texts, dims), float16."""
+    def _vectors(self, network: Any, ids: torch.Tensor, mask: torch.Tensor) -> np.ndarray:
+        """Encode one batch of texts: (n_texts, dims), float16."""
         import torch
 
-        ids, mask = (part.to(self.network_.device) for part in padded(tokens, self._pad))
+        ids, mask = ids.to(network.device), mask.to(network.device)
         with torch.inference_mode():
-            hidden = self.network_(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+            hidden = network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
         if self.pooling == "cls":
-            return hidden[:, 0].half().cpu().numpy()
-        weights = mask.unsqueeze(-1)
-        return ((hidden * weights).sum(1) / weights.sum(1)).half().cpu().numpy()
+            vectors = hidden[:, 0]
+        else:
+            weights = mask.unsqueeze(-1)
+            vectors = (hidden * weights).sum(1) / weights.sum(1)
+        return vectors.half().cpu().numpy()
 
-    @property
-    def _pad(self) -> int:
-        pad = self.tokenizer_.pad_token_id
-        return 0 if pad is None else pad  # masked in any case
+
+@lru_cache(maxsize=1)  # a process is handed ads many times, each time with another Bert
+def _loaded(model: str, device: str) -> tuple[Any, Any]:
+    from transformers import AutoTokenizer
+
+    network = load_encoder(model, device, ("pooler",))
+    return network, load_part(AutoTokenizer.from_pretrained, model)

@@ -36,8 +36,10 @@ def network_dtype(device: str) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def load_encoder(model: str, device: str, allowed_missing: Sequence[str] = ()) -> Any:
-    """Load the network of a checkpoint for inference, without any head.
+def load_encoder(
+    model: str, device: str, allowed_missing: Sequence[str] = (), auto: str = "AutoModel"
+) -> Any:
+    """Load the network of a checkpoint for inference.
 
     Parameters
     ----------
@@ -47,6 +49,8 @@ def load_encoder(model: str, device: str, allowed_missing: Sequence[str] = ()) -
         ``"auto"``, ``"cpu"``, ``"cuda"``, ....
     allowed_missing : sequence of str
         Parts that the checkpoint may lack since nothing is read from them, such as ``"pooler"``.
+    auto : str
+        The class of transformers that loads it; ``"AutoModel"`` leaves any head away.
 
     Returns
     -------
@@ -57,12 +61,12 @@ def load_encoder(model: str, device: str, allowed_missing: Sequence[str] = ()) -
     FeatureError
         If there is no such checkpoint, it cannot be read, or it lacks weights that are needed.
     """
-    from transformers import AutoModel
+    import transformers
 
     there = choose_device(device)
     # Weights in pickle form are read by torch.load(weights_only=True), which runs no code.
     network, info = load_part(
-        AutoModel.from_pretrained,
+        getattr(transformers, auto).from_pretrained,
         model,
         dtype=network_dtype(there),
         output_loading_info=True,
@@ -93,7 +97,7 @@ def load_part(load: Callable[..., Any], model: str, **options: Any) -> Any:
         raise FeatureError(f"There is no folder {folder} with a checkpoint. Correct model.")
     name = str(folder) if folder.is_dir() else model
     try:
-        with _quiet():
+        with quiet():
             try:
                 return load(name, local_files_only=True, **options)
             except OSError:
@@ -114,7 +118,7 @@ def load_part(load: Callable[..., Any], model: str, **options: Any) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep progress bars, retries and reports of unused weights off the screen."""
     from huggingface_hub.utils import logging as hub
     from transformers.utils import logging

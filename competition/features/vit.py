@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -74,19 +74,18 @@ class ViT(Extractor):
 
     def extract(self, items: Sequence[Item], n_workers: int = 0) -> Iterator[Extracted]:
         """Yield the vectors of each ad, (frames, dims) float16, or its MediaError, in order."""
-        if not hasattr(self, "encoder_"):
-            self.encoder_ = _Encoder(self.model, self.device, self.pooling)
-        prepare = partial(_resized, self.encoder_.processor)
+        encoder = _loaded_encoder(self.model, self.device, self.pooling)
+        prepare = partial(_resized, encoder.processor)
         stream = frame_stream(items, self.every_ms, prepare, self.batch_size, n_workers)
         vectors: dict[int, list[np.ndarray]] = defaultdict(list)
         ready: dict[int, Extracted] = {}
         row = 0
-        for batch, encoded in _one_late(_batches(stream, self.batch_size), self.encoder_):
+        for batch, encoded in _one_late(_batches(stream, self.batch_size), encoder):
             for owner, vector in zip(batch.owners, encoded, strict=True):
                 vectors[owner].append(vector)
             for ended, bad in batch.ended:
-                ready[ended] = bad or _joined(vectors[ended])
-                del vectors[ended]
+                found = vectors.pop(ended, [])
+                ready[ended] = bad or _joined(found)
             while row in ready:
                 yield ready.pop(row)
                 row += 1
@@ -279,3 +278,8 @@ class _Started:
         if self.event is not None:
             self.event.synchronize()
         return self.vectors.numpy()
+
+
+@lru_cache(maxsize=1)  # a process is handed ads many times, each time with another ViT
+def _loaded_encoder(model: str, device: str, pooling: Pooling) -> _Encoder:
+    return _Encoder(model, device, pooling)

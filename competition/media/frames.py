@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 LONGEST_HOLD = 60  # seconds that a frame can stay on show; a longer gap is a broken clock
 USUAL_RATE = Fraction(25)  # frames a second, where the file does not say
-THREADS = 2  # one decodes while another converts; more films at a time are more processes
 
 
 def read_frames(path: Path, every_ms: int = 500, side: int | None = None) -> Generator[np.ndarray]:
@@ -58,8 +57,9 @@ def read_frames(path: Path, every_ms: int = 500, side: int | None = None) -> Gen
         if stream is None:
             raise MediaError("it has no video stream")
         check_size(stream.width, stream.height)
-        stream.codec_context.thread_type = "AUTO"
-        stream.codec_context.thread_count = THREADS
+        # With more threads a damaged film would look different from run to run; films are decoded
+        # side by side in processes instead.
+        stream.codec_context.thread_count = 1
         n_taken = 0
         for frame, end in _with_ends(decoded(container, stream), stream.average_rate):
             if n_taken * step < end:

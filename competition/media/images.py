@@ -2,6 +2,7 @@
 
 import struct
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ def read_image(path: Path, side: int | None = None) -> "Image":
         If the file cannot be opened or is damaged, if it is a single pixel, or if it would unfold
         to more pixels than a picture may have.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     check_file(path)
     try:
@@ -59,7 +60,9 @@ def read_image(path: Path, side: int | None = None) -> "Image":
                 check_size(*image.size)
                 # A JPEG file is then decoded at a fraction of its size.
                 image.draft(None, scaled(*image.size, side))
-                rgb = _to_rgb(ImageOps.exif_transpose(image))
+                image.load()
+                _turn_upright(image)
+                rgb = _to_rgb(image)
     except UnidentifiedImageError as bad:
         raise MediaError("it is no image of a known format") from bad
     except Image.DecompressionBombError as bad:
@@ -68,6 +71,14 @@ def read_image(path: Path, side: int | None = None) -> "Image":
         raise MediaError(f"it is damaged ({str(bad) or type(bad).__name__})") from bad
     size = scaled(*rgb.size, side)
     return rgb if rgb.size == size else rgb.resize(size, reducing_gap=2)
+
+
+def _turn_upright(image: "Image") -> None:
+    from PIL import ImageOps
+
+    # Damaged EXIF data say nothing, and cost nothing: the pixels have been read.
+    with suppress(*DAMAGE):
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _to_rgb(image: "Image") -> "Image":

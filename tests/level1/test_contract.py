@@ -15,6 +15,7 @@ from competition.testing import Level1Contract
 
 # What makes a slow model quick; it must still learn what can be read off one word.
 QUICK: dict[str, dict[str, Any]] = {
+    "hmam": {"dim": 16, "hidden": 16, "dropout": 0.1, "epochs": 6, "learning_rate": 0.03},
     "lightgbm": {"n_estimators": 20, "learning_rate": 0.2},
     "xgboost": {"n_estimators": 20, "learning_rate": 0.2},
 }
