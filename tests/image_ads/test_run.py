@@ -122,6 +122,12 @@ def test_second_run_reads_all_and_scores_the_same(
     assert again.table1[-1] == result.table1[-1]
 
 
+def test_alike_models_are_fitted_once(result: Benchmark) -> None:
+    # HMAM, single-task, two ablations; sweeps of two and three values share the default of dropout
+    # with one of alpha.
+    assert len(list((result.folder / "fits").glob("hmam-*.json"))) == 4 + 4
+
+
 def test_another_parameter_fits_that_model_alone(
     result: Benchmark, pitt: Path, profile: Profile, out: Path
 ) -> None:
@@ -133,7 +139,7 @@ def test_another_parameter_fits_that_model_alone(
 def test_damaged_result_is_named(
     result: Benchmark, pitt: Path, profile: Profile, out: Path
 ) -> None:
-    path = next((result.folder / "fits").glob("mlgcn-*.json"))
+    path = next((result.folder / "fits").glob("hmam-*.json"))
     before = path.read_bytes()
     path.write_bytes(before[:40])
     with pytest.raises(StoreError, match=path.name):
