@@ -61,7 +61,7 @@ class C2AE(Level1Model):
 
     def __init__(
         self,
-        alpha: float = 2.0,
+        alpha: float = 0.5,
         latent: float = 0.8,
         hidden: int = 512,
         epochs: int = 50,

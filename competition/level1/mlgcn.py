@@ -62,7 +62,7 @@ class MLGCN(Level1Model):
         hidden: int = 1024,
         tau: float = 0.4,
         p: float = 0.2,
-        epochs: int = 50,
+        epochs: int = 100,
         batch_size: int = 32,
         learning_rate: float = 0.01,
         weight_decay: float = 1e-4,

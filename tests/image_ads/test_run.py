@@ -1,6 +1,7 @@
 """The whole benchmark on a small Pitt folder."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from competition.config import Profile
 from competition.errors import StoreError
 from competition.image_ads import fits as fits_module
-from competition.image_ads.methods import SWEEPS
+from competition.image_ads import methods
 from competition.image_ads.results import Benchmark
 from competition.image_ads.run import run
 from competition.image_ads.tables import changes, chosen_value, paper_figures, sweeps_by_parameter
@@ -28,6 +29,14 @@ ROWS = [
     "HMAM, single-task",
     "HMAM, multi-task",
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_points() -> Iterator[None]:
+    """Sweep two parameters only: the suite is run often."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(methods, "SWEEPS", {"dropout": (0.0, 0.5), "alpha": (1.0, 200.0, 400.0)})
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +91,7 @@ def test_table2_is_the_change_in_percentage_points(result: Benchmark) -> None:
 def test_validation_ads_choose_and_test_ads_do_not(result: Benchmark) -> None:
     sweeps = sweeps_by_parameter(result)
     assert {name: [p.value for p, _ in points] for name, points in sweeps.items()} == {
-        name: list(values) for name, values in SWEEPS.items()
+        name: list(values) for name, values in methods.SWEEPS.items()
     }
     points = sweeps["dropout"]
     validated = [
@@ -91,7 +100,7 @@ def test_validation_ads_choose_and_test_ads_do_not(result: Benchmark) -> None:
     ]
     assert chosen_value(points) == points[int(np.argmax(validated))][0].value
     marked = [row["value"] for row in rows(result.folder / "sweeps.csv") if row["chosen"] == "1"]
-    assert len(marked) == len(SWEEPS) * len(result.tasks)
+    assert len(marked) == len(methods.SWEEPS) * len(result.tasks)
 
 
 def test_report_and_plots_are_written(result: Benchmark) -> None:
@@ -113,6 +122,12 @@ def test_second_run_reads_all_and_scores_the_same(
     assert again.table1[-1] == result.table1[-1]
 
 
+def test_alike_models_are_fitted_once(result: Benchmark) -> None:
+    # HMAM, single-task, two ablations; sweeps of two and three values share the default of dropout
+    # with one of alpha.
+    assert len(list((result.folder / "fits").glob("hmam-*.json"))) == 4 + 4
+
+
 def test_another_parameter_fits_that_model_alone(
     result: Benchmark, pitt: Path, profile: Profile, out: Path
 ) -> None:
@@ -124,7 +139,7 @@ def test_another_parameter_fits_that_model_alone(
 def test_damaged_result_is_named(
     result: Benchmark, pitt: Path, profile: Profile, out: Path
 ) -> None:
-    path = next((result.folder / "fits").glob("mlgcn-*.json"))
+    path = next((result.folder / "fits").glob("hmam-*.json"))
     before = path.read_bytes()
     path.write_bytes(before[:40])
     with pytest.raises(StoreError, match=path.name):
