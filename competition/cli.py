@@ -22,7 +22,19 @@ app = typer.Typer(
     help="Stack models of text, pictures, sound and facts to tag ads.",
 )
 
+benchmarks = typer.Typer(no_args_is_help=True, help="Compare methods as a paper does.")
+app.add_typer(benchmarks, name="benchmark")
+
 Data = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of ads.")]
+Share = Annotated[
+    float | None,
+    typer.Option(
+        "--holdout", metavar="SHARE", help="Keep this share of the training ads for a last score."
+    ),
+]
+Device = Annotated[
+    str, typer.Option("--device", help="Where networks run: auto, cpu, cuda, cuda:1, mps.")
+]
 
 
 @app.command()
@@ -54,6 +66,8 @@ def run(
         int | None,
         typer.Option("--jobs", min=1, help="(model, fold) tasks at a time (default: one a core)."),
     ] = None,
+    holdout: Share = None,
+    device: Device = "auto",
 ) -> None:
     """Make folds, OOF predictions, the stack, its scores and a submission."""
     from competition import pipeline
@@ -69,8 +83,49 @@ def run(
         with ProgressBars(console) as watch:
             make_demo(data, n_jobs=jobs, watch=watch)
     with ProgressBars(console) as watch:
-        result = pipeline.run(data, settings, out, n_jobs=jobs, own_folds=own_folds, watch=watch)
+        result = pipeline.run(
+            data,
+            settings,
+            out,
+            n_jobs=jobs,
+            own_folds=own_folds,
+            holdout=holdout,
+            device=device,
+            watch=watch,
+        )
     print_run(result)
+
+
+@app.command()
+def extract(
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="Says which features.")
+    ] = "demo",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override one value of the profile."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Holds cache/.")] = ROOT,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes (default: one a core).")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Extract the features of a profile, and list every file that could not be read."""
+    from competition.config import load_profile
+    from competition.extraction import open_ads
+    from competition.pipeline import n_cores
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console, print_extractions
+
+    settings = load_profile(profile, overrides)
+    cores = n_cores()
+    with ProgressBars(console) as watch:
+        _, extractions = open_ads(
+            data, settings, out, n_jobs=jobs or cores, n_cores=cores, device=device, watch=watch
+        )
+    print_extractions(extractions)
 
 
 @app.command()
@@ -109,6 +164,7 @@ def stack(
             "--set", metavar="KEY=VALUE", help="Like level2.dnn.seeds=3, level2.metadata, seed."
         ),
     ] = None,
+    holdout: Share = None,
 ) -> None:
     """Stack all stored level-1 models by the meta-learner that proves best; write a submission."""
     from competition import stacking
@@ -118,7 +174,7 @@ def stack(
 
     settings = load_stack_settings(overrides)
     with ProgressBars(console) as watch:
-        result = stacking.stack(data, settings, out, watch=watch)
+        result = stacking.stack(data, settings, out, holdout=holdout, watch=watch)
     print_stack(result)
 
 
@@ -155,6 +211,7 @@ def tune(
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Folds at a time (default: one a core).")
     ] = None,
+    device: Device = "auto",
 ) -> None:
     """Search a model's parameters for the highest OOF GAP; write the best as a profile."""
     from competition import tuning
@@ -174,9 +231,41 @@ def tune(
             storage=storage,
             write=write,
             n_jobs=jobs,
+            device=device,
             watch=watch,
         )
     print_tuned(tuned)
+
+
+@app.command()
+def ablate(
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="Says what stacks, and which features.")
+    ] = "text",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override one value of the profile."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Holds oof/ and cache/.")
+    ] = ROOT,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Rows at a time (default: one a core).")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Say what each modality, model and way of fusing is worth, from stored predictions."""
+    from competition.ablation.ablate import ablate as make_tables
+    from competition.config import load_profile
+    from competition.report.ablation import print_ablation
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console
+
+    settings = load_profile(profile, overrides)
+    with ProgressBars(console) as watch:
+        ablation = make_tables(data, settings, out, n_jobs=jobs, device=device, watch=watch)
+    print_ablation(ablation)
 
 
 @app.command()
@@ -242,7 +331,7 @@ def demo(
 def models(
     pattern: Annotated[str, typer.Argument(help="Like 'tfidf_*'.")] = "*",
 ) -> None:
-    """List the level-1 models and meta-learners with what they read and what can be set."""
+    """List extractors, level-1 models and meta-learners: what they read, what can be set."""
     from competition.report.tables import print_models
 
     print_models(pattern)
@@ -258,6 +347,37 @@ def new_model(
     for path in write_template(name, ROOT):
         typer.echo(f"wrote {path}")
     typer.echo(f"It is listed by `models` now, and any profile with models = ['*'] runs {name}.")
+
+
+@benchmarks.command("image-ads")
+def image_ads(
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="Its features and parameters.")
+    ] = "image_ads",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Like features.look.model=NAME_OR_FOLDER."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Holds benchmarks/ and cache/.")
+    ] = ROOT,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes that extract features.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Tables 1 and 2 and the sweeps of Look, Read and Feel (2020), with its rivals."""
+    from competition.config import load_profile
+    from competition.image_ads.run import run as run_benchmark
+    from competition.report.benchmark import print_benchmark
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console
+
+    settings = load_profile(profile, overrides)
+    with ProgressBars(console) as watch:
+        result = run_benchmark(data, settings, out, n_jobs=jobs, device=device, watch=watch)
+    print_benchmark(result)
 
 
 @app.command()

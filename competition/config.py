@@ -5,7 +5,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field
 
@@ -15,12 +15,29 @@ from competition.settings import Settings, nearest, parse_settings, read_toml
 
 PROFILES = Path(__file__).parent / "profiles"
 
+# From a few dozen ads, where nothing can be learned, to many, and to telling facts, one of these
+# proves best or close to it, and all of them together take seconds.
+CANDIDATES = ("dnn", "pooled", "xgboost", "logit_mean")
+
 
 class FoldSettings(Settings):
     """How new folds are made; an existing folds.csv is obeyed instead."""
 
     n: int = Field(default=5, ge=2)
     seed: int = 0
+
+
+class FeatureSettings(Settings):
+    """One feature: every further key is a parameter of the extractor."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+
+    extractor: str
+    input: str | None = None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
 
 
 class Level1Settings(Settings):
@@ -37,16 +54,44 @@ class Level1Settings(Settings):
 
 
 class Level2Settings(Settings):
-    """The meta-learner: every further key is a parameter of it."""
+    """The meta-learner, or several, of which the gate chooses.
+
+    Every further key is a parameter of the one meta-learner; of several, each has a table of its
+    own: ``level2.dnn.seeds``.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
-    model: str = "dnn"
+    model: str | Annotated[tuple[str, ...], Field(min_length=1)] = CANDIDATES
     metadata: tuple[str, ...] | None = None
 
     @property
-    def params(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
+    def params(self) -> dict[str, dict[str, Any]]:
+        """Each meta-learner's name, in order, with its parameters.
+
+        Raises
+        ------
+        ProfileError
+            If a key is no table of one of several meta-learners.
+        """
+        given = dict(self.model_extra or {})
+        if isinstance(self.model, str):
+            return {self.model: given}
+        for name, table in given.items():
+            if name not in self.model or not isinstance(table, dict):
+                raise ProfileError(
+                    f"level2: of several meta-learners ({', '.join(self.model)}) each has its own "
+                    f"parameters, and {name} is none of them: give level2.NAME.{name}, or choose "
+                    "one by level2.model."
+                )
+        return {name: dict(given.get(name, {})) for name in self.model}
+
+    def with_params(self, name: str, params: dict[str, Any]) -> Self:
+        """Return the same settings with parameters of one meta-learner set."""
+        given = self.model_dump(exclude_none=True)
+        own = given if isinstance(self.model, str) else given.setdefault(name, {})
+        own.update(params)
+        return type(self).model_validate(given)
 
 
 class Profile(Settings):
@@ -61,15 +106,19 @@ class Profile(Settings):
         uses all.
     models : tuple of str
         Patterns of registered models to run with default settings, wherever the dataset has an
-        input that they read.
-    folds, level1, level2
-        Settings of the parts; a name in ``level1`` adds a model or sets one of `models`.
+        input that they read; a pattern that begins with "!" takes models away again.
+    folds, features, level1, level2
+        Settings of the parts; a name in ``features`` becomes an input, one in ``level1`` adds a
+        model or sets one of `models`.
     """
 
     seed: int = 0
     kinds: tuple[InputKind, ...] | None = None
     models: tuple[str, ...] = ()
     folds: FoldSettings = FoldSettings()
+    features: dict[Annotated[str, Field(pattern=r"^\w+$")], FeatureSettings] = Field(
+        default_factory=dict
+    )
     level1: dict[Annotated[str, Field(pattern=r"^\w+$")], Level1Settings] = Field(
         default_factory=dict
     )
@@ -171,8 +220,12 @@ def _apply(data: dict[str, Any], override: str) -> None:
 def profile_toml(profile: Profile) -> str:
     """Write a profile as the TOML that `load_profile` reads; what is None is left out."""
     data = profile.model_dump(exclude_none=True)
-    level1 = {f"level1.{_toml_key(name)}": table for name, table in data.pop("level1").items()}
-    tables = {"folds": data.pop("folds"), **level1, "level2": data.pop("level2")}
+    named = {
+        f"{part}.{_toml_key(name)}": table
+        for part in ("features", "level1")
+        for name, table in data.pop(part).items()
+    }
+    tables = {"folds": data.pop("folds"), **named, "level2": data.pop("level2")}
     lines = _toml_lines(data)
     for name, table in tables.items():
         lines += ["", f"[{name}]", *_toml_lines(table)]
@@ -210,13 +263,18 @@ def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
     from competition.level1.registry import find_models, get_model
 
     settings = dict(profile.level1)
+    names: list[str] = []
     for pattern in profile.models:
-        matching = find_models(pattern)
+        matching = find_models(pattern.removeprefix("!"))
         if not matching:
             raise ProfileError(f"models: no level-1 model matches {pattern!r}.")
-        for name in matching:
-            if profile.kinds is None or set(get_model(name).kinds) <= set(profile.kinds):
-                settings.setdefault(name, Level1Settings())
+        if pattern.startswith("!"):
+            names = [name for name in names if name not in matching]
+        else:
+            names += [name for name in matching if name not in names]
+    for name in names:
+        if profile.kinds is None or set(get_model(name).kinds) <= set(profile.kinds):
+            settings.setdefault(name, Level1Settings())
     planned = []
     for name, chosen in settings.items():
         entry = get_model(chosen.model or name)
@@ -274,8 +332,8 @@ def _columns(
             columns += given.columns
         elif wanted in facts and "metadata" in kinds:
             columns.append(wanted)
-        else:
-            hint = nearest(wanted, [*dataset.inputs, *facts])
+        elif wanted not in profile.features:  # a feature was left out, and that was said
+            hint = nearest(wanted, [*dataset.inputs, *facts, *profile.features])
             raise ProfileError(f"level1.{name}: {dataset.name} has no input {wanted!r}.{hint}")
     return tuple(columns)
 

@@ -45,6 +45,25 @@ class Level1Job:
     fingerprint: Fingerprint
 
 
+@dataclass(frozen=True)
+class ModelContext:
+    """What any model gets whose constructor has the parameter.
+
+    Attributes
+    ----------
+    seed : int
+        As ``random_state``.
+    device : str
+        As ``device``: where networks run.
+    dimensions : tuple of str or None
+        As ``dimensions``: the dimension of each tag.
+    """
+
+    seed: int = 0
+    device: str = "auto"
+    dimensions: tuple[str, ...] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class FoldTask:
     """One fold of one job."""
@@ -53,12 +72,17 @@ class FoldTask:
     fold: int
     store: OofStore
     labels: np.ndarray
-    seed: int
+    context: ModelContext
     n_threads: int
 
 
-def make_estimator(model: str, params: dict[str, Any], seed: int = 0, n_threads: int = 1) -> Any:
-    """Make an unfitted model; pass it the seed and the number of threads if it takes them.
+def make_estimator(
+    model: str,
+    params: dict[str, Any],
+    context: ModelContext = ModelContext(),
+    n_threads: int = 1,
+) -> Any:
+    """Make an unfitted model; pass it of the context and the number of threads what it takes.
 
     Raises
     ------
@@ -66,7 +90,12 @@ def make_estimator(model: str, params: dict[str, Any], seed: int = 0, n_threads:
         If the constructor refuses the parameters.
     """
     entry = get_model(model)
-    defaults = {"random_state": seed, "n_jobs": n_threads}
+    defaults = {
+        "random_state": context.seed,
+        "n_jobs": n_threads,
+        "device": context.device,
+        "dimensions": context.dimensions,
+    }
     known = {name: value for name, value in defaults.items() if name in entry.parameters}
     try:
         return entry.make(**{**known, **params})
@@ -93,7 +122,7 @@ def cross_fit(
     store: OofStore,
     labels: np.ndarray,
     *,
-    seed: int,
+    context: ModelContext,
     n_jobs: int,
     n_cores: int,
     watch: Watch,
@@ -106,8 +135,7 @@ def cross_fit(
     store : OofStore
     labels : ndarray of shape (n_train, n_tags), dtype uint8
         In the order of ``store.folds.ids``.
-    seed : int
-        Seed of models that take one.
+    context : ModelContext
     n_jobs : int
         Tasks at a time; the cores are shared out among them, at least one thread each.
     n_cores : int
@@ -126,7 +154,7 @@ def cross_fit(
     watch.at("level 1", 0, len(pending))
     n_jobs = max(1, min(n_jobs, len(pending)))
     n_threads = max(1, n_cores // n_jobs)
-    tasks = [FoldTask(job, fold, store, labels, seed, n_threads) for job, fold in pending]
+    tasks = [FoldTask(job, fold, store, labels, context, n_threads) for job, fold in pending]
     threads = {"inner_max_num_threads": n_threads} if n_jobs > 1 else {}
     with parallel_config("loky" if n_jobs > 1 else "sequential", n_jobs=n_jobs, **threads):
         outcomes = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs)(
@@ -174,7 +202,7 @@ def fit_and_predict(task: FoldTask) -> FoldPrediction:
     job, folds = task.job, task.store.folds
     frame = read_columns(job.columns)
     held_out = folds.of_ad == task.fold
-    model = make_estimator(job.model, job.params, task.seed, task.n_threads)
+    model = make_estimator(job.model, job.params, task.context, task.n_threads)
     model.fit(frame.loc[folds.ids[~held_out]], task.labels[~held_out])
     return FoldPrediction(
         task.fold,

@@ -18,7 +18,9 @@ def shared_parts(dataset: AdDataset, folds: Folds) -> dict[str, str]:
     """Return the parts that all predictions for a dataset on one set of folds have in common."""
     return {
         "ads": digest(list(dataset.train_ids), list(dataset.test_ids)),
-        "labels": digest(dataset.tag_names, dataset.labels.tobytes()),
+        "labels": digest(
+            [[tag.name, tag.dimension] for tag in dataset.tags], dataset.labels.tobytes()
+        ),
         "folds": folds.fingerprint,
     }
 

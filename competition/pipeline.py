@@ -6,16 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from competition.config import PlannedModel, Profile, plan_facts, plan_models
-from competition.crossfit import Level1Job, cross_fit, make_estimator, pending_folds
-from competition.datasets import load_dataset
+from competition.crossfit import (
+    Level1Job,
+    ModelContext,
+    cross_fit,
+    make_estimator,
+    pending_folds,
+)
 from competition.datasets.base import AdDataset
+from competition.extraction import Extraction, open_ads
 from competition.features.prepare import prepare_columns
-from competition.fingerprints import level1_fingerprint, stack_fingerprint
+from competition.fingerprints import level1_fingerprint
 from competition.folds import Folds, settle_folds
+from competition.holdout import hold_out, score_holdout
 from competition.level1.registry import get_model
-from competition.level2.registry import get_meta_learner, meta_parameters
-from competition.level2.stack import STACK, run_stack, stack_input
+from competition.level2.registry import meta_parameters
+from competition.metrics import Scores
 from competition.oof import OofStore
+from competition.stacking import settle_stack
 from competition.submit import Submitted, submit
 from competition.watch import Watch
 
@@ -27,6 +35,8 @@ class RunResult:
     Attributes
     ----------
     dataset : AdDataset
+    extractions : list of Extraction
+        What became of every feature.
     store : OofStore
     cards : list of dict
         Card of every level-1 model.
@@ -36,14 +46,18 @@ class RunResult:
         (model, fold) tasks of level 1 that were run, not read.
     submitted : Submitted or None
         None where the dataset has no test ads.
+    holdout : Scores or None
+        Of the stack on the training ads that were held out, if there were any.
     """
 
     dataset: AdDataset
+    extractions: list[Extraction]
     store: OofStore
     cards: list[dict[str, Any]]
     stack: dict[str, Any]
     n_trained: int
     submitted: Submitted | None
+    holdout: Scores | None = None
 
 
 def run(
@@ -53,6 +67,8 @@ def run(
     *,
     n_jobs: int | None = None,
     own_folds: Path | None = None,
+    holdout: float | None = None,
+    device: str = "auto",
     watch: Watch | None = None,
 ) -> RunResult:
     """Run a profile on a folder of ads; what is stored already is read, not run.
@@ -68,11 +84,24 @@ def run(
         (model, fold) tasks at a time; None takes one per core.
     own_folds : Path or None
         A user's own folds.csv.
+    holdout : float or None
+        Share of the training ads to keep from everything and to score at the end; the run then has
+        a store of its own.
+    device : str
+        Where networks run: a name of PyTorch's, or "auto".
     watch : Watch or None
         Is told how far the run has come.
     """
     watch = watch or Watch()
-    dataset = load_dataset(data)
+    cores = n_cores()
+    n_jobs = n_jobs or cores
+    dataset, extractions = open_ads(
+        data, profile, out, n_jobs=n_jobs, n_cores=cores, device=device, watch=watch
+    )
+    cache = out / "cache" / dataset.name
+    held_out = None
+    if holdout is not None:
+        dataset, held_out = hold_out(dataset, holdout, profile.folds.seed)
     plan = plan_models(profile, dataset)
     store = open_store(dataset, profile, out, own_folds)
     folds = store.folds
@@ -85,12 +114,20 @@ def run(
             f"The profile asks for {profile.folds.n} folds; the {folds.n} of "
             f"{store.folder / 'folds.csv'} are obeyed. Remove that file to make new ones."
         )
-    cache = out / "cache" / dataset.name
     jobs = [level1_job(planned, profile.seed, dataset, folds, cache, watch) for planned in plan]
-    cards, n_trained = _level1(jobs, profile.seed, dataset, store, n_jobs, watch)
-    stack = _level2(profile, jobs, dataset, store, watch)
-    submitted = submit(dataset, store, stack, out / "submissions")
-    return RunResult(dataset, store, cards, stack, n_trained, submitted)
+    context = model_context(profile, dataset, device)
+    cards, n_trained = settle_level1(jobs, context, dataset, store, n_jobs, cores, watch)
+    params = {
+        name: meta_parameters(name, given, profile.seed)
+        for name, given in profile.level2.params.items()
+    }
+    facts = plan_facts(profile, dataset)
+    stack = settle_stack(
+        params, facts, cards, dataset, store, seed=profile.seed, n_jobs=n_jobs, watch=watch
+    )
+    submitted = submit(dataset, store, stack, out / "submissions", held_out)
+    kept = None if held_out is None else score_holdout(dataset, store, stack["model"], held_out)
+    return RunResult(dataset, extractions, store, cards, stack, n_trained, submitted, kept)
 
 
 def open_store(
@@ -101,6 +138,11 @@ def open_store(
     wanted = profile.folds
     folds = settle_folds(folder / "folds.csv", dataset, wanted.n, wanted.seed, own_folds)
     return OofStore(folder, tuple(dataset.tag_names), folds, dataset.test_ids)
+
+
+def model_context(profile: Profile, dataset: AdDataset, device: str) -> ModelContext:
+    """Say what any level-1 model may be given."""
+    return ModelContext(profile.seed, device, tuple(tag.dimension for tag in dataset.tags))
 
 
 def level1_job(
@@ -114,25 +156,25 @@ def level1_job(
     return Level1Job(planned.name, planned.model, planned.params, columns, fingerprint)
 
 
-def _level1(
+def settle_level1(
     jobs: list[Level1Job],
-    seed: int,
+    context: ModelContext,
     dataset: AdDataset,
     store: OofStore,
-    n_jobs: int | None,
+    n_jobs: int,
+    cores: int,
     watch: Watch,
 ) -> tuple[list[dict[str, Any]], int]:
     """Cross-fit the models that are not stored; return all cards and the number of tasks run."""
     cards = {job.name: store.current_card(job.name, job.fingerprint, watch) for job in jobs}
     waiting = [job for job in jobs if cards[job.name] is None]
     total = sum(len(pending_folds(job, store)) for job in waiting)
-    cores = n_cores()
     cross_fit(
         waiting,
         store,
         dataset.labels,
-        seed=seed,
-        n_jobs=n_jobs or cores,
+        context=context,
+        n_jobs=n_jobs,
         n_cores=cores,
         watch=watch,
     )
@@ -141,39 +183,10 @@ def _level1(
             "level1": job.model,
             "inputs": [column.name for column in job.columns],
             "parameters": job.params,
-            "seed": seed,
+            "seed": context.seed,
         }
         cards[job.name] = store.finish(job.name, job.fingerprint, dataset, about)
     return [card for card in cards.values() if card is not None], total
-
-
-def _level2(
-    profile: Profile, jobs: list[Level1Job], dataset: AdDataset, store: OofStore, watch: Watch
-) -> dict[str, Any]:
-    """Cross-fit the meta-learner unless it is stored; return its card."""
-    settings = profile.level2
-    entry = get_meta_learner(settings.model)
-    facts = plan_facts(profile, dataset)
-    params = meta_parameters(settings.model, settings.params, profile.seed)
-    level1 = {job.name: job.fingerprint.value for job in jobs}
-    fingerprint = stack_fingerprint(
-        level1,
-        entry.make.__module__,
-        {"model": settings.model, **params},
-        facts,
-        dataset,
-        store.folds,
-    )
-    name = STACK + settings.model
-    card = store.current_card(name, fingerprint, watch)
-    if card is None:
-        watch.at("level 2", 0, 1, settings.model)
-        data = stack_input(store, list(level1), dataset, facts)
-        run_stack(name, entry.make(**params), data, store, fingerprint.value)
-        about = {"level2": settings.model, "models": list(level1), "metadata": facts}
-        card = store.finish(name, fingerprint, dataset, {**about, "parameters": params})
-        watch.at("level 2", 1, 1, settings.model)
-    return card
 
 
 def n_cores() -> int:

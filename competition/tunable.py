@@ -18,10 +18,11 @@ from competition.features.prepare import prepare_columns
 from competition.files import digest
 from competition.fingerprints import stack_fingerprint
 from competition.level1.registry import get_model
-from competition.level2.registry import get_meta_learner
+from competition.level2.registry import get_meta_learner, meta_parameters
+from competition.level2.stack import STACK, stack_input
 from competition.oof import OofStore
 from competition.oof_files import check_probabilities
-from competition.pipeline import STACK, level1_job, n_cores
+from competition.pipeline import level1_job, model_context, n_cores
 from competition.registry import Entry
 from competition.watch import Watch
 
@@ -66,6 +67,7 @@ def tunable_model(
     store: OofStore,
     cache: Path,
     n_jobs: int | None,
+    device: str,
     watch: Watch,
 ) -> Tunable:
     """Make a level-1 model tunable, under its name in the profile or in the registry.
@@ -81,6 +83,8 @@ def tunable_model(
         Folder of the dataset's columns.
     n_jobs : int or None
         Folds at a time; None takes one per core. The result does not depend on it.
+    device : str
+        Where networks run.
     watch : Watch
 
     Raises
@@ -97,6 +101,7 @@ def tunable_model(
     space = _space(entry, "level-1 model")
     start, distributions = _start(name, space, {**entry.parameters, **planned.params})
     fixed = {key: value for key, value in planned.params.items() if key not in start}
+    context = model_context(profile, dataset, device)
     no_tests = replace(store, test_ids=store.test_ids[:0])
 
     untuned = PlannedModel(name, planned.model, planned.columns, fixed)
@@ -115,7 +120,7 @@ def tunable_model(
         at_a_time = max(1, min(n_jobs or cores, store.folds.n))
         n_threads = max(1, cores // at_a_time)
         tasks = [
-            FoldTask(job_now, fold, no_tests, dataset.labels, profile.seed, n_threads)
+            FoldTask(job_now, fold, no_tests, dataset.labels, context, n_threads)
             for fold in range(store.folds.n)
         ]
         threads = {"inner_max_num_threads": n_threads} if at_a_time > 1 else {}
@@ -142,6 +147,8 @@ def tunable_stack(
 ) -> Tunable:
     """Make the profile's meta-learner tunable, over the stored predictions of its models.
 
+    Of several meta-learners it is the first.
+
     A meta-learner predicts all folds in one go, so that its trials cannot be pruned.
 
     Raises
@@ -152,13 +159,11 @@ def tunable_stack(
     StoreError
         If a stored prediction is damaged.
     """
-    from competition.level2.stack import stack_input
-
-    settings = profile.level2
-    entry = get_meta_learner(settings.model)
+    name, given = next(iter(profile.level2.params.items()))
+    entry = get_meta_learner(name)
     space = _space(entry, "meta-learner")
-    base = {"random_state": profile.seed, **settings.params}
-    start, distributions = _start(settings.model, space, {**entry.parameters, **base})
+    base = meta_parameters(name, given, profile.seed)
+    start, distributions = _start(name, space, {**entry.parameters, **base})
     level1 = {}
     for planned in plan_models(profile, dataset):
         job = level1_job(planned, profile.seed, dataset, store.folds, cache, watch)
@@ -178,9 +183,7 @@ def tunable_stack(
         yield np.ones(len(data.labels), dtype=bool), output.oof
 
     def profile_with(params: dict[str, Any]) -> Profile:
-        given = settings.model_dump(exclude_none=True)
-        tuned = type(settings)(**{**given, **params})
-        return profile.model_copy(update={"level2": tuned})
+        return profile.model_copy(update={"level2": profile.level2.with_params(name, params)})
 
     fixed = {"model": entry.name, **{key: v for key, v in base.items() if key not in start}}
     made_from = stack_fingerprint(

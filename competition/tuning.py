@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from competition.config import Profile, profile_toml
-from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
 from competition.errors import TuningError
+from competition.extraction import open_ads
 from competition.files import write_text
 from competition.metrics import gap
-from competition.pipeline import open_store
+from competition.pipeline import n_cores, open_store
 from competition.study import (
     claim,
     complete,
@@ -90,6 +90,7 @@ def tune(
     storage: str | None = None,
     write: Path | None = None,
     n_jobs: int | None = None,
+    device: str = "auto",
     watch: Watch | None = None,
 ) -> Tuned:
     """Search the parameters of a model, or of the stack, for the highest OOF GAP.
@@ -118,6 +119,8 @@ def tune(
         Where the best profile goes instead.
     n_jobs : int or None
         Folds at a time; None takes one per core.
+    device : str
+        Where networks run.
     watch : Watch or None
 
     Raises
@@ -127,13 +130,21 @@ def tune(
     """
     watch = watch or Watch()
     deadline = time.monotonic() + (np.inf if timeout is None else timeout)
-    dataset = load_dataset(data)
+    dataset, _ = open_ads(
+        data,
+        profile,
+        out,
+        n_jobs=n_jobs or n_cores(),
+        n_cores=n_cores(),
+        device=device,
+        watch=watch,
+    )
     store = open_store(dataset, profile, out)
     cache = out / "cache" / dataset.name
     if name == "stack":
         tunable = tunable_stack(profile, dataset, store, cache, watch)
     else:
-        tunable = tunable_model(name, profile, dataset, store, cache, n_jobs, watch)
+        tunable = tunable_model(name, profile, dataset, store, cache, n_jobs, device, watch)
     folder = store.folder / "tuning"
     if storage is None:
         folder.mkdir(parents=True, exist_ok=True)

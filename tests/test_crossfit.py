@@ -10,6 +10,7 @@ import pytest
 from competition.crossfit import (
     FoldTask,
     Level1Job,
+    ModelContext,
     cross_fit,
     fit_and_predict,
     make_estimator,
@@ -74,7 +75,7 @@ def make_job(dataset: AdDataset, cache: Path, model: str = SPY, **params: object
 
 
 def run(jobs: list[Level1Job], store: OofStore, labels: np.ndarray, n_jobs: int = 1) -> None:
-    cross_fit(jobs, store, labels, seed=3, n_jobs=n_jobs, n_cores=2, watch=Watch())
+    cross_fit(jobs, store, labels, context=ModelContext(3), n_jobs=n_jobs, n_cores=2, watch=Watch())
 
 
 def test_no_ad_is_predicted_by_a_model_that_saw_it(
@@ -94,18 +95,18 @@ def test_labels_of_the_held_out_fold_do_not_change_its_predictions(
     job = make_job(dataset, tmp_path, "tfidf_logreg")
     flipped = dataset.labels.copy()
     flipped[store.folds.of_ad == 2] ^= 1
-    before = fit_and_predict(FoldTask(job, 2, store, dataset.labels, 0, 1))
-    after = fit_and_predict(FoldTask(job, 2, store, flipped, 0, 1))
+    before = fit_and_predict(FoldTask(job, 2, store, dataset.labels, ModelContext(), 1))
+    after = fit_and_predict(FoldTask(job, 2, store, flipped, ModelContext(), 1))
     assert before.held_out.tobytes() == after.held_out.tobytes()
-    other = fit_and_predict(FoldTask(job, 1, store, flipped, 0, 1))
-    unflipped = fit_and_predict(FoldTask(job, 1, store, dataset.labels, 0, 1))
+    other = fit_and_predict(FoldTask(job, 1, store, flipped, ModelContext(), 1))
+    unflipped = fit_and_predict(FoldTask(job, 1, store, dataset.labels, ModelContext(), 1))
     assert other.held_out.tobytes() != unflipped.held_out.tobytes()
 
 
 def test_seed_and_threads_reach_models_that_take_them() -> None:
-    model = make_estimator(SPY, {}, seed=3, n_threads=2)
+    model = make_estimator(SPY, {}, ModelContext(3), n_threads=2)
     assert (model.random_state, model.n_jobs) == (3, 2)
-    assert make_estimator(SPY, {"random_state": 9}, seed=3).random_state == 9
+    assert make_estimator(SPY, {"random_state": 9}, ModelContext(3)).random_state == 9
 
 
 def test_stored_folds_are_not_run_again(

@@ -22,7 +22,7 @@ from competition.watch import Watch
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ["tfidf_logreg", "tfidf_linearsvc"]
-OVERRIDES = [f"models={json.dumps(MODELS)}", "folds.n=3", "level2.seeds=1"]
+OVERRIDES = [f"models={json.dumps(MODELS)}", "folds.n=3", "level2.model=dnn", "level2.seeds=1"]
 
 
 class Remarks(Watch):

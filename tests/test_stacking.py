@@ -253,7 +253,13 @@ def test_shuffled_labels_of_real_texts_score_at_chance(tmp_path: Path) -> None:
     order = np.random.default_rng(0).permutation(len(rows))
     shuffled = [f"{ad}\t{rows[j][1]}\n" for (ad, _), j in zip(rows, order, strict=True)]
     path.write_text("".join(shuffled), encoding="utf-8")
-    overrides = ['models=["tfidf_logreg"]', "folds.n=3", "level2.seeds=1", "level2.min_steps=5"]
+    overrides = [
+        'models=["tfidf_logreg"]',
+        "folds.n=3",
+        "level2.model=dnn",
+        "level2.seeds=1",
+        "level2.min_steps=5",
+    ]
     run(tmp_path / "demo", load_profile("demo", overrides), tmp_path, n_jobs=1)
     dataset = load_dataset(tmp_path / "demo")
     result = stack(tmp_path / "demo", settings(), tmp_path)

@@ -54,7 +54,7 @@ def declare() -> Iterator[Callable[..., None]]:
 def tunable(table: Path, out: Path, *overrides: str, name: str = MADE) -> Tunable:
     dataset, profile = load_dataset(table), load_profile("text", ["folds.n=3", *overrides])
     store = open_store(dataset, profile, out)
-    return tunable_model(name, profile, dataset, store, out / "cache", 1, Watch())
+    return tunable_model(name, profile, dataset, store, out / "cache", 1, "cpu", Watch())
 
 
 ENTRIES = {

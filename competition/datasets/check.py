@@ -1,18 +1,16 @@
 """`competition check`: everything that is wrong with a folder of ads, in one reading."""
 
-from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
 
 from competition.datasets import read_dataset
 from competition.datasets.base import AdDataset
 from competition.datasets.problems import Problems
+from competition.media.faults import CHECKED, find_faults
 from competition.watch import Watch
 
 
 def check_dataset(root: Path, n_folds: int, watch: Watch) -> tuple[AdDataset, Problems]:
-    """Read a dataset and open every file that can be checked without a decoder.
+    """Read a dataset and try every file as a run would read it.
 
     Parameters
     ----------
@@ -34,50 +32,22 @@ def check_dataset(root: Path, n_folds: int, watch: Watch) -> tuple[AdDataset, Pr
 
 def _check_files(dataset: AdDataset, problems: Problems, watch: Watch) -> None:
     files = [
-        (ad, given.kind, path)
+        (str(ad), given.kind, path)
         for given in dataset.inputs.values()
-        if given.kind in FAULT_OF
+        if given.kind in CHECKED
         for ad, path in dataset.ads[given.columns[0]].dropna().items()
     ]
-    for done, (ad, kind, relative) in enumerate(files, start=1):
-        fault = FAULT_OF[kind](dataset.root / relative)
-        if fault:
-            text = f"broken {kind}: {fault}. Replace the file, or remove it."
-            problems.warning("broken file", relative, text, str(ad))
+    for done, (ad, kind, path) in enumerate(files, start=1):
+        for fault in find_faults(dataset.root / path, kind):
+            if fault.extent == "whole":
+                text = f"broken {kind}: {fault.text}. Replace the file, or remove it."
+                problems.warning("broken file", path, text, ad)
+            elif fault.extent == "part":
+                text = f"{fault.text}; a run uses these. Replace the file if you can."
+                problems.warning("damaged file", path, text, ad)
+            else:
+                problems.note("no sound", path, f"{fault.text}.", ad)
         watch.at("checking files", done, len(files))
-
-
-def _image_fault(path: Path) -> str:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            image.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as bad:
-        return str(bad) or type(bad).__name__
-    return ""
-
-
-def _array_fault(path: Path) -> str:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as bad:
-        return str(bad)
-    if array.ndim != 2 or array.dtype.kind != "f":
-        return f"expected numbers of shape (frames, dims), found {array.dtype} of {array.shape}"
-    return ""
-
-
-def _container_fault(path: Path) -> str:
-    return "" if path.stat().st_size else "the file is empty"
-
-
-FAULT_OF: dict[str, Callable[[Path], str]] = {
-    "image": _image_fault,
-    "array": _array_fault,
-    "video": _container_fault,
-    "audio": _container_fault,
-}
 
 
 def _check_tags(dataset: AdDataset, n_folds: int, problems: Problems) -> None:

@@ -46,11 +46,14 @@ class Extractor(BaseEstimator, ABC):
     not_counted : frozenset of str
         Parameters that do not change the results, such as the device: changing them extracts
         nothing anew.
+    parallel : bool
+        Whether the work is worth other processes.
     device : str
         Where the constructor has this parameter, the run sets it: ``"cpu"``, ``"cuda"``, ....
     """
 
     not_counted: frozenset[str] = frozenset({"device", "batch_size"})
+    parallel: bool = True
 
     def lacks(self) -> str:
         """Say what is not set or not there, in a sentence that says how to mend it; "" if nothing.

@@ -5,6 +5,8 @@ One column is one file or folder, named by its content::
     cache/<dataset>/<input>-<fingerprint>.parquet     id, value: texts and facts
     cache/<dataset>/<input>-<fingerprint>.ragged/     ids.parquet, values.npy, offsets.npy:
                                                       one array per ad, memory-mapped
+    cache/<dataset>/<input>-<fingerprint>.refs        id, and where in the store of features an
+                                                      ad's array lies; memory-mapped there
 """
 
 import itertools
@@ -18,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from competition.errors import StoreError
+from competition.features.store import ArrayRef
 from competition.files import digest, written_whole
 
 
@@ -72,6 +75,22 @@ def write_ragged(path: Path, ids: pd.Index, arrays: Sequence[np.ndarray]) -> Non
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def write_refs(path: Path, refs: pd.Series) -> None:
+    """Write where the arrays of a column of `ArrayRef` or None lie, indexed by ad id."""
+    rows = {
+        ad: {} if ref is None else {"path": str(ref.path.resolve()), **_place(ref)}
+        for ad, ref in refs.items()
+    }
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["path", "start", "rows", "dims"])
+    frame.index.name = "id"
+    with written_whole(path) as temporary:
+        frame.to_parquet(temporary)
+
+
+def _place(ref: ArrayRef) -> dict[str, int]:
+    return {"start": ref.start, "rows": ref.rows, "dims": ref.dims}
+
+
 def read_columns(columns: Sequence[Column]) -> pd.DataFrame:
     """Read columns into one frame indexed by ad id; cells of ragged columns are array views.
 
@@ -95,6 +114,8 @@ def read_columns(columns: Sequence[Column]) -> pd.DataFrame:
 def _read(path: Path) -> pd.Series:
     if path.suffix == ".parquet":
         return pd.read_parquet(path)["value"]
+    if path.suffix == ".refs":
+        return _read_refs(path)
     ids = pd.read_parquet(path / "ids.parquet")["id"]
     offsets = np.load(path / "offsets.npy")
     values = np.load(path / "values.npy", mmap_mode="r")
@@ -104,3 +125,14 @@ def _read(path: Path) -> pd.Series:
     for row, (start, end) in enumerate(itertools.pairwise(offsets)):
         cells[row] = values[start:end]
     return pd.Series(cells, index=pd.Index(ids, name="id"))
+
+
+def _read_refs(path: Path) -> pd.Series:
+    refs = pd.read_parquet(path)
+    shards = {shard: np.load(shard, mmap_mode="r") for shard in refs["path"].dropna().unique()}
+    cells = np.empty(len(refs), dtype=object)
+    for row, (shard, start, rows, dims) in enumerate(refs.itertuples(index=False)):
+        if isinstance(shard, str):
+            first, n_rows, n_dims = int(start), int(rows), int(dims)
+            cells[row] = shards[shard][first : first + n_rows * n_dims].reshape(n_rows, n_dims)
+    return pd.Series(cells, index=refs.index)

@@ -6,7 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 from competition.datasets.base import AdDataset
-from competition.features.columns import Column, content_digest, write_ragged, write_series
+from competition.features.columns import (
+    Column,
+    content_digest,
+    write_ragged,
+    write_refs,
+    write_series,
+)
 from competition.features.terms import TermsSpec
 from competition.files import digest
 from competition.source import source_digest
@@ -35,18 +41,16 @@ def prepare_columns(
         Folder of the dataset's columns.
     watch : Watch
     """
-    texts = {
-        column
-        for given in dataset.inputs.values()
-        if given.kind == "text"
-        for column in given.columns
-    }
-    return tuple(
-        _terms_column(dataset.ads[column], terms, cache, watch)
-        if terms is not None and column in texts
-        else _plain_column(dataset.ads[column], cache)
-        for column in columns
-    )
+    kinds = {column: given.kind for given in dataset.inputs.values() for column in given.columns}
+
+    def prepared(column: str) -> Column:
+        if kinds[column] == "array":
+            return _array_column(dataset.ads[column], cache)
+        if kinds[column] == "text" and terms is not None:
+            return _terms_column(dataset.ads[column], terms, cache, watch)
+        return _plain_column(dataset.ads[column], cache)
+
+    return tuple(map(prepared, columns))
 
 
 def _plain_column(values: pd.Series, cache: Path) -> Column:
@@ -55,6 +59,18 @@ def _plain_column(values: pd.Series, cache: Path) -> Column:
     if not path.exists():
         write_series(path, values)
     return Column(str(values.name), fingerprint, path)
+
+
+def _array_column(refs: pd.Series, cache: Path) -> Column:
+    name = str(refs.name)
+    made_from = [
+        [str(ad), ref.feature, ref.key] if ref is not None else [str(ad)]
+        for ad, ref in refs.items()
+    ]
+    fingerprint = digest(made_from)
+    path = cache / f"{_file_name(name)}-{fingerprint[:16]}.refs"
+    write_refs(path, refs)
+    return Column(name, fingerprint, path)
 
 
 def _terms_column(texts: pd.Series, spec: TermsSpec, cache: Path, watch: Watch) -> Column:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from competition.datasets.base import AdDataset
 from competition.datasets.problems import Problem, Problems
+from competition.extraction import Extraction
 from competition.folds import Folds, unevenness
 from competition.metrics import Scores
 from competition.pipeline import RunResult
@@ -19,11 +20,45 @@ from competition.submit import Submitted
 from competition.tuning import Tuned
 
 console = Console()
+SHOWN_FAULTS = 5  # of a feature, after a run
 SHOWN = 20  # warnings of one kind that are listed unless all are asked for
+
+
+def print_extractions(extractions: list[Extraction]) -> None:
+    """Print what became of every feature, and every ad that lacks one for a fault of its file."""
+    table = Table(title="Features")
+    for heading in ("feature", "extractor", "from", "an ad has"):
+        table.add_column(heading)
+    for heading in ("ads", "extracted now", "faulty", "seconds"):
+        table.add_column(heading, justify="right")
+    for one in extractions:
+        table.add_row(
+            one.feature,
+            one.extractor,
+            one.source,
+            one.shape,
+            f"{one.n_ads:,}",
+            f"{one.n_new:,}",
+            f"{len(one.faults):,}",
+            f"{one.seconds:.1f}",
+        )
+    console.print(table)
+    for one in extractions:
+        _print_faults(one, len(one.faults))
+
+
+def _print_faults(extraction: Extraction, most: int) -> None:
+    for ad, file, reason in extraction.faults[:most]:
+        _line(f"{extraction.feature}: {file or 'its text'} (ad {ad}) counts as missing: {reason}")
+    if len(extraction.faults) > most:
+        more = len(extraction.faults) - most
+        _line(f"{extraction.feature}: {more:,} more; `python -m competition extract` lists all.")
 
 
 def print_run(result: RunResult) -> None:
     """Print the scores of every model and of the stack, and where the submission lies."""
+    for extraction in result.extractions:
+        _print_faults(extraction, SHOWN_FAULTS)
     table = Table(title=f"Out-of-fold scores, {result.dataset.name}")
     table.add_column("model")
     for heading in ("GAP", "GAP, mean of folds", "mAP", "seconds"):
@@ -41,15 +76,10 @@ def print_run(result: RunResult) -> None:
             style="bold" if card is result.stack else None,
         )
     console.print(table)
-    best = cards[-1]
-    gain = result.stack["scores"]["gap"] - best["scores"]["gap"]
-    _line(f"The stack gains {gain:+.4f} GAP over its best model, {best['model']}.")
-    if gain <= 0:
-        _line("It does not beat that model: submit with care.")
-    if result.submitted is None:
-        _line("There are no test ads, so no submission was written.")
-        return
-    _print_submitted(result.submitted)
+    if "chosen" in result.stack:
+        counts = Counter(result.stack["chosen"]).most_common()
+        _line(f"Chosen meta-learner: {', '.join(f'{name} in {n} folds' for name, n in counts)}.")
+    _print_end(result.stack, result.submitted, result.holdout)
 
 
 def print_stack(result: StackResult) -> None:
@@ -74,9 +104,14 @@ def print_stack(result: StackResult) -> None:
         )
     chosen = "chosen, fold by fold" if len(counts) > 1 else f"chosen: {card['chosen'][0]}"
     table.add_row(chosen, f"{card['scores']['gap']:.4f}", style="bold")
-    for name, reason in card["failed"].items():
-        _line(f"{name} failed and is left out: {reason}")
     console.print(table)
+    _print_end(card, result.submitted, result.holdout)
+
+
+def _print_end(card: dict[str, Any], submitted: Submitted | None, holdout: Scores | None) -> None:
+    """Print what a stack's reader must know, and where the submission lies."""
+    for name, reason in card.get("failed", {}).items():
+        _line(f"{name} failed and is left out: {reason}")
     for model, one in card["standing_out"].items():
         _line(
             f"Warning: {model} scores {one['gap']:.4f} in fold {one['fold']} and "
@@ -84,29 +119,27 @@ def print_stack(result: StackResult) -> None:
             "predictions of that fold made by a model that had seen its labels?"
         )
     _print_gain(card)
-    if result.submitted is None:
+    if holdout is not None:
+        _line(f"GAP on the training ads held out: {holdout.gap:.4f}")
+    if submitted is None:
         _line("There are no test ads, so no submission was written.")
-    else:
-        _print_submitted(result.submitted)
+        return
+    if submitted.scores is not None:
+        _line(f"GAP on the test ads: {submitted.scores.gap:.4f}")
+    _line(f"Submission: {submitted.path}")
 
 
 def _print_gain(card: dict[str, Any]) -> None:
     gain = card["gain"]
     interval = f"95% interval over ads {gain['low']:+.4f} to {gain['high']:+.4f}"
     _line(
-        f"The chosen stack gains {gain['value']:+.4f} GAP over its best model, "
+        f"The stack gains {gain['value']:+.4f} GAP over its best model, "
         f"{card['best_model']} ({interval})."
     )
     if gain["value"] <= 0:
         _line("Warning: it does not beat that model: submit with care.")
     elif gain["low"] <= 0:
         _line("Warning: so small a gain may be chance: more ads would tell.")
-
-
-def _print_submitted(submitted: Submitted) -> None:
-    if submitted.scores is not None:
-        _line(f"GAP on the test ads: {submitted.scores.gap:.4f}")
-    _line(f"Submission: {submitted.path}")
 
 
 def print_check(dataset: AdDataset, problems: Problems, *, show_all: bool) -> None:
@@ -172,13 +205,19 @@ def print_folds(dataset: AdDataset, folds: Folds, path: Path) -> None:
 
 
 def print_models(pattern: str) -> None:
-    """Print the registered level-1 models and meta-learners that match a pattern."""
+    """Print the registered extractors, level-1 models and meta-learners that match a pattern."""
+    from competition.features.registry import find_extractors, get_extractor
     from competition.level1.registry import find_models, get_model
     from competition.level2.registry import find_meta_learners, get_meta_learner
 
     table = Table()
-    for heading in ("model", "reads", "what it is", "parameters"):
+    for heading in ("name", "reads", "what it is", "parameters"):
         table.add_column(heading)
+    for name in find_extractors(pattern):
+        one = get_extractor(name)
+        reads = f"{', '.join(one.kinds)}: gives {one.gives}"
+        table.add_row(name, reads, one.summary, _parameters(one.parameters))
+    table.add_section()
     for name in find_models(pattern):
         model = get_model(name)
         table.add_row(name, ", ".join(model.kinds), model.summary, _parameters(model.parameters))

@@ -1,0 +1,143 @@
+"""Pre-trained encoders in Hugging Face's format, by hub name or from a local folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from competition.devices import choose_device
+from competition.errors import FeatureError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def checkpoint_files(model: str) -> Sequence[Path]:
+    """Files of a checkpoint in a local folder; none where `model` is the name of one on the hub."""
+    folder = Path(model).expanduser()
+    if not model or not folder.is_dir():
+        return ()
+    return sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+
+
+def network_dtype(device: str) -> torch.dtype:
+    """bfloat16 where the processor multiplies matrices of it much faster, else float32.
+
+    That is a GPU that knows it, or a CPU with AMX units; sums are float32 in both.
+    """
+    import torch
+
+    if device.startswith("cuda"):
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = device == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    return torch.bfloat16 if fast else torch.float32
+
+
+def load_encoder(
+    model: str,
+    device: str,
+    allowed_missing: Sequence[str] = (),
+    *,
+    auto: str = "AutoModel",
+    dtype: torch.dtype | None = None,
+) -> Any:
+    """Load the network of a checkpoint for inference.
+
+    Parameters
+    ----------
+    model : str
+        A hub name or a local folder.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ....
+    allowed_missing : sequence of str
+        Parts that the checkpoint may lack since nothing is read from them, such as ``"pooler"``.
+    auto : str
+        The class of transformers that loads it; ``"AutoModel"`` leaves any head away.
+    dtype : torch.dtype, optional
+        Of the weights; the fastest of the device if not given.
+
+    Returns
+    -------
+    transformers.PreTrainedModel
+
+    Raises
+    ------
+    FeatureError
+        If there is no such checkpoint, it cannot be read, or it lacks weights that are needed.
+    """
+    import transformers
+
+    there = choose_device(device)
+    # Weights in pickle form are read by torch.load(weights_only=True), which runs no code.
+    network, info = load_part(
+        getattr(transformers, auto).from_pretrained,
+        model,
+        dtype=network_dtype(there) if dtype is None else dtype,
+        output_loading_info=True,
+        weights_only=True,
+    )
+    lacking = [
+        key
+        for key in sorted(info["missing_keys"])
+        if not any(part in key.split(".") for part in allowed_missing)
+    ]
+    if lacking:
+        raise FeatureError(
+            f"The checkpoint {model!r} lacks {len(lacking)} of the weights of a "
+            f"{type(network).__name__}, the first of them {lacking[0]}: they would be random. "
+            "Choose another checkpoint, or another pooling where it is the pooler that is missing."
+        )
+    return network.eval().requires_grad_(False).to(there)
+
+
+def load_part(load: Callable[..., Any], model: str, **options: Any) -> Any:
+    """Call a ``from_pretrained`` of transformers, quietly; what fails is one FeatureError.
+
+    What lies in a local folder, or in the hub's cache on this machine, is read without asking the
+    network for anything.
+    """
+    folder = Path(model).expanduser()
+    if not folder.is_dir() and (folder.is_absolute() or model[:1] in ".~" or model.count("/") > 1):
+        raise FeatureError(f"There is no folder {folder} with a checkpoint. Correct model.")
+    name = str(folder) if folder.is_dir() else model
+    try:
+        with quiet():
+            try:
+                return load(name, local_files_only=True, **options)
+            except OSError:
+                if folder.is_dir():
+                    raise
+                return load(name, **options)
+    except Exception as bad:  # transformers raises OSError, ValueError, KeyError, and others
+        reason = str(bad).strip().split("\n", 1)[0]
+        hint = (
+            "A folder needs config.json, model.safetensors and the settings of the tokenizer or "
+            "image processor."
+            if folder.is_dir()
+            else "Check its name and the network, or give a local folder."
+        )
+        raise FeatureError(
+            f"The checkpoint {model!r} cannot be loaded ({type(bad).__name__}: {reason}). {hint}"
+        ) from bad
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep progress bars, retries and reports of unused weights off the screen."""
+    from huggingface_hub.utils import logging as hub
+    from transformers.utils import logging
+
+    levels, bars = (logging.get_verbosity(), hub.get_verbosity()), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    hub.set_verbosity(hub.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(levels[0])
+        hub.set_verbosity(levels[1])
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,187 @@
+"""The store of features: extracted once per file content, in shards that are memory-mapped.
+
+::
+
+    cache/features/<extractor>-<fingerprint>/
+        about.json              extractor, version, parameters, digests of its files
+        <shard>.parquet         key (digest of the file's content), error, and what was extracted:
+                                start, rows, dims of an array; text; facts
+        <shard>.npy             the arrays of the shard, one after another, flat
+
+A shard appears whole or not at all, its .npy first. What is keyed by content is shared by datasets
+and survives a renamed or copied file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from competition.errors import MediaError, StoreError
+from competition.features.base import Extracted, Extractor
+from competition.features.registry import ExtractorEntry
+from competition.files import digest, file_digest, write_json, written_whole
+
+SHOWN_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class ArrayRef:
+    """Where the array of an ad lies.
+
+    Attributes
+    ----------
+    feature : str
+        Fingerprint of the extractor's setting.
+    key : str
+        Digest of the content that it was extracted from.
+    path : Path
+        A flat .npy file.
+    start, rows, dims : int
+        The array is ``values[start : start + rows * dims]``, of shape (rows, dims).
+    """
+
+    feature: str
+    key: str
+    path: Path
+    start: int
+    rows: int
+    dims: int
+
+
+class Digests:
+    """Digests of files, computed once while size and time of change stay.
+
+    Parameters
+    ----------
+    path : Path
+        A Parquet file, written by `save`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, tuple[int, int, str]] = {}
+        self._changed = False
+        try:
+            for name, *rest in pd.read_parquet(path).itertuples():
+                self._known[name] = tuple(rest)
+        except (OSError, ValueError):
+            pass  # absent or damaged: all is computed anew
+
+    def of(self, path: Path) -> str:
+        """SHA-256 of a file's content."""
+        name, found = str(path.resolve()), path.stat()
+        size, changed, known = self._known.get(name, (-1, -1, ""))
+        if (size, changed) != (found.st_size, found.st_mtime_ns):
+            known = file_digest(path)
+            self._known[name] = (found.st_size, found.st_mtime_ns, known)
+            self._changed = True
+        return known
+
+    def save(self) -> None:
+        """Write what is new."""
+        if self._changed:
+            frame = pd.DataFrame.from_dict(
+                self._known, orient="index", columns=["size", "changed", "digest"]
+            )
+            with written_whole(self._path) as temporary:
+                frame.to_parquet(temporary)
+            self._changed = False
+
+
+def feature_parts(entry: ExtractorEntry, extractor: Extractor, digests: Digests) -> dict[str, Any]:
+    """Return all that a feature is made from beside the ads, as JSON can hold it.
+
+    A parameter that names such a file, or its folder, is told by the file's content alone: a
+    checkpoint may be moved.
+    """
+    files = sorted(extractor.files())
+    places = {*files, *(path.parent for path in files)}
+    params = {
+        name: "its files" if isinstance(value, str | Path) and Path(value) in places else value
+        for name, value in extractor.get_params(deep=False).items()
+        if name not in extractor.not_counted
+    }
+    return {
+        "extractor": entry.name,
+        "version": entry.version,
+        "parameters": params,
+        "files": [[path.name, digests.of(path)] for path in files],
+    }
+
+
+class FeatureStore:
+    """Features by key, for one setting of one extractor.
+
+    Parameters
+    ----------
+    root : Path
+        The folder ``cache/features``.
+    parts : dict
+        Of `feature_parts`.
+    """
+
+    def __init__(self, root: Path, parts: dict[str, Any]) -> None:
+        self.parts = parts
+        self.fingerprint = digest(parts)
+        self.folder = root / f"{parts['extractor']}-{self.fingerprint[:SHOWN_DIGITS]}"
+
+    def read(self) -> pd.DataFrame:
+        """Read what was extracted, indexed by key.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``error`` (str, "" where all went well), ``shard`` (str) and those of the
+            shards; of a key that stands in two shards, one row.
+        """
+        frames = []
+        for path in sorted(self.folder.glob("*.parquet")):
+            try:
+                frames.append(pd.read_parquet(path).assign(shard=path.stem))
+            except (OSError, ValueError) as bad:
+                raise StoreError(
+                    f"{path} cannot be read ({bad}). Remove it: the next run extracts its ads anew."
+                ) from bad
+        if not frames:
+            return pd.DataFrame({"error": [], "shard": []}, index=pd.Index([], name="key"))
+        found = pd.concat(frames)
+        return found[~found.index.duplicated()]
+
+    def write(self, keys: Sequence[str], results: Sequence[Extracted]) -> None:
+        """Write one shard."""
+        shard = digest(sorted(keys))[:SHOWN_DIGITS]
+        rows: list[dict[str, Any]] = []
+        arrays: list[np.ndarray] = []
+        start = 0
+        for result in results:
+            if isinstance(result, MediaError):
+                rows.append({"error": str(result) or type(result).__name__})
+            elif isinstance(result, str):
+                rows.append({"error": "", "text": result})
+            elif isinstance(result, dict):
+                rows.append({"error": "", **result})
+            else:
+                n_rows, dims = result.shape
+                rows.append({"error": "", "start": start, "rows": n_rows, "dims": dims})
+                arrays.append(np.ascontiguousarray(result).ravel())
+                start += result.size
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if arrays:
+            with (
+                written_whole(self.folder / f"{shard}.npy") as temporary,
+                temporary.open("wb") as file,
+            ):
+                np.save(file, np.concatenate(arrays))
+        with written_whole(self.folder / f"{shard}.parquet") as temporary:
+            pd.DataFrame(rows, index=pd.Index(keys, name="key")).to_parquet(temporary)
+        if not (self.folder / "about.json").exists():
+            write_json(self.folder / "about.json", self.parts)
+
+    def ref(self, key: str, row: Any) -> ArrayRef:
+        """Return where the array of a row of `read` lies."""
+        path = self.folder / f"{row.shard}.npy"
+        return ArrayRef(self.fingerprint, key, path, int(row.start), int(row.rows), int(row.dims))

@@ -1,0 +1,157 @@
+"""The VGGish network, and its weights in the layout that the PyTorch ports of it share."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from competition.errors import FeatureError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import ModuleDict
+
+N_OUT = 128
+LOWEST, HIGHEST = -2.0, 2.0  # range of a principal component that 8 bits stand for
+PCA_SHAPES = {"pca_eigen_vectors": (N_OUT, N_OUT), "pca_means": (N_OUT, 1)}
+
+
+def make_network() -> ModuleDict:
+    """Return the network with weights not yet set: 72,141,184 of them.
+
+    Configuration A of VGG (eleven layers) without its last group of convolutions, and with 128
+    outputs in place of the classes: S. Hershey et al., ICASSP 2017.
+    """
+    from torch import nn
+
+    features: list[nn.Module] = []
+    n_in = 1
+    for widths in ((64,), (128,), (256, 256), (512, 512)):
+        for width in widths:
+            features += [nn.Conv2d(n_in, width, 3, padding=1), nn.ReLU()]
+            n_in = width
+        features.append(nn.MaxPool2d(2))
+    embeddings: list[nn.Module] = []
+    n_in = 512 * 6 * 4  # channels, time, frequency, each pooled four times
+    for width in (4096, 4096, N_OUT):
+        embeddings += [nn.Linear(n_in, width), nn.ReLU()]
+        n_in = width
+    return nn.ModuleDict(
+        {"features": nn.Sequential(*features), "embeddings": nn.Sequential(*embeddings)}
+    )
+
+
+def embed(network: ModuleDict, patches: Tensor) -> Tensor:
+    """Pass log-mel patches of shape (n, 96, 64) through the network, to shape (n, 128).
+
+    The last layer ends in a ReLU, as it does in the release that these weights come from.
+    """
+    maps = network["features"](patches[:, None])
+    # The dense layers count channels fastest, as TensorFlow did, where they were trained.
+    return network["embeddings"](maps.permute(0, 2, 3, 1).flatten(1))
+
+
+def load_network(path: Path) -> ModuleDict:
+    """Load the weights from a ``.pth`` or ``.safetensors`` file.
+
+    Raises
+    ------
+    FeatureError
+        If the file cannot be read safely, or lacks a weight or has one of another shape.
+    """
+    import torch
+
+    with torch.device("meta"):
+        network = make_network()
+    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    weights = _checked(read_weights(path), expected, path)
+    network.load_state_dict(
+        {key: torch.as_tensor(weight).float() for key, weight in weights.items()}, assign=True
+    )
+    return network.eval().requires_grad_(False)
+
+
+def load_pca(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Load the principal components, (128, 128), and the means, (128, 1), both float32.
+
+    The file may be ``.pth``, ``.safetensors`` or ``.npz``.
+
+    Raises
+    ------
+    FeatureError
+        If the file cannot be read safely, or lacks one of them or has one of another shape.
+    """
+    pca = _checked(read_weights(path), PCA_SHAPES, path)
+    components, means = (np.asarray(pca[key], dtype=np.float32) for key in PCA_SHAPES)
+    return components, means
+
+
+def postprocess(embeddings: np.ndarray, components: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Project on whitened principal components, clip to [-2, 2] and quantise to 8 bits.
+
+    As published with VGGish, in the format of the YouTube-8M features: whole numbers, cut off and
+    not rounded.
+
+    Parameters
+    ----------
+    embeddings : ndarray of shape (n, 128)
+    components : ndarray of shape (128, 128)
+        One component per row.
+    means : ndarray of shape (128, 1)
+
+    Returns
+    -------
+    ndarray of shape (n, 128), dtype uint8
+    """
+    projected = (embeddings - means.T) @ components.T
+    clipped = np.clip(projected, LOWEST, HIGHEST)
+    return ((clipped - LOWEST) * (255.0 / (HIGHEST - LOWEST))).astype(np.uint8)
+
+
+def read_weights(path: Path) -> Mapping[str, Any]:
+    """Read named arrays or tensors from a file, running no code that it may hold."""
+    import torch
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise FeatureError(f"There is no file {path} with weights of VGGish. Correct its path.")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                return dict(arrays)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as bad:
+        raise FeatureError(
+            f"{path} is refused: it holds pickled objects beside weights, which may run code, or "
+            "is no file of weights. Save the state dict alone, by torch.save or as .safetensors."
+        ) from bad
+    except Exception as bad:  # a damaged file: RuntimeError, OSError, ValueError, and others
+        raise FeatureError(
+            f"{path} cannot be read as weights ({type(bad).__name__}: {bad}). Fetch it again."
+        ) from bad
+    if not isinstance(found, Mapping):
+        raise FeatureError(f"{path} holds a {type(found).__name__}, not a state dict.")
+    return found
+
+
+def _checked(
+    found: Mapping[str, Any], expected: Mapping[str, tuple[int, ...]], path: Path
+) -> dict[str, Any]:
+    for key, shape in expected.items():
+        if key not in found:
+            raise FeatureError(
+                f"{path} lacks {key}: it is not the VGGish file that is needed here. Its names "
+                f"begin with {', '.join(sorted(map(str, found))[:3])}."
+            )
+        if tuple(np.shape(found[key])) != shape:
+            raise FeatureError(
+                f"In {path}, {key} has the shape {tuple(np.shape(found[key]))}; VGGish needs "
+                f"{shape}."
+            )
+    return {key: found[key] for key in expected}

@@ -1,0 +1,113 @@
+"""Training a network, and asking it. Needs torch: import it where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from joblib import effective_n_jobs
+from torch import Tensor
+
+from competition.level1.hmam.inputs import Ads, Batch, Reader
+from competition.level1.hmam.loss import multilabel_loss, multitask_loss, reconstruction_loss
+from competition.level1.hmam.network import Answer, Network
+
+_ASKED_AT_ONCE = 256
+
+
+@contextmanager
+def threads(n_jobs: int) -> Iterator[None]:
+    """Let torch use `n_jobs` threads (scikit-learn's meaning of negative numbers) inside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(effective_n_jobs(n_jobs))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def seeded(seed: int, device: str) -> Iterator[None]:
+    """Seed torch's random numbers inside, and leave them as they were."""
+    with torch.random.fork_rng([device] if device.startswith("cuda") else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def train(
+    network: Network,
+    reader: Reader,
+    ads: Ads,
+    labels: Sequence[np.ndarray],
+    weights: Sequence[float],
+    rows: np.ndarray,
+    device: str,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    weight_decay: float,
+    drop_every: int,
+) -> None:
+    """Train for a fixed number of epochs by Adamax, its learning rate times 0.1 every few.
+
+    Parameters
+    ----------
+    network : Network
+    reader : Reader
+    ads : Ads
+    labels : sequence of ndarray of shape (n_ads, n_tags), dtype uint8
+        One per task.
+    weights : sequence of float
+        Weight of each task's loss (equation 18).
+    rows : ndarray of int
+        The ads to learn from.
+    device : str
+    epochs, batch_size, learning_rate, weight_decay, drop_every
+        As of `Hmam`.
+    """
+    targets = [torch.from_numpy(task.astype(np.float32)) for task in labels]
+    network.to(device).train()
+    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adamax(
+        learned, lr=learning_rate, betas=(0.9, 0.999), weight_decay=weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, drop_every, gamma=0.1)
+    for _ in range(epochs):
+        for chosen in torch.randperm(len(rows)).split(batch_size):
+            step = rows[chosen.numpy()]
+            batch = _to(reader.batch(ads, step), device)
+            answers, rebuilt = network(batch)
+            share: Tensor | float = 0.0
+            if rebuilt is not None:
+                share = reconstruction_loss(rebuilt, batch.objects, batch.is_object)
+            losses = [
+                multilabel_loss(answer.logits, target[step].to(device))
+                for answer, target in zip(answers, targets, strict=True)
+            ]
+            loss = multitask_loss(share, losses, weights)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        schedule.step()
+    network.cpu().eval()
+
+
+def answers(
+    network: Network, reader: Reader, ads: Ads, device: str
+) -> Iterator[tuple[np.ndarray, list[Answer]]]:
+    """Yield rows of some ads at a time and what a network makes of each task there."""
+    network.to(device).eval()
+    try:
+        with torch.inference_mode():
+            for rows in torch.arange(len(ads.has_image)).split(_ASKED_AT_ONCE):
+                batch = _to(reader.batch(ads, rows.numpy()), device)
+                yield rows.numpy(), [Answer(*(x.cpu() for x in task)) for task in network(batch)[0]]
+    finally:
+        network.cpu()
+
+
+def _to(batch: Batch, device: str) -> Batch:
+    return Batch(*(part.to(device) for part in batch))

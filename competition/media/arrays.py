@@ -1,0 +1,83 @@
+"""Arrays of numbers from .npy and .npz files, which nobody can make run code."""
+
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from competition.errors import MediaError
+from competition.media.opening import check_file
+
+# What published region features call the features among boxes and the like.
+FEATURES = ("features", "feat", "x")
+LARGEST = 2**30  # bytes of one array of an archive, unpacked
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Read numbers of shape (time, dims); a plain vector becomes one row.
+
+    Of an archive (.npz) the array called features, feat or x is read.
+
+    Returns
+    -------
+    ndarray of shape (time, dims), dtype float32, or float16 where the file has it
+
+    Raises
+    ------
+    MediaError
+        If the file is no .npy or .npz file, is cut short, holds objects (which only pickle could
+        read), or is not of such a shape and finite.
+    """
+    check_file(path)
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start[:2] == b"PK":
+        return _read_archived(path)
+    if start != b"\x93NUMPY":
+        raise MediaError("it is no .npy file; save the numbers by numpy.save")
+    try:
+        # Mapped, a header that promises more than the file holds costs no memory.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, OverflowError) as bad:
+        reason = f"it is damaged ({bad})"
+        if "Python objects" in str(bad):
+            reason = "it holds pickled objects, which may run code; save numbers, by numpy.save"
+        raise MediaError(reason) from bad
+    if array.ndim == 1:
+        array = array[None, :]
+    if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
+        raise MediaError(
+            f"expected numbers of shape (time, dims), found {array.dtype} of {array.shape}"
+        )
+    with np.errstate(over="ignore"):  # what float32 cannot hold is found below
+        numbers = np.array(array, dtype=np.float16 if array.dtype == np.float16 else np.float32)
+    bad_rows = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
+    if len(bad_rows):
+        raise MediaError(
+            f"{len(bad_rows)} of {len(numbers)} rows hold NaN or infinity, the first row "
+            f"{bad_rows[0]}"
+        )
+    return numbers
+
+
+def _read_archived(path: Path) -> np.ndarray:
+    # Unpacked to a file, an array is read with the same care as one that came by itself.
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+                member = next((f"{name}.npy" for name in FEATURES if f"{name}.npy" in names), None)
+                if member is None:
+                    raise MediaError(
+                        f"it is an archive of arrays, none of them called {', '.join(FEATURES)}; "
+                        "save one array, by numpy.save"
+                    )
+                size = archive.getinfo(member).file_size
+                if size > LARGEST:
+                    raise MediaError(f"its {member} has {size} bytes; at most {LARGEST} are read")
+                unpacked = Path(archive.extract(member, folder))
+        except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError) as bad:
+            raise MediaError(f"it is a damaged archive ({bad})") from bad
+        return read_array(unpacked)

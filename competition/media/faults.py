@@ -1,0 +1,122 @@
+"""What a run would meet in a file, found without reading all of it where that can be avoided."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from competition.errors import MediaError
+from competition.media.arrays import read_array
+from competition.media.frames import first_frame
+from competition.media.images import read_image
+from competition.media.opening import opened, packets
+from competition.media.sound import read_sound
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+TOLERANCE = 0.5  # seconds by which a sound file may end before its time
+BEFORE_END = 2.0  # seconds before its end from which a file is read
+MICROSECONDS = 1_000_000  # FFmpeg's unit for the times of a container
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that a file lacks.
+
+    Attributes
+    ----------
+    extent : {"whole", "part", "sound"}
+        Whether the whole file is a missing input, its part after some moment is, or a film has no
+        sound that can be heard.
+    text : str
+    """
+
+    extent: Literal["whole", "part", "sound"]
+    text: str
+
+
+def find_faults(path: Path, kind: str) -> list[Fault]:
+    """Say what a file of a kind in `CHECKED` lacks.
+
+    Of films and sounds the first frame and the first seconds of sound are decoded, and whether
+    anything is left at the end of the time that the file says it lasts.
+    """
+    try:
+        return FINDERS[kind](path)
+    except MediaError as bad:
+        return [Fault("whole", str(bad))]
+    except MemoryError:
+        raise
+    except Exception as bad:  # an extractor counts it as a missing input, too
+        return [Fault("whole", f"{type(bad).__name__}: {bad}")]
+
+
+def _of_image(path: Path) -> list[Fault]:
+    read_image(path)
+    return []
+
+
+def _of_array(path: Path) -> list[Fault]:
+    read_array(path)
+    return []
+
+
+def _of_video(path: Path) -> list[Fault]:
+    first_frame(path)
+    faults = _of_end(path)
+    try:
+        _hear(path)
+    except MediaError as bad:
+        faults.append(Fault("sound", str(bad)))
+    return faults
+
+
+def _of_audio(path: Path) -> list[Fault]:
+    _hear(path)
+    return _of_end(path)
+
+
+def _hear(path: Path) -> None:
+    chunks = read_sound(path)
+    next(chunks)
+
+
+def _of_end(path: Path) -> list[Fault]:
+    with opened(path) as container:
+        if not container.duration:
+            return []
+        duration = container.duration / MICROSECONDS
+        start = (container.start_time or 0) / MICROSECONDS
+        last = _last_moment(container, start + duration - BEFORE_END)
+        if last is None:
+            last = _last_moment(container, start)
+    # Some formats count the duration from zero, others from the start.
+    had = 0.0 if last is None else max(last, last - start)
+    if had >= duration - TOLERANCE:
+        return []
+    return [Fault("part", f"it is cut short: {had:.1f} of {duration:.1f} seconds are there")]
+
+
+def _last_moment(container: "InputContainer", since: float) -> float | None:
+    """Return the second at which the last packet after `since` ends; None if there is none."""
+    import av
+
+    with suppress(av.FFmpegError):  # where there is nothing, nothing can be sought
+        container.seek(round(since * MICROSECONDS))
+    moments = [
+        float((packet.pts + (packet.duration or 0)) * packet.time_base)
+        for packet in packets(container)
+        if packet.pts is not None and packet.stream.type in ("video", "audio")
+    ]
+    return max(moments, default=None)
+
+
+FINDERS: dict[str, Callable[[Path], list[Fault]]] = {
+    "image": _of_image,
+    "array": _of_array,
+    "video": _of_video,
+    "audio": _of_audio,
+}
+CHECKED = frozenset(FINDERS)

@@ -1,0 +1,136 @@
+"""The frames of a film at equal steps of time, read one after the other."""
+
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from competition.errors import MediaError
+from competition.media.opening import check_decoder, decoded, opened
+from competition.media.sizes import check_size, scaled
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+LONGEST_HOLD = 60  # seconds that a frame can stay on show; a longer gap is a broken clock
+USUAL_RATE = Fraction(25)  # frames a second, where the file does not say
+
+
+def read_frames(path: Path, every_ms: int = 500, side: int | None = None) -> Generator[np.ndarray]:
+    """Yield the frame on show at 0, every_ms, 2 * every_ms, ... milliseconds of a film.
+
+    Times count from the first frame, whatever its timestamp. A frame is on show from its timestamp
+    until that of the next; the last one for the duration that the file gives it. Frames of
+    variable rate are thus sampled by time, not by number. A frame whose timestamp is missing, runs
+    backwards or is more than a minute ahead is taken to follow at the film's frame rate.
+
+    The display matrix of the file (rotation and mirroring) is applied. What cannot be decoded is
+    passed over, as a player would; a broken end ends the frames. Memory does not depend on the
+    film's length.
+
+    Parameters
+    ----------
+    path : Path
+    every_ms : int
+        Milliseconds between two frames, at least 1.
+    side : int, optional
+        Larger frames are scaled so that their shorter side has this many pixels.
+
+    Yields
+    ------
+    ndarray of shape (height, width, 3), dtype uint8
+        Red, green, blue. The same array again where a frame stays on show.
+
+    Raises
+    ------
+    MediaError
+        If the file cannot be opened, has no video stream, or not one frame can be decoded; if
+        frames are a single pixel, or too large to be a film.
+    """
+    step = Fraction(every_ms, 1000)
+    with opened(path) as container:
+        stream = video_stream(container)
+        if stream is None:
+            raise MediaError("it has no video stream")
+        check_decoder(stream)
+        check_size(stream.width, stream.height)
+        # With more threads a damaged film would look different from run to run; films are decoded
+        # side by side in processes instead.
+        stream.codec_context.thread_count = 1
+        n_taken = 0
+        for frame, end in _with_ends(decoded(container, stream), stream.average_rate):
+            if n_taken * step < end:
+                picture = _to_array(frame, side)
+            while n_taken * step < end:
+                yield picture
+                n_taken += 1
+        if not n_taken:
+            raise MediaError("its video stream is empty or cannot be decoded")
+
+
+def first_frame(path: Path) -> np.ndarray:
+    """Return the first frame of a film at its full size; see `read_frames`."""
+    frames = read_frames(path)
+    try:
+        return next(frames)
+    finally:
+        frames.close()
+
+
+def video_stream(container: "InputContainer") -> "VideoStream | None":
+    """Return the first video stream that is no cover picture of a sound file; None without one."""
+    from av.stream import Disposition
+
+    films = (s for s in container.streams.video if not s.disposition & Disposition.attached_pic)
+    return next(films, None)
+
+
+def _with_ends(
+    frames: Iterator["VideoFrame"], rate: Fraction | None
+) -> Iterator[tuple["VideoFrame", Fraction]]:
+    """Yield each frame with the time in seconds at which it is no longer on show."""
+    usual = min(1 / (rate or USUAL_RATE), Fraction(LONGEST_HOLD))
+    end = Fraction(0)
+    shown = next(frames, None)
+    if shown is None:
+        return
+    for following in frames:
+        ticks = None
+        if shown.pts is not None and following.pts is not None:
+            ticks = following.pts - shown.pts
+        end += _seconds(ticks, shown.time_base, usual)
+        yield shown, end
+        shown = following
+    yield shown, end + _seconds(shown.duration or None, shown.time_base, usual)
+
+
+def _seconds(ticks: int | None, tick: Fraction | None, usual: Fraction) -> Fraction:
+    """Return ticks of a clock in seconds, or what is usual where they cannot be right."""
+    if ticks is None or tick is None or not 0 <= ticks * tick <= LONGEST_HOLD:
+        return usual
+    return ticks * tick
+
+
+def _to_array(frame: "VideoFrame", side: int | None) -> np.ndarray:
+    check_size(frame.width, frame.height)
+    width, height = scaled(frame.width, frame.height, side)
+    rgb = frame.reformat(width, height, "rgb24", src_color_range=frame.color_range, threads=1)
+    return np.ascontiguousarray(_upright(rgb.to_ndarray(), frame))
+
+
+def _upright(picture: np.ndarray, frame: "VideoFrame") -> np.ndarray:
+    """Turn and mirror a picture as the frame's display matrix says."""
+    side_data: Any = frame.side_data  # a mapping by name, whatever its type annotation says
+    if "DISPLAYMATRIX" not in side_data:
+        return picture
+    matrix = np.frombuffer(side_data["DISPLAYMATRIX"], dtype="=i4").reshape(3, 3)
+    # A pixel at (x, y) is shown at (a x + c y, b x + d y).
+    (a, b), (c, d) = matrix[:2, :2].astype(int)
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        picture = picture.transpose(1, 0, 2)
+        a, d = c, b
+    return picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]

@@ -1,0 +1,98 @@
+"""Facts about a film or a sound file."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from competition.errors import MediaError
+from competition.media.cuts import EVERY_MS, SIDE, count_cuts
+from competition.media.frames import first_frame, read_frames, video_stream
+from competition.media.opening import opened
+from competition.media.sound import read_sound
+
+RATE = 16_000  # samples a second of the sound that is measured
+SILENCE = -100.0  # decibels: quieter than any recording, and a number where the logarithm has none
+
+
+@dataclass(frozen=True)
+class MediaFacts:
+    """What is known of a film or a sound file without knowing what it shows; NaN where unknown.
+
+    Attributes
+    ----------
+    duration : float
+        Seconds, as the file says; where it does not, of the sound.
+    width, height : float
+        Pixels of the first frame as shown, turned the right way up.
+    frame_rate : float
+        Frames a second, on average.
+    has_sound : float
+        1 with a sound stream that can be decoded, else 0.
+    loudness : float
+        Root mean square of the sound mixed to one channel, in decibels to full scale (a square wave
+        at full scale has 0, a sine wave -3); at least -100.
+    file_size : float
+        Bytes.
+    cuts : float
+        Number of hard cuts; see `competition.media.cuts`.
+    """
+
+    duration: float
+    width: float
+    height: float
+    frame_rate: float
+    has_sound: float
+    loudness: float
+    file_size: float
+    cuts: float
+
+
+def probe(path: Path) -> MediaFacts:
+    """Read a film or a sound file through and return its facts.
+
+    Raises
+    ------
+    MediaError
+        If the file cannot be opened, or neither a frame nor a sound can be had from it.
+    """
+    with opened(path) as container:
+        duration = container.duration / 1e6 if container.duration else math.nan
+        film = video_stream(container)
+        rate = float(film.average_rate) if film and film.average_rate else math.nan
+    height, width, cuts, level = math.nan, math.nan, math.nan, math.nan
+    seconds = 0.0
+    missing = []
+    try:
+        height, width = map(float, first_frame(path).shape[:2])
+        cuts = float(count_cuts(read_frames(path, EVERY_MS, SIDE)))
+    except MediaError as bad:
+        missing.append(str(bad))
+    try:
+        level, seconds = _level(read_sound(path, RATE))
+    except MediaError as bad:
+        missing.append(str(bad))
+    if len(missing) == 2:
+        raise MediaError(" and ".join(missing))
+    return MediaFacts(
+        duration=seconds if math.isnan(duration) else duration,
+        width=width,
+        height=height,
+        frame_rate=rate,
+        has_sound=float(seconds > 0),
+        loudness=level,
+        file_size=float(path.stat().st_size),
+        cuts=cuts,
+    )
+
+
+def _level(sound: Iterable[np.ndarray]) -> tuple[float, float]:
+    """Return the root mean square in decibels to full scale, and the length in seconds."""
+    total, n_samples = 0.0, 0
+    for chunk in sound:
+        total += float(np.square(chunk, dtype=np.float64).sum())
+        n_samples += len(chunk)
+    level = 10 * math.log10(total / n_samples) if total else SILENCE
+    return max(level, SILENCE), n_samples / RATE
