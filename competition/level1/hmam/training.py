@@ -15,6 +15,7 @@ from competition.level1.hmam.loss import multilabel_loss, multitask_loss, recons
 from competition.level1.hmam.network import Answer, Network
 
 _ASKED_AT_ONCE = 256
+_SORTED_TOGETHER = 16  # batches
 
 
 @contextmanager
@@ -72,12 +73,11 @@ def train(
     network.to(device).train()
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adamax(
-        learned, lr=learning_rate, betas=(0.9, 0.999), weight_decay=weight_decay
+        learned, lr=learning_rate, betas=(0.9, 0.999), weight_decay=weight_decay, foreach=True
     )
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, drop_every, gamma=0.1)
     for _ in range(epochs):
-        for chosen in torch.randperm(len(rows)).split(batch_size):
-            step = rows[chosen.numpy()]
+        for step in _batches(rows, ads, batch_size):
             batch = _to(reader.batch(ads, step), device)
             answers, rebuilt = network(batch)
             share: Tensor | float = 0.0
@@ -107,6 +107,18 @@ def answers(
                 yield rows.numpy(), [Answer(*(x.cpu() for x in task)) for task in network(batch)[0]]
     finally:
         network.cpu()
+
+
+def _batches(rows: np.ndarray, ads: Ads, size: int) -> list[np.ndarray]:
+    """Draw batches of ads with about as many words: the LSTM takes as long as the longest."""
+    shuffled = rows[torch.randperm(len(rows)).numpy()]
+    n_words = np.array([len(words) for words in ads.words])
+    batches = []
+    for start in range(0, len(rows), size * _SORTED_TOGETHER):
+        some = shuffled[start : start + size * _SORTED_TOGETHER]
+        some = some[np.argsort(n_words[some], kind="stable")]
+        batches += [some[first : first + size] for first in range(0, len(some), size)]
+    return [batches[i] for i in torch.randperm(len(batches)).tolist()]
 
 
 def _to(batch: Batch, device: str) -> Batch:
