@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--ads", type=int, default=5000, help="number of demo ads")
     n_ads = parser.parse_args().ads
     with tempfile.TemporaryDirectory() as folder:
-        make_demo(Path(folder) / "demo", n_ads, seed=0)
+        make_demo(Path(folder) / "demo", n_ads, seed=0, films=False)
         dataset = load_dataset(Path(folder) / "demo")
     texts = dataset.ads.loc[dataset.train_ids, ["ocr", "asr"]]
     fold = np.random.default_rng(0).permutation(n_ads) % N_FOLDS

@@ -29,7 +29,7 @@ def seconds(*arguments: str) -> float:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ads, out = Path(folder, "ads"), Path(folder, "out")
-        make_demo(ads)
+        make_demo(ads, films=False)
         run = ["-m", "competition", "run", "--data", str(ads), "--profile", "demo"]
         run += ["--out", str(out)]
         first = seconds(*run)

@@ -22,6 +22,9 @@ app = typer.Typer(
     help="Stack models of text, pictures, sound and facts to tag ads.",
 )
 
+benchmarks = typer.Typer(no_args_is_help=True, help="Compare methods as a paper does.")
+app.add_typer(benchmarks, name="benchmark")
+
 Data = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of ads.")]
 Device = Annotated[
     str, typer.Option("--device", help="Where networks run: auto, cpu, cuda, cuda:1, mps.")
@@ -70,7 +73,8 @@ def run(
         from competition.datasets.demo import make_demo
 
         data = out / DEMO_FOLDER
-        make_demo(data)
+        with ProgressBars(console) as watch:
+            make_demo(data, n_jobs=jobs, watch=watch)
     with ProgressBars(console) as watch:
         result = pipeline.run(
             data, settings, out, n_jobs=jobs, own_folds=own_folds, device=device, watch=watch
@@ -219,6 +223,37 @@ def tune(
 
 
 @app.command()
+def ablate(
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="Says what stacks, and which features.")
+    ] = "text",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override one value of the profile."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Holds oof/ and cache/.")
+    ] = ROOT,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Rows at a time (default: one a core).")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Say what each modality, model and way of fusing is worth, from stored predictions."""
+    from competition.ablation.ablate import ablate as make_tables
+    from competition.config import load_profile
+    from competition.report.ablation import print_ablation
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console
+
+    settings = load_profile(profile, overrides)
+    with ProgressBars(console) as watch:
+        ablation = make_tables(data, settings, out, n_jobs=jobs, device=device, watch=watch)
+    print_ablation(ablation)
+
+
+@app.command()
 def check(
     data: Data,
     n_folds: Annotated[
@@ -262,11 +297,18 @@ def demo(
     data: Data,
     ads: Annotated[int, typer.Option(help="Training ads; a fifth as many test ads.")] = 500,
     seed: Annotated[int, typer.Option(help="Other seeds make other ads.")] = 0,
+    films: Annotated[bool, typer.Option(help="Render films, or write the texts alone.")] = True,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Films at a time (default: one a core).")
+    ] = None,
 ) -> None:
     """Write demo ads in the TAAC 2021 layout, with the truth of the test ads aside."""
     from competition.datasets.demo import make_demo
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console
 
-    make_demo(data, ads, seed)
+    with ProgressBars(console) as watch:
+        make_demo(data, ads, seed, films=films, n_jobs=jobs, watch=watch)
     typer.echo(f"{data}: {ads} training ads and {max(1, ads // 5)} test ads (seed {seed})")
 
 
@@ -290,6 +332,37 @@ def new_model(
     for path in write_template(name, ROOT):
         typer.echo(f"wrote {path}")
     typer.echo(f"It is listed by `models` now, and any profile with models = ['*'] runs {name}.")
+
+
+@benchmarks.command("image-ads")
+def image_ads(
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="Its features and parameters.")
+    ] = "image_ads",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Like features.look.model=NAME_OR_FOLDER."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Holds benchmarks/ and cache/.")
+    ] = ROOT,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes that extract features.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Tables 1 and 2 and the sweeps of Look, Read and Feel (2020), with its rivals."""
+    from competition.config import load_profile
+    from competition.image_ads.run import run as run_benchmark
+    from competition.report.benchmark import print_benchmark
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console
+
+    settings = load_profile(profile, overrides)
+    with ProgressBars(console) as watch:
+        result = run_benchmark(data, settings, out, n_jobs=jobs, device=device, watch=watch)
+    print_benchmark(result)
 
 
 @app.command()

@@ -5,7 +5,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field
 
@@ -14,6 +14,10 @@ from competition.errors import ProfileError
 from competition.settings import Settings, nearest, parse_settings, read_toml
 
 PROFILES = Path(__file__).parent / "profiles"
+
+# From a few dozen ads, where nothing can be learned, to many, and to telling facts, one of these
+# proves best or close to it, and all of them together take seconds.
+CANDIDATES = ("dnn", "pooled", "xgboost", "logit_mean")
 
 
 class FoldSettings(Settings):
@@ -50,16 +54,44 @@ class Level1Settings(Settings):
 
 
 class Level2Settings(Settings):
-    """The meta-learner: every further key is a parameter of it."""
+    """The meta-learner, or several, of which the gate chooses.
+
+    Every further key is a parameter of the one meta-learner; of several, each has a table of its
+    own: ``level2.dnn.seeds``.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
-    model: str = "dnn"
+    model: str | Annotated[tuple[str, ...], Field(min_length=1)] = CANDIDATES
     metadata: tuple[str, ...] | None = None
 
     @property
-    def params(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
+    def params(self) -> dict[str, dict[str, Any]]:
+        """Each meta-learner's name, in order, with its parameters.
+
+        Raises
+        ------
+        ProfileError
+            If a key is no table of one of several meta-learners.
+        """
+        given = dict(self.model_extra or {})
+        if isinstance(self.model, str):
+            return {self.model: given}
+        for name, table in given.items():
+            if name not in self.model or not isinstance(table, dict):
+                raise ProfileError(
+                    f"level2: of several meta-learners ({', '.join(self.model)}) each has its own "
+                    f"parameters, and {name} is none of them: give level2.NAME.{name}, or choose "
+                    "one by level2.model."
+                )
+        return {name: dict(given.get(name, {})) for name in self.model}
+
+    def with_params(self, name: str, params: dict[str, Any]) -> Self:
+        """Return the same settings with parameters of one meta-learner set."""
+        given = self.model_dump(exclude_none=True)
+        own = given if isinstance(self.model, str) else given.setdefault(name, {})
+        own.update(params)
+        return type(self).model_validate(given)
 
 
 class Profile(Settings):

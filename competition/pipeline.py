@@ -16,12 +16,12 @@ from competition.crossfit import (
 from competition.datasets.base import AdDataset
 from competition.extraction import Extraction, open_ads
 from competition.features.prepare import prepare_columns
-from competition.fingerprints import level1_fingerprint, stack_fingerprint
+from competition.fingerprints import level1_fingerprint
 from competition.folds import Folds, settle_folds
 from competition.level1.registry import get_model
-from competition.level2.registry import get_meta_learner, meta_parameters
-from competition.level2.stack import STACK, run_stack, stack_input
+from competition.level2.registry import meta_parameters
 from competition.oof import OofStore
+from competition.stacking import settle_stack
 from competition.submit import Submitted, submit
 from competition.watch import Watch
 
@@ -104,8 +104,15 @@ def run(
     cache = out / "cache" / dataset.name
     jobs = [level1_job(planned, profile.seed, dataset, folds, cache, watch) for planned in plan]
     context = model_context(profile, dataset, device)
-    cards, n_trained = _level1(jobs, context, dataset, store, n_jobs, cores, watch)
-    stack = _level2(profile, jobs, dataset, store, watch)
+    cards, n_trained = settle_level1(jobs, context, dataset, store, n_jobs, cores, watch)
+    params = {
+        name: meta_parameters(name, given, profile.seed)
+        for name, given in profile.level2.params.items()
+    }
+    facts = plan_facts(profile, dataset)
+    stack = settle_stack(
+        params, facts, cards, dataset, store, seed=profile.seed, n_jobs=n_jobs, watch=watch
+    )
     submitted = submit(dataset, store, stack, out / "submissions")
     return RunResult(dataset, extractions, store, cards, stack, n_trained, submitted)
 
@@ -136,7 +143,7 @@ def level1_job(
     return Level1Job(planned.name, planned.model, planned.params, columns, fingerprint)
 
 
-def _level1(
+def settle_level1(
     jobs: list[Level1Job],
     context: ModelContext,
     dataset: AdDataset,
@@ -167,35 +174,6 @@ def _level1(
         }
         cards[job.name] = store.finish(job.name, job.fingerprint, dataset, about)
     return [card for card in cards.values() if card is not None], total
-
-
-def _level2(
-    profile: Profile, jobs: list[Level1Job], dataset: AdDataset, store: OofStore, watch: Watch
-) -> dict[str, Any]:
-    """Cross-fit the meta-learner unless it is stored; return its card."""
-    settings = profile.level2
-    entry = get_meta_learner(settings.model)
-    facts = plan_facts(profile, dataset)
-    params = meta_parameters(settings.model, settings.params, profile.seed)
-    level1 = {job.name: job.fingerprint.value for job in jobs}
-    fingerprint = stack_fingerprint(
-        level1,
-        entry.make.__module__,
-        {"model": settings.model, **params},
-        facts,
-        dataset,
-        store.folds,
-    )
-    name = STACK + settings.model
-    card = store.current_card(name, fingerprint, watch)
-    if card is None:
-        watch.at("level 2", 0, 1, settings.model)
-        data = stack_input(store, list(level1), dataset, facts)
-        run_stack(name, entry.make(**params), data, store, fingerprint.value)
-        about = {"level2": settings.model, "models": list(level1), "metadata": facts}
-        card = store.finish(name, fingerprint, dataset, {**about, "parameters": params})
-        watch.at("level 2", 1, 1, settings.model)
-    return card
 
 
 def n_cores() -> int:

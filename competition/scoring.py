@@ -138,15 +138,14 @@ def _truth_of_dataset(dataset: AdDataset | None, ids: Sequence[str], path: Path)
         )
     if dataset.truth is not None:
         return read_truth(dataset.truth, dataset)
-    if {without_mp4(ad) for ad in ids} <= {without_mp4(ad) for ad in dataset.train_ids}:
-        names = np.array(dataset.tag_names, dtype=object)
-        return Truth(
-            f"the training ads of {dataset.name}",
-            {
-                ad: frozenset(names[row == 1])
-                for ad, row in zip(dataset.train_ids, dataset.labels, strict=True)
-            },
-        )
+    known = [("training", dataset.train_ids, dataset.labels)]
+    if dataset.test_labels is not None:
+        known.append(("test", dataset.test_ids, dataset.test_labels))
+    names = np.array(dataset.tag_names, dtype=object)
+    for split, ads, labels in known:
+        if {without_mp4(ad) for ad in ids} <= {without_mp4(ad) for ad in ads}:
+            tags = {ad: frozenset(names[row == 1]) for ad, row in zip(ads, labels, strict=True)}
+            return Truth(f"the {split} ads of {dataset.name}", tags)
     raise SubmissionError(
         f"{path} predicts ads that are not training ads of {dataset.name}, and their true tags are "
         "not known. Pass a file that holds them as --truth."

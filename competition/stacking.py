@@ -9,7 +9,7 @@ from competition.config import StackSettings, plan_facts
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
 from competition.errors import ProfileError, StoreError
-from competition.fingerprints import gate_fingerprint, shared_parts
+from competition.fingerprints import gate_fingerprint, shared_parts, stack_fingerprint
 from competition.folds import settle_folds
 from competition.leaks import fold_standing_out
 from competition.level2.base import StackInput
@@ -47,7 +47,12 @@ class StackResult:
 
 
 def stack(
-    data: Path, settings: StackSettings, out: Path, *, watch: Watch | None = None
+    data: Path,
+    settings: StackSettings,
+    out: Path,
+    *,
+    n_jobs: int = -1,
+    watch: Watch | None = None,
 ) -> StackResult:
     """Stack the level-1 models that are stored for a folder of ads.
 
@@ -58,6 +63,8 @@ def stack(
     settings : StackSettings
     out : Path
         Folder that holds ``oof/`` and ``submissions/``.
+    n_jobs : int
+        Cross-fits at a time; -1 takes one per core.
     watch : Watch or None
         Is told how far it has come, and which models do not fit.
 
@@ -81,7 +88,9 @@ def stack(
         f"{len(store.tags)} tags, {folds.n} folds, {len(cards)} level-1 models, "
         f"{len(params)} meta-learners"
     )
-    card = _gate(settings.seed, params, facts, cards, dataset, store, watch)
+    card = settle_stack(
+        params, facts, cards, dataset, store, seed=settings.seed, n_jobs=n_jobs, watch=watch
+    )
     return StackResult(dataset, cards, card, submit(dataset, store, card, out / "submissions"))
 
 
@@ -96,7 +105,7 @@ def stored_models(store: OofStore, dataset: AdDataset, watch: Watch) -> list[dic
     shared = shared_parts(dataset, store.folds)
     cards = []
     for name in sorted(path.name for path in store.folder.iterdir() if path.is_dir()):
-        card = None if name.startswith(STACK) else store.card(name)
+        card = None if "-" in name else store.card(name)  # of stacks and of rivals
         if card is None:
             continue
         unfit = [UNFIT[part] for part in UNFIT if card["made_from"].get(part) != shared[part]]
@@ -124,45 +133,86 @@ def _candidates(settings: StackSettings) -> dict[str, dict[str, Any]]:
     return {name: meta_parameters(name, given.get(name, {}), settings.seed) for name in names}
 
 
-def _gate(
-    seed: int,
+def settle_stack(
     params: dict[str, dict[str, Any]],
     facts: list[str],
     cards: list[dict[str, Any]],
     dataset: AdDataset,
     store: OofStore,
+    *,
+    seed: int,
+    n_jobs: int,
     watch: Watch,
 ) -> dict[str, Any]:
-    """Cross-fit the gate unless it is stored; return its card."""
+    """Cross-fit a meta-learner, or the gate over several, unless it is stored; return its card.
+
+    Parameters
+    ----------
+    params : dict of str to dict
+        All parameters of each meta-learner.
+    facts : list of str
+        Facts that they see.
+    cards : list of dict
+        Cards of the level-1 models.
+    dataset : AdDataset
+    store : OofStore
+    seed : int
+        Of the bootstrap.
+    n_jobs : int
+        Cross-fits of the gate at a time; it changes nothing but the time taken.
+    watch : Watch
+
+    Raises
+    ------
+    ModelError
+        If there is no such meta-learner, or all fail.
+    """
     entries = {name: get_meta_learner(name) for name in params}
     level1 = {card["model"]: card["fingerprint"] for card in cards}
-    sources = {name: (entries[name].make.__module__, params[name]) for name in params}
-    fingerprint = gate_fingerprint(level1, sources, facts, dataset, store.folds)
-    name = STACK + GATE
+    gated = len(params) > 1
+    if gated:
+        called = GATE
+        sources = {name: (entries[name].make.__module__, params[name]) for name in params}
+        fingerprint = gate_fingerprint(level1, sources, facts, dataset, store.folds)
+    else:
+        ((called, entry),) = entries.items()
+        made_with = {"model": called, **params[called]}
+        module = entry.make.__module__
+        fingerprint = stack_fingerprint(level1, module, made_with, facts, dataset, store.folds)
+    name = STACK + called
     card = store.current_card(name, fingerprint, watch)
     if card is not None:
         return card
     top_k = dataset.submission.top_k
     candidates = {name: entry.make(**params[name]) for name, entry in entries.items()}
-    gate = Gate(candidates, top_k, watch)
+    learner = Gate(candidates, top_k, watch, n_jobs) if gated else candidates[called]
+    watch.at("level 2", 0, 1, called)
     data = stack_input(store, list(level1), dataset, facts)
-    output = run_stack(name, gate, data, store, fingerprint.value)
+    output = run_stack(name, learner, data, store, fingerprint.value)
+    if not gated:
+        watch.at("level 2", 1, 1, called)
     best = max(cards, key=lambda card: card["scores"]["gap"])["model"]
     rival = data.train[:, data.models.index(best)]
     about = {
-        "level2": GATE,
+        "level2": called,
         "models": list(level1),
         "metadata": facts,
-        "parameters": params,
-        "candidates": gate.gaps_,
-        "candidates_without_fold": gate.inner_gaps_,
-        "failed": gate.failed_,
-        "chosen": gate.chosen_,
+        "parameters": params if gated else params[called],
+        **(_about_choice(learner) if isinstance(learner, Gate) else {}),
         "best_model": best,
         "gain": asdict(gap_difference(dataset.labels, output.oof, rival, top_k, seed)),
         "standing_out": _standing_out(data, top_k),
     }
     return store.finish(name, fingerprint, dataset, about)
+
+
+def _about_choice(gate: Gate) -> dict[str, Any]:
+    return {
+        "candidates": gate.gaps_,
+        "candidates_without_fold": gate.inner_gaps_,
+        "failed": gate.failed_,
+        "chosen": gate.chosen_,
+    }
 
 
 def _standing_out(data: StackInput, top_k: int) -> dict[str, dict[str, Any]]:

@@ -48,7 +48,7 @@ def submit(
         path, dataset.submission, dataset.tag_names, list(store.test_ids), probabilities
     )
     scores = None
-    if dataset.truth is not None:
+    if dataset.truth is not None or dataset.test_labels is not None:
         from competition.scoring import score_submission
 
         scores = score_submission(path, dataset, None)

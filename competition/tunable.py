@@ -18,10 +18,11 @@ from competition.features.prepare import prepare_columns
 from competition.files import digest
 from competition.fingerprints import stack_fingerprint
 from competition.level1.registry import get_model
-from competition.level2.registry import get_meta_learner
+from competition.level2.registry import get_meta_learner, meta_parameters
+from competition.level2.stack import STACK, stack_input
 from competition.oof import OofStore
 from competition.oof_files import check_probabilities
-from competition.pipeline import STACK, level1_job, model_context, n_cores
+from competition.pipeline import level1_job, model_context, n_cores
 from competition.registry import Entry
 from competition.watch import Watch
 
@@ -146,6 +147,8 @@ def tunable_stack(
 ) -> Tunable:
     """Make the profile's meta-learner tunable, over the stored predictions of its models.
 
+    Of several meta-learners it is the first.
+
     A meta-learner predicts all folds in one go, so that its trials cannot be pruned.
 
     Raises
@@ -156,13 +159,11 @@ def tunable_stack(
     StoreError
         If a stored prediction is damaged.
     """
-    from competition.level2.stack import stack_input
-
-    settings = profile.level2
-    entry = get_meta_learner(settings.model)
+    name, given = next(iter(profile.level2.params.items()))
+    entry = get_meta_learner(name)
     space = _space(entry, "meta-learner")
-    base = {"random_state": profile.seed, **settings.params}
-    start, distributions = _start(settings.model, space, {**entry.parameters, **base})
+    base = meta_parameters(name, given, profile.seed)
+    start, distributions = _start(name, space, {**entry.parameters, **base})
     level1 = {}
     for planned in plan_models(profile, dataset):
         job = level1_job(planned, profile.seed, dataset, store.folds, cache, watch)
@@ -182,9 +183,7 @@ def tunable_stack(
         yield np.ones(len(data.labels), dtype=bool), output.oof
 
     def profile_with(params: dict[str, Any]) -> Profile:
-        given = settings.model_dump(exclude_none=True)
-        tuned = type(settings)(**{**given, **params})
-        return profile.model_copy(update={"level2": tuned})
+        return profile.model_copy(update={"level2": profile.level2.with_params(name, params)})
 
     fixed = {"model": entry.name, **{key: v for key, v in base.items() if key not in start}}
     made_from = stack_fingerprint(

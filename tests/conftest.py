@@ -98,3 +98,16 @@ def table(tmp_path: Path) -> Path:
 def shared_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same folder, for tests that leave it as it is."""
     return write_table(tmp_path_factory.mktemp("shared") / "films")
+
+
+DEMO_FILMS, DEMO_SEED = 10, 4
+
+
+@pytest.fixture(scope="session")
+def demo_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 10 training and 2 test ads with their films."""
+    from competition.datasets.demo import make_demo
+
+    folder = tmp_path_factory.mktemp("films") / "demo"
+    make_demo(folder, DEMO_FILMS, DEMO_SEED, n_jobs=1)
+    return folder

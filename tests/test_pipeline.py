@@ -22,7 +22,7 @@ from competition.watch import Watch
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ["tfidf_logreg", "tfidf_linearsvc"]
-OVERRIDES = [f"models={json.dumps(MODELS)}", "folds.n=3", "level2.seeds=1"]
+OVERRIDES = [f"models={json.dumps(MODELS)}", "folds.n=3", "level2.model=dnn", "level2.seeds=1"]
 
 
 class Remarks(Watch):
@@ -38,7 +38,7 @@ class Remarks(Watch):
 @pytest.fixture(scope="session")
 def ads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ads") / "demo"
-    make_demo(folder, 60, seed=1)
+    make_demo(folder, 60, seed=1, films=False)
     return folder
 
 

@@ -247,13 +247,19 @@ def test_leak_of_one_fold_is_warned_of(tmp_path: Path) -> None:
 
 def test_shuffled_labels_of_real_texts_score_at_chance(tmp_path: Path) -> None:
     """The whole of it, from texts to the gate, learns nothing where there is nothing to learn."""
-    make_demo(tmp_path / "demo", 60, seed=1)
+    make_demo(tmp_path / "demo", 60, seed=1, films=False)
     path = tmp_path / "demo" / GROUND_TRUTH
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
     order = np.random.default_rng(0).permutation(len(rows))
     shuffled = [f"{ad}\t{rows[j][1]}\n" for (ad, _), j in zip(rows, order, strict=True)]
     path.write_text("".join(shuffled), encoding="utf-8")
-    overrides = ['models=["tfidf_logreg"]', "folds.n=3", "level2.seeds=1", "level2.min_steps=5"]
+    overrides = [
+        'models=["tfidf_logreg"]',
+        "folds.n=3",
+        "level2.model=dnn",
+        "level2.seeds=1",
+        "level2.min_steps=5",
+    ]
     run(tmp_path / "demo", load_profile("demo", overrides), tmp_path, n_jobs=1)
     dataset = load_dataset(tmp_path / "demo")
     result = stack(tmp_path / "demo", settings(), tmp_path)

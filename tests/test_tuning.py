@@ -24,7 +24,13 @@ from competition.watch import Watch
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "tfidf_logreg"
-OVERRIDES = [f'models=["{MODEL}"]', "folds.n=3", "level2.seeds=1", "level2.min_steps=25"]
+OVERRIDES = [
+    f'models=["{MODEL}"]',
+    "folds.n=3",
+    "level2.model=dnn",
+    "level2.seeds=1",
+    "level2.min_steps=25",
+]
 
 
 def tuned(table: Path, out: Path, n_trials: int, name: str = MODEL, **settings: Any) -> Tuned:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from competition.datasets import taac2021, table
+from competition.datasets import pitt_ads, taac2021, table
 from competition.datasets.base import AdDataset
 from competition.datasets.problems import Problems
 from competition.errors import DatasetError
@@ -26,12 +26,15 @@ def read_dataset(root: Path, problems: Problems) -> AdDataset:
         return table.read(root, problems)
     if (root / taac2021.TAG_LIST).is_file() or (root / taac2021.GROUND_TRUTH).is_file():
         return taac2021.read(root, problems)
+    if any((root / path).is_file() for path in pitt_ads.VOTES.values()):
+        return pitt_ads.read(root, problems)
     hint = ""
     if (root / "dataset" / taac2021.TAG_LIST).is_file():
         hint = f" Did you mean {root / 'dataset'}?"
     raise DatasetError(
         f"{root} has no known layout: it holds neither {table.CONFIG} nor {taac2021.TAG_LIST} "
-        f"and {taac2021.GROUND_TRUTH}.{hint} The README shows how to write a {table.CONFIG}."
+        f"and {taac2021.GROUND_TRUTH}, nor {' and '.join(map(str, pitt_ads.VOTES.values()))}."
+        f"{hint} The README shows how to write a {table.CONFIG}."
     )
 
 

@@ -66,10 +66,12 @@ class AdDataset:
     inputs : dict of str to Input
     submission : SubmissionSpec
     truth : Path or None
-        The labels of the test ads, where they are known (demo ads only).
+        A file of the labels of the test ads, where there is one (demo ads only).
     tag_columns : tuple of str
         Columns of a CSV that hold tags. Where there are any, the tags are those that training ads
         carry, and test ads may carry others; where there are none, the list of tags is closed.
+    test_labels : ndarray of shape (n_test, n_tags), dtype uint8, or None
+        Where the layout itself holds labelled ads out as test ads: for scoring alone.
     """
 
     name: str
@@ -81,6 +83,7 @@ class AdDataset:
     submission: SubmissionSpec
     truth: Path | None = None
     tag_columns: tuple[str, ...] = ()
+    test_labels: np.ndarray | None = None
 
     @cached_property
     def train_ids(self) -> pd.Index:

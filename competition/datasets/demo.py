@@ -7,12 +7,11 @@
         label_id.txt                                        tag, TAB, id
         tagging/GroundTruth/tagging_info.txt                <id>.mp4, TAB, tags joined by commas
         tagging/tagging_dataset_{train,test}_5k/
-            facts.csv                                       id, duration (s), width, height (pixels)
             text_txt/tagging/<id>.txt                       {"video_ocr": ..., "video_asr": ...}
+        videos/{train,test}_5k/<id>.mp4                     3 to 8 s of H.264 and AAC
         truth/tagging_info.txt                              the tags of the test ads
 """
 
-import csv
 import json
 import shutil
 import tempfile
@@ -21,18 +20,27 @@ from typing import Any
 
 from competition.datasets.demo_content import load_content
 from competition.datasets.demo_draw import draw_plan
-from competition.datasets.demo_noise import recorded_facts, render_texts
+from competition.datasets.demo_noise import render_texts
 from competition.datasets.demo_plan import AdPlan
 from competition.errors import DatasetError
 from competition.files import write_json
+from competition.watch import Watch
 
-VERSION = 1
+VERSION = 2
 STAMP = "demo.json"
 LEAST_ADS = 10
 TRUTH_OF_SPLIT = {"train": "tagging/GroundTruth", "test": "truth"}
 
 
-def make_demo(root: Path, n_ads: int = 500, seed: int = 0) -> None:
+def make_demo(
+    root: Path,
+    n_ads: int = 500,
+    seed: int = 0,
+    *,
+    films: bool = True,
+    n_jobs: int | None = None,
+    watch: Watch | None = None,
+) -> None:
     """Write demo ads to the folder `root`, whole or not at all.
 
     Ad i of a seed is the same whatever `n_ads` is. Ads made before with the same settings are
@@ -46,6 +54,12 @@ def make_demo(root: Path, n_ads: int = 500, seed: int = 0) -> None:
         Number of training ads, 10 at the least; a fifth as many test ads come with them.
     seed : int
         Not negative.
+    films : bool
+        Whether to render the films, or to write the texts alone.
+    n_jobs : int, optional
+        Films rendered at a time; by default one a core.
+    watch : Watch, optional
+        Is told how many films are rendered.
 
     Raises
     ------
@@ -57,7 +71,7 @@ def make_demo(root: Path, n_ads: int = 500, seed: int = 0) -> None:
     if seed < 0:
         raise DatasetError(f"The seed of the demo ads is {seed}; it must be 0 or more.")
     root = Path(root).absolute()
-    stamp = {"ads": n_ads, "seed": seed, "version": VERSION}
+    stamp = {"ads": n_ads, "films": films, "seed": seed, "version": VERSION}
     if _found_stamp(root) == stamp:
         return
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -65,8 +79,15 @@ def make_demo(root: Path, n_ads: int = 500, seed: int = 0) -> None:
     try:
         new = workshop / "new"
         _write_labels(new)
-        _write_split(new, "train", n_ads, seed)
-        _write_split(new, "test", n_ads // 5, seed)
+        n_ads_of = {"train": n_ads, "test": n_ads // 5}
+        plans = {
+            split: [draw_plan(seed, split, index) for index in range(n)]
+            for split, n in n_ads_of.items()
+        }
+        for split in plans:
+            _write_split(new, split, plans[split])
+        if films:
+            write_films(new, plans, n_jobs, watch or Watch())
         write_json(new / STAMP, stamp)
         _put_in_place(new, root, workshop / "old")
     finally:
@@ -85,7 +106,7 @@ def _found_stamp(root: Path) -> Any:
         stamp = json.loads((root / STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         stamp = None
-    if not isinstance(stamp, dict) or set(stamp) != {"ads", "seed", "version"}:
+    if not isinstance(stamp, dict) or not set(stamp) >= {"ads", "seed", "version"}:
         raise DatasetError(
             f"The folder {root} is not empty and holds no demo ads (it has no valid {STAMP}), so "
             "nothing was written there. Name another folder, or empty this one yourself."
@@ -112,24 +133,35 @@ def _write_labels(root: Path) -> None:
     _write(root / "label_id.txt", "".join(rows))
 
 
-def _write_split(root: Path, split: str, n_ads: int, seed: int) -> None:
-    folder = root / "tagging" / f"tagging_dataset_{split}_5k"
-    texts = folder / "text_txt" / "tagging"
+def _write_split(root: Path, split: str, plans: list[AdPlan]) -> None:
+    texts = root / "tagging" / f"tagging_dataset_{split}_5k" / "text_txt" / "tagging"
     texts.mkdir(parents=True)
+    for plan in plans:
+        _write_texts(texts, plan)
     truth = root / TRUTH_OF_SPLIT[split] / "tagging_info.txt"
     truth.parent.mkdir(parents=True)
-    truth_rows = []
-    with (folder / "facts.csv").open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["id", "duration", "width", "height"])
-        for index in range(n_ads):
-            plan = draw_plan(seed, split, index)
-            _write_texts(texts, plan)
-            facts = recorded_facts(plan)
-            if facts is not None:
-                table.writerow([plan.ad_id, *facts])
-            truth_rows.append(f"{plan.ad_id}.mp4\t{','.join(plan.tags)}\n")
-    _write(truth, "".join(truth_rows))
+    _write(truth, "".join(f"{plan.ad_id}.mp4\t{','.join(plan.tags)}\n" for plan in plans))
+
+
+def write_films(
+    root: Path, plans: dict[str, list[AdPlan]], n_jobs: int | None, watch: Watch
+) -> None:
+    """Render the films of each split's plans, `n_jobs` at a time (None: one a core)."""
+    from joblib import Parallel, cpu_count, delayed
+
+    from competition.datasets.demo_film import write_film
+
+    tasks = []
+    for split in plans:
+        folder = root / "videos" / f"{split}_5k"
+        folder.mkdir(parents=True)
+        tasks += [(folder / f"{plan.ad_id}.mp4", plan) for plan in plans[split]]
+    n_jobs = min(n_jobs or cpu_count(), len(tasks))
+    # Few at a time, so that an interruption is felt at once.
+    parallel = Parallel(n_jobs, batch_size=4, pre_dispatch="2*n_jobs", return_as="generator")
+    written = parallel(delayed(write_film)(path, plan) for path, plan in tasks)
+    for done, _ in enumerate(written, start=1):
+        watch.at("rendering demo films", done, len(tasks))
 
 
 def _write_texts(folder: Path, plan: AdPlan) -> None:

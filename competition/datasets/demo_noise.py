@@ -12,14 +12,12 @@ from functools import cache
 from random import Random
 
 from competition.datasets.demo_content import DATA, pick
-from competition.datasets.demo_plan import AdPlan, CaptionLine, Facts
+from competition.datasets.demo_plan import AdPlan, CaptionLine
 
 NO_TEXT = 0.002
 NO_OCR = 0.01
 NO_ASR = 0.015
 NO_WORDS = 0.12
-NO_FACTS_ROW = 0.03
-NO_FACTS_CELL = 0.03
 
 DIGITS = "零一二三四五六七八九"
 NUMBER = re.compile(r"\d+(?:\.\d+)?%?")
@@ -66,19 +64,6 @@ def render_texts(plan: AdPlan) -> tuple[str, str]:
     ocr = "" if nothing or rng.random() < NO_OCR else _read(plan, Random(f"{plan.noise_seed}:ocr"))
     asr = "" if nothing or rng.random() < NO_ASR else _hear(plan, Random(f"{plan.noise_seed}:asr"))
     return ocr, asr
-
-
-def recorded_facts(plan: AdPlan) -> tuple[str, str, str] | None:
-    """Cells of facts.csv, "" where one is missing; None where the whole row is."""
-    rng = Random(f"{plan.noise_seed}:facts")
-    if rng.random() < NO_FACTS_ROW:
-        return None
-    facts: Facts = plan.facts
-    duration, width, height = (
-        "" if rng.random() < NO_FACTS_CELL else str(value)
-        for value in (facts.duration, facts.width, facts.height)
-    )
-    return duration, width, height
 
 
 def _read(plan: AdPlan, rng: Random) -> str:

@@ -1,8 +1,8 @@
 """What happens in a demo ad, before anything is rendered: who says what, where, in which shots.
 
 `competition.datasets.demo_draw` draws plans, `competition.datasets.demo_noise` writes down what
-OCR and ASR would make of them. A plan knows more than the texts tell: places, framing and sounds
-are there for a renderer of films.
+OCR and ASR would make of them, `competition.datasets.demo_film` films them. A plan knows more than
+the texts tell: places, framing and sounds are seen and heard in the film alone.
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Facts:
-    """Duration in seconds, width and height in pixels."""
+    """Duration in seconds, width and height in pixels, as planned; films are made to scale."""
 
     duration: float
     width: int

@@ -37,7 +37,12 @@ def network_dtype(device: str) -> torch.dtype:
 
 
 def load_encoder(
-    model: str, device: str, allowed_missing: Sequence[str] = (), auto: str = "AutoModel"
+    model: str,
+    device: str,
+    allowed_missing: Sequence[str] = (),
+    *,
+    auto: str = "AutoModel",
+    dtype: torch.dtype | None = None,
 ) -> Any:
     """Load the network of a checkpoint for inference.
 
@@ -51,6 +56,8 @@ def load_encoder(
         Parts that the checkpoint may lack since nothing is read from them, such as ``"pooler"``.
     auto : str
         The class of transformers that loads it; ``"AutoModel"`` leaves any head away.
+    dtype : torch.dtype, optional
+        Of the weights; the fastest of the device if not given.
 
     Returns
     -------
@@ -68,7 +75,7 @@ def load_encoder(
     network, info = load_part(
         getattr(transformers, auto).from_pretrained,
         model,
-        dtype=network_dtype(there),
+        dtype=network_dtype(there) if dtype is None else dtype,
         output_loading_info=True,
         weights_only=True,
     )

@@ -106,7 +106,7 @@ class Regions(Extractor):
         )
         auto = "AutoModelForObjectDetection" if self.detects_ else "AutoModel"
         missing = () if self.detects_ else ("pooler",)
-        network = load_encoder(self.model, self.device, missing, auto)
+        network = load_encoder(self.model, self.device, missing, auto=auto)
         # Of an encoder of pictures and texts, the part for pictures.
         self.network_ = network if self.detects_ else getattr(network, "vision_model", network)
         self.processor_ = load_part(AutoImageProcessor.from_pretrained, self.model, backend="pil")

@@ -11,19 +11,25 @@ class RankMean(FoldwiseLearner):
     """Mean over models of where a probability ranks among all that the model gave in training.
 
     The ranks of a model go through one list of all its (ad, tag) cells, as GAP does: ranks within a
-    tag would raise a rare tag to the level of a common one. What comes out are scores for GAP and
-    mAP, not probabilities.
+    tag would raise a rare tag to the level of a common one. A mean rank is then given as the mean
+    probability of the same standing in training, which changes no order: folds, and other
+    meta-learners, so stay on one scale.
     """
 
     def _fit_predict(
         self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
     ) -> np.ndarray:
-        models = range(train.probabilities.shape[1])
-        ranks = [
-            pooled_rank(asked.probabilities[:, m], train.probabilities[:, m].ravel())
-            for m in models
-        ]
-        return np.mean(ranks, axis=0)
+        known, ranks = (_mean_ranks(ads, train) for ads in (train, asked))
+        probabilities = np.sort(train.probabilities.mean(axis=1), axis=None)
+        return np.interp(ranks, np.sort(known, axis=None), probabilities)
+
+
+def _mean_ranks(ads: Ads, among: Ads) -> np.ndarray:
+    ranks = [
+        pooled_rank(ads.probabilities[:, m], among.probabilities[:, m].ravel())
+        for m in range(ads.probabilities.shape[1])
+    ]
+    return np.mean(ranks, axis=0)
 
 
 def pooled_rank(values: np.ndarray, among: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from competition.errors import MediaError
 from competition.media.arrays import read_array
 from competition.media.frames import first_frame
 from competition.media.images import read_image
-from competition.media.opening import opened
+from competition.media.opening import opened, packets
 from competition.media.sound import read_sound
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ def find_faults(path: Path, kind: str) -> list[Fault]:
         return FINDERS[kind](path)
     except MediaError as bad:
         return [Fault("whole", str(bad))]
+    except MemoryError:
+        raise
+    except Exception as bad:  # an extractor counts it as a missing input, too
+        return [Fault("whole", f"{type(bad).__name__}: {bad}")]
 
 
 def _of_image(path: Path) -> list[Fault]:
@@ -85,10 +89,11 @@ def _of_end(path: Path) -> list[Fault]:
             return []
         duration = container.duration / MICROSECONDS
         start = (container.start_time or 0) / MICROSECONDS
-        had = _last_moment(container, start + duration - BEFORE_END)
-        if had is None:
-            had = _last_moment(container, start)
-    had = 0.0 if had is None else had - start
+        last = _last_moment(container, start + duration - BEFORE_END)
+        if last is None:
+            last = _last_moment(container, start)
+    # Some formats count the duration from zero, others from the start.
+    had = 0.0 if last is None else max(last, last - start)
     if had >= duration - TOLERANCE:
         return []
     return [Fault("part", f"it is cut short: {had:.1f} of {duration:.1f} seconds are there")]
@@ -98,12 +103,13 @@ def _last_moment(container: "InputContainer", since: float) -> float | None:
     """Return the second at which the last packet after `since` ends; None if there is none."""
     import av
 
-    moments = []
-    with suppress(av.FFmpegError):  # as at a broken end
+    with suppress(av.FFmpegError):  # where there is nothing, nothing can be sought
         container.seek(round(since * MICROSECONDS))
-        for packet in container.demux():
-            if packet.pts is not None and packet.stream.type in ("video", "audio"):
-                moments.append(float((packet.pts + (packet.duration or 0)) * packet.time_base))
+    moments = [
+        float((packet.pts + (packet.duration or 0)) * packet.time_base)
+        for packet in packets(container)
+        if packet.pts is not None and packet.stream.type in ("video", "audio")
+    ]
     return max(moments, default=None)
 
 

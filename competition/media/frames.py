@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from competition.errors import MediaError
-from competition.media.opening import decoded, opened
+from competition.media.opening import check_decoder, decoded, opened
 from competition.media.sizes import check_size, scaled
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def read_frames(path: Path, every_ms: int = 500, side: int | None = None) -> Gen
         stream = video_stream(container)
         if stream is None:
             raise MediaError("it has no video stream")
+        check_decoder(stream)
         check_size(stream.width, stream.height)
         # With more threads a damaged film would look different from run to run; films are decoded
         # side by side in processes instead.

@@ -1,7 +1,7 @@
 """Opening and decoding a film or a sound; what cannot be opened is a MediaError."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from competition.errors import MediaError
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.stream import VideoStream
 
 
@@ -51,17 +52,26 @@ def decoded(container: "InputContainer", stream: "AudioStream | VideoStream") ->
     """
     import av
 
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.FFmpegError):
-            return
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:
-            continue
-        yield from frames
+    for packet in packets(container, stream):
+        with suppress(av.FFmpegError):
+            yield from stream.decode(packet)
+
+
+def check_decoder(stream: "AudioStream | VideoStream") -> None:
+    """Raise a MediaError if a stream is coded in a way that is not known."""
+    if stream.codec_context is None:
+        raise MediaError(f"its {stream.type} stream is coded in an unknown way")
+
+
+def packets(
+    container: "InputContainer", *streams: "AudioStream | VideoStream"
+) -> Iterator["Packet[Any]"]:
+    """Yield the packets of streams, or of all; a broken end ends them."""
+    import av
+
+    # PyAV raises an IndexError where damage makes a further stream appear on the way.
+    with suppress(av.FFmpegError, IndexError):
+        yield from container.demux(*streams)
 
 
 def check_file(path: Path) -> None:

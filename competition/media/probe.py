@@ -67,7 +67,7 @@ def probe(path: Path) -> MediaFacts:
     missing = []
     try:
         height, width = map(float, first_frame(path).shape[:2])
-        cuts = count_cuts(read_frames(path, EVERY_MS, SIDE))
+        cuts = float(count_cuts(read_frames(path, EVERY_MS, SIDE)))
     except MediaError as bad:
         missing.append(str(bad))
     try:

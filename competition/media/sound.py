@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from competition.errors import MediaError
-from competition.media.opening import decoded, opened
+from competition.media.opening import check_decoder, decoded, opened
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -46,6 +46,7 @@ def read_sound(path: Path, rate: int = 16_000) -> Iterator[np.ndarray]:
         stream = container.streams.best("audio")
         if not isinstance(stream, AudioStream):
             raise MediaError("it has no sound stream")
+        check_decoder(stream)
         pieces: list[np.ndarray] = []
         n_pieces, n_waiting = 0, 0
         for piece in _resampled(decoded(container, stream), rate):

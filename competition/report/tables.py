@@ -76,15 +76,10 @@ def print_run(result: RunResult) -> None:
             style="bold" if card is result.stack else None,
         )
     console.print(table)
-    best = cards[-1]
-    gain = result.stack["scores"]["gap"] - best["scores"]["gap"]
-    _line(f"The stack gains {gain:+.4f} GAP over its best model, {best['model']}.")
-    if gain <= 0:
-        _line("It does not beat that model: submit with care.")
-    if result.submitted is None:
-        _line("There are no test ads, so no submission was written.")
-        return
-    _print_submitted(result.submitted)
+    if "chosen" in result.stack:
+        counts = Counter(result.stack["chosen"]).most_common()
+        _line(f"Chosen meta-learner: {', '.join(f'{name} in {n} folds' for name, n in counts)}.")
+    _print_end(result.stack, result.submitted)
 
 
 def print_stack(result: StackResult) -> None:
@@ -109,9 +104,14 @@ def print_stack(result: StackResult) -> None:
         )
     chosen = "chosen, fold by fold" if len(counts) > 1 else f"chosen: {card['chosen'][0]}"
     table.add_row(chosen, f"{card['scores']['gap']:.4f}", style="bold")
-    for name, reason in card["failed"].items():
-        _line(f"{name} failed and is left out: {reason}")
     console.print(table)
+    _print_end(card, result.submitted)
+
+
+def _print_end(card: dict[str, Any], submitted: Submitted | None) -> None:
+    """Print what a stack's reader must know, and where the submission lies."""
+    for name, reason in card.get("failed", {}).items():
+        _line(f"{name} failed and is left out: {reason}")
     for model, one in card["standing_out"].items():
         _line(
             f"Warning: {model} scores {one['gap']:.4f} in fold {one['fold']} and "
@@ -119,29 +119,25 @@ def print_stack(result: StackResult) -> None:
             "predictions of that fold made by a model that had seen its labels?"
         )
     _print_gain(card)
-    if result.submitted is None:
+    if submitted is None:
         _line("There are no test ads, so no submission was written.")
-    else:
-        _print_submitted(result.submitted)
+        return
+    if submitted.scores is not None:
+        _line(f"GAP on the test ads: {submitted.scores.gap:.4f}")
+    _line(f"Submission: {submitted.path}")
 
 
 def _print_gain(card: dict[str, Any]) -> None:
     gain = card["gain"]
     interval = f"95% interval over ads {gain['low']:+.4f} to {gain['high']:+.4f}"
     _line(
-        f"The chosen stack gains {gain['value']:+.4f} GAP over its best model, "
+        f"The stack gains {gain['value']:+.4f} GAP over its best model, "
         f"{card['best_model']} ({interval})."
     )
     if gain["value"] <= 0:
         _line("Warning: it does not beat that model: submit with care.")
     elif gain["low"] <= 0:
         _line("Warning: so small a gain may be chance: more ads would tell.")
-
-
-def _print_submitted(submitted: Submitted) -> None:
-    if submitted.scores is not None:
-        _line(f"GAP on the test ads: {submitted.scores.gap:.4f}")
-    _line(f"Submission: {submitted.path}")
 
 
 def print_check(dataset: AdDataset, problems: Problems, *, show_all: bool) -> None:

@@ -1,4 +1,3 @@
-import csv
 import json
 import re
 from random import Random
@@ -24,7 +23,7 @@ TRUTHS = {"train": "tagging/GroundTruth/tagging_info.txt", "test": "truth/taggin
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("demo") / "ads"
-    make_demo(root, N_ADS, seed=3)
+    make_demo(root, N_ADS, seed=3, films=False)
     return root
 
 
@@ -51,27 +50,25 @@ def read_texts(root, split):
 
 
 def test_same_seed_writes_the_same_bytes(tmp_path):
-    make_demo(tmp_path / "a", 20, seed=5)
-    make_demo(tmp_path / "b", 20, seed=5)
+    make_demo(tmp_path / "a", 20, seed=5, films=False)
+    make_demo(tmp_path / "b", 20, seed=5, films=False)
     assert all_bytes(tmp_path / "a") == all_bytes(tmp_path / "b")
 
 
 def test_another_seed_writes_other_ads(tmp_path):
-    make_demo(tmp_path / "a", 10, seed=5)
-    make_demo(tmp_path / "b", 10, seed=6)
+    make_demo(tmp_path / "a", 10, seed=5, films=False)
+    make_demo(tmp_path / "b", 10, seed=6, films=False)
     assert not set(read_truth(tmp_path / "a", "train")) & set(read_truth(tmp_path / "b", "train"))
 
 
 def test_fewer_ads_are_the_first_of_more(root, tmp_path):
-    make_demo(tmp_path / "few", 15, seed=3)
+    make_demo(tmp_path / "few", 15, seed=3, films=False)
     few, many = all_bytes(tmp_path / "few"), all_bytes(root)
     ads = [name for name in few if "text_txt" in name]
     assert len(ads) == 15 + 3
     assert all(many[name] == few[name] for name in ads)
     for truth in TRUTHS.values():
         assert many[truth].startswith(few[truth])
-    facts = TEXTS.format("train").replace("text_txt/tagging", "facts.csv")
-    assert many[facts].startswith(few[facts])
 
 
 @pytest.mark.parametrize(("split", "expected"), [("train", N_ADS), ("test", N_ADS // 5)])
@@ -87,21 +84,6 @@ def test_text_files_hold_two_strings_without_line_breaks(root):
     for text in read_texts(root, "train"):
         assert set(text) == {"video_ocr", "video_asr"}
         assert all(isinstance(value, str) and "\n" not in value for value in text.values())
-
-
-def test_facts_are_positive_numbers_of_known_ads(root):
-    with (root / "tagging/tagging_dataset_train_5k/facts.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert set(rows[0]) == {"id", "duration", "width", "height"}
-    assert {f"{row['id']}.mp4" for row in rows} < set(read_truth(root, "train"))
-    cells = [row[name] for row in rows for name in ("duration", "width", "height")]
-    assert all(float(cell) > 0 for cell in cells if cell)
-
-
-def test_some_rows_and_some_cells_of_the_facts_are_missing(root):
-    facts = pd.read_csv(root / "tagging/tagging_dataset_train_5k/facts.csv")
-    assert 0 < N_ADS - len(facts) < 0.1 * N_ADS
-    assert facts.drop(columns="id").isna().mean().between(0.001, 0.1).all()
 
 
 def test_train_and_test_ads_differ(root):
@@ -318,26 +300,34 @@ def test_pick_weighted_follows_the_weights():
 
 
 def test_demo_made_with_the_same_settings_is_left_as_it_is(tmp_path):
-    make_demo(tmp_path / "ads", 10)
+    make_demo(tmp_path / "ads", 10, films=False)
     (tmp_path / "ads" / "label_id.txt").write_text("touched")
-    make_demo(tmp_path / "ads", 10)
+    make_demo(tmp_path / "ads", 10, films=False)
     assert (tmp_path / "ads" / "label_id.txt").read_text() == "touched"
 
 
 def test_demo_made_with_other_settings_is_replaced(tmp_path):
-    make_demo(tmp_path / "ads", 12)
-    make_demo(tmp_path / "ads", 10)
+    make_demo(tmp_path / "ads", 12, films=False)
+    make_demo(tmp_path / "ads", 10, films=False)
     assert len(read_truth(tmp_path / "ads", "train")) == 10
     assert json.loads((tmp_path / "ads" / "demo.json").read_text()) == {
         "ads": 10,
+        "films": False,
         "seed": 0,
-        "version": 1,
+        "version": 2,
     }
+
+
+def test_demo_of_an_earlier_version_is_replaced(tmp_path):
+    (tmp_path / "ads").mkdir()
+    (tmp_path / "ads" / "demo.json").write_text('{"ads": 10, "seed": 0, "version": 1}')
+    make_demo(tmp_path / "ads", 10, films=False)
+    assert len(read_truth(tmp_path / "ads", "train")) == 10
 
 
 def test_empty_folder_is_filled(tmp_path):
     (tmp_path / "ads").mkdir()
-    make_demo(tmp_path / "ads", 10)
+    make_demo(tmp_path / "ads", 10, films=False)
     assert (tmp_path / "ads" / "demo.json").is_file()
 
 
@@ -348,20 +338,20 @@ def test_folder_with_anything_else_is_refused_and_left_alone(tmp_path, stamp):
         (tmp_path / "demo.json").write_text(stamp)
     before = all_bytes(tmp_path)
     with pytest.raises(DatasetError, match="Name another folder"):
-        make_demo(tmp_path, 10)
+        make_demo(tmp_path, 10, films=False)
     assert all_bytes(tmp_path) == before
 
 
 def test_file_in_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "ads").write_text("a file")
     with pytest.raises(DatasetError, match="is a file"):
-        make_demo(tmp_path / "ads", 10)
+        make_demo(tmp_path / "ads", 10, films=False)
 
 
 @pytest.mark.parametrize(("n_ads", "seed"), [(9, 0), (0, 0), (10, -1)])
 def test_impossible_settings_are_refused(tmp_path, n_ads, seed):
     with pytest.raises(DatasetError):
-        make_demo(tmp_path / "ads", n_ads, seed)
+        make_demo(tmp_path / "ads", n_ads, seed, films=False)
 
 
 def fail_at_test_ads(seed, split, index):
@@ -373,16 +363,16 @@ def fail_at_test_ads(seed, split, index):
 def test_crash_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "draw_plan", fail_at_test_ads)
     with pytest.raises(KeyboardInterrupt):
-        make_demo(tmp_path / "ads", 10)
+        make_demo(tmp_path / "ads", 10, films=False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_crash_while_replacing_leaves_the_old_ads(tmp_path, monkeypatch):
-    make_demo(tmp_path / "ads", 12)
+    make_demo(tmp_path / "ads", 12, films=False)
     before = all_bytes(tmp_path)
     monkeypatch.setattr(demo, "draw_plan", fail_at_test_ads)
     with pytest.raises(KeyboardInterrupt):
-        make_demo(tmp_path / "ads", 10)
+        make_demo(tmp_path / "ads", 10, films=False)
     assert all_bytes(tmp_path) == before
 
 

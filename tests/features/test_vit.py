@@ -61,11 +61,11 @@ def vit_folder(checkpoint):
 
 @pytest.fixture(scope="module")
 def items(tmp_path_factory) -> list[Item]:
-    """Five pictures of several sizes, one of them a single pixel."""
+    """Five pictures of several sizes, one of them two pixels wide."""
     folder = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(0)
     found = []
-    for i, size in enumerate([(60, 40), (40, 60), (1, 1), (33, 3), (200, 300)]):
+    for i, size in enumerate([(60, 40), (40, 60), (9, 2), (3, 33), (200, 300)]):
         picture = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
         Image.fromarray(picture).save(folder / f"{i}.png")
         found.append(Item("image", folder / f"{i}.png"))

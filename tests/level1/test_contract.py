@@ -16,6 +16,10 @@ from competition.testing import Level1Contract
 # What makes a slow model quick; it must still learn what can be read off one word.
 QUICK: dict[str, dict[str, Any]] = {
     "hmam": {"dim": 16, "hidden": 16, "dropout": 0.1, "epochs": 6, "learning_rate": 0.03},
+    "fusion": {"width": 16, "epochs": 12, "networks": 1, "learning_rate": 1e-2, "device": "cpu"},
+    "bert": {"hidden_size": 16, "epochs": 10, "batch_size": 16},
+    "frames": {"hidden": 16, "epochs": 10, "batch_size": 16},
+    "sound": {"hidden": 16, "epochs": 10, "batch_size": 16},
     "lightgbm": {"n_estimators": 20, "learning_rate": 0.2},
     "xgboost": {"n_estimators": 20, "learning_rate": 0.2},
 }

@@ -46,9 +46,17 @@ def test_rank_mean_does_not_mind_the_scale_of_a_model() -> None:
     data = made_stack()
     squeezed = data.train.copy()
     squeezed[:, 1] = squeezed[:, 1] / 8  # exact in binary: no two values become equal
-    np.testing.assert_array_equal(
-        RankMean().cross_fit(data).oof, RankMean().cross_fit(replace(data, train=squeezed)).oof
-    )
+    before, after = (RankMean().cross_fit(one).oof for one in (data, replace(data, train=squeezed)))
+    for fold in data.folds:
+        first, second = (oof[data.fold == fold].ravel() for oof in (before, after))
+        assert (np.diff(second[np.lexsort((second, first))]) >= 0).all()
+
+
+def test_rank_mean_of_one_model_is_that_model() -> None:
+    """Its ranks, given as probabilities of the same standing, are its probabilities again."""
+    data = made_stack(n=600, n_models=1)
+    found = RankMean().cross_fit(data).oof
+    np.testing.assert_allclose(found, data.train[:, 0], atol=0.01)
 
 
 def test_rank_mean_keeps_rare_tags_below_common_ones() -> None:

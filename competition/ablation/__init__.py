@@ -1,0 +1,1 @@
+"""What each modality, model and way of fusing is worth."""

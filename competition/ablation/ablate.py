@@ -1,0 +1,283 @@
+"""The winning video paper's Tables 2 to 4 for the dataset at hand, from stored predictions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+
+from competition.ablation.dropping import eliminate
+from competition.ablation.modalities import Modality, combinations, modalities_of
+from competition.ablation.rivals import fusion_rivals
+from competition.ablation.rows import (
+    AblationTable,
+    RowMaker,
+    only,
+    oof_of,
+    without_modality,
+    without_test,
+)
+from competition.ablation.writing import write_tables
+from competition.config import Profile, plan_facts
+from competition.datasets.base import AdDataset
+from competition.extraction import open_ads
+from competition.level2.base import MetaLearner, StackInput
+from competition.level2.registry import get_meta_learner, meta_parameters
+from competition.level2.stack import stack_input
+from competition.pipeline import n_cores, open_store
+from competition.stacking import settle_stack, stored_models
+from competition.watch import Watch
+
+QUICK = "pooled"  # stacks a few hundred times in a minute
+
+
+@dataclass(frozen=True, eq=False)
+class Ablation:
+    """What `ablate` leaves behind.
+
+    Attributes
+    ----------
+    dataset : AdDataset
+    tables : list of AblationTable
+    paths : list of Path
+        The files that hold the tables.
+    """
+
+    dataset: AdDataset
+    tables: list[AblationTable]
+    paths: list[Path]
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """What the tables are made from."""
+
+    data: StackInput
+    modalities: list[Modality]
+    inputs: dict[str, list[int]]  # of each modality, columns of data.train_missing
+    learner: MetaLearner
+    called: str
+    top_k: int
+    seed: int
+    n_jobs: int
+    watch: Watch
+
+    def row_maker(self, reference: np.ndarray) -> RowMaker:
+        return RowMaker(self.data.labels, reference, self.top_k, self.seed)
+
+
+def ablate(
+    data: Path,
+    profile: Profile,
+    out: Path,
+    *,
+    n_jobs: int | None = None,
+    device: str = "auto",
+    watch: Watch | None = None,
+) -> Ablation:
+    """Compare modalities, combinations of them, models and ways of fusing, on the dataset's folds.
+
+    The level-1 models are those stored. The stack of the profile and the rivals that fuse features
+    are read where they are stored, else run; all else is computed anew. Every row is out of fold:
+    what it chooses or learns, it does without the ads that it is scored on.
+
+    Parameters
+    ----------
+    data : Path
+        Folder of ads.
+    profile : Profile
+        Its ``level2`` says what stacks (of several meta-learners the first makes the rows), its
+        ``features`` and ``level1.fusion`` what the rivals see and how they are trained.
+    out : Path
+        Folder that holds ``oof/`` and ``cache/``.
+    n_jobs : int or None
+        Rows at a time; None takes one per core.
+    device : str
+        Where networks run.
+    watch : Watch or None
+
+    Raises
+    ------
+    StoreError
+        If no stored model fits the ads, labels and folds.
+    """
+    watch = watch or Watch()
+    cores = n_cores()
+    n_jobs = n_jobs or cores
+    dataset, _ = open_ads(
+        data, profile, out, n_jobs=n_jobs, n_cores=cores, device=device, watch=watch
+    )
+    store = open_store(dataset, profile, out)
+    cards = stored_models(store, dataset, watch)
+    facts = plan_facts(profile, dataset)
+    params = {
+        name: meta_parameters(name, given, profile.seed)
+        for name, given in profile.level2.params.items()
+    }
+    stack = settle_stack(
+        params, facts, cards, dataset, store, seed=profile.seed, n_jobs=n_jobs, watch=watch
+    )
+    called, its_params = next(iter(params.items()))
+    modalities = modalities_of(cards, dataset)
+    parts = _Parts(
+        data=without_test(stack_input(store, [card["model"] for card in cards], dataset, facts)),
+        modalities=modalities,
+        inputs=_inputs(modalities, cards, dataset),
+        learner=get_meta_learner(called).make(**its_params),
+        called=called,
+        top_k=dataset.submission.top_k,
+        seed=profile.seed,
+        n_jobs=n_jobs,
+        watch=watch,
+    )
+    rivals = fusion_rivals(
+        profile, dataset, store, out / "cache" / dataset.name, n_jobs, device, watch
+    )
+    submitted = store.read(stack["model"])[0]
+    tables = [
+        *_of_modalities(parts),
+        _of_fusion(parts, stack["model"], submitted, rivals),
+        _of_models(parts),
+    ]
+    return Ablation(dataset, tables, write_tables(store.folder / "ablation", dataset.name, tables))
+
+
+def _inputs(
+    modalities: Sequence[Modality], cards: Sequence[dict[str, Any]], dataset: AdDataset
+) -> dict[str, list[int]]:
+    columns = {card["model"]: set(card.get("inputs", [])) for card in cards}
+    return {
+        modality.name: [
+            position
+            for position, given in enumerate(dataset.inputs.values())
+            if any(columns[model] & set(given.columns) for model in modality.models)
+        ]
+        for modality in modalities
+    }
+
+
+def _of_modalities(parts: _Parts) -> list[AblationTable]:
+    """Tables 2 and 3, and what is left where a modality is missing."""
+    data, learner, modalities = parts.data, parts.learner, parts.modalities
+    stacks = {
+        modality.name: only(data, modality.models, facts=False)
+        for modality in modalities
+        if len(modality.models) > 1
+    }
+    combined = combinations(modalities)
+    stacks |= {name: only(data, models, facts=False) for name, models in combined}
+    everything = " + ".join(dict.fromkeys(modality.family for modality in modalities))
+    whole = f"{everything} + facts"
+    found = _stacked(parts, {**stacks, whole: data})
+    row = parts.row_maker(found[whole])
+    single = [
+        row(
+            modality.name,
+            modality.models,
+            found.get(modality.name, data.train[:, data.models.index(modality.models[0])]),
+        )
+        for modality in modalities
+    ]
+    taken = [(modality.models, parts.inputs[modality.name]) for modality in modalities]
+    missing = without_modality(learner, data, taken)
+    reference = f"all models and facts, stacked by {parts.called}"
+    return [
+        AblationTable(
+            "modalities",
+            "Single modalities (the paper's Table 2)",
+            reference,
+            tuple(single),
+            f"A modality of several models is their stack by {parts.called}, without facts.",
+        ),
+        AblationTable(
+            "combinations",
+            "Combinations of modalities (the paper's Table 3)",
+            reference,
+            tuple(
+                [
+                    *(row(name, models, found[name]) for name, models in combined),
+                    row(whole, data.models, found[whole]),
+                ]
+            ),
+            f"Stacked by {parts.called}.",
+        ),
+        AblationTable(
+            "missing",
+            "A modality missing from the ads that are predicted",
+            reference,
+            tuple(
+                row(f"without {modality.name}", modality.models, oof)
+                for modality, oof in zip(modalities, missing, strict=True)
+            ),
+            "The stack is trained with all; the models of the modality then answer with the share "
+            "of each tag among their training ads.",
+        ),
+    ]
+
+
+def _stacked(parts: _Parts, stacks: dict[str, StackInput]) -> dict[str, np.ndarray]:
+    """Stack every one, some at a time."""
+    n_jobs = min(effective_n_jobs(parts.n_jobs), len(stacks))
+    found = {}
+    done = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(oof_of)(parts.learner, data) for data in stacks.values()
+    )
+    for number, (name, oof) in enumerate(zip(stacks, done, strict=True), start=1):
+        found[name] = oof
+        parts.watch.at("ablation", number, len(stacks), name)
+    return found
+
+
+def _of_fusion(
+    parts: _Parts, stack: str, submitted: np.ndarray, rivals: dict[str, np.ndarray]
+) -> AblationTable:
+    """Table 4: the stack, the plain means, the best model and the networks that fuse features."""
+    data = parts.data
+    row = parts.row_maker(submitted)
+    rows = [row(stack, data.models, submitted)]
+    for name in ("mean", "logit_mean"):
+        rows.append(row(name, data.models, oof_of(get_meta_learner(name).make(), data)))
+    alone = [row(m, [m], data.train[:, i]) for i, m in enumerate(data.models)]
+    rows.append(max(alone, key=lambda one: one.gap))
+    rows[-1] = replace(rows[-1], note="the best model")
+    rows += [row(name, [name], oof) for name, oof in rivals.items()]
+    return AblationTable(
+        "fusion",
+        "Ways of fusing (the paper's Table 4)",
+        stack,
+        tuple(rows),
+        "" if rivals else "The dataset has no text, fact or array whose features could be fused.",
+    )
+
+
+def _of_models(parts: _Parts) -> AblationTable:
+    """What each model adds, and which can be dropped without loss."""
+    data = parts.data
+    learner = get_meta_learner(QUICK).make()
+    whole = oof_of(learner, data)
+    row = parts.row_maker(whole)
+    n_folds = len(data.folds)
+    rows = [row("all models", data.models, whole)]
+    if len(data.models) > 1 and n_folds > 2:
+        parts.watch.at("dropping models", 0, 1)
+        pruned = eliminate(learner, data, parts.top_k, parts.n_jobs)
+        for model in data.models:
+            left = [name for name in data.models if name != model]
+            n = sum(model in gone for gone in pruned.dropped.values())
+            note = f"dropped in {n} of {n_folds} folds" if n else ""
+            rows.append(row(f"without {model}", left, oof_of(learner, only(data, left)), note))
+        always = set.intersection(*(set(gone) for gone in pruned.dropped.values()))
+        left = [name for name in data.models if name not in always]
+        rows.append(row("after dropping", left, pruned.oof))
+        parts.watch.at("dropping models", 1, 1)
+    return AblationTable(
+        "models",
+        "What each model adds",
+        f"all models, stacked by {QUICK}",
+        tuple(rows),
+        f"Stacked by {QUICK}. For each fold models are dropped, one by one, as long as GAP on the "
+        "other folds does not fall below that of all; the last row is scored on the folds that "
+        "the choice never saw.",
+    )

@@ -1,0 +1,53 @@
+"""Table 1 as bars, and the sweeps as lines."""
+
+from typing import Any
+
+from competition.files import written_whole
+from competition.image_ads.results import Benchmark
+from competition.image_ads.tables import chosen_value, paper_figures, sweeps_by_parameter
+
+
+def write_plots(benchmark: Benchmark) -> None:
+    """Write table1.png and sweeps.png."""
+    from matplotlib.figure import Figure
+
+    outcomes = [outcome for outcome in benchmark.table1 if outcome.scores]
+    figure = Figure(figsize=(4.5 * len(benchmark.tasks), 0.4 * len(outcomes) + 1.5), dpi=120)
+    axes = figure.subplots(1, len(benchmark.tasks), sharey=True, squeeze=False)[0]
+    paper = paper_figures(benchmark.dataset.name)["table1"]
+    labels = [outcome.method.label for outcome in outcomes]
+    for axis, task in zip(axes, benchmark.tasks, strict=True):
+        axis.barh(labels, [outcome.scores[task]["test"]["map"] for outcome in outcomes])
+        theirs = [
+            (label, paper[label][task][0]) for label in labels if task in paper.get(label, {})
+        ]
+        if theirs:
+            axis.plot([value for _, value in theirs], [label for label, _ in theirs], "k|", ms=14)
+        axis.set_title(f"{task}: mAP on the test ads", fontsize=10)
+    axes[0].invert_yaxis()
+    _save(benchmark, figure, "table1.png")
+
+    sweeps = sweeps_by_parameter(benchmark)
+    if not sweeps:
+        return
+    figure = Figure(figsize=(9, 3 * ((len(sweeps) + 1) // 2)), dpi=120)
+    panels = figure.subplots((len(sweeps) + 1) // 2, 2, squeeze=False).ravel()
+    for axis, (parameter, points) in zip(panels, sweeps.items(), strict=False):
+        places = range(len(points))
+        for number, task in enumerate(benchmark.tasks):
+            for part, style in (("test", "o-"), ("validation", "o:")):
+                scores = [outcome.scores[task][part]["map"] for _, outcome in points]
+                axis.plot(places, scores, style, color=f"C{number}", ms=3, label=f"{task}, {part}")
+        values = [point.value for point, _ in points]
+        axis.set_xticks(places, [f"{value:g}" for value in values])
+        axis.axvline(values.index(chosen_value(points)), color="0.8", zorder=0)
+        axis.set_xlabel(f"{parameter} (grey: chosen on the validation ads)", fontsize=9)
+        axis.set_ylabel("mAP")
+    panels[0].legend(fontsize=7)
+    _save(benchmark, figure, "sweeps.png")
+
+
+def _save(benchmark: Benchmark, figure: Any, name: str) -> None:
+    figure.tight_layout()
+    with written_whole(benchmark.folder / name) as temporary:
+        figure.savefig(temporary, format="png")

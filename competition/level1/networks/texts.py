@@ -1,0 +1,48 @@
+"""A text encoder with an output layer, and its batches of tokens."""
+
+import numpy as np
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from competition.features.tokens import padded
+from competition.level1.networks import TokenPooling
+from competition.level1.networks.pooling import MeanPooling
+from competition.level1.networks.training import Batch, new_head
+
+
+class TextNetwork(nn.Module):
+    """Encoder, pooling over its last hidden states, dropout, and one logit per tag."""
+
+    def __init__(
+        self, encoder: PreTrainedModel, pooling: TokenPooling, dropout: float, labels: np.ndarray
+    ) -> None:
+        super().__init__()
+        dims = encoder.config.hidden_size
+        self.encoder = encoder
+        self.pooling = MeanPooling(dims) if pooling == "mean" else None
+        self.dropout = nn.Dropout(dropout)
+        self.head = new_head(dims, labels)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        hidden = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state
+        pooled = hidden[:, 0] if self.pooling is None else self.pooling(hidden, mask)
+        return self.head(self.dropout(pooled))
+
+
+class Tokens:
+    """Texts as padded batches of token ids.
+
+    Parameters
+    ----------
+    sequences : list of list of int
+    padding : int
+        Id of the padding token.
+    """
+
+    def __init__(self, sequences: list[list[int]], padding: int) -> None:
+        self.sequences = sequences
+        self.padding = padding
+        self.lengths = np.array([len(sequence) for sequence in sequences])
+
+    def __call__(self, rows: np.ndarray) -> Batch:
+        return padded([self.sequences[row] for row in rows], self.padding)

@@ -1,0 +1,215 @@
+"""The training loop that the networks of level 1 share.
+
+The number of epochs is fixed. No ad is set aside to stop early with, and the held-out fold is
+never seen. Class imbalance is met by where training starts, not by the loss: see `new_head`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from joblib import effective_n_jobs
+from torch import Tensor, nn
+
+from competition.level1.linear import prior_logit
+
+Batch = tuple[Tensor, ...]
+
+WARM_UP = 0.1  # share of the steps in which the learning rate rises
+LONGEST_GRADIENT = 1.0
+_SORTED_TOGETHER = 20  # batches whose ads are sorted by length together
+
+
+class Encoder(Protocol):
+    """Turns ads, given by their rows, into a batch of tensors, padded to the longest of them."""
+
+    lengths: np.ndarray
+
+    def __call__(self, rows: np.ndarray) -> Batch: ...
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast a network is trained.
+
+    Attributes
+    ----------
+    epochs : int
+        Times that the network sees each training ad.
+    batch_size : int
+        Ads in a forward pass.
+    learning_rate : float
+        Peak of AdamW's learning rate: it rises linearly over the first tenth of the steps, then
+        falls linearly to 0.
+    weight_decay : float
+        AdamW's decay of weight matrices; biases, gains and other vectors do not decay.
+    accumulate : int
+        Batches whose gradients are summed to one step.
+    head_rate : float
+        Learning rate of the output layer, as a multiple of that of the rest.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    accumulate: int = 1
+    head_rate: float = 1.0
+
+
+@contextmanager
+def torch_threads(n_jobs: int) -> Iterator[None]:
+    """Let torch use `n_jobs` threads (scikit-learn's meaning of negative numbers) inside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(effective_n_jobs(n_jobs))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def seeded(random_state: int, device: str) -> Iterator[None]:
+    """Draw from a fresh random state inside; the one outside goes on as if nothing was drawn."""
+    devices = [torch.cuda.current_device()] if device.startswith("cuda") else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(random_state)
+        yield
+
+
+def new_head(dims: int, labels: np.ndarray) -> nn.Linear:
+    """Output layer that starts by predicting how frequent each tag is: weights 0, bias its logit.
+
+    Parameters
+    ----------
+    dims : int
+    labels : ndarray of shape (n_ads, n_tags), dtype uint8
+        Of the training ads.
+    """
+    head = nn.Linear(dims, labels.shape[1])
+    nn.init.zeros_(head.weight)
+    with torch.no_grad():
+        head.bias.copy_(torch.from_numpy(prior_logit(labels)))
+    return head
+
+
+def train(
+    network: nn.Module,
+    encode: Encoder,
+    labels: np.ndarray,
+    schedule: Schedule,
+    device: str,
+) -> None:
+    """Train `network` to give the logits of `labels`; it ends on the CPU, in evaluation mode.
+
+    Random numbers come from torch's global generator: call it inside `seeded`. On a GPU, products
+    are computed in bfloat16.
+
+    Parameters
+    ----------
+    network : Module
+        Called with the tensors of a batch, it returns logits (n_ads, n_tags). Its output layer is
+        called ``head``.
+    encode : Encoder
+    labels : ndarray of shape (n_ads, n_tags), dtype uint8
+    schedule : Schedule
+    device : str
+    """
+    targets = torch.from_numpy(labels.astype(np.float32))
+    batches_per_epoch = -(-len(labels) // schedule.batch_size)
+    steps = schedule.epochs * -(-batches_per_epoch // schedule.accumulate)
+    network.to(device).train()
+    optimizer = torch.optim.AdamW(_parameter_groups(network, schedule), fused=True)
+    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
+    for _ in range(schedule.epochs):
+        batches = length_buckets(encode.lengths, schedule.batch_size)
+        for first in range(0, len(batches), schedule.accumulate):
+            together = batches[first : first + schedule.accumulate]
+            n_ads = sum(len(rows) for rows in together)
+            for rows in together:
+                batch = [tensor.to(device) for tensor in encode(rows)]
+                with torch.autocast(
+                    device.partition(":")[0], torch.bfloat16, enabled=device.startswith("cuda")
+                ):
+                    logits = network(*batch)
+                loss = nn.functional.binary_cross_entropy_with_logits(
+                    logits.float(), targets[rows].to(device)
+                )
+                (loss * (len(rows) / n_ads)).backward()
+            nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
+            optimizer.step()
+            rates.step()
+            optimizer.zero_grad()
+    network.to("cpu").eval()
+
+
+@torch.no_grad()
+def predict(network: nn.Module, encode: Encoder, batch_size: int, device: str) -> np.ndarray:
+    """Probabilities of all ads of `encode`, in their order: (n_ads, n_tags), float32.
+
+    Computed in float32 on every device: in bfloat16 an ad's result would depend on its neighbours.
+    """
+    network.to(device).eval()
+    order = np.argsort(encode.lengths, kind="stable")
+    found = []
+    for first in range(0, len(order), batch_size):
+        batch = [tensor.to(device) for tensor in encode(order[first : first + batch_size])]
+        found.append(torch.sigmoid(network(*batch)).cpu().numpy())
+    network.to("cpu")
+    probabilities = np.concatenate(found)
+    return probabilities[np.argsort(order)]
+
+
+def length_buckets(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Deal all rows into batches of similar lengths, in random order.
+
+    Shuffled rows are sorted by length some batches at a time, so that little is padding, and yet
+    every epoch mixes its batches anew.
+
+    Parameters
+    ----------
+    lengths : ndarray of int
+    batch_size : int
+
+    Returns
+    -------
+    list of ndarray of int
+        Every row once; all batches are full but one.
+    """
+    shuffled = torch.randperm(len(lengths)).numpy()
+    span = batch_size * _SORTED_TOGETHER
+    batches = []
+    for first in range(0, len(shuffled), span):
+        rows = shuffled[first : first + span]
+        rows = rows[np.argsort(lengths[rows], kind="stable")]
+        batches += [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+    return [batches[i] for i in torch.randperm(len(batches))]
+
+
+def _rate(step: int, steps: int) -> float:
+    """Learning rate of a step as a share of its peak."""
+    warm_up = max(1, round(WARM_UP * steps))
+    return min((step + 1) / warm_up, (steps - step) / max(1, steps - warm_up))
+
+
+def _parameter_groups(network: nn.Module, schedule: Schedule) -> list[dict[str, object]]:
+    groups = []
+    for head in (False, True):
+        rate = schedule.learning_rate * (schedule.head_rate if head else 1)
+        named = [
+            parameter
+            for name, parameter in network.named_parameters()
+            if name.startswith("head.") == head and parameter.requires_grad
+        ]
+        groups += [
+            {
+                "params": [p for p in named if p.ndim > 1],
+                "lr": rate,
+                "weight_decay": schedule.weight_decay,
+            },
+            {"params": [p for p in named if p.ndim < 2], "lr": rate, "weight_decay": 0.0},
+        ]
+    return [group for group in groups if group["params"]]

@@ -1,0 +1,55 @@
+"""What `competition benchmark` prints."""
+
+from rich.table import Table
+
+from competition.image_ads.results import Benchmark
+from competition.image_ads.tables import HEADINGS, changes, chosen_value, sweeps_by_parameter
+from competition.report.tables import console
+
+
+def print_benchmark(result: Benchmark) -> None:
+    """Print Tables 1 and 2, the values that the sweeps choose, and where the files lie."""
+    name = result.dataset.name
+    first = _table(f"Scores on {len(result.parts.test.ids):,} test ads, {name}", result)
+    for outcome in result.table1:
+        tests = {task: scores["test"] for task, scores in outcome.scores.items()}
+        first.add_row(outcome.method.label, *_cells(tests, result, ".3f"))
+    console.print(first)
+    full, *ablated = result.table2
+    second = _table("Change without a part of HMAM, in percentage points", result)
+    for outcome in ablated:
+        cells = _cells(changes(outcome, full), result, "+.2f")
+        second.add_row(outcome.method.label, *cells)
+    console.print(second)
+    lines = [
+        f"Not run: {outcome.method.label}: {outcome.method.lacks}."
+        for outcome in result.table1
+        if outcome.method.lacks
+    ]
+    chosen = [
+        f"{parameter} {chosen_value(points):g}"
+        for parameter, points in sweeps_by_parameter(result).items()
+    ]
+    if chosen:
+        lines.append(f"The validation ads choose, one at a time: {', '.join(chosen)}.")
+    lines.append(f"{result.n_fitted} models were fitted, the others read.")
+    lines.append(f"Tables and plots: {result.folder}")
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _table(title: str, result: Benchmark) -> Table:
+    table = Table(title=title)
+    table.add_column("method")
+    for task in result.tasks:
+        for heading in HEADINGS.values():
+            table.add_column(f"{task} {heading}", justify="right")
+    return table
+
+
+def _cells(scores: dict[str, dict[str, float]], result: Benchmark, form: str) -> list[str]:
+    return [
+        f"{scores[task][metric]:{form}}" if task in scores else "-"
+        for task in result.tasks
+        for metric in HEADINGS
+    ]

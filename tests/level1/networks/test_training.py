@@ -1,0 +1,121 @@
+"""The training loop: batches, schedule, where it starts, and what it leaves alone."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from competition.level1.networks import training
+from competition.level1.networks.training import (
+    Schedule,
+    length_buckets,
+    new_head,
+    predict,
+    seeded,
+    train,
+)
+
+LABELS = (np.arange(70)[:, None] % [2, 5, 7] == 0).astype(np.uint8)
+
+
+class Numbers:
+    """Ads of one number each, the remainder of their row by 10; remembers what was asked for."""
+
+    def __init__(self, n_ads: int = 70) -> None:
+        self.lengths = np.arange(n_ads) % 9 + 1
+        self.asked: list[np.ndarray] = []
+
+    def __call__(self, rows: np.ndarray) -> tuple[torch.Tensor, ...]:
+        self.asked.append(rows)
+        return (torch.nn.functional.one_hot(torch.from_numpy(rows) % 10, 10).float(),)
+
+
+class Linear(nn.Module):
+    def __init__(self, labels: np.ndarray = LABELS) -> None:
+        super().__init__()
+        self.head = new_head(10, labels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(x)
+
+
+def trained(encode: Numbers, **settings: float) -> Linear:
+    schedule = {"epochs": 3, "batch_size": 16, "learning_rate": 0.1, "weight_decay": 0.0}
+    with seeded(0, "cpu"):
+        network = Linear()
+        train(network, encode, LABELS, Schedule(**{**schedule, **settings}), "cpu")
+    return network
+
+
+def test_every_ad_is_in_one_batch_of_ads_of_like_length():
+    lengths = np.random.default_rng(0).integers(1, 200, 1000)
+    with seeded(0, "cpu"):
+        batches = length_buckets(lengths, 16)
+    assert sorted(np.concatenate(batches)) == list(range(1000))
+    assert max(map(len, batches)) == 16
+    padded = sum(len(rows) * lengths[rows].max() for rows in batches)
+    assert padded < 1.15 * lengths.sum()
+
+
+def test_batches_are_mixed_anew_each_time():
+    with seeded(0, "cpu"):
+        first, second = (length_buckets(np.ones(100, dtype=int), 10) for _ in range(2))
+    assert {frozenset(rows) for rows in first} != {frozenset(rows) for rows in second}
+
+
+def test_number_of_epochs_is_fixed():
+    encode = Numbers()
+    trained(encode, epochs=4)
+    counts = np.bincount(np.concatenate(encode.asked))
+    np.testing.assert_array_equal(counts, 4)
+
+
+def test_untrained_network_predicts_how_frequent_each_tag_is():
+    found = predict(Linear(), Numbers(), 16, "cpu")
+    expected = (LABELS.sum(axis=0) + 0.5) / (len(LABELS) + 1)
+    np.testing.assert_allclose(found, np.tile(expected, (70, 1)), rtol=1e-5)
+
+
+def test_trained_network_has_learned_what_each_ad_tells():
+    found = predict(trained(Numbers(), epochs=100), Numbers(), 16, "cpu")
+    assert found[LABELS[:, 0] == 1, 0].min() > 0.9
+    assert found[LABELS[:, 0] == 0, 0].max() < 0.1
+
+
+def test_predictions_come_back_in_the_order_of_the_ads():
+    network = trained(Numbers())
+    alone = predict(network, Numbers(), 1, "cpu")
+    np.testing.assert_allclose(predict(network, Numbers(), 7, "cpu"), alone, atol=1e-6)
+    np.testing.assert_array_equal(alone[3], alone[13])
+
+
+def test_accumulated_batches_make_the_step_of_one_large_batch():
+    small = trained(Numbers(), batch_size=5, accumulate=14)
+    large = trained(Numbers(), batch_size=70)
+    torch.testing.assert_close(small.head.weight, large.head.weight, rtol=1e-3, atol=1e-4)
+
+
+def test_learning_rate_rises_for_a_tenth_of_the_steps_and_falls_to_nothing():
+    rates = [training._rate(step, 100) for step in range(101)]
+    np.testing.assert_allclose(rates[:10], np.arange(1, 11) / 10)
+    assert np.argmax(rates) in (9, 10)
+    np.testing.assert_allclose(np.diff(rates[10:]), -1 / 90)
+    assert rates[100] == 0
+
+
+def test_biases_do_not_decay():
+    network = Linear()
+    schedule = Schedule(1, 16, 1e-3, weight_decay=0.3, head_rate=10)
+    matrices, vectors = training._parameter_groups(network, schedule)
+    assert matrices["params"] == [network.head.weight]
+    assert vectors["params"] == [network.head.bias]
+    assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.3, 0.0)
+    assert matrices["lr"] == pytest.approx(1e-2)
+
+
+def test_same_seed_gives_the_same_weights_and_leaves_the_random_state_alone():
+    before = torch.get_rng_state()
+    first = trained(Numbers())
+    assert torch.equal(before, torch.get_rng_state())
+    torch.rand(3)
+    assert torch.equal(first.head.weight, trained(Numbers()).head.weight)

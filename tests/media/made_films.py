@@ -1,0 +1,79 @@
+"""Films that tests write: small, and so coloured that each frame can be told by its grey."""
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+MS = Fraction(1, 1000)
+
+
+def greys(levels: Iterable[int], height: int = 32, width: int = 48) -> list[np.ndarray]:
+    """Pictures of one grey each."""
+    return [np.full((height, width, 3), level, dtype=np.uint8) for level in levels]
+
+
+def write_film(
+    path: Path,
+    pictures: Iterable[np.ndarray],
+    times_ms: Sequence[int] | None = None,
+    *,
+    rate: int = 25,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    sound: np.ndarray | None = None,
+    turned: tuple[int, bool] | None = None,
+    **container_options: str,
+) -> Path:
+    """Write pictures, at `times_ms` or one after the other; the ending of the path is the format.
+
+    Parameters
+    ----------
+    sound : ndarray of shape (n_samples,), optional
+        Samples at 44,100 Hz.
+    turned : (int, bool), optional
+        Degrees counterclockwise that a player shall turn the film, and whether to mirror it then.
+    **container_options : str
+        Such as ``movflags``.
+    """
+    pictures = iter(pictures)
+    first = next(pictures)
+    quality = {"qp": "0", "preset": "ultrafast"} if codec == "libx264" else {}
+    with av.open(str(path), "w", options=container_options) as container:
+        stream = container.add_stream(codec, rate=rate, options=quality)
+        stream.height, stream.width = first.shape[:2]
+        stream.pix_fmt = pix_fmt
+        if times_ms is not None:
+            stream.codec_context.time_base = MS
+        if turned is not None:
+            stream.set_display_rotation(turned[0], hflip=turned[1])
+        voice = None if sound is None else container.add_stream("aac", rate=44_100, layout="mono")
+        n_taken = 0
+        for picture in _chain(first, pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            if times_ms is not None:
+                frame.pts, frame.time_base = times_ms[n_taken], MS
+                n_taken += 1
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        if voice is not None and sound is not None:
+            planar = np.ascontiguousarray(sound[None], dtype=np.float32)
+            heard = av.AudioFrame.from_ndarray(planar, format="fltp", layout="mono")
+            heard.sample_rate = 44_100
+            container.mux(voice.encode(heard))
+            container.mux(voice.encode(None))
+    return path
+
+
+def _chain(first: np.ndarray, rest: Iterable[np.ndarray]) -> Iterable[np.ndarray]:
+    yield first
+    yield from rest
+
+
+def cut_to(path: Path, share: float) -> Path:
+    """Keep only the first part of a file."""
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    return path
