@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 import numpy as np
 import torch
-from joblib import effective_n_jobs
 from torch import Tensor
 
 from competition.level1.hmam.inputs import Ads, Batch, Reader
 from competition.level1.hmam.loss import multilabel_loss, multitask_loss, reconstruction_loss
 from competition.level1.hmam.network import Answer, Network
+from competition.level1.networks.training import length_buckets
 
 _ASKED_AT_ONCE = 256
-_SORTED_TOGETHER = 16  # batches
-
-
-@contextmanager
-def threads(n_jobs: int) -> Iterator[None]:
-    """Let torch use `n_jobs` threads (scikit-learn's meaning of negative numbers) inside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(effective_n_jobs(n_jobs))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def seeded(seed: int, device: str) -> Iterator[None]:
-    """Seed torch's random numbers inside, and leave them as they were."""
-    with torch.random.fork_rng([device] if device.startswith("cuda") else []):
-        torch.manual_seed(seed)
-        yield
 
 
 def train(
@@ -53,6 +32,8 @@ def train(
     drop_every: int,
 ) -> None:
     """Train for a fixed number of epochs by Adamax, its learning rate times 0.1 every few.
+
+    Random numbers come from torch's global generator: call it inside `seeded`.
 
     Parameters
     ----------
@@ -76,8 +57,10 @@ def train(
         learned, lr=learning_rate, betas=(0.9, 0.999), weight_decay=weight_decay, foreach=True
     )
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, drop_every, gamma=0.1)
+    n_words = np.array([len(ads.words[row]) for row in rows])
     for _ in range(epochs):
-        for step in _batches(rows, ads, batch_size):
+        for chosen in length_buckets(n_words, batch_size):
+            step = rows[chosen]
             batch = _to(reader.batch(ads, step), device)
             answers, rebuilt = network(batch)
             share: Tensor | float = 0.0
@@ -107,18 +90,6 @@ def answers(
                 yield rows.numpy(), [Answer(*(x.cpu() for x in task)) for task in network(batch)[0]]
     finally:
         network.cpu()
-
-
-def _batches(rows: np.ndarray, ads: Ads, size: int) -> list[np.ndarray]:
-    """Draw batches of ads with about as many words: the LSTM takes as long as the longest."""
-    shuffled = rows[torch.randperm(len(rows)).numpy()]
-    n_words = np.array([len(words) for words in ads.words])
-    batches = []
-    for start in range(0, len(rows), size * _SORTED_TOGETHER):
-        some = shuffled[start : start + size * _SORTED_TOGETHER]
-        some = some[np.argsort(n_words[some], kind="stable")]
-        batches += [some[first : first + size] for first in range(0, len(some), size)]
-    return [batches[i] for i in torch.randperm(len(batches)).tolist()]
 
 
 def _to(batch: Batch, device: str) -> Batch:

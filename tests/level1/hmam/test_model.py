@@ -164,17 +164,3 @@ def test_wrong_settings_are_refused(changes, message):
 def test_attention_before_fitting_is_refused():
     with pytest.raises(ModelError, match="must be fitted"):
         hmam().attention_weights(ads(2)[0])
-
-
-def test_each_epoch_shows_every_ad_once_and_ads_of_like_length_together():
-    from competition.level1.hmam.inputs import Ads
-    from competition.level1.hmam.training import _batches
-
-    lengths = np.arange(100) % 10
-    words = [np.zeros(n, dtype=np.int64) for n in lengths]
-    made = Ads(np.zeros((100, 0)), np.ones(100, dtype=bool), [], words, [], np.zeros((0, 0)))
-    rows = np.arange(3, 100)
-    batches = _batches(rows, made, 8)
-    assert sorted(np.concatenate(batches)) == rows.tolist()
-    assert all(np.ptp(lengths[batch]) <= 1 for batch in batches)
-    assert not np.array_equal(np.concatenate(batches), np.concatenate(_batches(rows, made, 8)))
