@@ -131,8 +131,12 @@ class Fits:
 
     def _estimator(self, method: Method, dimensions: tuple[str, ...]) -> Any:
         if method.model == FINE_TUNED:
-            context = self.context
-            return FineTuned(**method.params, device=context.device, random_state=context.seed)
+            return FineTuned(
+                **method.params,
+                random_state=self.context.seed,
+                n_jobs=self.n_threads,
+                device=self.context.device,
+            )
         context = ModelContext(self.context.seed, self.context.device, dimensions)
         return make_estimator(method.model, dict(method.params), context, self.n_threads)
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from competition.level1.base import Level1Model
 from competition.level1.linear import prior_logit
+from competition.level1.pooled_arrays import PooledArrays
 from competition.level1.registry import level1_model
 
 STRENGTHS = tuple(float(C) for C in np.logspace(-4, 1, 11))  # tried from the most penalised on
@@ -40,25 +41,13 @@ class Probe(Level1Model):
         self.random_state = random_state
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        self.moments_ = {column: _moments(X[column]) for column in X.columns}
-        features = self._features(X)
+        self.arrays_ = PooledArrays()
+        features = self.arrays_.fit_transform(X)
         self.C_ = _best_strength(features, Y, self.random_state)
         self.coef_, self.intercept_ = fit_ridge_logistic(features, Y, self.C_)
 
     def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        return _sigmoid(self._features(X) @ self.coef_ + self.intercept_)
-
-    def _features(self, X: pd.DataFrame) -> np.ndarray:
-        """Standardised means and one flag per column, (n_ads, n_features), float32."""
-        parts = []
-        for column in X.columns:
-            means, there = _means(X[column])
-            centre, scale = self.moments_[column]
-            standard = np.zeros((len(X), len(centre)), dtype=np.float32)
-            if len(centre) and there.any():
-                standard[there] = (means - centre) / scale
-            parts += [standard, ~there[:, None]]
-        return np.hstack(parts, dtype=np.float32)
+        return _sigmoid(self.arrays_.transform(X) @ self.coef_ + self.intercept_)
 
 
 def fit_ridge_logistic(
@@ -131,22 +120,6 @@ def _parts(n_ads: int, random_state: int) -> Iterator[np.ndarray]:
     part = np.random.default_rng(random_state).permutation(n_ads) % n_parts
     for k in range(n_parts):
         yield part == k
-
-
-def _means(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over time of the arrays that are there, (n_there, dims) float32, and where they are."""
-    there = np.array([isinstance(cell, np.ndarray) for cell in cells], dtype=bool)
-    means = [cell.mean(axis=0, dtype=np.float32) for cell in cells[there]]
-    return np.stack(means) if means else np.empty((0, 0), dtype=np.float32), there
-
-
-def _moments(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of each feature; a deviation of 0 counts as 1."""
-    means = _means(cells)[0]
-    if not len(means):
-        return np.empty(0, dtype=np.float32), np.empty(0, dtype=np.float32)
-    deviation = means.std(axis=0)
-    return means.mean(axis=0), np.where(deviation > 0, deviation, np.float32(1))
 
 
 def _sigmoid(margins: np.ndarray) -> np.ndarray:

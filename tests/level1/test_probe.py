@@ -39,21 +39,6 @@ def test_all_tags_are_solved_as_one_by_one(C):
         np.testing.assert_allclose(intercept[tag], reference.intercept_[0], atol=0.01)
 
 
-def test_features_are_standardised_means_and_flags():
-    cells = [np.array([[1.0, 5.0], [3.0, 5.0]]), None, np.array([[6.0, 5.0]])]
-    X, Y = frame(cells, [None] * 3), np.array([[0], [1], [1]], dtype=np.uint8)
-    features = Probe().fit(X, Y)._features(X)
-    # Means 2 and 6 of the first number; the second never varies; there is no sound at all.
-    np.testing.assert_allclose(features, [[-1, 0, 0, 1], [0, 0, 1, 1], [1, 0, 0, 1]])
-
-
-def test_numbers_of_other_ads_change_no_feature():
-    X, Y = made(40, 3, 2, noise=1.0)
-    model = Probe().fit(X, Y)
-    other = made(10, 3, 2, noise=1.0, seed=5)[0]
-    np.testing.assert_allclose(model._features(other)[:1], model._features(other.iloc[:1]))
-
-
 def test_noise_calls_for_a_stronger_penalty():
     clear = Probe().fit(*made(150, 20, 3, noise=0.1))
     vague = Probe().fit(*made(150, 20, 3, noise=30.0))
@@ -63,7 +48,7 @@ def test_noise_calls_for_a_stronger_penalty():
 def test_chosen_penalty_ranks_new_ads_better_than_the_extremes():
     X, Y = made(160, 60, 4, noise=4.0)
     model = Probe().fit(X.iloc[:100], Y[:100])
-    features = model._features(X)
+    features = model.arrays_.transform(X)
 
     def loss(C: float) -> float:
         coef, intercept = fit_ridge_logistic(features[:100], Y[:100], C)
