@@ -22,8 +22,8 @@ def write_plots(benchmark: Benchmark) -> None:
             (label, paper[label][task][0]) for label in labels if task in paper.get(label, {})
         ]
         if theirs:
-            names, values = zip(*theirs, strict=True)
-            axis.plot(values, names, "k|", ms=14, label="the paper")
+            names, figures = zip(*theirs, strict=True)
+            axis.plot(figures, names, "k|", ms=14, label="the paper")
             axis.legend(fontsize=7)
         axis.set_title(f"{task}: mAP on the test ads", fontsize=10)
     axes[0].invert_yaxis()
