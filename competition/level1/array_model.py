@@ -30,7 +30,7 @@ class ArrayModel(Level1Model):
     ----------
     pooling : {"mean", "attention", "nextvlad"}
     hidden : int
-        Units of each branch, and of the layer that joins them.
+        Units of each branch, and of the layer that joins them; for NeXtVLAD a multiple of 4.
     rows_seen : int
         Neighbouring rows of an array that its branch sees at a time; an odd number.
     clusters : int
@@ -67,7 +67,7 @@ class ArrayModel(Level1Model):
         """What `tune` tries."""
         return {
             "pooling": trial.suggest_categorical("pooling", ["mean", "attention", "nextvlad"]),
-            "hidden": trial.suggest_int("hidden", 32, 512, log=True, step=1),
+            "hidden": trial.suggest_categorical("hidden", [32, 64, 128, 256]),
             "dropout": trial.suggest_float("dropout", 0, 0.7),
             "epochs": trial.suggest_int("epochs", 5, 60, log=True),
             "learning_rate": trial.suggest_float("learning_rate", 3e-4, 1e-2, log=True),
@@ -135,6 +135,11 @@ class ArrayModel(Level1Model):
             )
         if self.rows_seen < 1 or self.rows_seen % 2 == 0:
             raise ModelError(f"rows_seen is {self.rows_seen}; it must be an odd number, 1 or more.")
+        if self.pooling == "nextvlad" and self.hidden % 4:
+            raise ModelError(
+                f"hidden is {self.hidden}; NeXtVLAD splits units into groups and needs a multiple "
+                "of 4."
+            )
         for name in ("hidden", "clusters", "epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ModelError(f"{name} is {getattr(self, name)}; it must be 1 or more.")

@@ -48,8 +48,9 @@ class NeXtVLAD(nn.Module):
 
     Rows are expanded to ``expansion * dims`` dimensions, which are split into groups. A row is
     assigned to cluster k in group g by ``sigmoid_g * softmax_k`` of two linear functions of it;
-    with this weight its group's part minus the centre c_k is added up (Lin et al. 2018, eq. 5 to
-    8), and each cluster's sum is scaled to length 1.
+    with this weight its group's part minus the centre c_k is added up (Lin et al. 2018, section
+    3.2). Each cluster's sum is scaled to root mean square 1: to length 1, as in the paper, and by
+    a constant that takes the place of the batch normalisation which follows there.
 
     References
     ----------
@@ -77,8 +78,7 @@ class NeXtVLAD(nn.Module):
         weights = torch.softmax(assignment, dim=3) * attention.unsqueeze(3)
         residuals = torch.einsum("btgk,btgd->bkd", weights, parts)
         residuals = residuals - weights.sum(dim=(1, 2)).unsqueeze(2) * self.centres
-        unit = nn.functional.normalize(residuals, dim=2)
-        return unit.flatten(1)
+        return nn.functional.normalize(residuals, dim=2).flatten(1) * self.group_dims**0.5
 
 
 def new_pooling(
