@@ -45,7 +45,8 @@ class Bert(Level1Model):
     keep : {"first", "first_last"}
         Which tokens of a longer text are read: the first, or the first half of them and the last.
         The video paper, section 3.2.1, reads the first and the last 128 words of what is heard;
-        here, as in its BERT, a word is a token, which of Chinese is a character.
+        here a word is a token: a character, in a checkpoint for Chinese; a word as jieba cuts it,
+        or a piece of a rare one, from scratch.
     max_tokens : int
         Most tokens that are read of an ad, special ones not counted.
     prefix : str
@@ -57,13 +58,13 @@ class Bert(Level1Model):
     dropout : float
         Share of what the output layer sees that is dropped in each training step.
     epochs : int, optional
-        Times the network sees each training ad: 4 of a pre-trained network, EPOCHS from scratch, if
+        Times the network sees each training ad: 4 of a pre-trained network, 6 from scratch, if
         not given. Fixed: no ads are set aside to stop early with.
     batch_size : int
     accumulate : int
         Batches whose gradients are summed to one step.
     learning_rate : float, optional
-        Peak of AdamW's learning rate: 5e-5 of a pre-trained network, RATE from scratch, if not
+        Peak of AdamW's learning rate: 5e-5 of a pre-trained network, 1e-2 from scratch, if not
         given.
     weight_decay : float
     random_state : int
@@ -136,7 +137,7 @@ class Bert(Level1Model):
         X, Y = X[told], Y[told]
         device = choose_device(self.device)
         schedule = Schedule(
-            epochs=self.epochs or (4 if self.model else 8),
+            epochs=self.epochs or (4 if self.model else 6),
             batch_size=self.batch_size,
             learning_rate=self.learning_rate or (5e-5 if self.model else 1e-2),
             weight_decay=self.weight_decay,
