@@ -26,6 +26,12 @@ benchmarks = typer.Typer(no_args_is_help=True, help="Compare methods as a paper 
 app.add_typer(benchmarks, name="benchmark")
 
 Data = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of ads.")]
+Share = Annotated[
+    float | None,
+    typer.Option(
+        "--holdout", metavar="SHARE", help="Keep this share of the training ads for a last score."
+    ),
+]
 Device = Annotated[
     str, typer.Option("--device", help="Where networks run: auto, cpu, cuda, cuda:1, mps.")
 ]
@@ -60,6 +66,7 @@ def run(
         int | None,
         typer.Option("--jobs", min=1, help="(model, fold) tasks at a time (default: one a core)."),
     ] = None,
+    holdout: Share = None,
     device: Device = "auto",
 ) -> None:
     """Make folds, OOF predictions, the stack, its scores and a submission."""
@@ -77,7 +84,14 @@ def run(
             make_demo(data, n_jobs=jobs, watch=watch)
     with ProgressBars(console) as watch:
         result = pipeline.run(
-            data, settings, out, n_jobs=jobs, own_folds=own_folds, device=device, watch=watch
+            data,
+            settings,
+            out,
+            n_jobs=jobs,
+            own_folds=own_folds,
+            holdout=holdout,
+            device=device,
+            watch=watch,
         )
     print_run(result)
 
@@ -150,6 +164,7 @@ def stack(
             "--set", metavar="KEY=VALUE", help="Like level2.dnn.seeds=3, level2.metadata, seed."
         ),
     ] = None,
+    holdout: Share = None,
 ) -> None:
     """Stack all stored level-1 models by the meta-learner that proves best; write a submission."""
     from competition import stacking
@@ -159,7 +174,7 @@ def stack(
 
     settings = load_stack_settings(overrides)
     with ProgressBars(console) as watch:
-        result = stacking.stack(data, settings, out, watch=watch)
+        result = stacking.stack(data, settings, out, holdout=holdout, watch=watch)
     print_stack(result)
 
 

@@ -18,8 +18,10 @@ from competition.extraction import Extraction, open_ads
 from competition.features.prepare import prepare_columns
 from competition.fingerprints import level1_fingerprint
 from competition.folds import Folds, settle_folds
+from competition.holdout import hold_out, score_holdout
 from competition.level1.registry import get_model
 from competition.level2.registry import meta_parameters
+from competition.metrics import Scores
 from competition.oof import OofStore
 from competition.stacking import settle_stack
 from competition.submit import Submitted, submit
@@ -44,6 +46,8 @@ class RunResult:
         (model, fold) tasks of level 1 that were run, not read.
     submitted : Submitted or None
         None where the dataset has no test ads.
+    holdout : Scores or None
+        Of the stack on the training ads that were held out, if there were any.
     """
 
     dataset: AdDataset
@@ -53,6 +57,7 @@ class RunResult:
     stack: dict[str, Any]
     n_trained: int
     submitted: Submitted | None
+    holdout: Scores | None = None
 
 
 def run(
@@ -62,6 +67,7 @@ def run(
     *,
     n_jobs: int | None = None,
     own_folds: Path | None = None,
+    holdout: float | None = None,
     device: str = "auto",
     watch: Watch | None = None,
 ) -> RunResult:
@@ -78,6 +84,9 @@ def run(
         (model, fold) tasks at a time; None takes one per core.
     own_folds : Path or None
         A user's own folds.csv.
+    holdout : float or None
+        Share of the training ads to keep from everything and to score at the end; the run then has
+        a store of its own.
     device : str
         Where networks run: a name of PyTorch's, or "auto".
     watch : Watch or None
@@ -89,6 +98,10 @@ def run(
     dataset, extractions = open_ads(
         data, profile, out, n_jobs=n_jobs, n_cores=cores, device=device, watch=watch
     )
+    cache = out / "cache" / dataset.name
+    held_out = None
+    if holdout is not None:
+        dataset, held_out = hold_out(dataset, holdout, profile.folds.seed)
     plan = plan_models(profile, dataset)
     store = open_store(dataset, profile, out, own_folds)
     folds = store.folds
@@ -101,7 +114,6 @@ def run(
             f"The profile asks for {profile.folds.n} folds; the {folds.n} of "
             f"{store.folder / 'folds.csv'} are obeyed. Remove that file to make new ones."
         )
-    cache = out / "cache" / dataset.name
     jobs = [level1_job(planned, profile.seed, dataset, folds, cache, watch) for planned in plan]
     context = model_context(profile, dataset, device)
     cards, n_trained = settle_level1(jobs, context, dataset, store, n_jobs, cores, watch)
@@ -113,8 +125,9 @@ def run(
     stack = settle_stack(
         params, facts, cards, dataset, store, seed=profile.seed, n_jobs=n_jobs, watch=watch
     )
-    submitted = submit(dataset, store, stack, out / "submissions")
-    return RunResult(dataset, extractions, store, cards, stack, n_trained, submitted)
+    submitted = submit(dataset, store, stack, out / "submissions", held_out)
+    kept = None if held_out is None else score_holdout(dataset, store, stack["model"], held_out)
+    return RunResult(dataset, extractions, store, cards, stack, n_trained, submitted, kept)
 
 
 def open_store(
@@ -136,10 +149,12 @@ def level1_job(
     planned: PlannedModel, seed: int, dataset: AdDataset, folds: Folds, cache: Path, watch: Watch
 ) -> Level1Job:
     """Prepare a model's columns and say what its predictions will be made from."""
-    terms = getattr(make_estimator(planned.model, planned.params), "text_terms", None)
+    estimator = make_estimator(planned.model, planned.params)
+    terms = getattr(estimator, "text_terms", None)
+    files = estimator.files() if hasattr(estimator, "files") else ()
     columns = prepare_columns(dataset, planned.columns, terms, cache, watch)
     module = get_model(planned.model).make.__module__
-    fingerprint = level1_fingerprint(planned, module, columns, seed, dataset, folds)
+    fingerprint = level1_fingerprint(planned, module, columns, files, seed, dataset, folds)
     return Level1Job(planned.name, planned.model, planned.params, columns, fingerprint)
 
 

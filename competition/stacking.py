@@ -11,11 +11,13 @@ from competition.datasets.base import AdDataset
 from competition.errors import ProfileError, StoreError
 from competition.fingerprints import gate_fingerprint, shared_parts, stack_fingerprint
 from competition.folds import settle_folds
+from competition.holdout import hold_out, score_holdout
 from competition.leaks import fold_standing_out
 from competition.level2.base import StackInput
 from competition.level2.gate import Gate
 from competition.level2.registry import find_meta_learners, get_meta_learner, meta_parameters
 from competition.level2.stack import STACK, run_stack, stack_input
+from competition.metrics import Scores
 from competition.oof import OofStore
 from competition.settings import nearest
 from competition.submit import Submitted, submit
@@ -38,12 +40,15 @@ class StackResult:
         Card of the gate.
     submitted : Submitted or None
         None where the dataset has no test ads.
+    holdout : Scores or None
+        On the training ads that were held out, if there were any.
     """
 
     dataset: AdDataset
     cards: list[dict[str, Any]]
     card: dict[str, Any]
     submitted: Submitted | None
+    holdout: Scores | None = None
 
 
 def stack(
@@ -52,6 +57,7 @@ def stack(
     out: Path,
     *,
     n_jobs: int = -1,
+    holdout: float | None = None,
     watch: Watch | None = None,
 ) -> StackResult:
     """Stack the level-1 models that are stored for a folder of ads.
@@ -65,6 +71,8 @@ def stack(
         Folder that holds ``oof/`` and ``submissions/``.
     n_jobs : int
         Cross-fits at a time; -1 takes one per core.
+    holdout : float or None
+        Share of the training ads that a run with the same share has kept from everything.
     watch : Watch or None
         Is told how far it has come, and which models do not fit.
 
@@ -77,6 +85,9 @@ def stack(
     """
     watch = watch or Watch()
     dataset = load_dataset(data)
+    held_out = None
+    if holdout is not None:
+        dataset, held_out = hold_out(dataset, holdout, settings.folds.seed)
     facts = plan_facts(settings, dataset)
     params = _candidates(settings)
     folder = out / "oof" / dataset.name
@@ -91,7 +102,9 @@ def stack(
     card = settle_stack(
         params, facts, cards, dataset, store, seed=settings.seed, n_jobs=n_jobs, watch=watch
     )
-    return StackResult(dataset, cards, card, submit(dataset, store, card, out / "submissions"))
+    submitted = submit(dataset, store, card, out / "submissions", held_out)
+    kept = None if held_out is None else score_holdout(dataset, store, card["model"], held_out)
+    return StackResult(dataset, cards, card, submitted, kept)
 
 
 def stored_models(store: OofStore, dataset: AdDataset, watch: Watch) -> list[dict[str, Any]]:

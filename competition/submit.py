@@ -6,6 +6,7 @@ from typing import Any
 
 from competition.datasets.base import AdDataset
 from competition.files import file_digest, write_json
+from competition.holdout import Holdout
 from competition.metrics import Scores
 from competition.oof import OofStore
 from competition.submission import write_submission
@@ -29,23 +30,35 @@ class Submitted:
 
 
 def submit(
-    dataset: AdDataset, store: OofStore, stack: dict[str, Any], folder: Path
+    dataset: AdDataset,
+    store: OofStore,
+    stack: dict[str, Any],
+    folder: Path,
+    holdout: Holdout | None = None,
 ) -> Submitted | None:
     """Write ``<dataset>-<stack>-<OOF GAP>`` and a card beside it, and check the file.
+
+    Training ads that are held out are left out of it.
 
     Returns
     -------
     Submitted or None
         None where the dataset has no test ads.
     """
-    if not len(store.test_ids):
+    held_out = store.test_ids[:0] if holdout is None else holdout.ids
+    asked = ~store.test_ids.isin(held_out)
+    if not asked.any():
         return None
     gap = stack["scores"]["gap"]
     name = f"{dataset.name}-{stack['level2']}-{gap:.4f}"
     path = folder / f"{name}{ENDING[dataset.submission.format]}"
     _, probabilities = store.read(stack["model"])
     write_submission(
-        path, dataset.submission, dataset.tag_names, list(store.test_ids), probabilities
+        path,
+        dataset.submission,
+        dataset.tag_names,
+        list(store.test_ids[asked]),
+        probabilities[asked],
     )
     scores = None
     if dataset.truth is not None or dataset.test_labels is not None:

@@ -60,6 +60,14 @@ def test_user_error_is_one_message_and_status_2(case: str, tmp_path: Path) -> No
     assert "Traceback" not in done.stderr
 
 
+def test_demo_without_films_writes_the_texts_alone(tmp_path: Path) -> None:
+    done = call("demo", tmp_path / "ads", "--ads", 10, "--no-films")
+    assert done.returncode == 0
+    assert "10 training ads and 2 test ads (seed 0)" in done.stdout.replace("\n", " ")
+    assert (tmp_path / "ads" / "label_id.txt").is_file()
+    assert not (tmp_path / "ads" / "videos").exists()
+
+
 def test_check_lists_faults_and_exits_2_for_errors(table: Path) -> None:
     assert call("check", table).returncode == 0
     path = table / "train.csv"

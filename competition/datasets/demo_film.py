@@ -35,8 +35,8 @@ GRADES = {
     "悲伤": (0.72, 0.8, 0.96),
 }
 VIDEO_OPTIONS = {
-    "preset": "veryfast",
-    "crf": "27",
+    "preset": "superfast",
+    "crf": "28",
     "threads": "1",
     "x264-params": "cpu-independent=1",
 }

@@ -191,12 +191,12 @@ def _burst(noise: np.random.Generator, seconds: float) -> np.ndarray:
     return noise.standard_normal(len(time), np.float32) * np.exp(-4 * time / seconds)
 
 
-def _laughter(length: int, rng: Random, noise: np.random.Generator) -> np.ndarray:
-    """Applause: many claps."""
+def _applause(length: int, rng: Random, noise: np.random.Generator) -> np.ndarray:
+    """Many claps."""
     return _repeated(length, rng, 25, lambda: 0.12 * _burst(noise, 0.03))
 
 
-def _gasp(length: int, rng: Random, noise: np.random.Generator) -> np.ndarray:
+def _leaps(length: int, rng: Random, noise: np.random.Generator) -> np.ndarray:
     """Tones that leap up."""
 
     def leap() -> np.ndarray:
@@ -232,6 +232,6 @@ _EFFECTS: dict[str, Callable[[int, Random, np.random.Generator], np.ndarray]] = 
     "手写解题": _scratches,
     "红包": _chimes((1976.0, 2637.0), 0.2, 0.4, 3.0),
     "游戏画面": _chimes((523.0, 659.0, 784.0, 1047.0), 0.07, 0.4, 7.0),
-    "喜悦": _laughter,
-    "惊奇": _gasp,
+    "喜悦": _applause,
+    "惊奇": _leaps,
 }

@@ -54,7 +54,7 @@ class Bert(Extractor):
         max_tokens: int = 256,
         keep: Keep = "first",
         device: str = "auto",
-        batch_size: int = 32,
+        batch_size: int = 16,
     ) -> None:
         self.model = model
         self.pooling = pooling

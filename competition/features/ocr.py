@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import shutil
 import subprocess
 from collections import defaultdict
@@ -33,6 +34,8 @@ DETECTION_SIDE = 960
 LANGUAGES = ("chi_sim", "eng")  # of Tesseract, as far as installed
 THUMBNAIL = 96  # pixels of the longer side when frames are compared
 CHANGE = 16  # least difference of one such pixel, of 255, between frames that are both read
+
+_BETWEEN_CHINESE = re.compile(r"(?<=[\u3400-\u9fff]) (?=[\u3400-\u9fff])")
 
 
 @extractor("ocr", kinds=("image", "video"), gives="text", version=1)
@@ -168,6 +171,9 @@ def lines_of_tsv(table: str) -> list[Line]:
             place = row["block_num"], row["par_num"], row["line_num"]
             words[place].append((row["text"], float(row["conf"]) / 100))
     return [
-        Line(" ".join(text for text, _ in line), sum(conf for _, conf in line) / len(line))
+        Line(
+            _BETWEEN_CHINESE.sub("", " ".join(text for text, _ in line)),
+            sum(conf for _, conf in line) / len(line),
+        )
         for line in words.values()
     ]

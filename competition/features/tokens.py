@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 Keep = Literal["first", "first_last"]
 
+STEP = 16  # lengths of padded rows are multiples of it
+
 
 def encode(tokenizer: Any, texts: Sequence[str], max_tokens: int, keep: Keep) -> list[list[int]]:
     """Turn texts into token ids, special tokens included.
@@ -43,12 +45,14 @@ def padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[Any, Any]:
 
     Returns
     -------
-    ids, mask : torch.Tensor of shape (n_rows, longest), dtype int64
-        The mask is 1 where a token is, 0 where the row is filled up.
+    ids, mask : torch.Tensor of shape (n_rows, length), dtype int64
+        The mask is 1 where a token is, 0 where the row is filled up. The length is that of the
+        longest row, rounded up to a multiple of 16: of every shape that a network meets, some
+        memory stays taken.
     """
     import torch
 
-    longest = max(map(len, rows))
+    longest = -(-max(map(len, rows)) // STEP) * STEP
     ids = torch.full((len(rows), longest), pad, dtype=torch.int64)
     mask = torch.zeros((len(rows), longest), dtype=torch.int64)
     for row, tokens in enumerate(rows):

@@ -35,9 +35,11 @@ class FineTuned(Level1Model):
     learning_rate : float
         Peak of AdamW's, which falls to 0 along a line.
     weight_decay : float
-    device : str
     random_state : int
         Seeds the last layer and the order of the ads.
+    n_jobs : int
+        Threads. Same seed and same threads, same bytes on a CPU.
+    device : str
     """
 
     def __init__(
@@ -47,39 +49,44 @@ class FineTuned(Level1Model):
         batch_size: int = 32,
         learning_rate: float = 1e-4,
         weight_decay: float = 1e-4,
-        device: str = "auto",
         random_state: int = 0,
+        n_jobs: int = 1,
+        device: str = "auto",
     ) -> None:
         self.checkpoint = checkpoint
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
-        self.device = device
         self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.device = device
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
+        from competition.level1.networks.training import seeded, torch_threads
+
+        device = choose_device(self.device)
+        with torch_threads(self.n_jobs), seeded(self.random_state, device):
+            self._train(X, Y, device)
+
+    def _train(self, X: pd.DataFrame, Y: np.ndarray, device: str) -> None:
         import torch
         from torch.nn.functional import binary_cross_entropy_with_logits
         from transformers import AutoImageProcessor, AutoModelForImageClassification
 
-        device = choose_device(self.device)
         self.processor_ = load_part(
             AutoImageProcessor.from_pretrained, self.checkpoint, backend="pil"
         )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.random_state)
-            network = load_part(
-                AutoModelForImageClassification.from_pretrained,
-                self.checkpoint,
-                num_labels=Y.shape[1],
-                ignore_mismatched_sizes=True,
-                dtype=torch.float32,
-                weights_only=True,
-            ).to(device)
+        network = load_part(
+            AutoModelForImageClassification.from_pretrained,
+            self.checkpoint,
+            num_labels=Y.shape[1],
+            ignore_mismatched_sizes=True,
+            dtype=torch.float32,
+            weights_only=True,
+        ).to(device)
         files = _files(X)
         labels = torch.from_numpy(Y.astype(np.float32))
-        generator = torch.Generator().manual_seed(self.random_state)
         n_batches = max(1, round(len(files) / self.batch_size))
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
@@ -87,7 +94,7 @@ class FineTuned(Level1Model):
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, n_batches * self.epochs)
         network.train()
         for _ in range(self.epochs):
-            for ads in torch.randperm(len(files), generator=generator).chunk(n_batches):
+            for ads in torch.randperm(len(files)).chunk(n_batches):
                 pixels, read = self._pixels([files[ad] for ad in ads])
                 if pixels is not None:
                     logits = network(pixel_values=pixels.to(device)).logits
@@ -101,8 +108,10 @@ class FineTuned(Level1Model):
     def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
         import torch
 
+        from competition.level1.networks.training import torch_threads
+
         probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
-        with torch.inference_mode():
+        with torch_threads(self.n_jobs), torch.inference_mode():
             for rows, pixels in self._batches(_files(X)):
                 logits = self.network_(pixel_values=pixels.to(self.network_.device)).logits
                 probabilities[rows] = logits.sigmoid().cpu().numpy()

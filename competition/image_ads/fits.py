@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from competition.level1.registry import get_model
 from competition.metrics import f1_overall, f1_per_class, mean_average_precision
 from competition.source import source_digest
 
+GIVEN = ("random_state", "n_jobs", "device", "dimensions")  # by the run, not by the profile
 METRICS = {"map": mean_average_precision, "f1_c": f1_per_class, "f1_o": f1_overall}
 
 
@@ -92,7 +94,7 @@ class Fits:
     def _made_of(self, method: Method, tasks: Sequence[str]) -> dict[str, Any]:
         inputs = {name: self.columns[name].fingerprint for name in method.columns}
         if method.model == FINE_TUNED:
-            module = FineTuned.__module__
+            make: Any = FineTuned
             inputs = {
                 "pictures": digest([self.digests.of(Path(f)) for f in self._pictures() if f]),
                 "checkpoint": digest(
@@ -100,15 +102,15 @@ class Fits:
                 ),
             }
         else:
-            module = get_model(method.model).make.__module__
+            make = get_model(method.model).make
         return {
             "model": method.model,
-            "params": dict(method.params),
+            "params": _parameters(make, method.params),
             "tasks": list(tasks),
             "seed": self.context.seed,
             "inputs": inputs,
             "parts": self.parts.fingerprint,
-            "source": source_digest(module),
+            "source": source_digest(make.__module__),
         }
 
     def _scores(self, method: Method, tasks: Sequence[str]) -> dict[str, Any]:
@@ -129,8 +131,12 @@ class Fits:
 
     def _estimator(self, method: Method, dimensions: tuple[str, ...]) -> Any:
         if method.model == FINE_TUNED:
-            context = self.context
-            return FineTuned(**method.params, device=context.device, random_state=context.seed)
+            return FineTuned(
+                **method.params,
+                random_state=self.context.seed,
+                n_jobs=self.n_threads,
+                device=self.context.device,
+            )
         context = ModelContext(self.context.seed, self.context.device, dimensions)
         return make_estimator(method.model, dict(method.params), context, self.n_threads)
 
@@ -147,6 +153,12 @@ class Fits:
         column = self.dataset.ads[images[0].columns[0]]
         root = self.dataset.root
         return column.map(lambda cell: None if pd.isna(cell) else str(root / cell))
+
+
+def _parameters(make: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    """All that is set of a model, defaults included: alike models are fitted once."""
+    defaults = {name: given.default for name, given in signature(make).parameters.items()}
+    return {name: params.get(name, defaults[name]) for name in defaults if name not in GIVEN}
 
 
 def task_scores(part: Part, tags: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:

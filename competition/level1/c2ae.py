@@ -49,10 +49,12 @@ class C2AE(Level1Model):
     learning_rate : float
         Adam's, times 0.98 after each epoch.
     weight_decay : float
-    device : str
-        "auto", "cpu", "cuda" or "mps".
     random_state : int
         Seeds initial weights and the order of the ads.
+    n_jobs : int
+        Threads. Same seed and same threads, same bytes on a CPU.
+    device : str
+        "auto", "cpu", "cuda" or "mps".
 
     References
     ----------
@@ -61,15 +63,16 @@ class C2AE(Level1Model):
 
     def __init__(
         self,
-        alpha: float = 2.0,
+        alpha: float = 0.5,
         latent: float = 0.8,
         hidden: int = 512,
         epochs: int = 50,
         batch_size: int = 500,
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-3,
-        device: str = "auto",
         random_state: int = 0,
+        n_jobs: int = 1,
+        device: str = "auto",
     ) -> None:
         self.alpha = alpha
         self.latent = latent
@@ -78,8 +81,9 @@ class C2AE(Level1Model):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
-        self.device = device
         self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.device = device
 
     @staticmethod
     def search_space(trial: Trial) -> dict[str, Any]:
@@ -91,30 +95,33 @@ class C2AE(Level1Model):
         }
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        import torch
+        from competition.level1.networks.training import seeded, torch_threads
 
         device = choose_device(self.device)
+        with torch_threads(self.n_jobs), seeded(self.random_state, device):
+            self._train(X, Y, device)
+
+    def _train(self, X: pd.DataFrame, Y: np.ndarray, device: str) -> None:
+        import torch
+
         self.features_ = PooledArrays()
         features = torch.from_numpy(self.features_.fit_transform(X)).to(device)
         labels = torch.from_numpy(Y.astype(np.float32)).to(device)
         n_tags = labels.shape[1]
         latent = max(1, round(self.latent * n_tags))
         hidden = self.hidden
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.random_state)
-            fx = _layers([features.shape[1], hidden, hidden, latent]).to(device)
-            fe = _layers([n_tags, hidden, latent]).to(device)
-            fd = _layers([latent, hidden, n_tags]).append(torch.nn.Sigmoid()).to(device)
+        fx = _layers([features.shape[1], hidden, hidden, latent]).to(device)
+        fe = _layers([n_tags, hidden, latent]).to(device)
+        fd = _layers([latent, hidden, n_tags]).append(torch.nn.Sigmoid()).to(device)
         optimizer = torch.optim.Adam(
             [*fx.parameters(), *fe.parameters(), *fd.parameters()],
             lr=self.learning_rate,
             weight_decay=self.weight_decay,
         )
         schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.98)
-        generator = torch.Generator().manual_seed(self.random_state)
         n_batches = max(1, round(len(labels) / self.batch_size))
         for _ in range(self.epochs):
-            for ads in torch.randperm(len(labels), generator=generator).chunk(n_batches):
+            for ads in torch.randperm(len(labels)).chunk(n_batches):
                 ads = ads.to(device)
                 codes = fe(labels[ads])
                 loss = embedding_loss(fx(features[ads]), codes)

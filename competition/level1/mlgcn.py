@@ -46,10 +46,12 @@ class MLGCN(Level1Model):
         Of stochastic gradient descent with momentum 0.9; a tenth after two fifths of the epochs,
         and again after four fifths.
     weight_decay : float
-    device : str
-        "auto", "cpu", "cuda" or "mps".
     random_state : int
         Seeds initial weights and the order of the ads.
+    n_jobs : int
+        Threads. Same seed and same threads, same bytes on a CPU.
+    device : str
+        "auto", "cpu", "cuda" or "mps".
 
     References
     ----------
@@ -62,12 +64,13 @@ class MLGCN(Level1Model):
         hidden: int = 1024,
         tau: float = 0.4,
         p: float = 0.2,
-        epochs: int = 50,
+        epochs: int = 100,
         batch_size: int = 32,
         learning_rate: float = 0.01,
         weight_decay: float = 1e-4,
-        device: str = "auto",
         random_state: int = 0,
+        n_jobs: int = 1,
+        device: str = "auto",
     ) -> None:
         self.hidden = hidden
         self.tau = tau
@@ -76,8 +79,9 @@ class MLGCN(Level1Model):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
-        self.device = device
         self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.device = device
 
     @staticmethod
     def search_space(trial: Trial) -> dict[str, Any]:
@@ -90,25 +94,30 @@ class MLGCN(Level1Model):
         }
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
+        from competition.level1.networks.training import seeded, torch_threads
+
+        device = choose_device(self.device)
+        with torch_threads(self.n_jobs), seeded(self.random_state, device):
+            self._train(X, Y, device)
+
+    def _train(self, X: pd.DataFrame, Y: np.ndarray, device: str) -> None:
         import torch
         from torch.nn.functional import binary_cross_entropy_with_logits
 
-        device = choose_device(self.device)
         self.features_ = PooledArrays()
         features = _with_constant(self.features_.fit_transform(X)).to(device)
         labels = torch.from_numpy(Y.astype(np.float32)).to(device)
         self.graph_ = label_graph(Y, self.tau, self.p)
         graph = torch.from_numpy(self.graph_).to(device)
-        generator = torch.Generator().manual_seed(self.random_state)
         sizes = ((Y.shape[1], self.hidden), (self.hidden, features.shape[1]))
-        weights = [_uniform(shape, generator).to(device).requires_grad_() for shape in sizes]
+        weights = [_uniform(shape).to(device).requires_grad_() for shape in sizes]
         optimizer = torch.optim.SGD(
             weights, lr=self.learning_rate, momentum=0.9, weight_decay=self.weight_decay
         )
         drops = [round(self.epochs * part) for part in (0.4, 0.8)]
         schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, drops)
         for _ in range(self.epochs):
-            for ads in torch.randperm(len(labels), generator=generator).split(self.batch_size):
+            for ads in torch.randperm(len(labels)).split(self.batch_size):
                 ads = ads.to(device)
                 logits = features[ads] @ classifiers(graph, *weights).T
                 loss = binary_cross_entropy_with_logits(logits, labels[ads])
@@ -157,12 +166,12 @@ def classifiers(graph: Tensor, first: Tensor, second: Tensor) -> Tensor:
     return graph @ (leaky_relu(graph @ first, SLOPE) @ second)
 
 
-def _uniform(shape: tuple[int, int], generator: Any) -> Tensor:
+def _uniform(shape: tuple[int, int]) -> Tensor:
     """Initial weights of a graph convolution, as Kipf and Welling draw them."""
     import torch
 
     bound = shape[1] ** -0.5
-    return torch.empty(shape).uniform_(-bound, bound, generator=generator)
+    return torch.empty(shape).uniform_(-bound, bound)
 
 
 def _with_constant(features: np.ndarray) -> Tensor:

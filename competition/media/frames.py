@@ -93,7 +93,7 @@ def _with_ends(
     frames: Iterator["VideoFrame"], rate: Fraction | None
 ) -> Iterator[tuple["VideoFrame", Fraction]]:
     """Yield each frame with the time in seconds at which it is no longer on show."""
-    usual = 1 / (rate or USUAL_RATE)
+    usual = min(1 / (rate or USUAL_RATE), Fraction(LONGEST_HOLD))
     end = Fraction(0)
     shown = next(frames, None)
     if shown is None:
@@ -109,6 +109,7 @@ def _with_ends(
 
 
 def _seconds(ticks: int | None, tick: Fraction | None, usual: Fraction) -> Fraction:
+    """Return ticks of a clock in seconds, or what is usual where they cannot be right."""
     if ticks is None or tick is None or not 0 <= ticks * tick <= LONGEST_HOLD:
         return usual
     return ticks * tick

@@ -92,6 +92,8 @@ def _to_rgb(image: "Image") -> "Image":
         values *= 255 / (values.max() or 1)
         return Image.fromarray(values.round().astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+        opaque = Image.new("RGB", image.size, "white")
+        rgba = image.convert("RGBA")
+        opaque.paste(rgba, mask=rgba)
+        return opaque
     return image.convert("RGB")

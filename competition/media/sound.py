@@ -32,7 +32,7 @@ def read_sound(path: Path, rate: int = 16_000) -> Iterator[np.ndarray]:
     Yields
     ------
     ndarray of shape (n_samples,), dtype float32
-        About ten seconds each, values in [-1, 1].
+        Ten seconds each or less, values in [-1, 1].
 
     Raises
     ------
@@ -47,21 +47,14 @@ def read_sound(path: Path, rate: int = 16_000) -> Iterator[np.ndarray]:
         if not isinstance(stream, AudioStream):
             raise MediaError("it has no sound stream")
         check_decoder(stream)
-        pieces: list[np.ndarray] = []
-        n_pieces, n_waiting = 0, 0
-        for piece in _resampled(decoded(container, stream), rate):
-            if not np.isfinite(piece).all():
+        n_chunks = 0
+        for chunk in _resampled(decoded(container, stream), rate):
+            if not np.isfinite(chunk).all():
                 raise MediaError("its sound holds samples that are NaN or infinite")
-            pieces.append(np.clip(piece, -1, 1))
-            n_pieces += 1
-            n_waiting += len(piece)
-            if n_waiting >= SECONDS * rate:
-                yield np.concatenate(pieces)
-                pieces, n_waiting = [], 0
-        if not n_pieces:
+            yield np.clip(chunk, -1, 1)
+            n_chunks += 1
+        if not n_chunks:
             raise MediaError("its sound stream is empty or cannot be decoded")
-        if pieces:
-            yield np.concatenate(pieces)
 
 
 def load_sound(path: Path, rate: int = 16_000) -> np.ndarray:
@@ -70,7 +63,7 @@ def load_sound(path: Path, rate: int = 16_000) -> np.ndarray:
 
 
 def _resampled(frames: Iterator["AudioFrame"], rate: int) -> Iterator[np.ndarray]:
-    """Mix and resample; where the format changes on the way, start afresh."""
+    """Mix and resample, some seconds at a time; where the format changes, start afresh."""
     resampler: AudioResampler | None = None
     format_now = None
     for frame in frames:
@@ -88,7 +81,8 @@ def _make_resampler(rate: int) -> "AudioResampler":
     import av
 
     # Without a limit, floating-point stereo would be mixed by 0.71 of each channel and exceed 1.
-    return av.AudioResampler("flt", "mono", rate, options={"rematrix_maxval": "1.0"})
+    limit = {"rematrix_maxval": "1.0"}
+    return av.AudioResampler("flt", "mono", rate, frame_size=SECONDS * rate, options=limit)
 
 
 def _samples(resampler: "AudioResampler", frame: "AudioFrame | None") -> Iterator[np.ndarray]:

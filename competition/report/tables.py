@@ -79,7 +79,7 @@ def print_run(result: RunResult) -> None:
     if "chosen" in result.stack:
         counts = Counter(result.stack["chosen"]).most_common()
         _line(f"Chosen meta-learner: {', '.join(f'{name} in {n} folds' for name, n in counts)}.")
-    _print_end(result.stack, result.submitted)
+    _print_end(result.stack, result.submitted, result.holdout)
 
 
 def print_stack(result: StackResult) -> None:
@@ -105,10 +105,10 @@ def print_stack(result: StackResult) -> None:
     chosen = "chosen, fold by fold" if len(counts) > 1 else f"chosen: {card['chosen'][0]}"
     table.add_row(chosen, f"{card['scores']['gap']:.4f}", style="bold")
     console.print(table)
-    _print_end(card, result.submitted)
+    _print_end(card, result.submitted, result.holdout)
 
 
-def _print_end(card: dict[str, Any], submitted: Submitted | None) -> None:
+def _print_end(card: dict[str, Any], submitted: Submitted | None, holdout: Scores | None) -> None:
     """Print what a stack's reader must know, and where the submission lies."""
     for name, reason in card.get("failed", {}).items():
         _line(f"{name} failed and is left out: {reason}")
@@ -119,6 +119,8 @@ def _print_end(card: dict[str, Any], submitted: Submitted | None) -> None:
             "predictions of that fold made by a model that had seen its labels?"
         )
     _print_gain(card)
+    if holdout is not None:
+        _line(f"GAP on the training ads held out: {holdout.gap:.4f}")
     if submitted is None:
         _line("There are no test ads, so no submission was written.")
         return

@@ -12,7 +12,7 @@ import pytest
 
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
-from competition.datasets.demo import make_demo, write_films
+from competition.datasets.demo import write_films
 from competition.datasets.demo_canvas import Canvas
 from competition.datasets.demo_captions import lay_captions
 from competition.datasets.demo_content import load_content
@@ -93,11 +93,6 @@ def test_two_processes_write_what_one_does(
     for plan in plans[:2]:
         assert film_of(tmp_path, plan).read_bytes() == film_of(demo_films, plan).read_bytes()
     assert watch.told == [("rendering demo films", done, 2) for done in (1, 2)]
-
-
-def test_texts_alone_are_made_without_films(tmp_path: Path) -> None:
-    make_demo(tmp_path / "ads", 10, films=False)
-    assert not (tmp_path / "ads" / "videos").exists()
 
 
 def colours(frame: np.ndarray) -> np.ndarray:

@@ -137,9 +137,16 @@ def test_words_of_tesseract_are_put_together_to_lines():
             [5, 1, 1, 1, 70, '"yes"'],
             [5, 1, 1, 2, 40.5, "now"],
             [5, 2, 1, 1, 95, " "],
+            [5, 2, 1, 2, 50, "新品"],
+            [5, 2, 1, 2, 50, "上市"],
+            [5, 2, 1, 2, 50, "NOW"],
         ]
     )
-    assert lines_of_tsv(table.getvalue()) == [('Say "yes"', pytest.approx(0.8)), ("now", 0.405)]
+    assert lines_of_tsv(table.getvalue()) == [
+        ('Say "yes"', pytest.approx(0.8)),
+        ("now", 0.405),
+        ("新品上市 NOW", 0.5),
+    ]
 
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")

@@ -47,6 +47,22 @@ def test_thumbnail_holds_the_mean_colour_of_each_cell(tmp_path: Path):
     np.testing.assert_allclose(thumbnail[0], means, atol=1 / 255)
 
 
+@pytest.mark.parametrize(
+    ("image", "ending"),
+    [
+        (Image.new("CMYK", (9, 9), (0, 0, 0, 155)), "jpg"),
+        (Image.fromarray(np.full((9, 9), 100 * 256, dtype=np.uint16)), "png"),
+    ],
+)
+def test_print_colours_and_deep_grey_are_converted(tmp_path: Path, image: Image.Image, ending: str):
+    path = tmp_path / f"image.{ending}"
+    image.save(path)
+
+    thumbnail = Thumbnails(side=3).extract_one(Item("image", path))
+
+    np.testing.assert_allclose(thumbnail, np.full((1, 27), 100 / 255), atol=0.01)
+
+
 def test_film_has_a_thumbnail_per_step(tmp_path: Path):
     film = write_film(tmp_path / "film.mp4", greys([50, 100, 150, 200], 64, 48), rate=4)
 

@@ -34,13 +34,11 @@ hidden = 8
 epochs = 2
 
 [level1.encoder]
-model = "mlgcn"
-epochs = 1
+model = "probe"
 inputs = ["look"]
 
 [level1.resnet50]
-model = "mlgcn"
-epochs = 1
+model = "probe"
 inputs = ["resnet50"]
 """
 

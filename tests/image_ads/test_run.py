@@ -1,21 +1,24 @@
 """The whole benchmark on a small Pitt folder."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from competition.config import Profile
 from competition.errors import StoreError
 from competition.image_ads import fits as fits_module
-from competition.image_ads.methods import SWEEPS
+from competition.image_ads import methods
 from competition.image_ads.results import Benchmark
 from competition.image_ads.run import run
 from competition.image_ads.tables import changes, chosen_value, paper_figures, sweeps_by_parameter
 from competition.metrics import mean_average_precision
+from competition.report import benchmark as report
 
 ROWS = [
     "ResNet50 (Last)",
@@ -28,6 +31,14 @@ ROWS = [
     "HMAM, single-task",
     "HMAM, multi-task",
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_points() -> Iterator[None]:
+    """Sweep two parameters only: the suite is run often."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(methods, "SWEEPS", {"dropout": (0.0, 0.5), "alpha": (1.0, 200.0, 400.0)})
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +93,7 @@ def test_table2_is_the_change_in_percentage_points(result: Benchmark) -> None:
 def test_validation_ads_choose_and_test_ads_do_not(result: Benchmark) -> None:
     sweeps = sweeps_by_parameter(result)
     assert {name: [p.value for p, _ in points] for name, points in sweeps.items()} == {
-        name: list(values) for name, values in SWEEPS.items()
+        name: list(values) for name, values in methods.SWEEPS.items()
     }
     points = sweeps["dropout"]
     validated = [
@@ -91,7 +102,7 @@ def test_validation_ads_choose_and_test_ads_do_not(result: Benchmark) -> None:
     ]
     assert chosen_value(points) == points[int(np.argmax(validated))][0].value
     marked = [row["value"] for row in rows(result.folder / "sweeps.csv") if row["chosen"] == "1"]
-    assert len(marked) == len(SWEEPS) * len(result.tasks)
+    assert len(marked) == len(methods.SWEEPS) * len(result.tasks)
 
 
 def test_report_and_plots_are_written(result: Benchmark) -> None:
@@ -105,12 +116,32 @@ def test_report_and_plots_are_written(result: Benchmark) -> None:
             assert min(image.size) > 200
 
 
+def test_printed_tables_say_what_was_run_and_what_not(
+    result: Benchmark, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "console", Console(width=120))
+        report.print_benchmark(result)
+    printed = capsys.readouterr().out
+    line = next(line for line in printed.splitlines() if "HMAM, multi-task" in line)
+    expected = [result.table1[-1].scores["topic"]["test"][m] for m in ("map", "f1_c", "f1_o")]
+    assert line.split()[2:5] == [f"{value:.3f}" for value in expected]
+    assert "Not run: ResNet101 (All): no weights" in printed
+    assert str(result.folder) in printed
+
+
 def test_second_run_reads_all_and_scores_the_same(
     result: Benchmark, pitt: Path, profile: Profile, out: Path
 ) -> None:
     again = run(pitt, profile, out, n_jobs=1, device="cpu")
     assert again.n_fitted == 0
     assert again.table1[-1] == result.table1[-1]
+
+
+def test_alike_models_are_fitted_once(result: Benchmark) -> None:
+    # HMAM, single-task, two ablations; sweeps of two and three values share the default of dropout
+    # with one of alpha.
+    assert len(list((result.folder / "fits").glob("hmam-*.json"))) == 4 + 4
 
 
 def test_another_parameter_fits_that_model_alone(
@@ -124,7 +155,7 @@ def test_another_parameter_fits_that_model_alone(
 def test_damaged_result_is_named(
     result: Benchmark, pitt: Path, profile: Profile, out: Path
 ) -> None:
-    path = next((result.folder / "fits").glob("mlgcn-*.json"))
+    path = next((result.folder / "fits").glob("hmam-*.json"))
     before = path.read_bytes()
     path.write_bytes(before[:40])
     with pytest.raises(StoreError, match=path.name):

@@ -216,7 +216,7 @@ def _kind(cells: pd.Series) -> Literal["text", "array", "missing"]:
             kinds.add("text")
         elif isinstance(cell, np.ndarray) and cell.ndim == 2:
             kinds.add("array")
-        elif isinstance(cell, np.ndarray) or not pd.isna(cell):
+        elif not (pd.api.types.is_scalar(cell) and pd.isna(cell)):
             raise ModelError(
                 f"Ad {ad!r}, column {cells.name!r}: hmam reads texts and arrays of shape "
                 f"(time or regions, dims), not {type(cell).__name__}. Leave the column out of its "

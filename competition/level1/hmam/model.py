@@ -124,7 +124,7 @@ class Hmam(Level1Model):
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-4,
         drop_every: int = 15,
-        epochs: int = 10,
+        epochs: int = 6,
         batch_size: int = 32,
         objects: str = "regions",
         max_words: int = 32,
@@ -165,7 +165,7 @@ class Hmam(Level1Model):
             "dim": trial.suggest_categorical("dim", [256, 512, 1024]),
             "dropout": trial.suggest_float("dropout", 0, 0.8),
             "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
-            "epochs": trial.suggest_int("epochs", 5, 20),
+            "epochs": trial.suggest_int("epochs", 3, 20),
         }
 
     def attention_weights(self, X: pd.DataFrame) -> dict[str, list[AdAttention]]:
@@ -209,11 +209,12 @@ class Hmam(Level1Model):
         import torch
 
         from competition.level1.hmam.network import Network
-        from competition.level1.hmam.training import seeded, threads, train
+        from competition.level1.hmam.training import train
+        from competition.level1.networks.training import seeded, torch_threads
 
         device = choose_device(self.device)
         prior = torch.from_numpy(Y.mean(axis=0, dtype=np.float64))
-        with threads(self.n_jobs), seeded(self.random_state, device):
+        with torch_threads(self.n_jobs), seeded(self.random_state, device):
             network = Network(
                 self.reader_.sizes_,
                 [torch.logit(prior[task.columns]) for task in tasks],
@@ -250,10 +251,11 @@ class Hmam(Level1Model):
         return probabilities
 
     def _asked(self, network: Network, ads: Ads) -> Iterator[tuple[np.ndarray, list[Answer]]]:
-        from competition.level1.hmam.training import answers, threads
+        from competition.level1.hmam.training import answers
+        from competition.level1.networks.training import torch_threads
 
         device = choose_device(self.device)
-        with threads(self.n_jobs):
+        with torch_threads(self.n_jobs):
             yield from answers(network, self.reader_, ads, device)
 
     def _tasks(self) -> list[TaskTags]:

@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 import numpy as np
 import torch
-from joblib import effective_n_jobs
 from torch import Tensor
 
 from competition.level1.hmam.inputs import Ads, Batch, Reader
 from competition.level1.hmam.loss import multilabel_loss, multitask_loss, reconstruction_loss
 from competition.level1.hmam.network import Answer, Network
+from competition.level1.networks.training import length_buckets
 
 _ASKED_AT_ONCE = 256
-
-
-@contextmanager
-def threads(n_jobs: int) -> Iterator[None]:
-    """Let torch use `n_jobs` threads (scikit-learn's meaning of negative numbers) inside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(effective_n_jobs(n_jobs))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def seeded(seed: int, device: str) -> Iterator[None]:
-    """Seed torch's random numbers inside, and leave them as they were."""
-    with torch.random.fork_rng([device] if device.startswith("cuda") else []):
-        torch.manual_seed(seed)
-        yield
 
 
 def train(
@@ -52,6 +32,8 @@ def train(
     drop_every: int,
 ) -> None:
     """Train for a fixed number of epochs by Adamax, its learning rate times 0.1 every few.
+
+    Random numbers come from torch's global generator: call it inside `seeded`.
 
     Parameters
     ----------
@@ -72,12 +54,13 @@ def train(
     network.to(device).train()
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adamax(
-        learned, lr=learning_rate, betas=(0.9, 0.999), weight_decay=weight_decay
+        learned, lr=learning_rate, betas=(0.9, 0.999), weight_decay=weight_decay, foreach=True
     )
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, drop_every, gamma=0.1)
+    n_words = np.array([len(ads.words[row]) for row in rows])
     for _ in range(epochs):
-        for chosen in torch.randperm(len(rows)).split(batch_size):
-            step = rows[chosen.numpy()]
+        for chosen in length_buckets(n_words, batch_size):
+            step = rows[chosen]
             batch = _to(reader.batch(ads, step), device)
             answers, rebuilt = network(batch)
             share: Tensor | float = 0.0

@@ -86,6 +86,7 @@ def test_inputs_of_other_ads_change_nothing(fitted):
     [
         ([1.5, 2.5, 3.5], r"'one', column 'budget': hmam reads texts and arrays .*, not float"),
         (["a text", FRAMES[0], None], "'budget' mixes texts and arrays"),
+        ([["a", "b"], None, None], "'one', column 'budget': hmam reads .*, not list"),
         ([np.zeros(3), None, None], "'one', column 'budget': hmam reads .*shape"),
     ],
 )
