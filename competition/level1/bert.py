@@ -45,7 +45,8 @@ class Bert(Level1Model):
     keep : {"first", "first_last"}
         Which tokens of a longer text are read: the first, or the first half of them and the last.
         The video paper, section 3.2.1, reads the first and the last 128 words of what is heard;
-        here, as in its BERT, a word is a token, which of Chinese is a character.
+        here a word is a token: a character, in a checkpoint for Chinese; a word as jieba cuts it,
+        or a piece of a rare one, from scratch.
     max_tokens : int
         Most tokens that are read of an ad, special ones not counted.
     prefix : str
@@ -82,7 +83,7 @@ class Bert(Level1Model):
         hidden_size: int = 64,
         heads: int = 2,
         dropout: float = 0.1,
-        epochs: int = 8,
+        epochs: int = 6,
         batch_size: int = 32,
         accumulate: int = 1,
         learning_rate: float = 1e-2,

@@ -7,11 +7,15 @@ from competition.level1.registry import level1_model
 
 @level1_model("frames", kinds=("array",))
 class Frames(ArrayModel):
-    """Network over the frames of a film: one row per frame, or per region of a picture."""
+    """Network over the frames of a film: one row per frame, or per region of a picture.
+
+    Each frame is read by itself. For the parameters see
+    `competition.level1.array_model.ArrayModel`.
+    """
 
     def __init__(
         self,
-        pooling: Pooling = "attention",
+        pooling: Pooling = "mean",
         hidden: int = 64,
         rows_seen: int = 1,
         clusters: int = 8,

@@ -7,11 +7,15 @@ from competition.level1.registry import level1_model
 
 @level1_model("sound", kinds=("array",))
 class Sound(ArrayModel):
-    """Network over sound: log-mel bands or other short stretches, one row each."""
+    """Network over sound: log-mel bands or other short stretches, one row each.
+
+    Its first layer is a convolution over `rows_seen` rows, which hears rises, falls and rhythm. For
+    the parameters see `competition.level1.array_model.ArrayModel`.
+    """
 
     def __init__(
         self,
-        pooling: Pooling = "attention",
+        pooling: Pooling = "mean",
         hidden: int = 64,
         rows_seen: int = 5,
         clusters: int = 8,

@@ -35,6 +35,7 @@ class AttentionPooling(nn.Module):
         self.size = dims
         self.hidden = nn.Linear(dims, hidden)
         self.score = nn.Linear(hidden, 1, bias=False)
+        nn.init.zeros_(self.score.weight)  # training starts from the mean of the rows
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         scores = self.score(torch.tanh(self.hidden(x))).squeeze(2)

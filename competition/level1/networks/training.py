@@ -1,7 +1,17 @@
 """The training loop that the networks of level 1 share.
 
 The number of epochs is fixed. No ad is set aside to stop early with, and the held-out fold is
-never seen. Class imbalance is met by where training starts, not by the loss: see `new_head`.
+never seen.
+
+Tags are very unequal in frequency. GAP ranks the tags of all ads in one list, so that it wants
+probabilities on one scale: the loss is plain cross-entropy, and imbalance is met by where training
+starts, an output layer that predicts how frequent each tag is (`new_head`). On colour thumbnails of
+film posters and their genres (`frames`, 10 epochs, three held-out folds, mean of two seeds) GAP is
+
+    plain cross-entropy, starting at the priors     0.4246
+    the same, starting at random                    0.4183
+    focal loss, gamma 1 and 2                       0.4185, 0.4058
+    positives weighed by sqrt(n- / n+), by n- / n+  0.3728, 0.2201
 """
 
 from collections.abc import Iterator
@@ -48,8 +58,6 @@ class Schedule:
         AdamW's decay of weight matrices; biases, gains and other vectors do not decay.
     accumulate : int
         Batches whose gradients are summed to one step.
-    head_rate : float
-        Learning rate of the output layer, as a multiple of that of the rest.
     """
 
     epochs: int
@@ -57,7 +65,6 @@ class Schedule:
     learning_rate: float
     weight_decay: float
     accumulate: int = 1
-    head_rate: float = 1.0
 
 
 @contextmanager
@@ -122,7 +129,9 @@ def train(
     batches_per_epoch = -(-len(labels) // schedule.batch_size)
     steps = schedule.epochs * -(-batches_per_epoch // schedule.accumulate)
     network.to(device).train()
-    optimizer = torch.optim.AdamW(_parameter_groups(network, schedule), fused=True)
+    optimizer = torch.optim.AdamW(
+        _parameter_groups(network, schedule), lr=schedule.learning_rate, fused=True
+    )
     rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
     for _ in range(schedule.epochs):
         batches = length_buckets(encode.lengths, schedule.batch_size)
@@ -196,20 +205,9 @@ def _rate(step: int, steps: int) -> float:
 
 
 def _parameter_groups(network: nn.Module, schedule: Schedule) -> list[dict[str, object]]:
-    groups = []
-    for head in (False, True):
-        rate = schedule.learning_rate * (schedule.head_rate if head else 1)
-        named = [
-            parameter
-            for name, parameter in network.named_parameters()
-            if name.startswith("head.") == head and parameter.requires_grad
-        ]
-        groups += [
-            {
-                "params": [p for p in named if p.ndim > 1],
-                "lr": rate,
-                "weight_decay": schedule.weight_decay,
-            },
-            {"params": [p for p in named if p.ndim < 2], "lr": rate, "weight_decay": 0.0},
-        ]
-    return [group for group in groups if group["params"]]
+    parameters = list(network.parameters())
+    decay = schedule.weight_decay
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]

@@ -53,12 +53,18 @@ def test_mean_pooling_is_the_mean_of_the_real_rows():
 def test_attention_pooling_is_its_formula():
     x, mask = ads()
     module = AttentionPooling(DIMS, 4)
+    torch.nn.init.normal_(module.score.weight)
     pooled = module(x, mask).detach().numpy()
     (hidden, bias), (score, _) = weights(module.hidden), weights(module.score)
     for ad in range(3):
         real = rows(x, ad)
         share = softmax(np.tanh(real @ hidden.T + bias) @ score[0])
         np.testing.assert_allclose(pooled[ad], share @ real, rtol=1e-4, atol=1e-5)
+
+
+def test_attention_starts_as_the_mean():
+    x, mask = ads()
+    torch.testing.assert_close(AttentionPooling(DIMS, 4)(x, mask), MeanPooling(DIMS)(x, mask))
 
 
 def test_nextvlad_is_its_formula():
