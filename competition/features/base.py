@@ -48,12 +48,15 @@ class Extractor(BaseEstimator, ABC):
         nothing anew.
     parallel : bool
         Whether the work is worth other processes.
+    shard : int
+        Ads that are written together: what a killed run loses, per process.
     device : str
         Where the constructor has this parameter, the run sets it: ``"cpu"``, ``"cuda"``, ....
     """
 
     not_counted: frozenset[str] = frozenset({"device", "batch_size"})
     parallel: bool = True
+    shard: int = 32
 
     def lacks(self) -> str:
         """Say what is not set or not there, in a sentence that says how to mend it; "" if nothing.

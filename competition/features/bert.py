@@ -46,6 +46,8 @@ class Bert(Extractor):
         Texts per pass of the network.
     """
 
+    shard = 256  # texts of like length are found within a shard
+
     def __init__(
         self,
         model: str = "",

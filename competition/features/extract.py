@@ -1,12 +1,11 @@
 """Extraction: the ads whose feature is not stored, shard by shard, one process per core."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from competition.features.base import Extractor, Item
 from competition.features.store import FeatureStore
-
-SHARD = 32  # ads: what a killed run loses, per process
 
 
 def extract_missing(
@@ -20,8 +19,8 @@ def extract_missing(
 ) -> int:
     """Extract what the store lacks.
 
-    On a GPU one process computes and `n_jobs` others decode; else `n_jobs` processes each take
-    whole shards. What is stored does not depend on it.
+    On a GPU one process computes, over all items at a stretch, and `n_jobs` others decode; else
+    `n_jobs` processes each take whole shards. What is stored does not depend on it.
 
     Parameters
     ----------
@@ -46,12 +45,12 @@ def extract_missing(
     if not pending:
         return 0
     at(0, len(pending))
-    size = max(1, min(SHARD, -(-len(pending) // (4 * n_jobs))))
+    size = max(1, min(extractor.shard, -(-len(pending) // (4 * n_jobs))))
     shards = [pending[start : start + size] for start in range(0, len(pending), size)]
-    if n_jobs == 1 or len(shards) == 1 or not extractor.parallel or _on_gpu(extractor):
-        workers = n_jobs if _on_gpu(extractor) else 0
-        outcomes: Any = (
-            _extract_shard(extractor, items, s, store, workers, n_cores) for s in shards
+    on_gpu = _on_gpu(extractor)
+    if n_jobs == 1 or len(shards) == 1 or not extractor.parallel or on_gpu:
+        outcomes: Any = _extract_shards(
+            extractor, items, shards, store, n_jobs if on_gpu else 0, n_cores
         )
         _count(outcomes, len(pending), at)
         return len(pending)
@@ -62,7 +61,7 @@ def extract_missing(
     with parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=n_threads):
         outcomes = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs)(
             delayed(_extract_shard)(
-                extractor, {key: items[key] for key in shard}, shard, store, 0, n_threads
+                extractor, {key: items[key] for key in shard}, shard, store, n_threads
             )
             for shard in shards
         )
@@ -70,7 +69,7 @@ def extract_missing(
     return len(pending)
 
 
-def _count(outcomes: Any, total: int, at: Callable[[int, int], None]) -> None:
+def _count(outcomes: Iterable[int], total: int, at: Callable[[int, int], None]) -> None:
     done = 0
     for n_items in outcomes:
         done += n_items
@@ -82,15 +81,27 @@ def _extract_shard(
     items: dict[str, Item],
     shard: list[str],
     store: FeatureStore,
-    n_workers: int,
     n_threads: int,
 ) -> int:
+    return sum(_extract_shards(extractor, items, [shard], store, 0, n_threads))
+
+
+def _extract_shards(
+    extractor: Extractor,
+    items: dict[str, Item],
+    shards: list[list[str]],
+    store: FeatureStore,
+    n_workers: int,
+    n_threads: int,
+) -> Iterator[int]:
+    """Extract shards in one call, so that batches run across them; yield their sizes."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(n_threads):
-        results = list(extractor.extract([items[key] for key in shard], n_workers))
-    store.write(shard, results)
-    return len(shard)
+        results = extractor.extract([items[key] for shard in shards for key in shard], n_workers)
+        for shard in shards:
+            store.write(shard, list(itertools.islice(results, len(shard))))
+            yield len(shard)
 
 
 def _on_gpu(extractor: Extractor) -> bool:

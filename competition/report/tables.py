@@ -25,11 +25,14 @@ SHOWN = 20  # warnings of one kind that are listed unless all are asked for
 
 
 def print_extractions(extractions: list[Extraction]) -> None:
-    """Print what became of every feature, and every ad that lacks one for a fault of its file."""
+    """Print what became of every feature, and every ad that lacks one for a fault of its file.
+
+    "new" counts what was extracted now.
+    """
     table = Table(title="Features")
     for heading in ("feature", "extractor", "from", "an ad has"):
-        table.add_column(heading)
-    for heading in ("ads", "extracted now", "faulty", "seconds"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("ads", "new", "faulty", "seconds"):
         table.add_column(heading, justify="right")
     for one in extractions:
         table.add_row(
