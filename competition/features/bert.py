@@ -43,7 +43,7 @@ class Bert(Extractor):
         The video paper, section 3.2.1, reads the first and the last 128 of what is heard.
     device : str
     batch_size : int
-        Texts per pass of the network.
+        Texts per pass of the network; few, so that they are of one length.
     """
 
     shard = 256  # texts of like length are found within a shard
@@ -56,7 +56,7 @@ class Bert(Extractor):
         max_tokens: int = 256,
         keep: Keep = "first",
         device: str = "auto",
-        batch_size: int = 16,
+        batch_size: int = 8,
     ) -> None:
         self.model = model
         self.pooling = pooling
