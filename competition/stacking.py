@@ -223,6 +223,7 @@ def _about_choice(gate: Gate) -> dict[str, Any]:
     return {
         "candidates": gate.gaps_,
         "candidates_without_fold": gate.inner_gaps_,
+        "standard_errors": gate.inner_errors_,
         "failed": gate.failed_,
         "chosen": gate.chosen_,
     }

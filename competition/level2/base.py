@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -71,7 +72,16 @@ class MetaLearner(BaseEstimator, ABC):
     The constructor stores parameters. `cross_fit` trains one meta-learner per fold on the ads of
     the other folds; nothing (scaling, choice of epochs, averaging weights) is learned with the ads
     that it then predicts.
+
+    Attributes
+    ----------
+    complexity : int
+        How much it may learn: 0 for one model alone, 1 for a mean of all, 2 for a weighted mean, 3
+        for a shrunken linear stack, 4 for an unshrunken one, 5 for a stack that bends. Of
+        candidates that do about equally well, the gate takes one of the lowest.
     """
+
+    complexity: ClassVar[int] = 5
 
     @abstractmethod
     def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:

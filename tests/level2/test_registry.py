@@ -7,7 +7,7 @@ from competition.level2.registry import find_meta_learners, meta_parameters
 
 
 def test_every_rival_is_registered() -> None:
-    rivals = {"mean", "rank_mean", "logit_mean", "logreg", "pooled", "greedy", "dnn"}
+    rivals = {"single", "mean", "rank_mean", "logit_mean", "logreg", "pooled", "greedy", "dnn"}
     assert rivals | {"lightgbm", "xgboost"} <= set(find_meta_learners())
 
 
