@@ -1,5 +1,6 @@
 """What predictions are made from: ads, labels, folds, inputs, parameters and source."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +32,18 @@ def level1_fingerprint(
     planned: PlannedModel,
     module: str,
     columns: tuple[Column, ...],
+    files: Sequence[Path],
     seed: int,
     dataset: AdDataset,
     folds: Folds,
 ) -> Fingerprint:
-    """Fingerprint of a level-1 model whose code lies in `module`."""
+    """Fingerprint of a level-1 model whose code lies in `module`, and that reads `files`."""
     return Fingerprint(
         {
             **shared_parts(dataset, folds),
             "inputs": digest([[column.name, column.fingerprint] for column in columns]),
             "parameters": digest(planned.model, planned.params, seed),
+            "files": digest([[path.name, file_digest(path)] for path in sorted(files)]),
             "source": source_digest(module),
         }
     )

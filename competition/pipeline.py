@@ -149,10 +149,12 @@ def level1_job(
     planned: PlannedModel, seed: int, dataset: AdDataset, folds: Folds, cache: Path, watch: Watch
 ) -> Level1Job:
     """Prepare a model's columns and say what its predictions will be made from."""
-    terms = getattr(make_estimator(planned.model, planned.params), "text_terms", None)
+    estimator = make_estimator(planned.model, planned.params)
+    terms = getattr(estimator, "text_terms", None)
+    files = estimator.files() if hasattr(estimator, "files") else ()
     columns = prepare_columns(dataset, planned.columns, terms, cache, watch)
     module = get_model(planned.model).make.__module__
-    fingerprint = level1_fingerprint(planned, module, columns, seed, dataset, folds)
+    fingerprint = level1_fingerprint(planned, module, columns, files, seed, dataset, folds)
     return Level1Job(planned.name, planned.model, planned.params, columns, fingerprint)
 
 

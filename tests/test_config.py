@@ -21,7 +21,7 @@ from competition.errors import CompetitionError, ProfileError
 
 
 def test_shipped_profiles() -> None:
-    assert set(profile_names()) == {"demo", "posters", "taac2021", "text"}
+    assert set(profile_names()) == {"clips", "demo", "image_ads", "posters", "taac2021", "text"}
 
 
 @pytest.mark.parametrize("name", ["demo", "posters", "taac2021", "text"])

@@ -43,7 +43,7 @@ def ads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def profile(*overrides: str) -> Profile:
-    return load_profile("demo", [*OVERRIDES, *overrides])
+    return load_profile("text", [*OVERRIDES, *overrides])
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +125,7 @@ def test_changed_parameter_reruns_that_model_and_the_stack_alone(ads: Path, out:
 
 
 def test_another_meta_learner_stacks_what_is_stored(ads: Path, out: Path) -> None:
-    mean = load_profile("demo", [*OVERRIDES[:2], "level2.model=mean"])
+    mean = load_profile("text", [*OVERRIDES[:2], "level2.model=mean"])
     result = run(ads, mean, out, n_jobs=1)
     assert result.n_trained == 0
     read = [result.store.read(name)[0] for name in [*MODELS, "stack-mean"]]
@@ -165,7 +165,7 @@ def test_damaged_prediction_stops_the_run_and_is_named(ads: Path, out: Path) -> 
 def start(ads: Path, out: Path) -> subprocess.Popen[str]:
     """Start a run of its own and wait for its first fold."""
     command = [sys.executable, "-m", "competition", "run", "--data", str(ads)]
-    command += ["--profile", "demo", "--out", str(out), "--jobs", "1"]
+    command += ["--profile", "text", "--out", str(out), "--jobs", "1"]
     for override in OVERRIDES:
         command += ["--set", override]
     process = subprocess.Popen(

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 Keep = Literal["first", "first_last"]
 
-_STEP = 16
+STEP = 16  # lengths of padded rows are multiples of it
 
 
 def encode(tokenizer: Any, texts: Sequence[str], max_tokens: int, keep: Keep) -> list[list[int]]:
@@ -52,7 +52,7 @@ def padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[Any, Any]:
     """
     import torch
 
-    longest = -(-max(map(len, rows)) // _STEP) * _STEP
+    longest = -(-max(map(len, rows)) // STEP) * STEP
     ids = torch.full((len(rows), longest), pad, dtype=torch.int64)
     mask = torch.zeros((len(rows), longest), dtype=torch.int64)
     for row, tokens in enumerate(rows):

@@ -22,7 +22,9 @@ def write_plots(benchmark: Benchmark) -> None:
             (label, paper[label][task][0]) for label in labels if task in paper.get(label, {})
         ]
         if theirs:
-            axis.plot([value for _, value in theirs], [label for label, _ in theirs], "k|", ms=14)
+            names, figures = zip(*theirs, strict=True)
+            axis.plot(figures, names, "k|", ms=14, label="the paper")
+            axis.legend(fontsize=7)
         axis.set_title(f"{task}: mAP on the test ads", fontsize=10)
     axes[0].invert_yaxis()
     _save(benchmark, figure, "table1.png")

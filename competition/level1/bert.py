@@ -12,7 +12,7 @@ import pandas as pd
 from competition.devices import choose_device
 from competition.errors import ModelError
 from competition.features.encoders import checkpoint_files, load_encoder, load_part
-from competition.features.tokens import Keep, encode
+from competition.features.tokens import STEP, Keep, encode
 from competition.level1.base import Level1Model
 from competition.level1.networks import TokenPooling
 from competition.level1.registry import level1_model
@@ -56,15 +56,14 @@ class Bert(Level1Model):
         Shape of the network that is trained from scratch.
     dropout : float
         Share of what the output layer sees that is dropped in each training step.
-    epochs : int, optional
-        Times the network sees each training ad: 4 of a pre-trained network, EPOCHS from scratch, if
-        not given. Fixed: no ads are set aside to stop early with.
+    epochs : int
+        Times the network sees each training ad. Fixed: no ads are set aside to stop early with.
     batch_size : int
     accumulate : int
         Batches whose gradients are summed to one step.
-    learning_rate : float, optional
-        Peak of AdamW's learning rate: 5e-5 of a pre-trained network, RATE from scratch, if not
-        given.
+    learning_rate, tuning_rate : float
+        Peak of AdamW's learning rate where a network is trained from scratch, and where a
+        pre-trained one is fine-tuned.
     weight_decay : float
     random_state : int
     n_jobs : int
@@ -83,10 +82,11 @@ class Bert(Level1Model):
         hidden_size: int = 64,
         heads: int = 2,
         dropout: float = 0.1,
-        epochs: int | None = None,
+        epochs: int = 8,
         batch_size: int = 32,
         accumulate: int = 1,
-        learning_rate: float | None = None,
+        learning_rate: float = 1e-2,
+        tuning_rate: float = 5e-5,
         weight_decay: float = 0.01,
         random_state: int = 0,
         n_jobs: int = 1,
@@ -105,6 +105,7 @@ class Bert(Level1Model):
         self.batch_size = batch_size
         self.accumulate = accumulate
         self.learning_rate = learning_rate
+        self.tuning_rate = tuning_rate
         self.weight_decay = weight_decay
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -136,9 +137,9 @@ class Bert(Level1Model):
         X, Y = X[told], Y[told]
         device = choose_device(self.device)
         schedule = Schedule(
-            epochs=self.epochs or (4 if self.model else 8),
+            epochs=self.epochs,
             batch_size=self.batch_size,
-            learning_rate=self.learning_rate or (5e-5 if self.model else 1e-2),
+            learning_rate=self.tuning_rate if self.model else self.learning_rate,
             weight_decay=self.weight_decay,
             accumulate=self.accumulate,
         )
@@ -166,9 +167,9 @@ class Bert(Level1Model):
                 raise ModelError(
                     f"{name} is {getattr(self, name)!r}; choose one of {', '.join(known)}."
                 )
-        for name in ("epochs", "learning_rate", "batch_size", "accumulate"):
+        for name in ("epochs", "learning_rate", "tuning_rate", "batch_size", "accumulate"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if not value > 0:
                 raise ModelError(f"{name} is {value}; it must be more than 0.")
         if not self.model and self.hidden_size % self.heads:
             raise ModelError(
@@ -191,7 +192,7 @@ class Bert(Level1Model):
             hidden_size=self.hidden_size,
             num_attention_heads=self.heads,
             intermediate_size=4 * self.hidden_size,
-            max_position_embeddings=self.max_tokens + 1 + X.shape[1],
+            max_position_embeddings=STEP * -(-(self.max_tokens + 1 + X.shape[1]) // STEP),
             pad_token_id=tokenizer.pad_token_id,
             # Inside the network, dropout takes longer than all the rest and gains nothing.
             hidden_dropout_prob=0.0,

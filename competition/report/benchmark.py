@@ -1,5 +1,6 @@
 """What `competition benchmark` prints."""
 
+from rich import box
 from rich.table import Table
 
 from competition.image_ads.results import Benchmark
@@ -39,11 +40,11 @@ def print_benchmark(result: Benchmark) -> None:
 
 
 def _table(title: str, result: Benchmark) -> Table:
-    table = Table(title=title)
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("method")
     for task in result.tasks:
         for heading in HEADINGS.values():
-            table.add_column(f"{task} {heading}", justify="right")
+            table.add_column(f"{task}\n{heading}", justify="right")
     return table
 
 

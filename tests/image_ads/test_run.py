@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from competition.config import Profile
 from competition.errors import StoreError
@@ -17,6 +18,7 @@ from competition.image_ads.results import Benchmark
 from competition.image_ads.run import run
 from competition.image_ads.tables import changes, chosen_value, paper_figures, sweeps_by_parameter
 from competition.metrics import mean_average_precision
+from competition.report import benchmark as report
 
 ROWS = [
     "ResNet50 (Last)",
@@ -112,6 +114,20 @@ def test_report_and_plots_are_written(result: Benchmark) -> None:
     for name in ("table1.png", "sweeps.png"):
         with Image.open(result.folder / name) as image:
             assert min(image.size) > 200
+
+
+def test_printed_tables_say_what_was_run_and_what_not(
+    result: Benchmark, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "console", Console(width=120))
+        report.print_benchmark(result)
+    printed = capsys.readouterr().out
+    line = next(line for line in printed.splitlines() if "HMAM, multi-task" in line)
+    expected = [result.table1[-1].scores["topic"]["test"][m] for m in ("map", "f1_c", "f1_o")]
+    assert line.split()[2:5] == [f"{value:.3f}" for value in expected]
+    assert "Not run: ResNet101 (All): no weights" in printed
+    assert str(result.folder) in printed
 
 
 def test_second_run_reads_all_and_scores_the_same(

@@ -107,7 +107,7 @@ def test_ad_without_text_gets_the_priors():
 
 def test_checkpoint_is_fine_tuned_whole(checkpoint):
     X, Y = made_ads(("text",), 60)
-    fitted = Bert(model=str(checkpoint), max_tokens=40, epochs=1, learning_rate=1e-3).fit(X, Y)
+    fitted = Bert(model=str(checkpoint), max_tokens=40, epochs=1, tuning_rate=1e-3).fit(X, Y)
     untouched = Bert(model=str(checkpoint), max_tokens=40)._pretrained(2)[1].state_dict()
     trained = fitted.network_.encoder.state_dict()
     moved = [name for name in untouched if not np.array_equal(untouched[name], trained[name])]
