@@ -142,7 +142,7 @@ def _print_gain(card: dict[str, Any]) -> None:
         f"The stack gains {gain['value']:+.4f} GAP over its best model, "
         f"{card['best_model']} ({interval})."
     )
-    if set(card.get("chosen", [])) == {"single"}:
+    if gain["value"] == 0 and set(card.get("chosen", [])) == {"single"}:
         _line("It is the best model alone: no stack proved better by more than chance.")
     elif gain["value"] <= 0:
         _line("Warning: it does not beat that model: submit with care.")
