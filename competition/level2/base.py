@@ -133,11 +133,7 @@ class FoldwiseLearner(MetaLearner):
         """
         check_folds(data)
         n_train, n_tags = data.labels.shape
-        ads = Ads(
-            stacked_probabilities(data),
-            pd.concat([data.train_facts, data.test_facts], ignore_index=True),
-            np.concatenate([data.train_missing, data.test_missing]),
-        )
+        ads = ads_of(data)
         oof = np.empty((n_train, n_tags), dtype=np.float32)
         fold_test = np.empty((len(data.folds), len(data.test), n_tags), dtype=np.float32)
         for k, fold in enumerate(data.folds):
@@ -171,6 +167,21 @@ class FoldwiseLearner(MetaLearner):
         ndarray of shape (len(asked), n_tags)
             Between 0 and 1.
         """
+
+
+def ads_of(data: StackInput) -> Ads:
+    """All ads, those of training first.
+
+    Raises
+    ------
+    ModelError
+        If a level-1 probability is not a number between 0 and 1.
+    """
+    return Ads(
+        stacked_probabilities(data),
+        pd.concat([data.train_facts, data.test_facts], ignore_index=True),
+        np.concatenate([data.train_missing, data.test_missing]),
+    )
 
 
 def check_folds(data: StackInput) -> None:
