@@ -17,7 +17,7 @@ PROFILES = Path(__file__).parent / "profiles"
 
 # From a few dozen ads, where nothing can be learned, to many, and to telling facts, one of these
 # proves best or close to it, and all of them together take seconds.
-CANDIDATES = ("dnn", "pooled", "xgboost", "logit_mean")
+CANDIDATES = ("dnn", "pooled", "xgboost", "logit_mean", "single")
 
 
 class FoldSettings(Settings):

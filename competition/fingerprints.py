@@ -13,6 +13,8 @@ from competition.oof_files import Fingerprint
 from competition.source import source_digest
 
 GATE = "competition.level2.gate"
+# What every meta-learner's input goes through.
+INPUT = ("competition.level2.stack", "competition.drift")
 
 
 def shared_parts(dataset: AdDataset, folds: Folds) -> dict[str, str]:
@@ -68,7 +70,7 @@ def stack_fingerprint(
             "level-1 models": digest(list(level1.items())),
             "metadata": _facts_digest(dataset, facts),
             "parameters": digest(params),
-            "source": source_digest(module),
+            "source": digest([source_digest(one) for one in (*INPUT, module)]),
         }
     )
 
@@ -84,7 +86,7 @@ def gate_fingerprint(
 
     Each candidate is given with the module of its code and its parameters.
     """
-    modules = [GATE, *(module for module, _ in candidates.values())]
+    modules = [*INPUT, GATE, *(module for module, _ in candidates.values())]
     return Fingerprint(
         {
             **shared_parts(dataset, folds),

@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from competition.datasets.base import AdDataset
+from competition.drift import fold_levels
 from competition.errors import StoreError
 from competition.files import file_digest, write_json, written_whole
 from competition.folds import Folds
@@ -176,6 +177,7 @@ class OofStore:
                 for held in (self.folds.of_ad == fold for fold in range(self.folds.n))
                 if labels[held].any()
             ],
+            "test_levels": fold_levels(tests),
             "seconds_per_fold": [round(prediction.seconds, 3) for prediction in predictions],
             "seconds": round(sum(prediction.seconds for prediction in predictions), 3),
             "written": datetime.now(UTC).isoformat(timespec="seconds"),

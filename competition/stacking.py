@@ -8,6 +8,7 @@ from competition.bootstrap import gap_difference
 from competition.config import StackSettings, plan_facts
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
+from competition.drift import LARGE, drift
 from competition.errors import ProfileError, StoreError
 from competition.fingerprints import gate_fingerprint, shared_parts, stack_fingerprint
 from competition.folds import settle_folds
@@ -215,6 +216,7 @@ def settle_stack(
         "best_model": best,
         "gain": asdict(gap_difference(dataset.labels, output.oof, rival, top_k, seed)),
         "standing_out": _standing_out(data, top_k),
+        "drift": _drift(cards),
     }
     return store.finish(name, fingerprint, dataset, about)
 
@@ -223,6 +225,7 @@ def _about_choice(gate: Gate) -> dict[str, Any]:
     return {
         "candidates": gate.gaps_,
         "candidates_without_fold": gate.inner_gaps_,
+        "standard_errors": gate.inner_errors_,
         "failed": gate.failed_,
         "chosen": gate.chosen_,
     }
@@ -235,3 +238,16 @@ def _standing_out(data: StackInput, top_k: int) -> dict[str, dict[str, Any]]:
         for m, model in enumerate(data.models)
     }
     return {model: asdict(one) for model, one in found.items() if one is not None}
+
+
+def _drift(cards: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Level-1 models whose fold models predict on levels far apart, which the stack levels."""
+    return {
+        card["model"]: {
+            "drift": drift(card["test_levels"]),
+            "test_levels": card["test_levels"],
+            **{name: card["scores"][name] for name in ("gap", "gap_folds")},
+        }
+        for card in cards
+        if drift(card.get("test_levels", [])) > LARGE
+    }

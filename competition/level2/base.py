@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -71,7 +72,16 @@ class MetaLearner(BaseEstimator, ABC):
     The constructor stores parameters. `cross_fit` trains one meta-learner per fold on the ads of
     the other folds; nothing (scaling, choice of epochs, averaging weights) is learned with the ads
     that it then predicts.
+
+    Attributes
+    ----------
+    complexity : int
+        How much it may learn: 0 for one model alone, 1 for a mean of all, 2 for a weighted mean, 3
+        for a shrunken linear stack, 4 for an unshrunken one, 5 for a stack that bends. Of
+        candidates that do about equally well, the gate takes one of the lowest.
     """
+
+    complexity: ClassVar[int] = 5
 
     @abstractmethod
     def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
@@ -123,11 +133,7 @@ class FoldwiseLearner(MetaLearner):
         """
         check_folds(data)
         n_train, n_tags = data.labels.shape
-        ads = Ads(
-            stacked_probabilities(data),
-            pd.concat([data.train_facts, data.test_facts], ignore_index=True),
-            np.concatenate([data.train_missing, data.test_missing]),
-        )
+        ads = ads_of(data)
         oof = np.empty((n_train, n_tags), dtype=np.float32)
         fold_test = np.empty((len(data.folds), len(data.test), n_tags), dtype=np.float32)
         for k, fold in enumerate(data.folds):
@@ -161,6 +167,21 @@ class FoldwiseLearner(MetaLearner):
         ndarray of shape (len(asked), n_tags)
             Between 0 and 1.
         """
+
+
+def ads_of(data: StackInput) -> Ads:
+    """All ads, those of training first.
+
+    Raises
+    ------
+    ModelError
+        If a level-1 probability is not a number between 0 and 1.
+    """
+    return Ads(
+        stacked_probabilities(data),
+        pd.concat([data.train_facts, data.test_facts], ignore_index=True),
+        np.concatenate([data.train_missing, data.test_missing]),
+    )
 
 
 def check_folds(data: StackInput) -> None:

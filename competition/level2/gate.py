@@ -3,6 +3,11 @@
 Whoever scores ten candidates on all ads and reports the best score reports luck as well. Here the
 candidate that predicts fold k is chosen without fold k (nested cross-validation; Varma and Simon
 2006, BMC Bioinformatics 7:91), so that the gate's OOF score pays for the choice.
+
+With few ads the best of several candidates is mostly the luckiest, and the most flexible are the
+luckiest of all. So of those that the ads cannot tell from the best, the simplest is taken: the
+one-standard-error rule (Breiman et al. 1984, Classification and Regression Trees, section 3.4.3),
+with the error of the difference to the best, as both are scored on the same ads.
 """
 
 from dataclasses import replace
@@ -12,20 +17,26 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import clone
 
+from competition.bootstrap import GapList, resamples
 from competition.errors import CompetitionError, ModelError
 from competition.level2.base import MetaLearner, StackInput, StackOutput
 from competition.metrics import gap
 from competition.oof_files import check_probabilities
 from competition.watch import Watch
 
+# Enough for a standard error that is 7 % off (Efron and Tibshirani 1993, section 6.4: 50 to 200).
+N_RESAMPLES = 100
+
 
 class Gate(MetaLearner):
-    """For each fold, the candidate with the best GAP on the ads of the other folds.
+    """For each fold, the simplest candidate about as good as the best on the other folds.
 
     For every fold k:
 
     1. Every candidate is cross-fitted on the ads of the other folds alone, with those folds.
-    2. The one with the highest OOF GAP there is chosen; of equal ones, the first named.
+    2. Those are kept whose OOF GAP there is no further below the highest than one standard error
+       of that difference, by a paired bootstrap over the ads. Of these, those of the lowest
+       `complexity`; of these, the one with the highest GAP; of equal ones, the first named.
     3. Fold k, and the test ads, are as that candidate predicts them when trained on all ads of the
        other folds.
 
@@ -50,6 +61,8 @@ class Gate(MetaLearner):
     inner_gaps_ : dict of str to list of float
         Each working candidate's OOF GAP without fold k, for every k; an empty list where there is
         but one candidate.
+    inner_errors_ : dict of str to list of float
+        Standard error of the difference between each of these and the highest without fold k.
     chosen_ : list of str
         The candidate that predicts each fold.
     failed_ : dict of str to str
@@ -103,7 +116,7 @@ class Gate(MetaLearner):
         n_jobs = min(effective_n_jobs(self.n_jobs), len(tasks))
         threads = {"inner_max_num_threads": 1} if n_jobs > 1 else {}
         outputs: dict[str, StackOutput] = {}
-        gaps: dict[str, dict[int, float]] = {name: {} for name in self.candidates}
+        attempted: dict[str, dict[int, _Attempt]] = {name: {} for name in self.candidates}
         self.failed_: dict[str, str] = {}
         with parallel_config("loky" if n_jobs > 1 else "sequential", n_jobs=n_jobs, **threads):
             attempts = Parallel(return_as="generator_unordered", batch_size=1)(
@@ -112,15 +125,30 @@ class Gate(MetaLearner):
             )
             for done, one in enumerate(attempts, start=1):
                 watch.at("level 2", done, len(tasks), one.name)
-                gaps[one.name][one.k] = one.gap
+                attempted[one.name][one.k] = one._replace(output=None)
                 if one.failure:
                     self.failed_.setdefault(one.name, one.failure)
                 elif one.output is not None:
                     outputs[one.name] = one.output
         working = [name for name in self.candidates if name not in self.failed_]
-        self.gaps_ = {name: gaps[name][-1] for name in working}
-        self.inner_gaps_ = {name: [gaps[name][k] for k in range(len(parts))] for name in working}
+        self.gaps_ = {name: attempted[name][-1].gap for name in working}
+        self.inner_gaps_ = {
+            name: [attempted[name][k].gap for k in range(len(parts))] for name in working
+        }
+        self.inner_errors_: dict[str, list[float]] = {name: [] for name in working}
+        for k in range(len(parts) if working else 0):
+            best = max((attempted[name][k] for name in working), key=lambda one: one.gap)
+            for name in working:
+                difference = attempted[name][k].resampled - best.resampled
+                self.inner_errors_[name].append(float(difference.std(ddof=1)))
         return {name: outputs[name] for name in working}
+
+    def _choice(self, k: int) -> str:
+        """Name of the candidate that predicts the fold at place k."""
+        gaps = {name: of_fold[k] for name, of_fold in self.inner_gaps_.items()}
+        best = max(gaps.values())
+        kept = [name for name in gaps if gaps[name] >= best - self.inner_errors_[name][k]]
+        return min(kept, key=lambda name: (self.candidates[name].complexity, -gaps[name]))
 
     def _gated(self, data: StackInput, outputs: dict[str, StackOutput]) -> StackOutput:
         n_ads, n_tags = data.labels.shape
@@ -128,7 +156,7 @@ class Gate(MetaLearner):
         fold_test = np.empty((len(data.folds), len(data.test), n_tags), dtype=np.float32)
         self.chosen_: list[str] = []
         for k, fold in enumerate(data.folds):
-            name = max(outputs, key=lambda name: self.inner_gaps_[name][k : k + 1])
+            name = self._choice(k) if len(self.candidates) > 1 else next(iter(outputs))
             held_out = data.fold == fold
             oof[held_out] = outputs[name].oof[held_out]
             fold_test[k] = outputs[name].fold_test[k]
@@ -169,6 +197,7 @@ class _Attempt(NamedTuple):
     name: str
     k: int
     gap: float = 0.0
+    resampled: np.ndarray = np.empty(0)  # GAPs; the same draws for every candidate without fold k
     output: StackOutput | None = None
     failure: str = ""
 
@@ -181,9 +210,13 @@ def _attempt(name: str, candidate: MetaLearner, k: int, data: StackInput, top_k:
         for test in output.fold_test:
             check_probabilities(name, test, (len(data.test), n_tags))
         found = gap(data.labels, output.oof, top_k)
+        if k == -1:
+            return _Attempt(name, k, found, output=output)
+        listed = GapList(data.labels, output.oof, top_k)
+        draws = resamples(np.asarray(data.labels.any(axis=1)), N_RESAMPLES, seed=0)
+        return _Attempt(name, k, found, np.array([listed.gap(counts) for counts in draws]))
     except Exception as bad:  # whatever stops one candidate must not stop the others
         return _Attempt(name, k, failure=_reason(bad))
-    return _Attempt(name, k, found, output if k == -1 else None)
 
 
 def _reason(bad: Exception) -> str:

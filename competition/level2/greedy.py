@@ -40,6 +40,8 @@ class Greedy(FoldwiseLearner):
         Models added to it.
     """
 
+    complexity = 2
+
     def __init__(self, start: int = 5, rounds: int = 20) -> None:
         self.start = start
         self.rounds = rounds

@@ -19,6 +19,8 @@ class LogitMean(FoldwiseLearner):
     [1e-4, 1 - 1e-4].
     """
 
+    complexity = 1
+
     def _fit_predict(
         self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
     ) -> np.ndarray:

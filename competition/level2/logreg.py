@@ -19,6 +19,8 @@ class LogReg(FoldwiseLearner):
         Inverse strength of the L2 penalty on the weights.
     """
 
+    complexity = 4
+
     def __init__(self, C: float = 1.0) -> None:
         self.C = C
 

@@ -10,6 +10,8 @@ from competition.level2.registry import meta_learner
 class Mean(FoldwiseLearner):
     """Mean of the level-1 probabilities; nothing is learned."""
 
+    complexity = 1
+
     def _fit_predict(
         self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
     ) -> np.ndarray:

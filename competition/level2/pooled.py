@@ -17,6 +17,8 @@ class Pooled(FoldwiseLearner):
     hundred ads suffice for the shared weights; with many ads each tag finds its own.
     """
 
+    complexity = 3
+
     def _fit_predict(
         self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
     ) -> np.ndarray:

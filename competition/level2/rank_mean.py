@@ -16,6 +16,8 @@ class RankMean(FoldwiseLearner):
     meta-learners, so stay on one scale.
     """
 
+    complexity = 1
+
     def _fit_predict(
         self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
     ) -> np.ndarray:

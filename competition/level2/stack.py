@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from competition.datasets.base import AdDataset
+from competition.drift import levelled
 from competition.errors import ModelError
 from competition.level2.base import MetaLearner, StackInput, StackOutput
 from competition.oof import OofStore
@@ -35,13 +36,21 @@ def missing_inputs(dataset: AdDataset) -> pd.DataFrame:
 def stack_input(
     store: OofStore, models: Sequence[str], dataset: AdDataset, facts: Sequence[str]
 ) -> StackInput:
-    """Collect what a meta-learner may see: stored predictions, facts, missing inputs, labels."""
+    """Collect what a meta-learner may see: stored predictions, facts, missing inputs, labels.
+
+    Fold models that predict on different levels are levelled, see `competition.drift`. The test
+    predictions, their mean, lie on the mean level as they are.
+    """
     predictions = [store.read(model) for model in models]
+    oofs = [
+        levelled(oof, store.folds.of_ad, (store.card(model) or {}).get("test_levels", []))
+        for model, (oof, _) in zip(models, predictions, strict=True)
+    ]
     missing = missing_inputs(dataset)
     frame = dataset.ads[list(facts)]
     return StackInput(
         models=tuple(models),
-        train=np.stack([oof for oof, _ in predictions], axis=1),
+        train=np.stack(oofs, axis=1),
         test=np.stack([test for _, test in predictions], axis=1),
         train_facts=frame.loc[dataset.train_ids],
         test_facts=frame.loc[dataset.test_ids],

@@ -121,6 +121,12 @@ def _print_end(card: dict[str, Any], submitted: Submitted | None, holdout: Score
             f"{one['others']:.4f} in the others, which chance does not explain: were its "
             "predictions of that fold made by a model that had seen its labels?"
         )
+    for model, one in card.get("drift", {}).items():
+        _line(
+            f"Warning: the fold models of {model} differ by up to {one['drift']:.2f} in their mean "
+            f"logit on the same test ads (GAP {one['gap']:.4f} in one list, "
+            f"{one['gap_folds']:.4f} as the mean of folds): its folds were levelled for the stack."
+        )
     _print_gain(card)
     if holdout is not None:
         _line(f"GAP on the training ads held out: {holdout.gap:.4f}")
@@ -139,7 +145,9 @@ def _print_gain(card: dict[str, Any]) -> None:
         f"The stack gains {gain['value']:+.4f} GAP over its best model, "
         f"{card['best_model']} ({interval})."
     )
-    if gain["value"] <= 0:
+    if gain["value"] == 0 and set(card.get("chosen", [])) == {"single"}:
+        _line("It is the best model alone: no stack proved better by more than chance.")
+    elif gain["value"] <= 0:
         _line("Warning: it does not beat that model: submit with care.")
     elif gain["low"] <= 0:
         _line("Warning: so small a gain may be chance: more ads would tell.")

@@ -11,6 +11,7 @@ from competition.testing_level2 import MetaLearnerContract
 
 QUICK: dict[str, dict[str, Any]] = {
     "dnn": {"hidden": (8, 8), "min_steps": 5, "epochs": 1, "batch_size": 16, "seeds": 2},
+    "corrector": {"rounds": (5, 10)},
     "lightgbm": {"n_estimators": 15},
     "xgboost": {"n_estimators": 15},
 }

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from competition.bootstrap import GapList, resamples
 from competition.errors import ModelError
 from competition.level2.base import MetaLearner, StackInput, StackOutput
-from competition.level2.gate import Gate, without_fold
+from competition.level2.gate import N_RESAMPLES, Gate, without_fold
 from competition.metrics import gap
 
 
@@ -43,6 +44,12 @@ class One(MetaLearner):
     def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
         test = np.repeat(data.test[None, :, self.model], len(data.folds), axis=0)
         return StackOutput(data.train[:, self.model], test)
+
+
+class Simple(One):
+    """The same, as a simple candidate."""
+
+    complexity = 0
 
 
 class Frequencies(MetaLearner):
@@ -178,6 +185,56 @@ def test_one_candidate_alone_needs_no_choice_and_no_third_fold() -> None:
 def test_two_folds_are_too_few_to_choose_with() -> None:
     with pytest.raises(ModelError, match="three folds or more"):
         Gate(ones()).cross_fit(ads(n_folds=2))
+
+
+def slightly_worse(data: StackInput) -> StackInput:
+    """The second model differs from the first in so little that chance might explain it."""
+    train = data.train.copy()
+    train[:, 1] = train[:, 0]
+    train[:6, 1] = 1 - train[:6, 0]
+    return replace(data, train=train)
+
+
+def test_simpler_candidate_within_one_standard_error_goes_before_the_best() -> None:
+    data = slightly_worse(ads())
+    gate = Gate({"best": One(0), "simple": Simple(1)})
+    gate.cross_fit(data)
+    gaps, errors = gate.inner_gaps_, gate.inner_errors_
+    for k in data.folds:
+        rest = data.fold != k
+        lists = [GapList(data.labels[rest], data.train[rest, m], 20) for m in range(2)]
+        draws = list(resamples(data.labels[rest].any(axis=1), N_RESAMPLES, 0))
+        error = np.std([lists[1].gap(draw) - lists[0].gap(draw) for draw in draws], ddof=1)
+        assert errors["simple"][k] == pytest.approx(error)
+        within = gaps["simple"][k] >= gaps["best"][k] - error
+        assert gate.chosen_[k] == ("simple" if within else "best")
+    assert "simple" in gate.chosen_
+    assert all(gaps["simple"][k] < gaps["best"][k] for k in data.folds)
+
+
+def test_simpler_candidate_that_is_clearly_worse_is_not_taken() -> None:
+    gate = Gate({"best": One(0), "simple": Simple(2)})
+    gate.cross_fit(ads(n=300))
+    assert gate.chosen_ == ["best"] * 3
+
+
+def test_among_equally_simple_candidates_the_best_is_taken_however_near() -> None:
+    gate = Gate({"worse": One(1), "best": One(0)})
+    gate.cross_fit(slightly_worse(ads()))
+    assert gate.chosen_ == ["best"] * 3
+
+
+def test_stack_of_one_good_model_among_guesses_does_not_fall_below_it() -> None:
+    from competition.level2.pooled import Pooled
+    from competition.level2.single import Single
+
+    data = ads(n=60, n_models=4, n_tags=2, n_folds=5)
+    train = np.random.default_rng(1).random(data.train.shape).astype(np.float32)
+    train[:, 2] = 0.75 * train[:, 2] + 0.25 * data.labels
+    gate = Gate({"pooled": Pooled(), "single": Single()})
+    output = gate.cross_fit(replace(data, train=train))
+    assert gate.gaps_["pooled"] < gate.gaps_["single"] - 0.02
+    np.testing.assert_array_equal(output.oof, train[:, 2])
 
 
 def test_equal_candidates_give_the_first() -> None:

@@ -16,6 +16,7 @@ from competition.level2.mean import Mean
 from competition.level2.pairs import pair_features
 from competition.level2.pooled import Pooled
 from competition.level2.rank_mean import RankMean, pooled_rank
+from competition.level2.single import Single
 from competition.metrics import gap
 from competition.testing_level2 import made_stack
 
@@ -27,6 +28,23 @@ def rows_of(data: StackInput, rows: np.ndarray) -> Ads:
 def test_mean_is_the_mean() -> None:
     data = made_stack()
     np.testing.assert_allclose(Mean().cross_fit(data).oof, data.train.mean(axis=1))
+
+
+def test_single_is_the_best_model_of_the_other_folds() -> None:
+    data = made_stack(n=90)
+    data = replace(data, train=data.train[:, ::-1], test=data.test[:, ::-1])
+    output = Single().cross_fit(data)
+    for k in data.folds:
+        rest = data.fold != k
+        best = np.argmax([gap(data.labels[rest], data.train[rest, m]) for m in range(3)])
+        np.testing.assert_array_equal(output.oof[~rest], data.train[~rest, best])
+        np.testing.assert_array_equal(output.fold_test[k], data.test[:, best])
+
+
+def test_single_without_a_true_tag_to_tell_by_is_the_first_model() -> None:
+    data = made_stack()
+    output = Single().cross_fit(replace(data, labels=np.zeros_like(data.labels)))
+    np.testing.assert_array_equal(output.oof, data.train[:, 0])
 
 
 def test_logit_mean_is_the_sigmoid_of_the_mean_logit() -> None:
