@@ -122,7 +122,7 @@ def test_cell_of_no_known_kind_is_named() -> None:
 
 def test_runs_where_a_profile_names_it_alone(shared_table) -> None:
     dataset = load_dataset(shared_table)
-    for name in ("demo", "text", "posters"):
+    for name in ("text", "posters"):
         assert "fusion" not in [p.name for p in plan_models(load_profile(name), dataset)]
         named = load_profile(name, ['level1.fusion.how="max"'])
         assert "fusion" in [p.name for p in plan_models(named, dataset)]

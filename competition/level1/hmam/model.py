@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -194,6 +195,10 @@ class Hmam(Level1Model):
                         for i, row in enumerate(rows)
                     )
         return found
+
+    def files(self) -> Sequence[Path]:
+        """Return the file of word vectors, if one is named: what `fit` learns depends on it."""
+        return [Path(self.vectors)] if self.vectors else []
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
         self._check()
