@@ -42,10 +42,23 @@ def _parsed(source: str) -> tuple[str, frozenset[str]]:
 
 
 def _source(module: str) -> str:
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
+    path = _file(module)
+    if path is None:
         raise ModuleNotFoundError(f"no source file of {module}")
-    return Path(spec.origin).read_text(encoding="utf-8")
+    return path.read_text(encoding="utf-8")
+
+
+def _file(module: str) -> Path | None:
+    """File of a module, found without importing the packages around it."""
+    top, *inner = module.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None or spec.origin is None:
+        return None
+    if not inner:
+        return Path(spec.origin)
+    place = Path(spec.origin).parent.joinpath(*inner)
+    files = (place.parent / f"{place.name}.py", place / "__init__.py")
+    return next((path for path in files if path.is_file()), None)
 
 
 def _drop_docstrings(tree: ast.Module) -> None:
@@ -82,13 +95,6 @@ def _imports(tree: ast.Module) -> set[str]:
             names.add(node.module)
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
-                if node.module.startswith(FOLLOWED) and _is_module(inner):
+                if node.module.startswith(FOLLOWED) and _file(inner) is not None:
                     names.add(inner)
     return names
-
-
-def _is_module(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False

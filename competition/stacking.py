@@ -182,6 +182,7 @@ def settle_stack(
         If there is no such meta-learner, or all fail.
     """
     entries = {name: get_meta_learner(name) for name in params}
+    cards = sorted(cards, key=lambda card: str(card["model"]))  # whoever asks, the same stack
     level1 = {card["model"]: card["fingerprint"] for card in cards}
     gated = len(params) > 1
     if gated:
