@@ -48,7 +48,7 @@ def run(
         typer.Option(
             "--profile",
             metavar="NAME",
-            help="demo, text, posters, taac2021, or a path to your own .toml "
+            help="demo, text, posters, clips, taac2021, or a path to your own .toml "
             "(default: demo without --data, else text).",
         ),
     ] = None,
@@ -99,9 +99,7 @@ def run(
 @app.command()
 def extract(
     data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
-    profile: Annotated[
-        str, typer.Option("--profile", metavar="NAME", help="Says which features.")
-    ] = "demo",
+    profile: Annotated[str, typer.Option("--profile", metavar="NAME", help="Says which features.")],
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override one value of the profile."),

@@ -103,6 +103,9 @@ def run(
     if holdout is not None:
         dataset, held_out = hold_out(dataset, holdout, profile.folds.seed)
     plan = plan_models(profile, dataset)
+    absent = sorted(set(profile.level1) - {planned.name for planned in plan})
+    if absent:
+        watch.say(f"Left out, as nothing that they read is there: {', '.join(absent)}.")
     store = open_store(dataset, profile, out, own_folds)
     folds = store.folds
     watch.say(
