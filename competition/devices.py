@@ -1,5 +1,8 @@
 """Which processor the networks run on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from competition.errors import ModelError
 
 CHOICES = ("auto", "cpu", "cuda", "mps")
@@ -24,3 +27,17 @@ def choose_device(name: str = "auto") -> str:
         found = ", ".join(device for device, here in there.items() if here)
         raise ModelError(f"This machine has no device {name!r}; it has {found}. Use --device auto.")
     return name
+
+
+@contextmanager
+def torch_threads(n_jobs: int) -> Iterator[None]:
+    """Let torch use `n_jobs` threads (scikit-learn's meaning of negative numbers) inside."""
+    import torch
+    from joblib import effective_n_jobs
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(effective_n_jobs(n_jobs))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -63,7 +63,8 @@ class FineTuned(Level1Model):
         self.device = device
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        from competition.level1.networks.training import seeded, torch_threads
+        from competition.devices import torch_threads
+        from competition.level1.networks.training import seeded
 
         device = choose_device(self.device)
         with torch_threads(self.n_jobs), seeded(self.random_state, device):
@@ -108,7 +109,7 @@ class FineTuned(Level1Model):
     def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
         import torch
 
-        from competition.level1.networks.training import torch_threads
+        from competition.devices import torch_threads
 
         probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
         with torch_threads(self.n_jobs), torch.inference_mode():

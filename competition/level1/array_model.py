@@ -75,8 +75,9 @@ class ArrayModel(Level1Model):
         }
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
+        from competition.devices import torch_threads
         from competition.level1.networks.arrays import ArrayNetwork, Branch
-        from competition.level1.networks.training import Schedule, seeded, torch_threads, train
+        from competition.level1.networks.training import Schedule, seeded, train
 
         self._check()
         device = choose_device(self.device)
@@ -102,7 +103,8 @@ class ArrayModel(Level1Model):
             train(self.network_, self._arrays(X[seen]), Y[seen], schedule, device)
 
     def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        from competition.level1.networks.training import predict, torch_threads
+        from competition.devices import torch_threads
+        from competition.level1.networks.training import predict
 
         probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
         seen = _seen(X[list(self.scalers_)])

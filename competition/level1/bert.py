@@ -127,8 +127,9 @@ class Bert(Level1Model):
         return checkpoint_files(self.model)
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
+        from competition.devices import torch_threads
         from competition.level1.networks.texts import TextNetwork
-        from competition.level1.networks.training import Schedule, seeded, torch_threads, train
+        from competition.level1.networks.training import Schedule, seeded, train
 
         self._check(X)
         told = _has_text(X)
@@ -152,7 +153,8 @@ class Bert(Level1Model):
             train(self.network_, self._tokens(X), Y, schedule, device)
 
     def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        from competition.level1.networks.training import predict, torch_threads
+        from competition.devices import torch_threads
+        from competition.level1.networks.training import predict
 
         probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
         told = _has_text(X)

@@ -95,7 +95,8 @@ class C2AE(Level1Model):
         }
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        from competition.level1.networks.training import seeded, torch_threads
+        from competition.devices import torch_threads
+        from competition.level1.networks.training import seeded
 
         device = choose_device(self.device)
         with torch_threads(self.n_jobs), seeded(self.random_state, device):

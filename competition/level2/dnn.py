@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from competition.devices import torch_threads
 from competition.errors import ModelError
 from competition.level2.base import MetaLearner, StackInput, StackOutput, check_folds
 from competition.level2.features import Facts, stacked_logits
-from competition.level2.linear import linear_stack, principal_directions, threads
+from competition.level2.linear import linear_stack, principal_directions
 from competition.level2.networks import Inputs, Net, corrections, train
 from competition.level2.registry import meta_learner
 
@@ -118,7 +119,7 @@ class DNN(MetaLearner):
             probability is not a number between 0 and 1.
         """
         self._check(data)
-        with threads(n_jobs):
+        with torch_threads(n_jobs):
             return self._cross_fit(data)
 
     def _check(self, data: StackInput) -> None:

@@ -1,11 +1,8 @@
 """A logistic regression for each tag, shrunken as far as the evidence of all tags says."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
-from joblib import effective_n_jobs
 
 from competition.level2.features import standardised
 
@@ -17,19 +14,6 @@ ROUNDS = 5
 CELLS = 8_000_000
 # Newton's step may change a weight by this much: beyond, the quadratic it trusts is far off.
 LONGEST_STEP = 4.0
-
-
-@contextmanager
-def threads(n_jobs: int) -> Iterator[None]:
-    """Let torch use `n_jobs` threads (scikit-learn's meaning of negative numbers) inside."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(effective_n_jobs(n_jobs))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def principal_directions(columns: np.ndarray, rows: np.ndarray, most: int) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from competition.devices import torch_threads
 from competition.level2.base import Ads, FoldwiseLearner
 from competition.level2.features import to_logits
-from competition.level2.linear import linear_stack, threads
+from competition.level2.linear import linear_stack
 from competition.level2.registry import meta_learner
 
 
@@ -25,7 +26,7 @@ class Pooled(FoldwiseLearner):
         import torch
 
         logits = np.concatenate([to_logits(train.probabilities), to_logits(asked.probabilities)])
-        with threads(n_threads):
+        with torch_threads(n_threads):
             stacked = linear_stack(
                 torch.from_numpy(logits),
                 [torch.zeros(len(logits), 0)],

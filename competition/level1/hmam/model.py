@@ -213,9 +213,10 @@ class Hmam(Level1Model):
     def _trained(self, tasks: list[TaskTags], ads: Ads, Y: np.ndarray) -> Network:
         import torch
 
+        from competition.devices import torch_threads
         from competition.level1.hmam.network import Network
         from competition.level1.hmam.training import train
-        from competition.level1.networks.training import seeded, torch_threads
+        from competition.level1.networks.training import seeded
 
         device = choose_device(self.device)
         prior = torch.from_numpy(Y.mean(axis=0, dtype=np.float64))
@@ -256,8 +257,8 @@ class Hmam(Level1Model):
         return probabilities
 
     def _asked(self, network: Network, ads: Ads) -> Iterator[tuple[np.ndarray, list[Answer]]]:
+        from competition.devices import torch_threads
         from competition.level1.hmam.training import answers
-        from competition.level1.networks.training import torch_threads
 
         device = choose_device(self.device)
         with torch_threads(self.n_jobs):

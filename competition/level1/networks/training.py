@@ -21,7 +21,6 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from joblib import effective_n_jobs
 from torch import Tensor, nn
 
 from competition.level1.linear import prior_logit
@@ -65,17 +64,6 @@ class Schedule:
     learning_rate: float
     weight_decay: float
     accumulate: int = 1
-
-
-@contextmanager
-def torch_threads(n_jobs: int) -> Iterator[None]:
-    """Let torch use `n_jobs` threads (scikit-learn's meaning of negative numbers) inside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(effective_n_jobs(n_jobs))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager
