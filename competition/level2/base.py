@@ -1,16 +1,17 @@
 """What goes into a meta-learner, what comes out, and what all of them share."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from joblib import effective_n_jobs
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator
 
 from competition.errors import ModelError
-from competition.level2.features import stacked_probabilities
+from competition.level2.logits import check_range
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,21 +133,14 @@ class FoldwiseLearner(MetaLearner):
             and 1.
         """
         check_folds(data)
-        n_train, n_tags = data.labels.shape
         ads = ads_of(data)
-        oof = np.empty((n_train, n_tags), dtype=np.float32)
-        fold_test = np.empty((len(data.folds), len(data.test), n_tags), dtype=np.float32)
-        for k, fold in enumerate(data.folds):
-            training, held_out = (
-                np.flatnonzero(data.fold != fold),
-                np.flatnonzero(data.fold == fold),
+
+        def predict(_: int, training: np.ndarray, asked: np.ndarray) -> np.ndarray:
+            return self._fit_predict(
+                ads.take(training), data.labels[training], ads.take(asked), effective_n_jobs(n_jobs)
             )
-            asked = ads.take(np.concatenate([held_out, np.arange(n_train, len(ads))]))
-            predicted = self._fit_predict(
-                ads.take(training), data.labels[training], asked, effective_n_jobs(n_jobs)
-            )
-            oof[held_out], fold_test[k] = predicted[: len(held_out)], predicted[len(held_out) :]
-        return StackOutput(oof, fold_test)
+
+        return fold_by_fold(data, predict)
 
     @abstractmethod
     def _fit_predict(
@@ -169,6 +163,37 @@ class FoldwiseLearner(MetaLearner):
         """
 
 
+def fold_by_fold(
+    data: StackInput, predict: Callable[[int, np.ndarray, np.ndarray], np.ndarray], n_jobs: int = 1
+) -> StackOutput:
+    """Predict every fold and, for every fold, the test ads.
+
+    Parameters
+    ----------
+    data : StackInput
+    predict : callable
+        Is given the place of a fold, the positions of its training ads, and those of the ads that
+        are asked about (the held-out ads, then the test ads, which are counted on from the last
+        training ad); returns probabilities of shape (n_asked, n_tags).
+    n_jobs : int
+        Folds at a time, each in a thread.
+    """
+    n_train, n_tags = data.labels.shape
+    oof = np.empty((n_train, n_tags), dtype=np.float32)
+    fold_test = np.empty((len(data.folds), len(data.test), n_tags), dtype=np.float32)
+
+    def fill(k: int, fold: int) -> None:
+        held_out = np.flatnonzero(data.fold == fold)
+        asked = np.concatenate([held_out, np.arange(n_train, n_train + len(data.test))])
+        predicted = predict(k, np.flatnonzero(data.fold != fold), asked)
+        oof[held_out], fold_test[k] = predicted[: len(held_out)], predicted[len(held_out) :]
+
+    Parallel(n_jobs=min(effective_n_jobs(n_jobs), len(data.folds)), prefer="threads")(
+        delayed(fill)(k, fold) for k, fold in enumerate(data.folds)
+    )
+    return StackOutput(oof, fold_test)
+
+
 def ads_of(data: StackInput) -> Ads:
     """All ads, those of training first.
 
@@ -177,8 +202,9 @@ def ads_of(data: StackInput) -> Ads:
     ModelError
         If a level-1 probability is not a number between 0 and 1.
     """
+    check_range(data)
     return Ads(
-        stacked_probabilities(data),
+        np.concatenate([data.train, data.test]),
         pd.concat([data.train_facts, data.test_facts], ignore_index=True),
         np.concatenate([data.train_missing, data.test_missing]),
     )

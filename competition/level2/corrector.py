@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from competition.level2.base import Ads, MetaLearner, StackInput, StackOutput, ads_of, check_folds
-from competition.level2.features import to_logits
 from competition.level2.gate import without_fold
+from competition.level2.logits import to_logits
 from competition.level2.pairs import pair_features
 from competition.level2.pooled import Pooled
 from competition.level2.registry import meta_learner

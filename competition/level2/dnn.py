@@ -13,10 +13,11 @@ import pandas as pd
 
 from competition.devices import torch_threads
 from competition.errors import ModelError
-from competition.level2.base import MetaLearner, StackInput, StackOutput, check_folds
-from competition.level2.features import Facts, stacked_logits
+from competition.level2.base import MetaLearner, StackInput, StackOutput, check_folds, fold_by_fold
+from competition.level2.features import Facts
 from competition.level2.linear import linear_stack, principal_directions
-from competition.level2.networks import Inputs, Net, corrections, train
+from competition.level2.logits import Logits, enough
+from competition.level2.networks import Inputs, corrections, train
 from competition.level2.registry import meta_learner
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 # A network leaves out one of this many parts of its fold's training ads, or of more: one part for
 # each network.
 PARTS = 5
+
+NOT_OF_NETWORKS = ("seeds", "context", "random_state")
 
 
 @meta_learner("dnn")
@@ -54,8 +57,8 @@ class DNN(MetaLearner):
         Share of hidden units dropped in each training step.
     epochs : float
         Times a network sees each training ad, if that makes at least `min_steps` steps.
-    min_steps : int
-        Fewest optimiser steps.
+    min_steps, max_steps : int
+        Fewest and most optimiser steps.
     batch_size : int
         Ads in a step of one network.
     learning_rate : float
@@ -67,7 +70,7 @@ class DNN(MetaLearner):
     seeds : int
         Networks for each fold.
     random_state : int
-        Same number and same threads, same bytes.
+        Same number, same bytes.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class DNN(MetaLearner):
         dropout: float = 0.3,
         epochs: float = 10,
         min_steps: int = 100,
+        max_steps: int = 5000,
         batch_size: int = 128,
         learning_rate: float = 2e-3,
         weight_decay: float = 0.01,
@@ -87,6 +91,7 @@ class DNN(MetaLearner):
         self.dropout = dropout
         self.epochs = epochs
         self.min_steps = min_steps
+        self.max_steps = max_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -119,11 +124,24 @@ class DNN(MetaLearner):
             probability is not a number between 0 and 1.
         """
         self._check(data)
-        with torch_threads(n_jobs):
-            return self._cross_fit(data)
+        logits = Logits(data)
+        facts = Facts(
+            pd.concat([data.train_facts, data.test_facts], ignore_index=True),
+            np.concatenate([data.train_missing, data.test_missing]),
+        )
+        mean_logits = logits.mean() if self.context else np.zeros((logits.n_ads, 0), np.float32)
+        self.strength_ = np.empty(len(data.folds))
+
+        def predict(k: int, training: np.ndarray, asked: np.ndarray) -> np.ndarray:
+            inputs = self._inputs(logits, facts, mean_logits, data.labels, training)
+            found, self.strength_[k] = self._corrected(k, inputs, data.labels, training, asked)
+            return found
+
+        with torch_threads(1):  # of each fold: the bytes do not depend on how many there are
+            return fold_by_fold(data, predict, n_jobs)
 
     def _check(self, data: StackInput) -> None:
-        for name in ("batch_size", "seeds", "min_steps", "learning_rate"):
+        for name in ("batch_size", "seeds", "min_steps", "max_steps", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise ModelError(
                     f"DNN needs {name} above 0, got {getattr(self, name)}. Set it higher."
@@ -137,71 +155,56 @@ class DNN(MetaLearner):
                 f"{len(data.folds)} folds. Give it more ads."
             )
 
-    def _cross_fit(self, data: StackInput) -> StackOutput:
-        import torch
-
-        logits = torch.from_numpy(stacked_logits(data))
-        labels = torch.from_numpy(np.asarray(data.labels, dtype=np.float32))
-        training = [np.flatnonzero(data.fold != fold) for fold in data.folds]
-        inputs = self._inputs(data, logits, labels, training)
-        nets = self._nets(training)
-        layers = train(nets, inputs, labels, **self._settings())
-        n_train, n_tags = labels.shape
-        oof = np.empty((n_train, n_tags), dtype=np.float32)
-        fold_test = np.empty((len(training), len(data.test), n_tags), dtype=np.float32)
-        self.strength_ = np.empty(len(training))
-        for k, fold in enumerate(data.folds):
-            own = [j for j, net in enumerate(nets) if net.fold == k]
-            left = np.concatenate([nets[j].left_out for j in own])
-            unseen = [corrections(layers, j, k, inputs, nets[j].left_out) for j in own]
-            alone = strength(inputs.bases[k, left], torch.cat(unseen), labels[left])
-            seen = torch.stack([corrections(layers, j, k, inputs, training[k]) for j in own])
-            self.strength_[k] = min(
-                1.0, alone * noise_averaged_out(inputs.bases[k, training[k]], seen)
-            )
-            held_out = np.flatnonzero(data.fold == fold)
-            asked = np.concatenate([held_out, np.arange(n_train, len(logits))])
-            mean = torch.stack([corrections(layers, j, k, inputs, asked) for j in own]).mean(dim=0)
-            stacked = inputs.bases[k, asked] + float(self.strength_[k]) * mean
-            probabilities = torch.sigmoid(stacked).numpy()
-            oof[held_out] = probabilities[: len(held_out)]
-            fold_test[k] = probabilities[len(held_out) :]
-        return StackOutput(oof, fold_test)
-
     def _inputs(
-        self, data: StackInput, logits: "Tensor", labels: "Tensor", training: list[np.ndarray]
+        self,
+        logits: Logits,
+        facts: Facts,
+        mean_logits: np.ndarray,
+        labels: np.ndarray,
+        training: np.ndarray,
     ) -> Inputs:
+        """Inputs of one fold's networks, and the linear stack that they correct."""
         import torch
 
-        facts = Facts(
-            pd.concat([data.train_facts, data.test_facts], ignore_index=True),
-            np.concatenate([data.train_missing, data.test_missing]),
+        some = enough(training)
+        plain, hinges = (torch.from_numpy(part) for part in facts.design(some))
+        context = torch.from_numpy(principal_directions(mean_logits, some, self.context))
+        every = np.arange(logits.n_ads)
+        base = linear_stack(logits, [plain, hinges, context], labels, training, every)
+        return Inputs.of(logits, torch.cat([plain, hinges], dim=1), base, training)
+
+    def _corrected(
+        self, k: int, inputs: Inputs, labels: np.ndarray, training: np.ndarray, asked: np.ndarray
+    ) -> tuple[np.ndarray, float]:
+        """Probabilities of the asked ads, and how much of the correction they use."""
+        import torch
+
+        learns = self._learns(k, len(training))
+        settings = {n: v for n, v in self.get_params().items() if n not in NOT_OF_NETWORKS}
+        seed = np.random.SeedSequence([self.random_state, k]).generate_state(1)[0]
+        layers = train(training, learns, inputs, labels, seed=int(seed), **settings)
+        some = enough(np.arange(len(training)))
+        seen = corrections(layers, self.seeds, inputs, training[some])
+        base = inputs.base[training[some]]
+        truth = torch.from_numpy(labels[training[some]].astype(np.float32))
+        left = [torch.from_numpy(~learns[net, some]) for net in range(self.seeds)]
+        alone = strength(
+            torch.cat([base[of_net] for of_net in left]),
+            torch.cat([seen[net, of_net] for net, of_net in enumerate(left)]),
+            torch.cat([truth[of_net] for of_net in left]),
         )
-        flat, mean_logits = logits.flatten(1), logits.mean(dim=1).numpy()
-        designs, bases, means, spreads = [], [], [], []
-        for rows in training:
-            plain, hinges = (torch.from_numpy(part) for part in facts.design(rows))
-            context = torch.from_numpy(principal_directions(mean_logits, rows, self.context))
-            kinds = [plain, hinges, context]
-            bases.append(linear_stack(logits, kinds, labels, torch.from_numpy(rows)))
-            designs.append(torch.cat([plain, hinges], dim=1))
-            means.append(flat[rows].mean(dim=0))
-            spread = flat[rows].std(dim=0, correction=0)
-            spreads.append(torch.where(spread < 1e-5, torch.inf, spread))
-        return Inputs(flat, *(torch.stack(x) for x in (means, spreads, designs, bases)))
+        weight = min(1.0, alone * noise_averaged_out(base, seen))
+        added = corrections(layers, self.seeds, inputs, asked).mean(dim=0)
+        return torch.sigmoid(inputs.base[asked] + weight * added).numpy(), weight
 
-    def _settings(self) -> dict[str, Any]:
-        return {k: v for k, v in self.get_params().items() if k not in ("seeds", "context")}
-
-    def _nets(self, training: list[np.ndarray]) -> list[Net]:
-        nets = []
-        for k, rows in enumerate(training):
-            shuffled = np.random.default_rng([self.random_state, k]).permutation(rows)
-            parts = np.array_split(shuffled, max(PARTS, self.seeds))
-            for seed in range(self.seeds):
-                rest = [part for p, part in enumerate(parts) if p != seed]
-                nets.append(Net(k, np.sort(np.concatenate(rest)), np.sort(parts[seed])))
-        return nets
+    def _learns(self, k: int, n_rows: int) -> np.ndarray:
+        """Which training ads of a fold each network learns from, bool (seeds, n_rows)."""
+        order = np.random.default_rng([self.random_state, k]).permutation(n_rows)
+        parts = np.array_split(order, max(PARTS, self.seeds))
+        learns = np.ones((self.seeds, n_rows), dtype=bool)
+        for net, part in enumerate(parts[: self.seeds]):
+            learns[net, part] = False
+        return learns
 
 
 def strength(base: "Tensor", correction: "Tensor", labels: "Tensor") -> float:

@@ -1,66 +1,18 @@
-"""Level-1 predictions and facts about ads as matrices of numbers.
+"""Facts about ads, and whatever else a stack sees, as matrices of numbers.
 
 What is learned here (means, spreads, knots, which categories count) is learned from the rows that
 the caller names as training rows; every other row is only transformed.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
-from competition.errors import ModelError
-
-if TYPE_CHECKING:
-    from competition.level2.base import StackInput
-
-# A level-1 probability beyond this says little more about its ad, and a lot about its model.
-PROBABILITY_FLOOR = 3e-3
+from competition.level2.logits import blocks
 
 # Facts further out than this many spreads count as this far out.
 SPREADS = 5.0
 KNOTS = (0.2, 0.4, 0.6, 0.8)
 RARE = 5
-
-
-def stacked_probabilities(data: "StackInput") -> np.ndarray:
-    """Level-1 probabilities, training ads first.
-
-    Returns
-    -------
-    ndarray of shape (n_train + n_test, n_models, n_tags), dtype float32
-
-    Raises
-    ------
-    ModelError
-        If a probability is not a number between 0 and 1.
-    """
-    both = np.concatenate([data.train, data.test]).astype(np.float32, copy=False)
-    wrong = ~((both >= 0) & (both <= 1))
-    if wrong.any():
-        row, model, tag = (int(i) for i in np.argwhere(wrong)[0])
-        where = "training" if row < len(data.train) else "test"
-        row -= 0 if row < len(data.train) else len(data.train)
-        raise ModelError(
-            f"The level-1 model {data.models[model]!r} predicts {both[wrong][0]} for tag number "
-            f"{tag} of {where} ad number {row} (both from 0); a probability lies between 0 and 1. "
-            "Fix the model and run it again."
-        )
-    return both
-
-
-def to_logits(probabilities: np.ndarray, floor: float = PROBABILITY_FLOOR) -> np.ndarray:
-    """Logits of probabilities held to [floor, 1 - floor], float32."""
-    clipped = np.clip(probabilities, np.float32(floor), np.float32(1 - floor))
-    return np.log(clipped) - np.log1p(-clipped)
-
-
-def stacked_logits(data: "StackInput") -> np.ndarray:
-    """Clipped logits of the level-1 probabilities, training ads first.
-
-    Shape, dtype and error as of `stacked_probabilities`.
-    """
-    return to_logits(stacked_probabilities(data))
 
 
 def standardised(columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -79,12 +31,14 @@ def standardised(columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (n_ads, n_columns), dtype float32
     """
-    columns = columns.astype(np.float64)
-    mean, spread = columns[rows].mean(axis=0), columns[rows].std(axis=0)
+    known = columns[rows].astype(np.float64)
+    mean, spread = known.mean(axis=0), known.std(axis=0)
     constant = spread <= 1e-9 * (1 + np.abs(mean))
-    scaled = (columns - mean) / np.where(constant, 1.0, spread)
-    scaled[:, constant] = 0
-    return np.clip(scaled, -SPREADS, SPREADS).astype(np.float32)
+    scaled = np.empty(columns.shape, dtype=np.float32)
+    for block in blocks(len(columns)):
+        far = (columns[block] - mean) / np.where(constant, 1.0, spread)
+        scaled[block] = np.clip(np.where(constant, 0.0, far), -SPREADS, SPREADS)
+    return scaled
 
 
 class Facts:

@@ -96,23 +96,18 @@ class Gate(MetaLearner):
                 f"when one is held out are folds again; got the folds {data.folds}. Make the folds "
                 "again with n = 3 or more."
             )
-        parts = [without_fold(data, fold) for fold in data.folds] if choose else []
-        outputs = self._outputs(data, parts)
+        outputs = self._outputs(data, data.folds if choose else [])
         if not outputs:
             reasons = "\n".join(f"  {name}: {reason}" for name, reason in self.failed_.items())
             raise ModelError(f"Every meta-learner failed:\n{reasons}")
         return self._gated(data, outputs)
 
-    def _outputs(self, data: StackInput, parts: list[StackInput]) -> dict[str, StackOutput]:
+    def _outputs(self, data: StackInput, apart: list[int]) -> dict[str, StackOutput]:
         """What each working candidate predicts for all ads; sets what is known of all of them."""
         from joblib import Parallel, delayed, parallel_config
 
         watch = self.watch or Watch()
-        tasks = [
-            (name, k, part)
-            for name in self.candidates
-            for k, part in enumerate([data, *parts], start=-1)
-        ]
+        tasks = [(name, k) for name in self.candidates for k in range(-1, len(apart))]
         n_jobs = min(effective_n_jobs(self.n_jobs), len(tasks))
         threads = {"inner_max_num_threads": 1} if n_jobs > 1 else {}
         outputs: dict[str, StackOutput] = {}
@@ -120,8 +115,8 @@ class Gate(MetaLearner):
         self.failed_: dict[str, str] = {}
         with parallel_config("loky" if n_jobs > 1 else "sequential", n_jobs=n_jobs, **threads):
             attempts = Parallel(return_as="generator_unordered", batch_size=1)(
-                delayed(_attempt)(name, self.candidates[name], k, part, self.top_k)
-                for name, k, part in tasks
+                delayed(_attempt)(name, self.candidates[name], k, data, self.top_k)
+                for name, k in tasks
             )
             for done, one in enumerate(attempts, start=1):
                 watch.at("level 2", done, len(tasks), one.name)
@@ -133,10 +128,10 @@ class Gate(MetaLearner):
         working = [name for name in self.candidates if name not in self.failed_]
         self.gaps_ = {name: attempted[name][-1].gap for name in working}
         self.inner_gaps_ = {
-            name: [attempted[name][k].gap for k in range(len(parts))] for name in working
+            name: [attempted[name][k].gap for k in range(len(apart))] for name in working
         }
         self.inner_errors_: dict[str, list[float]] = {name: [] for name in working}
-        for k in range(len(parts) if working else 0):
+        for k in range(len(apart) if working else 0):
             best = max((attempted[name][k] for name in working), key=lambda one: one.gap)
             for name in working:
                 difference = attempted[name][k].resampled - best.resampled
@@ -203,8 +198,9 @@ class _Attempt(NamedTuple):
 
 
 def _attempt(name: str, candidate: MetaLearner, k: int, data: StackInput, top_k: int) -> _Attempt:
-    n_ads, n_tags = data.labels.shape
     try:
+        data = data if k == -1 else without_fold(data, data.folds[k])
+        n_ads, n_tags = data.labels.shape
         output = clone(candidate).cross_fit(data, n_jobs=1)
         check_probabilities(name, output.oof, (n_ads, n_tags))
         for test in output.fold_test:

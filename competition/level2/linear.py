@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from competition.level2.features import standardised
+from competition.level2.logits import Logits, blocks, enough
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 ROUNDS = 5
 # Tags are solved side by side while their design matrices hold no more numbers than this.
-CELLS = 8_000_000
+CELLS = 1_000_000
 # Newton's step may change a weight by this much: beyond, the quadratic it trusts is far off.
 LONGEST_STEP = 4.0
 
@@ -31,14 +32,19 @@ def principal_directions(columns: np.ndarray, rows: np.ndarray, most: int) -> np
     -------
     ndarray of shape (n_ads, n_directions), dtype float32
     """
-    scaled = standardised(columns, rows).astype(np.float64)
-    values, directions = np.linalg.eigh(scaled[rows].T @ scaled[rows])
+    scaled = standardised(columns, rows)
+    known = scaled[rows].astype(np.float64)
+    values, directions = np.linalg.eigh(known.T @ known)
     leading = np.argsort(values)[::-1][: min(most, columns.shape[1] // 2)]
-    return standardised(scaled @ directions[:, leading], rows)
+    return standardised(scaled @ directions[:, leading].astype(np.float32), rows)
 
 
 def linear_stack(
-    logits: "Tensor", designs: "list[Tensor]", labels: "Tensor", rows: "Tensor"
+    logits: Logits,
+    designs: "list[Tensor]",
+    labels: np.ndarray,
+    rows: np.ndarray,
+    asked: np.ndarray,
 ) -> "Tensor":
     """Logits of one logistic regression per tag, drawn towards one pooled over all tags.
 
@@ -46,30 +52,59 @@ def linear_stack(
     prior is normal. Its mean comes from the pooled regression (0 for `designs`); its precision is
     shared by all weights of a kind and estimated by MacKay, "Bayesian Interpolation" (1992),
     as gamma / (2 E_W): the number of weights that the data determine, over the sum of their
-    squared distances from the mean.
+    squared distances from the mean. Of more than 100,000 ads, so many teach what tags share; each
+    tag's own weights are learned from all.
 
     Parameters
     ----------
-    logits : Tensor of shape (n_ads, n_models, n_tags), float32
+    logits : Logits
     designs : list of Tensor of shape (n_ads, n_columns), float32
         The columns of each make up one kind of weight.
-    labels : Tensor of shape (n_train, n_tags), float32
-    rows : Tensor of int
+    labels : ndarray of shape (n_train, n_tags), 0 or 1
+    rows : ndarray of int
         The only ads that anything is learned from.
+    asked : ndarray of int
+        The ads that are predicted.
 
     Returns
     -------
-    Tensor of shape (n_ads, n_tags), float32
+    Tensor of shape (n_asked, n_tags), float32
     """
     import torch
 
-    n_models, n_tags = logits.shape[1:]
-    shared = torch.cat(designs, dim=1)
-    truth = labels[rows].T.contiguous()
-    own = logits[rows].permute(2, 0, 1).contiguous()
-    mean = torch.zeros(n_tags, 1 + n_models + shared.shape[1], dtype=torch.float64)
-    mean[:, : 1 + n_models] = _pooled(own, truth)
+    n_models = logits.n_models
+    shared = torch.cat([torch.zeros(logits.n_ads, 0), *designs], dim=1)
     sizes = [1, n_models, *(design.shape[1] for design in designs)]
+    sample = enough(rows)
+    weights, mean, precision = _shrunken(logits, shared[sample], labels[sample], sample, sizes)
+    if len(sample) < len(rows):
+        its_shared = shared[rows]
+        for tag in range(logits.n_tags):
+            own = torch.from_numpy(logits.of_tag(tag, rows))
+            design = torch.cat([torch.ones(len(rows), 1), own, its_shared], dim=1)[None]
+            truth = torch.from_numpy(labels[rows, tag].astype(np.float32))[None]
+            one = slice(tag, tag + 1)
+            weights[one], _ = _newton(design, truth, mean[one], precision, weights[one], steps=2)
+    found = weights.float()
+    stacked = torch.empty(len(asked), logits.n_tags)
+    for block in blocks(len(asked)):
+        own = torch.from_numpy(logits.of_ads(asked[block]))
+        stacked[block] = torch.einsum("amt,tm->at", own, found[:, 1 : 1 + n_models])
+        stacked[block] += shared[asked[block]] @ found[:, 1 + n_models :].T + found[:, 0]
+    return stacked
+
+
+def _shrunken(
+    logits: Logits, shared: "Tensor", labels: np.ndarray, rows: np.ndarray, sizes: list[int]
+) -> "tuple[Tensor, Tensor, Tensor]":
+    """Weights of all tags, mean of their prior, both (n_tags, n_columns), and its precision."""
+    import torch
+
+    n_tags, n_models = logits.n_tags, logits.n_models
+    truth = torch.from_numpy(labels.T.astype(np.float32))
+    own = torch.from_numpy(np.stack([logits.of_tag(tag, rows) for tag in range(n_tags)]))
+    mean = torch.zeros(n_tags, sum(sizes), dtype=torch.float64)
+    mean[:, : 1 + n_models] = _pooled(own, truth)
     kinds = [kind for kind in torch.arange(sum(sizes)).split(sizes) if len(kind)]
     precision = torch.full((sum(sizes),), 50.0, dtype=torch.float64)
     precision[0] = 5.0
@@ -78,7 +113,7 @@ def linear_stack(
     for last in [False] * (ROUNDS - 1) + [True]:
         for tags in torch.arange(n_tags).split(at_once):
             ones = torch.ones(len(tags), len(rows), 1)
-            design = torch.cat([ones, own[tags], shared[rows].expand(len(tags), -1, -1)], dim=2)
+            design = torch.cat([ones, own[tags], shared.expand(len(tags), -1, -1)], dim=2)
             weights[tags], variances[tags] = _newton(
                 design, truth[tags], mean[tags], precision, weights[tags], steps=2
             )
@@ -86,9 +121,7 @@ def linear_stack(
             determined = n_tags * len(kind) - (precision[kind] * variances[:, kind]).sum()
             distance = ((weights - mean)[:, kind] ** 2).sum().clamp_min(1e-9)
             precision[kind] = (determined / distance).clamp(0.1, 1e4)
-    found = weights.float()
-    stacked = torch.einsum("amt,tm->at", logits, found[:, 1 : 1 + n_models])
-    return found[:, 0] + stacked + shared @ found[:, 1 + n_models :].T
+    return weights, mean, precision
 
 
 def _pooled(own: "Tensor", truth: "Tensor") -> "Tensor":

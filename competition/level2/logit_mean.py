@@ -3,7 +3,7 @@
 import numpy as np
 
 from competition.level2.base import Ads, FoldwiseLearner
-from competition.level2.features import to_logits
+from competition.level2.logits import to_logits
 from competition.level2.registry import meta_learner
 
 # Nothing is learned here that could rein in a model that is sure and wrong; the floor has to. It

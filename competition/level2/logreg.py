@@ -3,7 +3,7 @@
 import numpy as np
 
 from competition.level2.base import Ads, FoldwiseLearner, prior_logits
-from competition.level2.features import to_logits
+from competition.level2.logits import to_logits
 from competition.level2.registry import meta_learner
 
 

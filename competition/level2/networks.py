@@ -1,8 +1,9 @@
-"""Many small networks of one shape, each with its own ads, trained side by side.
+"""Small networks of one shape over the same ads, trained side by side.
 
-A network of this size leaves a processor mostly waiting for the next call. Here one call works on
-all networks: a dense layer is one batched matrix product over (network, ad, unit). Networks share
-nothing but the random generator: each has its own weights, minibatches and dropout masks.
+A network of this size leaves a processor mostly waiting for the next call. Here the networks of one
+fold see the same minibatches, so that the widest layer of all of them is one matrix product, the
+inputs are gathered once, and the few gradients are written out. Each network has its own start, its
+own dropout, and its own part of the ads that it never learns from.
 """
 
 import itertools
@@ -12,74 +13,90 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from competition.level2.features import SPREADS
+from competition.level2.logits import Logits, blocks, enough
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor
 
+    # (n_in, n_nets * n_out) and (n_nets * n_out,), then for each further layer (n_nets, n_in,
+    # n_out) and (n_nets, 1, n_out)
     Layers = list[tuple[Tensor, Tensor]]
 
 WARM_UP = 20
 
 
-class Net(NamedTuple):
-    """The ads one network learns from, and those of its fold's training ads that it does not."""
-
-    fold: int
-    rows: np.ndarray
-    left_out: np.ndarray
-
-
 class Inputs(NamedTuple):
-    """What the networks see: level-1 logits shared by all folds, the rest as each fold makes it."""
+    """What the networks of one fold see of every ad, and what they correct."""
 
-    logits: "Tensor"  # (n_ads, n_models * n_tags)
-    means: "Tensor"  # (n_folds, n_models * n_tags)
-    spreads: "Tensor"  # the same; infinite where a logit is constant
-    designs: "Tensor"  # (n_folds, n_ads, n_columns)
-    bases: "Tensor"  # (n_folds, n_ads, n_tags), logits of the linear stack
+    logits: Logits
+    mean: "Tensor"  # (n_models * n_tags,), over the training ads of the fold
+    scale: "Tensor"  # the same: 1 / spread, 0 where a logit is constant
+    design: "Tensor"  # (n_ads, n_columns)
+    base: "Tensor"  # (n_ads, n_tags), logits of the linear stack
 
-    def rows(self, folds: "Tensor", ads: "Tensor") -> "Tensor":
-        """Inputs of shape (n_nets, n_ads, n_columns) for networks of these folds and their ads."""
+    @classmethod
+    def of(cls, logits: Logits, design: "Tensor", base: "Tensor", rows: np.ndarray) -> "Inputs":
+        """Inputs that are standardised by the ads `rows`."""
         import torch
 
-        logits = self.logits[ads].sub_(self.means[folds][:, None])
-        logits.div_(self.spreads[folds][:, None]).clamp_(-SPREADS, SPREADS)
-        return torch.cat([logits, self.designs[folds[:, None], ads]], dim=2)
+        known = torch.from_numpy(logits.of_ads(enough(rows))).flatten(1)
+        spread = known.std(dim=0, correction=0)
+        scale = torch.where(spread < 1e-5, 0.0, 1 / spread)
+        return cls(logits, known.mean(dim=0), scale, design, base)
+
+    @property
+    def width(self) -> int:
+        return len(self.mean) + self.design.shape[1]
+
+    def of_ads(self, ads: np.ndarray) -> "Tensor":
+        """Inputs of shape (len(ads), width)."""
+        import torch
+
+        logits = torch.from_numpy(self.logits.of_ads(ads)).flatten(1)
+        logits.sub_(self.mean).mul_(self.scale).clamp_(-SPREADS, SPREADS)
+        return torch.cat([logits, self.design[ads]], dim=1)
 
 
 def train(
-    nets: list[Net],
+    rows: np.ndarray,
+    learns: np.ndarray,
     inputs: Inputs,
-    labels: "Tensor",
+    labels: np.ndarray,
     *,
     hidden: tuple[int, ...],
     dropout: float,
     epochs: float,
     min_steps: int,
+    max_steps: int,
     batch_size: int,
     learning_rate: float,
     weight_decay: float,
-    random_state: int,
+    seed: int,
 ) -> "Layers":
-    """Train all networks at once to add to the linear stack's logits; see `DNN` for parameters.
+    """Train networks to add to the linear stack's logits; see `DNN` for parameters.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows,), dtype int
+        The fold's training ads.
+    learns : ndarray of shape (n_nets, n_rows), dtype bool
+        Which of them each network learns from.
+    inputs : Inputs
+    labels : ndarray of shape (n_train, n_tags), 0 or 1
 
     Returns
     -------
     list of (weight, bias)
-        Layer by layer, shapes (n_nets, n_in, n_out) and (n_nets, 1, n_out).
+        Layer by layer; see `Layers`.
     """
     import torch
-    from torch.nn import functional
 
-    generator = torch.Generator().manual_seed(random_state)
-    folds = torch.tensor([net.fold for net in nets])
-    width = inputs.logits.shape[1] + inputs.designs.shape[2]
-    layers = new_layers([width, *hidden, labels.shape[1]], len(nets), generator)
-    most = max(len(net.rows) for net in nets)
-    steps = max(min_steps, math.ceil(epochs * most / batch_size))
-    batches = torch.stack([endless(net.rows, steps * batch_size, generator) for net in nets]).view(
-        len(nets), steps, batch_size
-    )
+    rng = np.random.default_rng(seed)
+    n_nets, n_tags = len(learns), labels.shape[1]
+    layers = new_layers([inputs.width, *hidden, n_tags], n_nets, rng)
+    steps = math.ceil(epochs * learns.sum(axis=1).max() / batch_size)
+    steps = min(max(steps, min_steps), max_steps)
+    drawn = math.ceil(batch_size / learns.mean())  # so many teach a network `batch_size` on average
     optimizer = torch.optim.AdamW(
         [
             {"params": [weight for weight, _ in layers], "weight_decay": weight_decay},
@@ -92,54 +109,101 @@ def train(
         optimizer,
         lambda s: min(1.0, (s + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * s / steps)),
     )
-    for step in range(steps):
-        ads = batches[:, step]
-        units = inputs.rows(folds, ads)
-        for weight, bias in layers[:-1]:
-            units = functional.relu(torch.baddbmm(bias, units, weight))
-            kept = torch.rand(units.shape, generator=generator) >= dropout
-            units = units * kept / (1 - dropout)
-        logits = torch.baddbmm(layers[-1][1], units, layers[-1][0])
-        # Summed over networks, so that the gradient of each is that of its own mean loss.
-        loss = len(nets) * functional.binary_cross_entropy_with_logits(
-            logits + inputs.bases[folds[:, None], ads], labels[ads]
-        )
-        optimizer.zero_grad()
-        loss.backward()
+    for batch in endless(len(rows), steps * drawn, rng).reshape(steps, drawn):
+        ads = rows[batch]
+        units = forward(layers, n_nets, inputs.of_ads(ads), dropout, rng)
+        taught = torch.from_numpy(learns[:, batch].astype(np.float32))
+        weight = taught / (n_tags * taught.sum(dim=1, keepdim=True).clamp_min(1))
+        truth = torch.from_numpy(labels[ads].astype(np.float32))
+        error = (units[-1] + inputs.base[ads]).sigmoid_().sub_(truth).mul_(weight[:, :, None])
+        found = gradients(layers, units, error, dropout)
+        for parameter, gradient in zip(itertools.chain(*layers), found, strict=True):
+            parameter.grad = gradient
         optimizer.step()
         schedule.step()
-    return [(weight.detach(), bias.detach()) for weight, bias in layers]
+    return layers
 
 
-def new_layers(sizes: list[int], n_nets: int, generator: "Generator") -> "Layers":
+def new_layers(sizes: list[int], n_nets: int, rng: np.random.Generator) -> "Layers":
     """He-initialised layers (He et al. 2015, eq. 10) and an output layer of zeros."""
     import torch
 
     layers = []
     for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
-        weight = torch.zeros(n_nets, n_in, n_out)
-        if i < len(sizes) - 2:
-            weight.normal_(std=math.sqrt(2 / n_in), generator=generator)
+        weight = rng.standard_normal((n_nets, n_in, n_out), dtype=np.float32)
+        weight *= math.sqrt(2 / n_in) if i < len(sizes) - 2 else 0
         bias = torch.zeros(n_nets, 1, n_out)
-        layers.append((weight.requires_grad_(), bias.requires_grad_()))
+        if i == 0:
+            weight, bias = np.hstack(list(weight)), bias.flatten()
+        layers.append((torch.from_numpy(weight), bias))
     return layers
 
 
-def endless(rows: np.ndarray, length: int, generator: "Generator") -> "Tensor":
-    """Return the first `length` rows of one random order of all `rows` after another."""
+def endless(n: int, length: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the first `length` numbers of one random order of 0 to `n` - 1 after another."""
+    orders = [rng.permutation(n) for _ in range(math.ceil(length / n))]
+    return np.concatenate(orders)[:length]
+
+
+def forward(
+    layers: "Layers",
+    n_nets: int,
+    inputs: "Tensor",
+    dropout: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> "list[Tensor]":
+    """Units of every layer for some ads; dropout where there is a generator.
+
+    Returns
+    -------
+    list of Tensor
+        The inputs, (n_ads, width); hidden units, (n_nets, n_ads, n_out); what the networks add to
+        the logits, (n_nets, n_ads, n_tags).
+    """
     import torch
 
-    choice = torch.from_numpy(rows)
-    rounds = math.ceil(length / len(rows))
-    orders = [torch.randperm(len(rows), generator=generator) for _ in range(rounds)]
-    return choice[torch.cat(orders)[:length]]
+    (weight, bias), *others = layers
+    units = [inputs, torch.addmm(bias, inputs, weight).view(len(inputs), n_nets, -1)]
+    units[-1] = units[-1].transpose(0, 1).contiguous()
+    for weight, bias in others:
+        units[-1].relu_()
+        if rng is not None and dropout > 0:
+            kept = rng.random(units[-1].shape, dtype=np.float32) >= dropout
+            units[-1].mul_(torch.from_numpy(kept)).div_(1 - dropout)
+        units.append(torch.baddbmm(bias, units[-1], weight))
+    return units
 
 
-def corrections(layers: "Layers", net: int, fold: int, inputs: Inputs, ads: np.ndarray) -> "Tensor":
-    """What network `net` adds to the linear stack's logits: (n_ads, n_tags)."""
+def gradients(
+    layers: "Layers", units: "list[Tensor]", error: "Tensor", dropout: float
+) -> "list[Tensor]":
+    """Gradients of a loss by every weight and bias, layer by layer.
+
+    Parameters
+    ----------
+    layers : Layers
+    units : list of Tensor
+        As `forward` gives them.
+    error : Tensor of shape (n_nets, n_ads, n_tags)
+        Gradient of the loss by the networks' output.
+    dropout : float
+    """
     import torch
 
-    units = inputs.rows(torch.tensor([fold]), torch.from_numpy(ads)[None])[0]
-    for weight, bias in layers[:-1]:
-        units = torch.relu(torch.addmm(bias[net], units, weight[net]))
-    return torch.addmm(layers[-1][1][net], units, layers[-1][0][net])
+    found: list[Tensor] = []
+    for (weight, _), below in zip(layers[:0:-1], units[-2:0:-1], strict=True):
+        found = [torch.bmm(below.mT, error), error.sum(dim=1, keepdim=True), *found]
+        # A unit is above 0 just where it was neither dropped nor cut off.
+        error = torch.bmm(error, weight.mT).mul_(below > 0).div_(1 - dropout)
+    error = error.transpose(0, 1).flatten(1)
+    return [units[0].T @ error, error.sum(dim=0), *found]
+
+
+def corrections(layers: "Layers", n_nets: int, inputs: Inputs, ads: np.ndarray) -> "Tensor":
+    """What each network adds to the linear stack's logits: (n_nets, n_ads, n_tags)."""
+    import torch
+
+    added = torch.empty(n_nets, len(ads), inputs.base.shape[1])
+    for block in blocks(len(ads)):
+        added[:, block] = forward(layers, n_nets, inputs.of_ads(ads[block]))[-1]
+    return added

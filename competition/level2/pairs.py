@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from competition.level2.base import Ads, prior_logits
-from competition.level2.features import Facts, to_logits
+from competition.level2.features import Facts
+from competition.level2.logits import to_logits
 
 
 def pair_features(train: Ads, labels: np.ndarray, asked: Ads) -> tuple[np.ndarray, np.ndarray]:

@@ -3,34 +3,42 @@
 import numpy as np
 
 from competition.devices import torch_threads
-from competition.level2.base import Ads, FoldwiseLearner
-from competition.level2.features import to_logits
+from competition.level2.base import MetaLearner, StackInput, StackOutput, check_folds, fold_by_fold
 from competition.level2.linear import linear_stack
+from competition.level2.logits import Logits
 from competition.level2.registry import meta_learner
 
 
 @meta_learner("pooled")
-class Pooled(FoldwiseLearner):
+class Pooled(MetaLearner):
     """A logistic regression over all tags on the models' logits and the tag's prior logit.
 
     To the weights that all tags share, each tag adds terms of its own, which are shrunk towards
     zero as strongly as the evidence of all tags says (MacKay 1992, see `linear_stack`). A few
     hundred ads suffice for the shared weights; with many ads each tag finds its own.
+
+    Predictions may lie in files that are mapped into memory: they are read a part at a time.
     """
 
     complexity = 3
 
-    def _fit_predict(
-        self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
-    ) -> np.ndarray:
+    def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
+        """Predict every fold by regressions on the other folds, and the test ads.
+
+        Raises
+        ------
+        ModelError
+            If there are fewer than two folds, or a level-1 probability is not a number between 0
+            and 1.
+        """
         import torch
 
-        logits = np.concatenate([to_logits(train.probabilities), to_logits(asked.probabilities)])
-        with torch_threads(n_threads):
-            stacked = linear_stack(
-                torch.from_numpy(logits),
-                [torch.zeros(len(logits), 0)],
-                torch.from_numpy(labels.astype(np.float32)),
-                torch.arange(len(train)),
-            )
-            return torch.sigmoid(stacked[len(train) :]).numpy()
+        check_folds(data)
+        logits = Logits(data)
+
+        def predict(_: int, training: np.ndarray, asked: np.ndarray) -> np.ndarray:
+            stacked = linear_stack(logits, [], data.labels, training, asked)
+            return torch.sigmoid(stacked).numpy()
+
+        with torch_threads(1):  # of each fold: the bytes do not depend on how many there are
+            return fold_by_fold(data, predict, n_jobs)

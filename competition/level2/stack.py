@@ -1,7 +1,12 @@
 """The stack: a meta-learner over the stored predictions of the level-1 models."""
 
+import math
+import os
+import tempfile
 import time
+import weakref
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +18,7 @@ from competition.level2.base import MetaLearner, StackInput, StackOutput
 from competition.oof import OofStore
 from competition.oof_files import FoldPrediction
 
+LARGE = 2**30  # bytes: predictions of more are read from a file, not held in memory
 STACK = "stack-"  # begins the name of a meta-learner's folder; no level-1 name has a hyphen
 
 
@@ -41,17 +47,19 @@ def stack_input(
     Fold models that predict on different levels are levelled, see `competition.drift`. The test
     predictions, their mean, lie on the mean level as they are.
     """
-    predictions = [store.read(model) for model in models]
-    oofs = [
-        levelled(oof, store.folds.of_ad, (store.card(model) or {}).get("test_levels", []))
-        for model, (oof, _) in zip(models, predictions, strict=True)
-    ]
+    n_tags = len(store.tags)
+    train = _room((len(store.folds.ids), len(models), n_tags), store.folder)
+    test = _room((len(store.test_ids), len(models), n_tags), store.folder)
+    for place, model in enumerate(models):
+        oof, test[:, place] = store.read(model)
+        levels = (store.card(model) or {}).get("test_levels", [])
+        train[:, place] = levelled(oof, store.folds.of_ad, levels)
     missing = missing_inputs(dataset)
     frame = dataset.ads[list(facts)]
     return StackInput(
         models=tuple(models),
-        train=np.stack(oofs, axis=1),
-        test=np.stack([test for _, test in predictions], axis=1),
+        train=train,
+        test=test,
         train_facts=frame.loc[dataset.train_ids],
         test_facts=frame.loc[dataset.test_ids],
         train_missing=missing.loc[dataset.train_ids].to_numpy(),
@@ -59,6 +67,20 @@ def stack_input(
         labels=dataset.labels,
         fold=store.folds.of_ad,
     )
+
+
+def _room(shape: tuple[int, int, int], folder: Path) -> np.ndarray:
+    """Return an array to be filled, in a file mapped into memory if it is large.
+
+    The file lies in `folder` and goes with the array.
+    """
+    if math.prod(shape) * 4 <= LARGE:
+        return np.empty(shape, dtype=np.float32)
+    handle, name = tempfile.mkstemp(prefix=".stacked.", suffix=".tmp", dir=folder)
+    os.close(handle)
+    room = np.memmap(name, dtype=np.float32, mode="w+", shape=shape)
+    weakref.finalize(room.base, Path(name).unlink, missing_ok=True)
+    return room
 
 
 def run_stack(
@@ -70,8 +92,7 @@ def run_stack(
 ) -> StackOutput:
     """Cross-fit a meta-learner and store its folds under `name`; return what it predicts.
 
-    It gets one thread: batches this small are slower on two, and the bytes would depend on how
-    many there are.
+    It gets one thread: the bytes of some would depend on how many there are.
     """
     start = time.perf_counter()
     try:

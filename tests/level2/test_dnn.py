@@ -5,12 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
+from scipy.special import expit
 
 from competition.errors import ModelError
 from competition.level2.base import StackInput
 from competition.level2.dnn import DNN, noise_averaged_out, strength
 from competition.level2.linear import linear_stack, principal_directions
-from competition.level2.networks import endless
+from competition.level2.logits import Logits
+from competition.level2.networks import (
+    Inputs,
+    corrections,
+    endless,
+    forward,
+    gradients,
+    new_layers,
+    train,
+)
+from competition.level2.pooled import Pooled
 from competition.metrics import gap
 from competition.testing_level2 import made_stack as ads
 
@@ -67,19 +78,85 @@ def test_inputs_of_a_held_out_ad_do_not_change_a_bit_of_the_others_predictions()
     assert not np.array_equal(before[one], after[one])
 
 
-def test_networks_never_train_on_their_fold_or_on_the_part_that_judges_them() -> None:
-    data = ads()
-    training = [np.flatnonzero(data.fold != k) for k in data.folds]
-    for net in DNN(seeds=3)._nets(training):
-        assert not np.isin(net.rows, net.left_out).any()
-        assert sorted([*net.rows, *net.left_out]) == list(training[net.fold])
+def test_each_network_leaves_out_another_part_and_learns_nothing_from_it() -> None:
+    data = ads(n=40)
+    learns = DNN(seeds=3)._learns(0, 30)
+    assert learns.shape == (3, 30)
+    assert ((~learns).sum(axis=0) <= 1).all()
+    assert (~learns).any(axis=1).all()
+    rows, labels = np.arange(30), data.labels.copy()
+    before = _trained(data, rows, learns, labels)
+    labels[rows[~learns[1]]] = 1 - labels[rows[~learns[1]]]
+    after = _trained(data, rows, learns, labels)
+    assert torch.equal(before[1], after[1])
+    assert not torch.equal(before[0], after[0])
+
+
+def _trained(
+    data: StackInput, rows: np.ndarray, learns: np.ndarray, labels: np.ndarray
+) -> torch.Tensor:
+    base = torch.zeros(len(data.labels), labels.shape[1])
+    inputs = Inputs.of(Logits(data), torch.zeros(len(base), 0), base, rows)
+    settings = {name: getattr(DNN(), name) for name in ("learning_rate", "weight_decay")}
+    layers = train(
+        rows,
+        learns,
+        inputs,
+        labels,
+        hidden=(8, 8),
+        dropout=0.3,
+        epochs=1,
+        min_steps=5,
+        max_steps=5,
+        batch_size=10,
+        seed=0,
+        **settings,
+    )
+    return corrections(layers, len(learns), inputs, rows)
+
+
+@pytest.mark.parametrize("hidden", [(), (5,), (6, 4)])
+def test_gradients_are_those_of_autograd(hidden: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    layers = new_layers([7, *hidden, 3], 2, rng)
+    layers = [(torch.randn(w.shape) * 0.5, torch.randn(b.shape) * 0.5) for w, b in layers]
+    inputs, aim = torch.randn(11, 7), torch.randn(2, 11, 3)
+    error = forward(layers, 2, inputs)[-1] - aim
+    found = gradients(layers, forward(layers, 2, inputs), error, dropout=0.0)
+    leaves = [(w.clone().requires_grad_(), b.clone().requires_grad_()) for w, b in layers]
+    (weight, bias), *others = leaves
+    units = (inputs @ weight + bias).view(11, 2, -1).transpose(0, 1)
+    for weight, bias in others:
+        units = torch.relu(units) @ weight + bias
+    (0.5 * (units - aim) ** 2).sum().backward()
+    expected = [leaf.grad for layer in leaves for leaf in layer]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_dropped_units_pass_on_no_gradient_and_kept_ones_a_larger_one() -> None:
+    layers = new_layers([4, 50, 2], 1, np.random.default_rng(0))
+    layers = [(torch.rand(w.shape), torch.rand(b.shape)) for w, b in layers]
+    inputs = torch.rand(1, 4)  # nothing is cut off by the rectifier
+    units = forward(layers, 1, inputs, 0.5, np.random.default_rng(1))
+    kept = units[1][0, 0] > 0
+    assert 10 < kept.sum() < 40
+    torch.testing.assert_close(
+        units[1][0, 0][kept], 2 * (inputs @ layers[0][0] + layers[0][1])[0][kept]
+    )
+    by_bias = gradients(layers, units, torch.ones(1, 1, 2), 0.5)[1]
+    torch.testing.assert_close(by_bias, 2 * kept * layers[1][0][0].sum(dim=1))
 
 
 def test_each_round_of_minibatches_visits_every_training_ad_once() -> None:
-    rows = np.array([2, 3, 5, 7, 11])
-    order = endless(rows, 13, torch.Generator().manual_seed(0)).numpy()
-    assert [sorted(order[:5]), sorted(order[5:10])] == [list(rows)] * 2
-    assert np.isin(order[10:], rows).all()
+    order = endless(5, 13, np.random.default_rng(0))
+    assert [sorted(order[:5]), sorted(order[5:10])] == [list(range(5))] * 2
+    assert len(set(order[10:])) == 3
+
+
+def test_as_many_threads_as_one_likes_same_bytes() -> None:
+    one, two = (DNN(**QUICK).cross_fit(ads(), n_jobs=n) for n in (1, 2))
+    assert one.oof.tobytes() == two.oof.tobytes()
 
 
 @pytest.mark.usefixtures("full_strength")
@@ -160,13 +237,31 @@ def test_the_linear_stack_pools_where_tags_are_alike() -> None:
     rng = np.random.default_rng(3)
     logits = rng.normal(size=(400, 2, 30)) * 1.5
     labels = (rng.random((400, 30)) < 1 / (1 + np.exp(-logits[:, 0]))).astype(np.float32)
-    out = linear_stack(
-        torch.tensor(logits, dtype=torch.float32),
-        [torch.zeros(400, 0)],
-        torch.tensor(labels[:100]),
-        torch.arange(100),
-    ).numpy()
-    assert np.sqrt(np.mean((out - logits[:, 0])[100:] ** 2)) < 0.35
+    base = ads(n=400, n_models=2, n_tags=30, n_test=0)
+    data = replace(base, train=expit(logits).astype(np.float32))
+    seen, asked = Logits(data), np.arange(100, 400)
+    out = linear_stack(seen, [], labels, np.arange(100), asked).numpy()
+    assert np.sqrt(np.mean((out - seen.of_ads(asked)[:, 0]) ** 2)) < 0.35
+
+
+def test_many_ads_are_read_from_a_file_part_by_part(tmp_path, monkeypatch) -> None:
+    """Nothing kept, blocks and samples smaller than the data: about the same predictions."""
+    data = ads(n=900, n_tags=4)
+    whole = [learner.cross_fit(data) for learner in (Pooled(), DNN(**QUICK))]
+    mapped = np.memmap(tmp_path / "oof", np.float32, "w+", shape=data.train.shape)
+    mapped[:] = data.train
+    monkeypatch.setattr("competition.level2.logits.KEPT", 0)
+    monkeypatch.setattr("competition.level2.logits.BLOCK", 64)
+    parted = [
+        learner.cross_fit(replace(data, train=mapped)) for learner in (Pooled(), DNN(**QUICK))
+    ]
+    for one, other in zip(whole, parted, strict=True):
+        np.testing.assert_allclose(one.oof, other.oof, atol=1e-4)
+        np.testing.assert_allclose(one.fold_test, other.fold_test, atol=1e-4)
+    monkeypatch.setattr("competition.level2.logits.ENOUGH", 300)
+    sampled = Pooled().cross_fit(data)
+    assert np.abs(sampled.oof - whole[0].oof).mean() < 0.01
+    assert not np.array_equal(sampled.oof, whole[0].oof)
 
 
 def test_principal_directions_are_uncorrelated_on_training_rows() -> None:

@@ -9,7 +9,8 @@ from hypothesis.extra.numpy import arrays
 
 from competition.errors import ModelError
 from competition.level2.base import StackInput
-from competition.level2.features import KNOTS, Facts, stacked_logits, standardised
+from competition.level2.features import KNOTS, Facts, standardised
+from competition.level2.logits import Logits
 
 
 def stack_of(train: np.ndarray, test: np.ndarray) -> StackInput:
@@ -30,7 +31,7 @@ def stack_of(train: np.ndarray, test: np.ndarray) -> StackInput:
 def test_logits_of_zero_and_one_are_finite_and_opposite() -> None:
     train = np.zeros((2, 2, 1), np.float32)
     train[1] = 1
-    logits = stacked_logits(stack_of(train, train[:0]))
+    logits = Logits(stack_of(train, train[:0])).of_ads(np.arange(2))
     np.testing.assert_allclose(logits[0], -logits[1], rtol=1e-4)
 
 
@@ -39,7 +40,7 @@ def test_a_probability_out_of_range_is_an_error_that_names_the_model_and_the_ad(
     test = np.full((3, 2, 1), 0.5, np.float32)
     test[2, 1, 0] = bad
     with pytest.raises(ModelError, match=r"'asr' predicts .* of test ad number 2"):
-        stacked_logits(stack_of(np.full((4, 2, 1), 0.5, np.float32), test))
+        Logits(stack_of(np.full((4, 2, 1), 0.5, np.float32), test))
 
 
 @given(arrays(np.float64, (12, 3), elements=st.floats(-1e6, 1e6)))

@@ -9,8 +9,8 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from competition.level2.base import Ads, StackInput, prior_logits
-from competition.level2.features import PROBABILITY_FLOOR, stacked_logits
 from competition.level2.logit_mean import LogitMean
+from competition.level2.logits import PROBABILITY_FLOOR, Logits
 from competition.level2.logreg import LogReg
 from competition.level2.mean import Mean
 from competition.level2.pairs import pair_features
@@ -87,7 +87,7 @@ def test_rank_mean_keeps_rare_tags_below_common_ones() -> None:
 def test_logreg_is_one_regression_for_each_tag() -> None:
     data = made_stack(n=150)
     training, held_out = data.fold != 1, data.fold == 1
-    logits = stacked_logits(data)[:150]
+    logits = Logits(data).of_ads(np.arange(150))
     model = LogisticRegression(tol=1e-8).fit(logits[training, :, 3], data.labels[training, 3])
     np.testing.assert_allclose(
         LogReg().cross_fit(data).oof[held_out, 3],
@@ -127,7 +127,7 @@ def test_pairs_describe_the_tags_of_one_ad_after_the_other() -> None:
     data = made_stack()
     train, asked = rows_of(data, np.arange(40)), rows_of(data, np.arange(40, 60))
     pairs = pair_features(train, data.labels[:40], asked)[1]
-    logits = stacked_logits(data)[40:60]
+    logits = Logits(data).of_ads(np.arange(40, 60))
     ad, tag = 7, 3
     mean = logits[ad].mean(axis=0)
     expected = [
