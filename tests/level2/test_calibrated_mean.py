@@ -49,7 +49,7 @@ def test_tags_that_no_or_every_ad_carries_leave_a_calibration_finite() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scale", "shift"), [(3, -2), (3, 2), (0.2, 3), (-1, 0)], ids=["sure", "bold", "flat", "turned"]
+    ("scale", "shift"), [(3, -2), (3, 2), (0.4, 2), (-1, 0)], ids=["sure", "bold", "flat", "turned"]
 )
 def test_the_scale_of_a_model_costs_the_logit_mean_score_and_the_calibrated_mean_none(
     scale: float, shift: float
