@@ -21,7 +21,7 @@ class CalibratedMean(FoldwiseLearner):
 
     GAP ranks all ads and tags in one list, and a mean leans to the model of the largest scale. So
     each model first gets a beta calibration, learned from the training ads and shared by all tags.
-    Three numbers per model are all that is learned: a few dozen ads suffice.
+    Three numbers per model are all that is learned: a few hundred ads suffice.
     """
 
     complexity = 2
