@@ -8,7 +8,8 @@ from competition.level2.registry import find_meta_learners, meta_parameters
 
 def test_every_rival_is_registered() -> None:
     rivals = {"single", "mean", "rank_mean", "logit_mean", "logreg", "pooled", "greedy", "dnn"}
-    assert rivals | {"lightgbm", "xgboost", "corrector"} <= set(find_meta_learners())
+    rivals |= {"lightgbm", "xgboost", "corrector", "calibrated_mean"}
+    assert rivals <= set(find_meta_learners())
 
 
 def test_a_learner_without_chance_gets_no_seed() -> None:
