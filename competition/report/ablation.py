@@ -11,7 +11,7 @@ def print_ablation(ablation: Ablation) -> None:
     """Print every table, the rows in the order they were made."""
     for one in ablation.tables:
         table = Table(title=f"{one.title}, {ablation.dataset.name}")
-        table.add_column("")
+        table.add_column("", overflow="fold")
         for heading in HEADINGS:
             table.add_column(heading, justify="right")
         noted = any(row.note for row in one.rows)
