@@ -1,33 +1,35 @@
-"""Table 1 as bars, and the sweeps as lines."""
+"""Tables 1 and 2 as bars, and the sweeps as lines."""
 
 from typing import Any
 
 from competition.files import written_whole
 from competition.image_ads.results import Benchmark
-from competition.image_ads.tables import chosen_value, paper_figures, sweeps_by_parameter
+from competition.image_ads.tables import (
+    Figures,
+    changes,
+    chosen_value,
+    paper_figures,
+    sweeps_by_parameter,
+)
 
 
 def write_plots(benchmark: Benchmark) -> None:
-    """Write table1.png and sweeps.png."""
+    """Write table1.png, table2.png and sweeps.png."""
     from matplotlib.figure import Figure
 
-    outcomes = [outcome for outcome in benchmark.table1 if outcome.scores]
-    figure = Figure(figsize=(4.5 * len(benchmark.tasks), 0.4 * len(outcomes) + 1.5), dpi=120)
-    axes = figure.subplots(1, len(benchmark.tasks), sharey=True, squeeze=False)[0]
-    paper = paper_figures(benchmark.dataset.name)["table1"]
-    labels = [outcome.method.label for outcome in outcomes]
-    for axis, task in zip(axes, benchmark.tasks, strict=True):
-        axis.barh(labels, [outcome.scores[task]["test"]["map"] for outcome in outcomes])
-        theirs = [
-            (label, paper[label][task][0]) for label in labels if task in paper.get(label, {})
-        ]
-        if theirs:
-            names, figures = zip(*theirs, strict=True)
-            axis.plot(figures, names, "k|", ms=14, label="the paper")
-            axis.legend(fontsize=7)
-        axis.set_title(f"{task}: mAP on the test ads", fontsize=10)
-    axes[0].invert_yaxis()
-    _save(benchmark, figure, "table1.png")
+    paper = paper_figures(benchmark.dataset.name)
+    first = {
+        outcome.method.label: {task: parts["test"] for task, parts in outcome.scores.items()}
+        for outcome in benchmark.table1
+        if outcome.scores
+    }
+    _bars(benchmark, first, paper["table1"], "mAP on the test ads", "table1.png")
+    full, *ablated = benchmark.table2
+    second = {
+        outcome.method.label: changes(outcome, full) for outcome in ablated if outcome.scores
+    }
+    if second:
+        _bars(benchmark, second, paper["table2"], "change of mAP, points", "table2.png")
 
     sweeps = sweeps_by_parameter(benchmark)
     if not sweeps:
@@ -47,6 +49,31 @@ def write_plots(benchmark: Benchmark) -> None:
         axis.set_ylabel("mAP")
     panels[0].legend(fontsize=7)
     _save(benchmark, figure, "sweeps.png")
+
+
+def _bars(
+    benchmark: Benchmark,
+    rows: dict[str, dict[str, dict[str, float]]],
+    paper: Figures,
+    title: str,
+    name: str,
+) -> None:
+    """Draw the mAP of each row as a bar, task by task, and the paper's as a stroke."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.5 * len(benchmark.tasks), 0.4 * len(rows) + 1.5), dpi=120)
+    axes = figure.subplots(1, len(benchmark.tasks), sharey=True, squeeze=False)[0]
+    for axis, task in zip(axes, benchmark.tasks, strict=True):
+        axis.barh(list(rows), [scores[task]["map"] for scores in rows.values()])
+        theirs = [(label, paper[label][task][0]) for label in rows if task in paper.get(label, {})]
+        if theirs:
+            names, figures = zip(*theirs, strict=True)
+            axis.plot(figures, names, "k|", ms=14, label="the paper")
+            axis.legend(fontsize=7)
+        axis.axvline(0, color="0.5", lw=0.8)
+        axis.set_title(f"{task}: {title}", fontsize=10)
+    axes[0].invert_yaxis()
+    _save(benchmark, figure, name)
 
 
 def _save(benchmark: Benchmark, figure: Any, name: str) -> None:

@@ -111,7 +111,7 @@ def test_report_and_plots_are_written(result: Benchmark) -> None:
     text = (result.folder / "README.md").read_text(encoding="utf-8")
     assert "Not run: ResNet101 (All): no weights" in text
     assert "(0.382)" in text
-    for name in ("table1.png", "sweeps.png"):
+    for name in ("table1.png", "table2.png", "sweeps.png"):
         with Image.open(result.folder / name) as image:
             assert min(image.size) > 200
 
