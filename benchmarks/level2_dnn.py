@@ -17,7 +17,7 @@ import pandas as pd
 from competition.devices import torch_threads
 from competition.files import write_text
 from competition.level2.base import StackInput
-from competition.level2.dnn import DNN
+from competition.level2.dnn import DNN, models_and_absence
 from competition.level2.features import Facts
 from competition.level2.logits import Logits
 from competition.level2.networks import Inputs, endless, train
@@ -36,6 +36,7 @@ REPEATS = 3
 OF_NETWORKS = (
     "hidden",
     "dropout",
+    "modality_dropout",
     "epochs",
     "min_steps",
     "max_steps",
@@ -92,6 +93,7 @@ def make_case(n_ads: int, seed: int | None = None) -> StackInput:
         test_facts=frame[:0],
         train_missing=missing,
         test_missing=missing[:0],
+        reads=MODALITY[:, None] == np.arange(4),
         labels=(rng.random(truth.shape) < sigmoid(truth)).astype(np.uint8),
         fold=rng.permutation(np.arange(n_ads) % 5),
     )
@@ -125,10 +127,11 @@ def prepared(data: StackInput) -> list[tuple[np.ndarray, np.ndarray, Inputs]]:
     """Of every fold its training ads, which of them each network learns from, and its inputs."""
     learner, logits = DNN(), Logits(data)
     facts, mean = Facts(data.train_facts, data.train_missing), logits.mean()
+    modalities = models_and_absence(data.reads, data.train_missing)
     found = []
     for k, fold in enumerate(data.folds):
         training = np.flatnonzero(data.fold != fold)
-        inputs = learner._inputs(logits, facts, mean, data.labels, training)
+        inputs = learner._inputs(logits, facts, modalities, mean, data.labels, training)
         found.append((training, learner._learns(k, len(training)), inputs))
     return found
 

@@ -40,6 +40,7 @@ def make_case() -> StackInput:
         test_facts=pd.DataFrame(index=range(0)),
         train_missing=none,
         test_missing=none[:0],
+        reads=np.zeros((N_MODELS, 0), dtype=bool),
         labels=(rng.random(truth.shape) < 1 / (1 + np.exp(-truth))).astype(np.uint8),
         fold=rng.permutation(np.arange(N_ADS) % N_FOLDS),
     )

@@ -54,6 +54,7 @@ def made_stack(
         test_facts=facts[n:],
         train_missing=missing[:n],
         test_missing=missing[n:],
+        reads=np.arange(n_models)[:, None] == 0,
         labels=labels[:n],
         fold=rng.choice([0, 1, 1, 2, 2, 2], n),
     )
@@ -76,6 +77,7 @@ def _no_facts() -> StackInput:
         test_facts=data.test_facts[[]],
         train_missing=data.train_missing[:, :0],
         test_missing=data.test_missing[:, :0],
+        reads=data.reads[:, :0],
     )
 
 

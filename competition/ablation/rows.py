@@ -102,6 +102,7 @@ def only(data: StackInput, models: Sequence[str], *, facts: bool = True) -> Stac
         models=tuple(models),
         train=data.train[:, positions],
         test=data.test[:, positions],
+        reads=data.reads[positions],
     )
     if facts:
         return kept
@@ -111,6 +112,7 @@ def only(data: StackInput, models: Sequence[str], *, facts: bool = True) -> Stac
         test_facts=data.test_facts[[]],
         train_missing=data.train_missing[:, :0],
         test_missing=data.test_missing[:, :0],
+        reads=kept.reads[:, :0],
     )
 
 

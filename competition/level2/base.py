@@ -30,6 +30,8 @@ class StackInput:
         Metadata as the dataset gives it: numbers or categories, NA where missing.
     train_missing, test_missing : ndarray of shape (n_ads, n_inputs), dtype bool
         True where an ad lacks an input.
+    reads : ndarray of shape (n_models, n_inputs), dtype bool
+        Which inputs each model reads; none where that is not known.
     labels : ndarray of shape (n_train, n_tags), dtype uint8
     fold : ndarray of shape (n_train,), dtype int
         The fold that each training ad is held out in.
@@ -42,6 +44,7 @@ class StackInput:
     test_facts: pd.DataFrame
     train_missing: np.ndarray
     test_missing: np.ndarray
+    reads: np.ndarray
     labels: np.ndarray
     fold: np.ndarray
 

@@ -13,11 +13,18 @@ import pandas as pd
 
 from competition.devices import torch_threads
 from competition.errors import ModelError
-from competition.level2.base import MetaLearner, StackInput, StackOutput, check_folds, fold_by_fold
+from competition.level2.base import (
+    MetaLearner,
+    StackInput,
+    StackOutput,
+    check_folds,
+    fold_by_fold,
+    prior_logits,
+)
 from competition.level2.features import Facts
-from competition.level2.linear import linear_stack, principal_directions
+from competition.level2.linear import linear_stack, principal_directions, stacked
 from competition.level2.logits import Logits, enough
-from competition.level2.networks import Inputs, corrections, train
+from competition.level2.networks import Inputs, corrections, standardiser, train
 from competition.level2.registry import meta_learner
 
 if TYPE_CHECKING:
@@ -55,6 +62,9 @@ class DNN(MetaLearner):
         Widths of the hidden dense layers; the output layer comes on top.
     dropout : float
         Share of hidden units dropped in each training step.
+    modality_dropout : float
+        Share of ads in each step of which one modality is dropped: the models that read the same
+        inputs answer with the tags' priors, and a flag says so.
     epochs : float
         Times a network sees each training ad, if that makes at least `min_steps` steps.
     min_steps, max_steps : int
@@ -77,6 +87,7 @@ class DNN(MetaLearner):
         self,
         hidden: tuple[int, ...] = (64, 64),
         dropout: float = 0.3,
+        modality_dropout: float = 0.2,
         epochs: float = 10,
         min_steps: int = 100,
         max_steps: int = 5000,
@@ -89,6 +100,7 @@ class DNN(MetaLearner):
     ) -> None:
         self.hidden = hidden
         self.dropout = dropout
+        self.modality_dropout = modality_dropout
         self.epochs = epochs
         self.min_steps = min_steps
         self.max_steps = max_steps
@@ -104,6 +116,7 @@ class DNN(MetaLearner):
         """What `tune` tries; more `seeds` are never worse, only slower."""
         return {
             "dropout": trial.suggest_float("dropout", 0, 0.7),
+            "modality_dropout": trial.suggest_float("modality_dropout", 0, 0.5),
             "epochs": trial.suggest_float("epochs", 3, 40, log=True),
             "min_steps": trial.suggest_int("min_steps", 25, 400, log=True),
             "learning_rate": trial.suggest_float("learning_rate", 3e-4, 2e-2, log=True),
@@ -125,15 +138,15 @@ class DNN(MetaLearner):
         """
         self._check(data)
         logits = Logits(data)
-        facts = Facts(
-            pd.concat([data.train_facts, data.test_facts], ignore_index=True),
-            np.concatenate([data.train_missing, data.test_missing]),
-        )
+        missing = np.concatenate([data.train_missing, data.test_missing])
+        all_facts = pd.concat([data.train_facts, data.test_facts], ignore_index=True)
+        facts = Facts(all_facts, missing)
+        modalities = models_and_absence(data.reads, missing)
         mean_logits = logits.mean() if self.context else np.zeros((logits.n_ads, 0), np.float32)
         self.strength_ = np.empty(len(data.folds))
 
         def predict(k: int, training: np.ndarray, asked: np.ndarray) -> np.ndarray:
-            inputs = self._inputs(logits, facts, mean_logits, data.labels, training)
+            inputs = self._inputs(logits, facts, modalities, mean_logits, data.labels, training)
             found, self.strength_[k] = self._corrected(k, inputs, data.labels, training, asked)
             return found
 
@@ -146,8 +159,11 @@ class DNN(MetaLearner):
                 raise ModelError(
                     f"DNN needs {name} above 0, got {getattr(self, name)}. Set it higher."
                 )
-        if not 0 <= self.dropout < 1:
-            raise ModelError(f"DNN needs dropout in [0, 1), got {self.dropout}. Set it lower.")
+        for name in ("dropout", "modality_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ModelError(
+                    f"DNN needs {name} in [0, 1), got {getattr(self, name)}. Set it lower."
+                )
         check_folds(data)
         if min(np.count_nonzero(data.fold != fold) for fold in data.folds) < 2:
             raise ModelError(
@@ -159,6 +175,7 @@ class DNN(MetaLearner):
         self,
         logits: Logits,
         facts: Facts,
+        modalities: tuple[np.ndarray, np.ndarray],
         mean_logits: np.ndarray,
         labels: np.ndarray,
         training: np.ndarray,
@@ -169,9 +186,19 @@ class DNN(MetaLearner):
         some = enough(training)
         plain, hinges = (torch.from_numpy(part) for part in facts.design(some))
         context = torch.from_numpy(principal_directions(mean_logits, some, self.context))
-        every = np.arange(logits.n_ads)
-        base = linear_stack(logits, [plain, hinges, context], labels, training, every)
-        return Inputs.of(logits, torch.cat([plain, hinges], dim=1), base, training)
+        kinds = [plain, hinges, context]
+        weights = linear_stack(logits, kinds, labels, training)
+        models, absent = (torch.from_numpy(part.astype(np.float32)) for part in modalities)
+        return Inputs(
+            logits,
+            *standardiser(logits, training),
+            design=torch.cat([plain, hinges], dim=1),
+            models=models,
+            absent=absent,
+            base=stacked(weights, logits, kinds, np.arange(logits.n_ads)),
+            weights=weights[:, 1 : 1 + logits.n_models],
+            prior=torch.from_numpy(prior_logits(labels[training])),
+        )
 
     def _corrected(
         self, k: int, inputs: Inputs, labels: np.ndarray, training: np.ndarray, asked: np.ndarray
@@ -205,6 +232,31 @@ class DNN(MetaLearner):
         for net, part in enumerate(parts[: self.seeds]):
             learns[net, part] = False
         return learns
+
+
+def models_and_absence(reads: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sort models into modalities by what they read.
+
+    A model of which that is not known is a modality of its own, which no ad lacks.
+
+    Parameters
+    ----------
+    reads : ndarray of shape (n_models, n_inputs), dtype bool
+    missing : ndarray of shape (n_ads, n_inputs), dtype bool
+
+    Returns
+    -------
+    models : ndarray of shape (n_modalities, n_models), dtype bool
+        The models of each modality.
+    absent : ndarray of shape (n_ads, n_modalities), dtype bool
+        Where an ad lacks all that these models read.
+    """
+    known: np.ndarray = reads.any(axis=1)
+    alike = (reads[:, None] == reads).all(axis=2) & known & known[:, None]
+    models = np.unique(alike | np.eye(len(reads), dtype=bool), axis=0)[::-1]
+    read = reads[models.argmax(axis=1)]
+    absent = np.stack([missing[:, its].all(axis=1) for its in read], axis=1)
+    return models, absent & read.any(axis=1)
 
 
 def strength(base: "Tensor", correction: "Tensor", labels: "Tensor") -> float:

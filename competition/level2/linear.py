@@ -44,9 +44,8 @@ def linear_stack(
     designs: "list[Tensor]",
     labels: np.ndarray,
     rows: np.ndarray,
-    asked: np.ndarray,
 ) -> "Tensor":
-    """Logits of one logistic regression per tag, drawn towards one pooled over all tags.
+    """Weights of one logistic regression per tag, drawn towards one pooled over all tags.
 
     A tag weighs an intercept, its own level-1 logits and the columns of `designs`. A weight's
     prior is normal. Its mean comes from the pooled regression (0 for `designs`); its precision is
@@ -63,12 +62,11 @@ def linear_stack(
     labels : ndarray of shape (n_train, n_tags), 0 or 1
     rows : ndarray of int
         The only ads that anything is learned from.
-    asked : ndarray of int
-        The ads that are predicted.
 
     Returns
     -------
-    Tensor of shape (n_asked, n_tags), float32
+    Tensor of shape (n_tags, 1 + n_models + n_columns), float32
+        Intercept, weights of the models, weights of the columns.
     """
     import torch
 
@@ -85,13 +83,28 @@ def linear_stack(
             truth = torch.from_numpy(labels[rows, tag].astype(np.float32))[None]
             one = slice(tag, tag + 1)
             weights[one], _ = _newton(design, truth, mean[one], precision, weights[one], steps=2)
-    found = weights.float()
-    stacked = torch.empty(len(asked), logits.n_tags)
+    return weights.float()
+
+
+def stacked(
+    weights: "Tensor", logits: Logits, designs: "list[Tensor]", asked: np.ndarray
+) -> "Tensor":
+    """Logits that a `linear_stack` gives the ads `asked`: (n_asked, n_tags), float32."""
+    import torch
+
+    intercepts, own, shared = weights.split(
+        [1, logits.n_models, weights.shape[1] - 1 - logits.n_models], dim=1
+    )
+    found = torch.empty(len(asked), logits.n_tags)
     for block in blocks(len(asked)):
-        own = torch.from_numpy(logits.of_ads(asked[block]))
-        stacked[block] = torch.einsum("amt,tm->at", own, found[:, 1 : 1 + n_models])
-        stacked[block] += shared[asked[block]] @ found[:, 1 + n_models :].T + found[:, 0]
-    return stacked
+        ads = asked[block]
+        found[block] = torch.einsum("amt,tm->at", torch.from_numpy(logits.of_ads(ads)), own)
+        found[block] += intercepts[:, 0]
+        for design, its in zip(
+            designs, shared.split([one.shape[1] for one in designs], dim=1), strict=True
+        ):
+            found[block] += design[ads] @ its.T
+    return found
 
 
 def _shrunken(

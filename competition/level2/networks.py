@@ -32,29 +32,50 @@ class Inputs(NamedTuple):
     mean: "Tensor"  # (n_models * n_tags,), over the training ads of the fold
     scale: "Tensor"  # the same: 1 / spread, 0 where a logit is constant
     design: "Tensor"  # (n_ads, n_columns)
+    models: "Tensor"  # (n_modalities, n_models), 1 for the models of each modality
+    absent: "Tensor"  # (n_ads, n_modalities), 1 where an ad lacks all that these models read
     base: "Tensor"  # (n_ads, n_tags), logits of the linear stack
-
-    @classmethod
-    def of(cls, logits: Logits, design: "Tensor", base: "Tensor", rows: np.ndarray) -> "Inputs":
-        """Inputs that are standardised by the ads `rows`."""
-        import torch
-
-        known = torch.from_numpy(logits.of_ads(enough(rows))).flatten(1)
-        spread = known.std(dim=0, correction=0)
-        scale = torch.where(spread < 1e-5, 0.0, 1 / spread)
-        return cls(logits, known.mean(dim=0), scale, design, base)
+    weights: "Tensor"  # (n_tags, n_models), of the linear stack
+    prior: "Tensor"  # (n_tags,), logits
 
     @property
     def width(self) -> int:
-        return len(self.mean) + self.design.shape[1]
+        return len(self.mean) + self.design.shape[1] + self.absent.shape[1]
 
     def of_ads(self, ads: np.ndarray) -> "Tensor":
-        """Inputs of shape (len(ads), width)."""
+        """What the networks see of some ads: (n_ads, width)."""
         import torch
 
-        logits = torch.from_numpy(self.logits.of_ads(ads)).flatten(1)
-        logits.sub_(self.mean).mul_(self.scale).clamp_(-SPREADS, SPREADS)
-        return torch.cat([logits, self.design[ads]], dim=1)
+        return self._seen(torch.from_numpy(self.logits.of_ads(ads)), ads, self.absent[ads])
+
+    def lacking(self, ads: np.ndarray, dropped: "Tensor") -> "tuple[Tensor, Tensor]":
+        """What they see, and the base, where ads lack a modality more: `dropped`, like `absent`.
+
+        Its models then answer with the tags' priors, as they do for an ad without their inputs.
+        """
+        import torch
+
+        logits = torch.from_numpy(self.logits.of_ads(ads))
+        base, hit = self.base[ads], torch.nonzero(dropped)[:, 0]
+        change = (self.prior - logits[hit]).mul_((dropped[hit] @ self.models)[:, :, None])
+        logits[hit] += change
+        base[hit] += torch.einsum("amt,tm->at", change, self.weights)
+        return self._seen(logits, ads, self.absent[ads].maximum(dropped)), base
+
+    def _seen(self, logits: "Tensor", ads: np.ndarray, absent: "Tensor") -> "Tensor":
+        import torch
+
+        logits = logits.flatten(1).sub_(self.mean).mul_(self.scale).clamp_(-SPREADS, SPREADS)
+        return torch.cat([logits, self.design[ads], absent], dim=1)
+
+
+def standardiser(logits: Logits, rows: np.ndarray) -> "tuple[Tensor, Tensor]":
+    """Mean and 1 / spread of every logit over `rows`; 0 for that of a constant one."""
+    import torch
+
+    known = torch.from_numpy(logits.of_ads(enough(rows))).flatten(1)
+    spread = known.std(dim=0, correction=0)
+    return known.mean(dim=0), torch.where(spread < 1e-5, 0.0, 1 / spread)
 
 
 def train(
@@ -65,6 +86,7 @@ def train(
     *,
     hidden: tuple[int, ...],
     dropout: float,
+    modality_dropout: float,
     epochs: float,
     min_steps: int,
     max_steps: int,
@@ -111,11 +133,13 @@ def train(
     )
     for batch in endless(len(rows), steps * drawn, rng).reshape(steps, drawn):
         ads = rows[batch]
-        units = forward(layers, n_nets, inputs.of_ads(ads), dropout, rng)
+        dropped = torch.from_numpy(one_dropped(drawn, len(inputs.models), modality_dropout, rng))
+        seen, base = inputs.lacking(ads, dropped)
+        units = forward(layers, n_nets, seen, dropout, rng)
         taught = torch.from_numpy(learns[:, batch].astype(np.float32))
         weight = taught / (n_tags * taught.sum(dim=1, keepdim=True).clamp_min(1))
         truth = torch.from_numpy(labels[ads].astype(np.float32))
-        error = (units[-1] + inputs.base[ads]).sigmoid_().sub_(truth).mul_(weight[:, :, None])
+        error = (units[-1] + base).sigmoid_().sub_(truth).mul_(weight[:, :, None])
         found = gradients(layers, units, error, dropout)
         for parameter, gradient in zip(itertools.chain(*layers), found, strict=True):
             parameter.grad = gradient
@@ -137,6 +161,17 @@ def new_layers(sizes: list[int], n_nets: int, rng: np.random.Generator) -> "Laye
             weight, bias = np.hstack(list(weight)), bias.flatten()
         layers.append((torch.from_numpy(weight), bias))
     return layers
+
+
+def one_dropped(
+    n_ads: int, n_modalities: int, share: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Drop one modality, if there are others, for a share of ads: (n_ads, n_modalities), 0 or 1."""
+    dropped = np.zeros((n_ads, n_modalities), dtype=np.float32)
+    if n_modalities > 1:
+        ads = np.flatnonzero(rng.random(n_ads) < share)
+        dropped[ads, rng.integers(n_modalities, size=len(ads))] = 1
+    return dropped
 
 
 def endless(n: int, length: int, rng: np.random.Generator) -> np.ndarray:

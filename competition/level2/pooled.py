@@ -4,7 +4,7 @@ import numpy as np
 
 from competition.devices import torch_threads
 from competition.level2.base import MetaLearner, StackInput, StackOutput, check_folds, fold_by_fold
-from competition.level2.linear import linear_stack
+from competition.level2.linear import linear_stack, stacked
 from competition.level2.logits import Logits
 from competition.level2.registry import meta_learner
 
@@ -37,8 +37,8 @@ class Pooled(MetaLearner):
         logits = Logits(data)
 
         def predict(_: int, training: np.ndarray, asked: np.ndarray) -> np.ndarray:
-            stacked = linear_stack(logits, [], data.labels, training, asked)
-            return torch.sigmoid(stacked).numpy()
+            weights = linear_stack(logits, [], data.labels, training)
+            return torch.sigmoid(stacked(weights, logits, [], asked)).numpy()
 
         with torch_threads(1):  # of each fold: the bytes do not depend on how many there are
             return fold_by_fold(data, predict, n_jobs)

@@ -50,10 +50,13 @@ def stack_input(
     n_tags = len(store.tags)
     train = _room((len(store.folds.ids), len(models), n_tags), store.folder)
     test = _room((len(store.test_ids), len(models), n_tags), store.folder)
+    reads = np.zeros((len(models), len(dataset.inputs)), dtype=bool)
     for place, model in enumerate(models):
         oof, test[:, place] = store.read(model)
-        levels = (store.card(model) or {}).get("test_levels", [])
-        train[:, place] = levelled(oof, store.folds.of_ad, levels)
+        card = store.card(model) or {}
+        train[:, place] = levelled(oof, store.folds.of_ad, card.get("test_levels", []))
+        columns = set(card.get("inputs", []))
+        reads[place] = [bool(columns & set(one.columns)) for one in dataset.inputs.values()]
     missing = missing_inputs(dataset)
     frame = dataset.ads[list(facts)]
     return StackInput(
@@ -64,6 +67,7 @@ def stack_input(
         test_facts=frame.loc[dataset.test_ids],
         train_missing=missing.loc[dataset.train_ids].to_numpy(),
         test_missing=missing.loc[dataset.test_ids].to_numpy(),
+        reads=reads,
         labels=dataset.labels,
         fold=store.folds.of_ad,
     )

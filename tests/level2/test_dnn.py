@@ -3,14 +3,16 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from competition.errors import ModelError
 from competition.level2.base import StackInput
-from competition.level2.dnn import DNN, noise_averaged_out, strength
-from competition.level2.linear import linear_stack, principal_directions
+from competition.level2.dnn import DNN, models_and_absence, noise_averaged_out, strength
+from competition.level2.features import Facts
+from competition.level2.linear import linear_stack, principal_directions, stacked
 from competition.level2.logits import Logits
 from competition.level2.networks import (
     Inputs,
@@ -19,6 +21,7 @@ from competition.level2.networks import (
     forward,
     gradients,
     new_layers,
+    one_dropped,
     train,
 )
 from competition.level2.pooled import Pooled
@@ -85,19 +88,17 @@ def test_each_network_leaves_out_another_part_and_learns_nothing_from_it() -> No
     assert ((~learns).sum(axis=0) <= 1).all()
     assert (~learns).any(axis=1).all()
     rows, labels = np.arange(30), data.labels.copy()
-    before = _trained(data, rows, learns, labels)
+    inputs = _inputs(data, rows, labels)
+    before = _trained(inputs, rows, learns, labels)
     labels[rows[~learns[1]]] = 1 - labels[rows[~learns[1]]]
-    after = _trained(data, rows, learns, labels)
+    after = _trained(inputs, rows, learns, labels)
     assert torch.equal(before[1], after[1])
     assert not torch.equal(before[0], after[0])
 
 
 def _trained(
-    data: StackInput, rows: np.ndarray, learns: np.ndarray, labels: np.ndarray
+    inputs: Inputs, rows: np.ndarray, learns: np.ndarray, labels: np.ndarray
 ) -> torch.Tensor:
-    base = torch.zeros(len(data.labels), labels.shape[1])
-    inputs = Inputs.of(Logits(data), torch.zeros(len(base), 0), base, rows)
-    settings = {name: getattr(DNN(), name) for name in ("learning_rate", "weight_decay")}
     layers = train(
         rows,
         learns,
@@ -105,14 +106,66 @@ def _trained(
         labels,
         hidden=(8, 8),
         dropout=0.3,
+        modality_dropout=0.3,
         epochs=1,
         min_steps=5,
         max_steps=5,
         batch_size=10,
+        learning_rate=0.01,
+        weight_decay=0.01,
         seed=0,
-        **settings,
     )
     return corrections(layers, len(learns), inputs, rows)
+
+
+def _inputs(data: StackInput, rows: np.ndarray, labels: np.ndarray) -> Inputs:
+    missing = np.concatenate([data.train_missing, data.test_missing])
+    facts = Facts(pd.concat([data.train_facts, data.test_facts]), missing)
+    modalities = models_and_absence(data.reads, missing)
+    logits = Logits(data)
+    return DNN()._inputs(logits, facts, modalities, logits.mean(), labels, rows)
+
+
+def test_models_that_read_the_same_are_one_modality() -> None:
+    reads = np.array([[1, 0, 0], [0, 1, 1], [1, 0, 0], [0, 0, 0], [0, 0, 0]], bool)
+    missing = np.array([[1, 0, 0], [0, 1, 0], [0, 1, 1], [1, 1, 1]], bool)
+    models, absent = models_and_absence(reads, missing)
+    found = {tuple(np.flatnonzero(of)): list(absent[:, g]) for g, of in enumerate(models)}
+    assert found == {
+        (0, 2): [True, False, False, True],
+        (1,): [False, False, True, True],
+        (3,): [False] * 4,
+        (4,): [False] * 4,
+    }
+
+
+def test_a_dropped_modality_is_what_an_ad_without_it_looks_like() -> None:
+    """Its models replaced by the prior, the stack and the network see just the same."""
+    data = ads(n=60, n_test=0)
+    rows, dropped = np.arange(40), torch.zeros(20, 3)
+    without = data.train.copy()
+    before = _inputs(data, rows, data.labels)
+    place = int(before.models[:, 0].argmax())
+    dropped[:, place] = 1
+    seen, base = before.lacking(np.arange(40, 60), dropped)
+    without[40:, 0] = expit(before.prior.numpy())
+    after = Logits(replace(data, train=without))
+    expected = before._replace(logits=after)
+    flagged = before.absent.clone()
+    flagged[40:, place] = 1
+    torch.testing.assert_close(
+        seen, expected._replace(absent=flagged).of_ads(np.arange(40, 60)), atol=1e-4, rtol=1e-4
+    )
+    change = after.of_ads(np.arange(40, 60)) - Logits(data).of_ads(np.arange(40, 60))
+    moved = before.base[40:] + torch.einsum("amt,tm->at", torch.from_numpy(change), before.weights)
+    torch.testing.assert_close(base, moved, atol=1e-4, rtol=1e-4)
+
+
+def test_at_most_one_modality_is_dropped_and_never_the_only_one() -> None:
+    dropped = one_dropped(4000, 4, 0.3, np.random.default_rng(0))
+    assert set(dropped.sum(axis=1)) == {0, 1}
+    np.testing.assert_allclose(dropped.mean(axis=0), 0.3 / 4, atol=0.02)
+    assert not one_dropped(50, 1, 0.9, np.random.default_rng(0)).any()
 
 
 @pytest.mark.parametrize("hidden", [(), (5,), (6, 4)])
@@ -240,7 +293,7 @@ def test_the_linear_stack_pools_where_tags_are_alike() -> None:
     base = ads(n=400, n_models=2, n_tags=30, n_test=0)
     data = replace(base, train=expit(logits).astype(np.float32))
     seen, asked = Logits(data), np.arange(100, 400)
-    out = linear_stack(seen, [], labels, np.arange(100), asked).numpy()
+    out = stacked(linear_stack(seen, [], labels, np.arange(100)), seen, [], asked).numpy()
     assert np.sqrt(np.mean((out - seen.of_ads(asked)[:, 0]) ** 2)) < 0.35
 
 

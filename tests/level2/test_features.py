@@ -23,6 +23,7 @@ def stack_of(train: np.ndarray, test: np.ndarray) -> StackInput:
         test_facts=none[: len(test)],
         train_missing=np.zeros((len(train), 0), bool),
         test_missing=np.zeros((len(test), 0), bool),
+        reads=np.zeros((2, 0), bool),
         labels=np.zeros((len(train), train.shape[2]), np.uint8),
         fold=np.arange(len(train)) % 2,
     )

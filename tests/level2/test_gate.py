@@ -30,6 +30,7 @@ def ads(n: int = 90, n_models: int = 3, n_tags: int = 4, n_folds: int = 3, n_tes
         test_facts=none[n:],
         train_missing=missing[:n],
         test_missing=missing[n:],
+        reads=np.zeros((n_models, 0), dtype=bool),
         labels=labels[:n],
         fold=np.arange(n) % n_folds,
     )
