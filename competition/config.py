@@ -126,11 +126,21 @@ class Profile(Settings):
 
 
 class CandidateSettings(Settings):
-    """The meta-learners that `stack` compares: every further key is one, with its parameters."""
+    """The meta-learners that `stack` compares, and what they know of an ad.
+
+    Every further key is a meta-learner's table of parameters.
+
+    Parameters
+    ----------
+    model : str or tuple of str or None
+        One, or several; all that are registered if None.
+    metadata : tuple of str or None
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
     __pydantic_extra__: dict[str, dict[str, Any]]
 
+    model: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     metadata: tuple[str, ...] | None = None
 
     @property

@@ -137,13 +137,20 @@ def stored_models(store: OofStore, dataset: AdDataset, watch: Watch) -> list[dic
 
 
 def _candidates(settings: StackSettings) -> dict[str, dict[str, Any]]:
-    """Parameters of every registered meta-learner: the user's, and the seed where it takes one."""
-    names = find_meta_learners()
-    for name in settings.level2.params:
-        if name not in names:
-            hint = nearest(name, [*names, "metadata"])
-            raise ProfileError(f"level2: there is no meta-learner {name!r}.{hint}")
+    """Parameters of every meta-learner to try: the user's, and the seed where it takes one."""
+    known, chosen = find_meta_learners(), settings.level2.model
+    names = known if chosen is None else [chosen] if isinstance(chosen, str) else list(chosen)
     given = settings.level2.params
+    for name in [*names, *given]:
+        if name not in known:
+            hint = nearest(name, [*known, "metadata", "model"])
+            raise ProfileError(f"level2: there is no meta-learner {name!r}.{hint}")
+    for name in given:
+        if name not in names:
+            raise ProfileError(
+                f"level2.{name}: {name} is not among the meta-learners of level2.model "
+                f"({', '.join(names)}). Add it there, or leave its parameters out."
+            )
     return {name: meta_parameters(name, given.get(name, {}), settings.seed) for name in names}
 
 

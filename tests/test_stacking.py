@@ -218,6 +218,7 @@ def test_store_without_models_says_how_to_fill_it(tmp_path: Path) -> None:
         ("level2.dnn.seedz=1", "level2.dnn: unknown key seedz. Did you mean 'seeds'"),
         ("level2.seeds=1", "level2.seeds"),
         ('models=["*"]', "unknown key models"),
+        ('level2.model=["dnn", "mien"]', "no meta-learner 'mien'. Did you mean 'mean'"),
         ('level2.metadata=["size"]', "no fact 'size'"),
     ],
 )
@@ -226,6 +227,25 @@ def test_unknown_setting_is_named(
 ) -> None:
     with pytest.raises(ProfileError, match=message):
         stack(finished[0], settings(override), finished[1])
+
+
+def test_candidates_can_be_chosen(finished: tuple[Path, Path, StackResult]) -> None:
+    two = stack(finished[0], load_stack_settings(['level2.model=["mean", "greedy"]']), finished[1])
+    assert set(two.card["candidates"]) == {"mean", "greedy"}
+    one = stack(finished[0], load_stack_settings(["level2.model=mean"]), finished[1])
+    assert one.card["level2"] == "mean"
+    assert one.card["scores"]["gap"] == pytest.approx(two.card["candidates"]["mean"], abs=1e-6)
+    with console.capture() as printed:
+        print_stack(one)
+    assert "chosen: mean" in printed.get()
+
+
+def test_parameters_of_a_candidate_that_is_not_chosen_are_an_error(
+    finished: tuple[Path, Path, StackResult],
+) -> None:
+    both = StackSettings.model_validate({"level2": {"model": "mean", "dnn": {"seeds": 1}}})
+    with pytest.raises(ProfileError, match=r"dnn is not among the meta-learners .*\(mean\)"):
+        stack(finished[0], both, finished[1])
 
 
 def test_leak_of_one_fold_is_warned_of(tmp_path: Path) -> None:

@@ -25,9 +25,7 @@ def write_plots(benchmark: Benchmark) -> None:
     }
     _bars(benchmark, first, paper["table1"], "mAP on the test ads", "table1.png")
     full, *ablated = benchmark.table2
-    second = {
-        outcome.method.label: changes(outcome, full) for outcome in ablated if outcome.scores
-    }
+    second = {outcome.method.label: changes(outcome, full) for outcome in ablated if outcome.scores}
     if second:
         _bars(benchmark, second, paper["table2"], "change of mAP, points", "table2.png")
 

@@ -251,7 +251,7 @@ def models_and_absence(reads: np.ndarray, missing: np.ndarray) -> tuple[np.ndarr
     absent : ndarray of shape (n_ads, n_modalities), dtype bool
         Where an ad lacks all that these models read.
     """
-    known: np.ndarray = reads.any(axis=1)
+    known = np.asarray(reads.any(axis=1))
     alike = (reads[:, None] == reads).all(axis=2) & known & known[:, None]
     models = np.unique(alike | np.eye(len(reads), dtype=bool), axis=0)[::-1]
     read = reads[models.argmax(axis=1)]

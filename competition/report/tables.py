@@ -88,8 +88,8 @@ def print_run(result: RunResult) -> None:
 def print_stack(result: StackResult) -> None:
     """Print every level-1 model's and every candidate's OOF GAP, the chosen stack's last."""
     card = result.card
-    counts = Counter(card["chosen"])
-    n_folds = len(card["chosen"])
+    chosen_for = card.get("chosen", [card["level2"]])  # one meta-learner alone is not chosen
+    counts = Counter(chosen_for)
     table = Table(title=f"Out-of-fold GAP, {result.dataset.name}")
     table.add_column("model")
     for heading in ("GAP", "chosen in"):
@@ -97,15 +97,16 @@ def print_stack(result: StackResult) -> None:
     cards = sorted(result.cards, key=lambda card: card["scores"]["gap"])
     for one in cards:
         table.add_row(one["model"], f"{one['scores']['gap']:.4f}", end_section=one is cards[-1])
-    candidates = sorted(card["candidates"].items(), key=lambda item: (counts[item[0]], item[1]))
+    gaps = card.get("candidates", {})
+    candidates = sorted(gaps.items(), key=lambda item: (counts[item[0]], item[1]))
     for name, gap in candidates:
         table.add_row(
             name,
             f"{gap:.4f}",
-            f"{counts[name]} of {n_folds} folds" if counts[name] else "",
+            f"{counts[name]} of {len(chosen_for)} folds" if counts[name] else "",
             end_section=name == candidates[-1][0],
         )
-    chosen = "chosen, fold by fold" if len(counts) > 1 else f"chosen: {card['chosen'][0]}"
+    chosen = "chosen, fold by fold" if len(counts) > 1 else f"chosen: {chosen_for[0]}"
     table.add_row(chosen, f"{card['scores']['gap']:.4f}", style="bold")
     console.print(table)
     _print_end(card, result.submitted, result.holdout)
