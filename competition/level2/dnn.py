@@ -23,7 +23,7 @@ from competition.level2.base import (
 )
 from competition.level2.features import Facts
 from competition.level2.linear import linear_stack, principal_directions, stacked
-from competition.level2.logits import Logits, enough
+from competition.level2.logits import Logits, enough, to_logits
 from competition.level2.networks import Inputs, corrections, standardiser, train
 from competition.level2.registry import meta_learner
 
@@ -189,6 +189,7 @@ class DNN(MetaLearner):
         kinds = [plain, hinges, context]
         weights = linear_stack(logits, kinds, labels, training)
         models, absent = (torch.from_numpy(part.astype(np.float32)) for part in modalities)
+        floor, ceiling = to_logits(np.array([0, 1], dtype=np.float32))
         return Inputs(
             logits,
             *standardiser(logits, training),
@@ -197,7 +198,7 @@ class DNN(MetaLearner):
             absent=absent,
             base=stacked(weights, logits, kinds, np.arange(logits.n_ads)),
             weights=weights[:, 1 : 1 + logits.n_models],
-            prior=torch.from_numpy(prior_logits(labels[training])),
+            prior=torch.from_numpy(prior_logits(labels[training]).clip(floor, ceiling)),
         )
 
     def _corrected(
