@@ -26,6 +26,11 @@ benchmarks = typer.Typer(no_args_is_help=True, help="Compare methods as a paper 
 app.add_typer(benchmarks, name="benchmark")
 
 Data = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of ads.")]
+DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one value of the profile."),
+]
 Share = Annotated[
     float | None,
     typer.Option(
@@ -52,10 +57,7 @@ def run(
             "(default: demo without --data, else text).",
         ),
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override one value of the profile."),
-    ] = None,
+    overrides: Overrides = None,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Holds oof/, submissions/ and cache/.")
     ] = ROOT,
@@ -98,12 +100,9 @@ def run(
 
 @app.command()
 def extract(
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    data: DataOption,
     profile: Annotated[str, typer.Option("--profile", metavar="NAME", help="Says which features.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override one value of the profile."),
-    ] = None,
+    overrides: Overrides = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Holds cache/.")] = ROOT,
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Processes (default: one a core).")
@@ -129,7 +128,7 @@ def extract(
 @app.command()
 def add_oof(
     name: Annotated[str, typer.Argument(help="What the model is to be called.")],
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    data: DataOption,
     oof: Annotated[
         Path,
         typer.Option("--oof", metavar="FILE", help="Out-of-fold predictions: CSV, Parquet or NPZ."),
@@ -152,7 +151,7 @@ def add_oof(
 
 @app.command()
 def stack(
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    data: DataOption,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Holds oof/ and submissions/.")
     ] = ROOT,
@@ -181,7 +180,7 @@ def tune(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="A level-1 model, or 'stack' for level 2.")
     ],
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    data: DataOption,
     profile: Annotated[
         str, typer.Option("--profile", metavar="NAME", help="Its values are the first trial.")
     ] = "text",
@@ -199,10 +198,7 @@ def tune(
         Path | None,
         typer.Option(metavar="PATH", help="The best profile (default: below oof/)."),
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override one value of the profile."),
-    ] = None,
+    overrides: Overrides = None,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Holds oof/ and cache/.")
     ] = ROOT,
@@ -237,14 +233,11 @@ def tune(
 
 @app.command()
 def ablate(
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    data: DataOption,
     profile: Annotated[
         str, typer.Option("--profile", metavar="NAME", help="Says what stacks, and which features.")
     ] = "text",
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override one value of the profile."),
-    ] = None,
+    overrides: Overrides = None,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Holds oof/ and cache/.")
     ] = ROOT,
@@ -349,7 +342,7 @@ def new_model(
 
 @benchmarks.command("image-ads")
 def image_ads(
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")],
+    data: DataOption,
     profile: Annotated[
         str, typer.Option("--profile", metavar="NAME", help="Its features and parameters.")
     ] = "image_ads",
