@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from competition.bootstrap import GapList, resamples
+from competition.bootstrap import resampled
 from competition.metrics import gap
 
 N_RESAMPLES = 100
@@ -74,6 +74,4 @@ def fold_standing_out(
 
 def _spread(labels: np.ndarray, scores: np.ndarray, top_k: int) -> float:
     """Standard deviation of the GAP of ads over resamples of them."""
-    listed = GapList(labels, scores, top_k)
-    draws = resamples(np.asarray(labels.any(axis=1)), N_RESAMPLES, seed=0)
-    return float(np.std([listed.gap(counts) for counts in draws], ddof=1))
+    return float(resampled(labels, scores, top_k, N_RESAMPLES, seed=0).resamples.std(ddof=1))

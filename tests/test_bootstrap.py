@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from competition.bootstrap import GapList, gap_difference, resamples
+from competition.bootstrap import GapList, gap_difference, resampled, resamples
 from competition.metrics import gap
 
 
@@ -73,6 +73,29 @@ def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
         found = gap_difference(large[part], scores[part], (scores + noise)[part])
         hits += found.low <= truth <= found.high
     assert hits >= 16
+
+
+def test_of_many_ads_some_are_resampled_for_about_the_same_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    labels, scores = made(4_000, 8)
+    rival = scores + np.random.default_rng(2).normal(0, 0.15, scores.shape)
+    every = gap_difference(labels, scores, rival)
+    monkeypatch.setattr("competition.bootstrap.MANY", 500)
+    some = gap_difference(labels, scores, rival)
+    assert some.value == pytest.approx(every.value, abs=1e-9)
+    assert some.low < some.value < some.high
+    assert some.high - some.low == pytest.approx(every.high - every.low, rel=0.2)
+
+
+def test_some_ads_without_any_true_tag_are_not_resampled_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("competition.bootstrap.MANY", 10)
+    labels, scores = made(2_000, 3)
+    labels[:] = 0
+    labels[1_234, 1] = 1
+    assert resampled(labels, scores, 3, 5, seed=0).resamples.shape == (5,)
 
 
 @settings(max_examples=20)

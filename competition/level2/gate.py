@@ -17,7 +17,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import clone
 
-from competition.bootstrap import GapList, resamples
+from competition.bootstrap import resampled
 from competition.errors import CompetitionError, ModelError
 from competition.level2.base import MetaLearner, StackInput, StackOutput
 from competition.metrics import gap
@@ -205,12 +205,10 @@ def _attempt(name: str, candidate: MetaLearner, k: int, data: StackInput, top_k:
         check_probabilities(name, output.oof, (n_ads, n_tags))
         for test in output.fold_test:
             check_probabilities(name, test, (len(data.test), n_tags))
-        found = gap(data.labels, output.oof, top_k)
         if k == -1:
-            return _Attempt(name, k, found, output=output)
-        listed = GapList(data.labels, output.oof, top_k)
-        draws = resamples(np.asarray(data.labels.any(axis=1)), N_RESAMPLES, seed=0)
-        return _Attempt(name, k, found, np.array([listed.gap(counts) for counts in draws]))
+            return _Attempt(name, k, gap(data.labels, output.oof, top_k), output=output)
+        found = resampled(data.labels, output.oof, top_k, N_RESAMPLES, seed=0)
+        return _Attempt(name, k, found.value, found.resamples)
     except Exception as bad:  # whatever stops one candidate must not stop the others
         return _Attempt(name, k, failure=_reason(bad))
 

@@ -80,11 +80,24 @@ def _room(shape: tuple[int, int, int], folder: Path) -> np.ndarray:
     """
     if math.prod(shape) * 4 <= LARGE:
         return np.empty(shape, dtype=np.float32)
-    handle, name = tempfile.mkstemp(prefix=".stacked.", suffix=".tmp", dir=folder)
+    for left in folder.glob(".stacked.*.tmp"):  # of a run that was killed
+        if not _alive(int(left.name.split(".")[2])):
+            left.unlink(missing_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".stacked.{os.getpid()}.", suffix=".tmp", dir=folder)
     os.close(handle)
     room = np.memmap(name, dtype=np.float32, mode="w+", shape=shape)
     weakref.finalize(room.base, Path(name).unlink, missing_ok=True)
     return room
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def run_stack(

@@ -1,6 +1,9 @@
 """Large predictions lie in a file that goes with the array."""
 
 import gc
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,3 +34,19 @@ def test_a_large_array_lies_in_a_file_until_its_last_part_is_gone(
     del part
     gc.collect()
     assert not file.exists()
+
+
+def test_a_file_that_a_killed_run_left_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("competition.level2.stack.LARGE", 50)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / f".stacked.{ended.pid}.abc.tmp"
+    of_a_living_run = tmp_path / f".stacked.{os.getpid()}.abc.tmp"
+    for path in (left, of_a_living_run):
+        path.write_bytes(b"1")
+    room = _room((4, 2, 3), tmp_path)
+    assert not left.exists()
+    assert of_a_living_run.exists()
+    assert isinstance(room, np.memmap)
