@@ -81,7 +81,8 @@ def _room(shape: tuple[int, int, int], folder: Path) -> np.ndarray:
     if math.prod(shape) * 4 <= LARGE:
         return np.empty(shape, dtype=np.float32)
     for left in folder.glob(".stacked.*.tmp"):  # of a run that was killed
-        if not _alive(int(left.name.split(".")[2])):
+        process = left.name.split(".")[2]
+        if process.isdecimal() and not _alive(int(process)):
             left.unlink(missing_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".stacked.{os.getpid()}.", suffix=".tmp", dir=folder)
     os.close(handle)
