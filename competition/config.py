@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 
 from competition.datasets.base import AdDataset, InputKind
 from competition.errors import ProfileError
-from competition.settings import Settings, nearest, parse_settings, read_toml
+from competition.settings import Settings, check_value, nearest, parse_settings, read_toml
 
 PROFILES = Path(__file__).parent / "profiles"
 
@@ -292,6 +292,8 @@ def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
             if parameter not in entry.parameters:
                 hint = nearest(parameter, entry.parameters)
                 raise ProfileError(f"level1.{name}: unknown key {parameter}.{hint}")
+            given = chosen.params[parameter]
+            check_value(f"level1.{name}.{parameter}", given, entry.parameters[parameter])
         columns = _columns(name, chosen, entry.kinds, profile, dataset)
         if columns:
             planned.append(PlannedModel(name, entry.name, columns, chosen.params))

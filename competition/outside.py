@@ -12,6 +12,7 @@ from competition.errors import PredictionsError
 from competition.fingerprints import file_fingerprint
 from competition.folds import Folds, folds_from, settle_folds, write_folds
 from competition.level1.registry import find_models
+from competition.metrics import gap
 from competition.oof import OofStore
 from competition.oof_files import FoldPrediction
 from competition.prediction_files import PredictionFile, read_predictions
@@ -92,7 +93,15 @@ def add_oof(
         "test_file": None if test is None else test.name,
         "folds_told": given.fold is not None,
     }
-    return store.finish(name, fingerprint, dataset, about)
+    card = store.finish(name, fingerprint, dataset, about)
+    shares = np.tile(dataset.labels.mean(axis=0), (len(dataset.labels), 1))
+    known = gap(dataset.labels, shares, dataset.submission.top_k)
+    if card["scores"]["gap"] < known:
+        watch.say(
+            f"Warning: {name} scores {card['scores']['gap']:.4f}, less than the share of each tag "
+            f"would for every ad ({known:.4f}): are tags, ids or signs mixed up in {oof}?"
+        )
+    return card
 
 
 def _check_name(name: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from competition.errors import CompetitionError
+from competition.errors import CompetitionError, ProfileError
 
 
 class Settings(BaseModel):
@@ -27,6 +27,25 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if near:
         return f" Did you mean {by_small_letters[near[0]]!r}?"
     return f" Known are: {', '.join(known)}." if known else ""
+
+
+def check_value(key: str, value: Any, default: Any) -> None:
+    """Raise a ProfileError if a parameter's value is of another kind than its default.
+
+    A number may stand for a number, a list for a tuple; where the default is None, anything goes.
+    """
+    kinds = {bool: (bool,), int: (int, float), float: (int, float), str: (str,)}
+    nouns = {bool: "true or false", int: "a number", float: "a number", str: "a text"}
+    kind = type(default)
+    if kind in (tuple, list):
+        wrong, noun = not isinstance(value, list | tuple), "a list"
+    elif kind in kinds:
+        wrong = not isinstance(value, kinds[kind]) or isinstance(value, bool) != (kind is bool)
+        noun = nouns[kind]
+    else:
+        return
+    if wrong:
+        raise ProfileError(f"{key}: {value!r} is not {noun}. The default is {default!r}.")
 
 
 def read_toml(path: Path, error: type[CompetitionError]) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def stack(
     watch.say(
         f"{dataset.name}: {len(folds.ids):,} training ads and {len(store.test_ids):,} test ads, "
         f"{len(store.tags)} tags, {folds.n} folds, {len(cards)} level-1 models, "
-        f"{len(params)} meta-learners"
+        f"{len(params)} meta-learner{'' if len(params) == 1 else 's'}"
     )
     card = settle_stack(
         params, facts, cards, dataset, store, seed=settings.seed, n_jobs=n_jobs, watch=watch

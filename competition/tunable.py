@@ -24,6 +24,7 @@ from competition.oof import OofStore
 from competition.oof_files import check_probabilities
 from competition.pipeline import level1_job, model_context, n_cores
 from competition.registry import Entry
+from competition.stacking import stored_models
 from competition.watch import Watch
 
 # Which training ads, and their OOF probabilities
@@ -142,10 +143,8 @@ def tunable_model(
     return Tunable(name, space, start, identity, oof, profile_with)
 
 
-def tunable_stack(
-    profile: Profile, dataset: AdDataset, store: OofStore, cache: Path, watch: Watch
-) -> Tunable:
-    """Make the profile's meta-learner tunable, over the stored predictions of its models.
+def tunable_stack(profile: Profile, dataset: AdDataset, store: OofStore, watch: Watch) -> Tunable:
+    """Make the profile's meta-learner tunable, over all stored predictions, as `stack` uses them.
 
     Of several meta-learners it is the first.
 
@@ -154,27 +153,18 @@ def tunable_stack(
     Raises
     ------
     TuningError
-        If a model of the profile has not been run, or the meta-learner has no search space or
-        starts outside of it.
+        If the meta-learner has no search space or starts outside of it.
     StoreError
-        If a stored prediction is damaged.
+        If no stored model fits the ads, labels and folds, or a stored prediction is damaged.
     """
     name, given = next(iter(profile.level2.params.items()))
     entry = get_meta_learner(name)
+    watch.say(f"The meta-learner {name} is tuned; level2.model names another.")
     space = _space(entry, "meta-learner")
     base = meta_parameters(name, given, profile.seed)
     start, distributions = _start(name, space, {**entry.parameters, **base})
-    level1 = {}
-    for planned in plan_models(profile, dataset):
-        job = level1_job(planned, profile.seed, dataset, store.folds, cache, watch)
-        card = store.card(job.name)
-        if card is None or card["fingerprint"] != job.fingerprint.value:
-            raise TuningError(
-                f"The stack is tuned over the stored predictions of its models, but {store.folder} "
-                f"holds none of {job.name} as the profile has it. Call `python -m competition run` "
-                "with the same --data, --profile, --set and --out first."
-            )
-        level1[job.name] = job.fingerprint.value
+    cards = stored_models(store, dataset, watch)
+    level1 = {card["model"]: card["fingerprint"] for card in cards}
     facts = plan_facts(profile, dataset)
     data = stack_input(store, list(level1), dataset, facts)
 

@@ -142,7 +142,7 @@ def tune(
     store = open_store(dataset, profile, out)
     cache = out / "cache" / dataset.name
     if name == "stack":
-        tunable = tunable_stack(profile, dataset, store, cache, watch)
+        tunable = tunable_stack(profile, dataset, store, watch)
     else:
         tunable = tunable_model(name, profile, dataset, store, cache, n_jobs, device, watch)
     folder = store.folder / "tuning"

@@ -164,3 +164,17 @@ def test_model_that_a_run_has_trained_is_not_overwritten(
     write_json(out / "oof" / "films" / "mine" / "card.json", {**card, "level1": "tfidf_logreg"})
     with pytest.raises(PredictionsError, match="a model that a run has trained"):
         add_oof("mine", table, *files, out)
+
+
+def test_predictions_worse_than_the_tags_shares_are_warned_of(
+    table: Path, dataset: AdDataset, files: tuple[Path, Path], out: Path
+) -> None:
+    frame = pd.read_parquet(files[0]).set_index("id").loc[dataset.train_ids]
+    told = Remarks()
+    for name, values in (("upside_down", 1 - 0.9 * dataset.labels), ("good", dataset.labels * 0.9)):
+        frame[dataset.tag_names] = values.astype(np.float32)
+        frame.reset_index().to_parquet(files[0])
+        add_oof(name, table, *files, out, told)
+    warnings = [remark for remark in told.said if "Warning" in remark]
+    assert len(warnings) == 1
+    assert "upside_down scores" in warnings[0]

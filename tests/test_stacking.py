@@ -18,6 +18,7 @@ from competition.outside import add_oof
 from competition.pipeline import run
 from competition.report.tables import console, print_stack
 from competition.stacking import StackResult, stack
+from competition.tuning import tune
 from tests.test_oof import Remarks
 
 QUICK = ["level2.dnn.seeds=1", "level2.dnn.min_steps=5", "level2.dnn.epochs=1", "folds.n=3"]
@@ -217,6 +218,8 @@ def test_store_without_models_says_how_to_fill_it(tmp_path: Path) -> None:
         ("level2.dmn.seeds=1", "no meta-learner 'dmn'. Did you mean 'dnn'"),
         ("level2.dnn.seedz=1", "level2.dnn: unknown key seedz. Did you mean 'seeds'"),
         ("level2.seeds=1", "level2.seeds"),
+        ("level2.dnn.seeds=three", "level2.dnn.seeds: 'three' is not a number"),
+        ("level2.dnn.hidden=64", "level2.dnn.hidden: 64 is not a list"),
         ('models=["*"]', "unknown key models"),
         ('level2.model=["dnn", "mien"]', "no meta-learner 'mien'. Did you mean 'mean'"),
         ('level2.metadata=["size"]', "no fact 'size'"),
@@ -227,6 +230,21 @@ def test_unknown_setting_is_named(
 ) -> None:
     with pytest.raises(ProfileError, match=message):
         stack(finished[0], settings(override), finished[1])
+
+
+def test_predictions_made_elsewhere_are_what_tune_stack_tunes_over(
+    finished: tuple[Path, Path, StackResult], tmp_path: Path
+) -> None:
+    profile = load_profile("text", ["level2.model=dnn", "level2.seeds=1"])
+    done = tune(
+        "stack", finished[0], profile, finished[1], n_trials=1, write=tmp_path / "best.toml"
+    )
+    one = stack(
+        finished[0],
+        load_stack_settings(["level2.model=dnn", "level2.dnn.seeds=1"]),
+        finished[1],
+    )
+    assert one.card["scores"]["gap"] == pytest.approx(done.best_gap, abs=1e-6)
 
 
 def test_candidates_can_be_chosen(finished: tuple[Path, Path, StackResult]) -> None:

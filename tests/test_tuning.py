@@ -15,7 +15,7 @@ import pytest
 
 from competition.config import load_profile
 from competition.datasets import load_dataset
-from competition.errors import TuningError
+from competition.errors import StoreError, TuningError
 from competition.pipeline import run
 from competition.study import complete, open_study
 from competition.tunable import Tunable
@@ -183,8 +183,8 @@ def test_best_profile_of_the_stack_has_the_gap_of_the_best_trial_when_run(
     assert stack["scores"]["gap"] == done.best_gap
 
 
-def test_stack_is_not_tuned_before_its_models_have_run(table: Path, tmp_path: Path) -> None:
-    with pytest.raises(TuningError, match=rf"holds none of {MODEL} as the profile has it"):
+def test_stack_is_not_tuned_before_models_are_stored(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="holds no finished level-1 model that fits"):
         tuned(table, tmp_path, 1, "stack")
 
 

@@ -169,8 +169,8 @@ def _write_sweeps_csv(benchmark: Benchmark) -> None:
 
 def _sweeps_markdown(benchmark: Benchmark) -> str:
     lines = [
-        f"Trained for {benchmark.sweep_epochs} epochs; test mAP by value, in bold the value that "
-        "the validation ads choose (highest mAP, mean over tasks).",
+        f"Trained for half of HMAM's epochs ({benchmark.sweep_epochs}); test mAP by value, in bold "
+        "the value that the validation ads choose (highest mAP, mean over tasks).",
     ]
     for parameter, points in sweeps_by_parameter(benchmark).items():
         best = chosen_value(points)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from competition.errors import ProfileError
 from competition.level2.base import MetaLearner
 from competition.registry import Entry, Registry
-from competition.settings import nearest
+from competition.settings import check_value, nearest
 
 M = TypeVar("M", bound=type[MetaLearner])
 
@@ -45,4 +45,5 @@ def meta_parameters(name: str, given: dict[str, Any], seed: int) -> dict[str, An
         if parameter not in known:
             hint = nearest(parameter, known)
             raise ProfileError(f"level2.{name}: unknown key {parameter}.{hint}")
+        check_value(f"level2.{name}.{parameter}", given[parameter], known[parameter])
     return {**({"random_state": seed} if "random_state" in known else {}), **given}

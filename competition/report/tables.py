@@ -270,7 +270,9 @@ def print_tuned(tuned: Tuned) -> None:
     table.add_section()
     table.add_row("GAP", f"{tuned.start_gap:.4f}", f"{tuned.best_gap:.4f}", "")
     console.print(table)
-    _line(f"{tuned.complete} trials complete, {tuned.pruned} pruned, {tuned.failed} failed.")
+    _line(
+        f"{tuned.complete} trials complete, {tuned.pruned} pruned, {tuned.failed} stopped midway."
+    )
     if not tuned.importances:
         _line(
             f"Importances need {ENOUGH} complete trials, so none are shown; raise --trials and "
