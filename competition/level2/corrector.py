@@ -1,6 +1,6 @@
 """Boosted trees that learn only what a shrunken linear stack leaves over."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from competition.level2.logits import to_logits
 from competition.level2.pairs import pair_features
 from competition.level2.pooled import Pooled
 from competition.level2.registry import meta_learner
+
+if TYPE_CHECKING:
+    from optuna import Trial
 
 FLOOR = 1e-6  # of the base's probabilities; boosting begins at their logits
 
@@ -64,6 +67,16 @@ class Corrector(MetaLearner):
         self.min_child_samples = min_child_samples
         self.reg_lambda = reg_lambda
         self.random_state = random_state
+
+    @staticmethod
+    def search_space(trial: "Trial") -> dict[str, Any]:
+        """What `tune` tries."""
+        return {
+            "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
+            "num_leaves": trial.suggest_int("num_leaves", 3, 32, log=True),
+            "min_child_samples": trial.suggest_int("min_child_samples", 5, 500, log=True),
+            "reg_lambda": trial.suggest_float("reg_lambda", 0.01, 100, log=True),
+        }
 
     def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
         """Predict every fold by a base and trees of the other folds, and the test ads.

@@ -1,13 +1,16 @@
 """Ensemble selection on GAP (Caruana et al. 2004), all candidates of a round at native speed."""
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from competition.errors import ModelError
 from competition.level2.base import Ads, FoldwiseLearner
 from competition.level2.registry import meta_learner
+
+if TYPE_CHECKING:
+    from optuna import Trial
 
 TOP_K = 20
 # A mean probability becomes the upper bits of the float32 that holds its odds, which fit 15 bits:
@@ -45,6 +48,14 @@ class Greedy(FoldwiseLearner):
     def __init__(self, start: int = 5, rounds: int = 20) -> None:
         self.start = start
         self.rounds = rounds
+
+    @staticmethod
+    def search_space(trial: "Trial") -> dict[str, Any]:
+        """What `tune` tries."""
+        return {
+            "start": trial.suggest_int("start", 1, 20, log=True),
+            "rounds": trial.suggest_int("rounds", 0, 100),
+        }
 
     def _fit_predict(
         self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int

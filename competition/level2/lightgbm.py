@@ -1,10 +1,15 @@
 """LightGBM over (ad, tag) pairs."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from competition.level2.base import Ads, FoldwiseLearner
 from competition.level2.pairs import pair_features
 from competition.level2.registry import meta_learner
+
+if TYPE_CHECKING:
+    from optuna import Trial
 
 
 @meta_learner("lightgbm")
@@ -47,6 +52,18 @@ class LightGBM(FoldwiseLearner):
         self.reg_lambda = reg_lambda
         self.subsample = subsample
         self.random_state = random_state
+
+    @staticmethod
+    def search_space(trial: "Trial") -> dict[str, Any]:
+        """What `tune` tries."""
+        return {
+            "n_estimators": trial.suggest_int("n_estimators", 50, 600, log=True),
+            "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
+            "num_leaves": trial.suggest_int("num_leaves", 4, 64, log=True),
+            "min_child_samples": trial.suggest_int("min_child_samples", 5, 500, log=True),
+            "reg_lambda": trial.suggest_float("reg_lambda", 0.01, 100, log=True),
+            "subsample": trial.suggest_float("subsample", 0.3, 1),
+        }
 
     def _fit_predict(
         self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int

@@ -1,10 +1,15 @@
 """One logistic regression per tag: the textbook stack."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from competition.level2.base import Ads, FoldwiseLearner, prior_logits
 from competition.level2.logits import to_logits
 from competition.level2.registry import meta_learner
+
+if TYPE_CHECKING:
+    from optuna import Trial
 
 
 @meta_learner("logreg")
@@ -23,6 +28,13 @@ class LogReg(FoldwiseLearner):
 
     def __init__(self, C: float = 1.0) -> None:
         self.C = C
+
+    @staticmethod
+    def search_space(trial: "Trial") -> dict[str, Any]:
+        """What `tune` tries."""
+        return {
+            "C": trial.suggest_float("C", 1e-3, 100, log=True),
+        }
 
     def _fit_predict(
         self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int

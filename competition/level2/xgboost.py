@@ -1,10 +1,15 @@
 """XGBoost over (ad, tag) pairs."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from competition.level2.base import Ads, FoldwiseLearner
 from competition.level2.pairs import pair_features
 from competition.level2.registry import meta_learner
+
+if TYPE_CHECKING:
+    from optuna import Trial
 
 
 @meta_learner("xgboost")
@@ -47,6 +52,18 @@ class XGBoost(FoldwiseLearner):
         self.reg_lambda = reg_lambda
         self.subsample = subsample
         self.random_state = random_state
+
+    @staticmethod
+    def search_space(trial: "Trial") -> dict[str, Any]:
+        """What `tune` tries."""
+        return {
+            "n_estimators": trial.suggest_int("n_estimators", 50, 600, log=True),
+            "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
+            "max_depth": trial.suggest_int("max_depth", 2, 8),
+            "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 50, log=True),
+            "reg_lambda": trial.suggest_float("reg_lambda", 0.01, 100, log=True),
+            "subsample": trial.suggest_float("subsample", 0.3, 1),
+        }
 
     def _fit_predict(
         self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
