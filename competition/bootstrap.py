@@ -9,7 +9,7 @@ import numpy as np
 from competition.metrics import best_tags, gap
 
 N_RESAMPLES = 1000
-MANY = 50_000
+MANY = 50_000  # ads; resampling more would take minutes and tell no more
 
 
 @dataclass(frozen=True)

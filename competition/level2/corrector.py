@@ -4,7 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from competition.level2.base import Ads, MetaLearner, StackInput, StackOutput, ads_of, check_folds
+from competition.level2.base import (
+    Ads,
+    MetaLearner,
+    StackInput,
+    StackOutput,
+    ads_of,
+    check_folds,
+    fold_by_fold,
+)
 from competition.level2.gate import without_fold
 from competition.level2.logits import to_logits
 from competition.level2.pairs import pair_features
@@ -89,10 +97,13 @@ class Corrector(MetaLearner):
         """
         check_folds(data)
         base, ads = Pooled().cross_fit(data, n_jobs), ads_of(data)
-        oof, fold_test = base.oof.copy(), base.fold_test.copy()
-        self.rounds_, self.weights_ = [], []
-        for k, fold in enumerate(data.folds):
-            rest = without_fold(data, fold)
+        self.rounds_: list[int] = []
+        self.weights_: list[float] = []
+
+        def predict(k: int, training: np.ndarray, asked: np.ndarray) -> np.ndarray:
+            held_out = asked[: len(asked) - len(data.test)]
+            uncorrected = np.concatenate([base.oof[held_out], base.fold_test[k]])
+            rest = without_fold(data, data.folds[k])
             rounds, weight = self.rounds[0], 0.0
             if len(rest.folds) > 1:
                 begun = to_logits(Pooled().cross_fit(rest, n_jobs).oof, FLOOR)
@@ -100,19 +111,14 @@ class Corrector(MetaLearner):
             self.rounds_.append(rounds)
             self.weights_.append(weight)
             if weight == 0:
-                continue
-            training, held_out = (
-                np.flatnonzero(data.fold != fold),
-                np.flatnonzero(data.fold == fold),
-            )
-            asked = np.concatenate([held_out, np.arange(len(data.labels), len(ads))])
-            start = to_logits(np.concatenate([base.oof[held_out], base.fold_test[k]]), FLOOR)
+                return uncorrected
+            start = to_logits(uncorrected, FLOOR)
             added = self._added(
                 ads.take(training), begun, rest.labels, ads.take(asked), start, (rounds,)
             )[0]
-            corrected = _sigmoid(start + weight * added)
-            oof[held_out], fold_test[k] = corrected[: len(held_out)], corrected[len(held_out) :]
-        return StackOutput(oof, fold_test)
+            return _sigmoid(start + weight * added)
+
+        return fold_by_fold(data, predict)
 
     def _chosen(self, data: StackInput, begun: np.ndarray) -> tuple[int, float]:
         """Number of trees and weight that do best on folds that the trees have not seen."""

@@ -92,18 +92,15 @@ def stacked(
     """Logits that a `linear_stack` gives the ads `asked`: (n_asked, n_tags), float32."""
     import torch
 
-    intercepts, own, shared = weights.split(
-        [1, logits.n_models, weights.shape[1] - 1 - logits.n_models], dim=1
-    )
+    sizes = [1, logits.n_models, *(design.shape[1] for design in designs)]
+    intercepts, own, *shared = weights.split(sizes, dim=1)
     found = torch.empty(len(asked), logits.n_tags)
     for block in blocks(len(asked)):
         ads = asked[block]
         found[block] = torch.einsum("amt,tm->at", torch.from_numpy(logits.of_ads(ads)), own)
         found[block] += intercepts[:, 0]
-        for design, its in zip(
-            designs, shared.split([one.shape[1] for one in designs], dim=1), strict=True
-        ):
-            found[block] += design[ads] @ its.T
+        for design, its_weights in zip(designs, shared, strict=True):
+            found[block] += design[ads] @ its_weights.T
     return found
 
 
