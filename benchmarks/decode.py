@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
-from competition.datasets.demo import make_demo
-from competition.errors import MediaError
-from competition.features.logmel import log_mel
-from competition.files import write_text
+from competition.demo.make import make_demo
+from competition.features.extractors.logmel import log_mel
 from competition.media.frames import read_frames
 from competition.media.sound import read_sound
+from competition.utils.errors import MediaError
+from competition.utils.files import write_text
 
 N_ADS = 50  # and ten test ads
 REPEATS = 3

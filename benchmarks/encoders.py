@@ -17,10 +17,10 @@ import numpy as np
 
 from competition.datasets import load_dataset
 from competition.features.base import Extractor, Item
-from competition.features.bert import Bert
 from competition.features.encoders import network_dtype
-from competition.features.vit import ViT
-from competition.files import write_text
+from competition.features.extractors.bert import Bert
+from competition.features.extractors.vit import ViT
+from competition.utils.files import write_text
 
 N_POSTERS, N_TEXTS, N_ROUNDS = 64, 64, 5
 MAX_TOKENS = 256

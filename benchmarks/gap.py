@@ -1,4 +1,4 @@
-"""Time and memory of `competition.metrics.gap`; run as `python -m benchmarks.gap`.
+"""Time and memory of `competition.evaluation.metrics.gap`; run as `python -m benchmarks.gap`.
 
 The rival is the average precision of the YouTube-8M starter code in form: plain Python that pushes
 every tag of every ad on a heap, then pops them best first. The table goes to benchmarks/gap.md.
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from competition.files import write_text
-from competition.metrics import gap
+from competition.evaluation.metrics import gap
+from competition.utils.files import write_text
 
 N_TAGS = 82
 TOP_K = 20

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from competition.devices import torch_threads
-from competition.files import write_text
+from competition.evaluation.metrics import gap
+from competition.execution.devices import torch_threads
 from competition.level2.base import StackInput
-from competition.level2.dnn import DNN, models_and_absence
-from competition.level2.features import Facts
-from competition.level2.logits import Logits
-from competition.level2.networks import Inputs, endless, train
-from competition.metrics import gap
+from competition.level2.components.features import EncodedMetadata
+from competition.level2.components.logits import Logits
+from competition.level2.components.networks import Inputs, endless, train
+from competition.level2.learners.dnn import DNN, models_and_absence
+from competition.utils.files import write_text
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,9 +63,9 @@ def make_case(n_ads: int, seed: int | None = None) -> StackInput:
     skill = world.uniform(0.35, 1, size=(4, N_TAGS))
     habits, overconfidence = world.normal(size=(10, 6, N_TAGS)), world.uniform(0.6, 1.5, size=10)
 
-    latent, facts = rng.normal(size=(n_ads, N_LATENT)), rng.normal(size=(n_ads, 3))
-    truth = 1.6 * offset + 3.6 * latent @ loadings + facts @ effects
-    truth += np.sign(facts[:, :1]) * jump + 0.5 * rng.normal(size=truth.shape)
+    latent, metadata = rng.normal(size=(n_ads, N_LATENT)), rng.normal(size=(n_ads, 3))
+    truth = 1.6 * offset + 3.6 * latent @ loadings + metadata @ effects
+    truth += np.sign(metadata[:, :1]) * jump + 0.5 * rng.normal(size=truth.shape)
     missing = rng.random((n_ads, 4)) < MISSING
     probabilities = np.empty((n_ads, len(MODALITY), N_TAGS), dtype=np.float32)
     for modality in range(4):
@@ -80,17 +80,17 @@ def make_case(n_ads: int, seed: int | None = None) -> StackInput:
             probabilities[:, model] = sigmoid(1.28 * offset + signal)
     frame = pd.DataFrame(
         {
-            "duration": np.exp(facts[:, 0] * 0.7 + 3),
-            "width": facts[:, 1],
-            "shape": np.where(facts[:, 2] > 0.5, "wide", "tall"),
+            "duration": np.exp(metadata[:, 0] * 0.7 + 3),
+            "width": metadata[:, 1],
+            "shape": np.where(metadata[:, 2] > 0.5, "wide", "tall"),
         }
     )
     return StackInput(
         models=tuple(f"model_{m}" for m in range(len(MODALITY))),
         train=probabilities,
         test=probabilities[:0],
-        train_facts=frame,
-        test_facts=frame[:0],
+        train_metadata=frame,
+        test_metadata=frame[:0],
         train_missing=missing,
         test_missing=missing[:0],
         reads=MODALITY[:, None] == np.arange(4),
@@ -126,12 +126,12 @@ def score_row(n_ads: int) -> str:
 def prepared(data: StackInput) -> list[tuple[np.ndarray, np.ndarray, Inputs]]:
     """Of every fold its training ads, which of them each network learns from, and its inputs."""
     learner, logits = DNN(), Logits(data)
-    facts, mean = Facts(data.train_facts, data.train_missing), logits.mean()
+    metadata, mean = EncodedMetadata(data.train_metadata, data.train_missing), logits.mean()
     modalities = models_and_absence(data.reads, data.train_missing)
     found = []
     for k, fold in enumerate(data.folds):
         training = np.flatnonzero(data.fold != fold)
-        inputs = learner._inputs(logits, facts, modalities, mean, data.labels, training)
+        inputs = learner._inputs(logits, metadata, modalities, mean, data.labels, training)
         found.append((training, learner._learns(k, len(training)), inputs))
     return found
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from competition.files import write_text
+from competition.evaluation.metrics import gap
 from competition.level2.base import StackInput, StackOutput
-from competition.level2.greedy import Greedy, candidate_gaps, select
-from competition.metrics import gap
+from competition.level2.learners.greedy import Greedy, candidate_gaps, select
+from competition.utils.files import write_text
 
 N_ADS, N_MODELS, N_TAGS, N_FOLDS = 5000, 200, 82, 5
 COMPARED = 10
@@ -36,8 +36,8 @@ def make_case() -> StackInput:
         models=tuple(f"model_{m}" for m in range(N_MODELS)),
         train=probabilities,
         test=probabilities[:0],
-        train_facts=pd.DataFrame(index=range(N_ADS)),
-        test_facts=pd.DataFrame(index=range(0)),
+        train_metadata=pd.DataFrame(index=range(N_ADS)),
+        test_metadata=pd.DataFrame(index=range(0)),
         train_missing=none,
         test_missing=none[:0],
         reads=np.zeros((N_MODELS, 0), dtype=bool),

@@ -1,8 +1,8 @@
 """Memory of meta-learners on a million made-up ads; run as `python -m benchmarks.level2_million`.
 
 The predictions of ten models, 3.3 GB, lie in a file that is mapped into memory, as
-`competition.level2.stack.stack_input` leaves them. Each meta-learner runs in a process of its own.
-The table goes to benchmarks/level2_million.md.
+`competition.pipeline.stack_input` leaves them. Each meta-learner runs in a process of its own. The
+table goes to benchmarks/level2_million.md.
 """
 
 import multiprocessing
@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.level2_dnn import make_case
-from competition.files import write_text
+from competition.evaluation.metrics import gap
 from competition.level2.base import MetaLearner, StackInput
-from competition.level2.dnn import DNN
-from competition.level2.pooled import Pooled
-from competition.metrics import gap
+from competition.level2.learners.dnn import DNN
+from competition.level2.learners.pooled import Pooled
+from competition.utils.files import write_text
 
 N_ADS, AT_ONCE = 1_000_000, 50_000
 LEARNERS: dict[str, type[MetaLearner]] = {"pooled": Pooled, "dnn": DNN}
@@ -38,7 +38,7 @@ def make_file(path: Path) -> StackInput:
         parts.append(replace(part, train=part.train[:0], test=part.train[:0]))
     return replace(
         parts[0],
-        train_facts=pd.concat([part.train_facts for part in parts], ignore_index=True),
+        train_metadata=pd.concat([part.train_metadata for part in parts], ignore_index=True),
         train_missing=np.concatenate([part.train_missing for part in parts]),
         labels=np.concatenate([part.labels for part in parts]),
         fold=np.concatenate([part.fold for part in parts]),

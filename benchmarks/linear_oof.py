@@ -20,11 +20,11 @@ import numpy as np
 import pandas as pd
 
 from competition.datasets import load_dataset
-from competition.datasets.demo import make_demo
-from competition.features.terms import TermsSpec, extract_terms
-from competition.files import write_text
+from competition.demo.make import make_demo
+from competition.evaluation.metrics import gap, mean_average_precision
 from competition.level1.registry import get_model
-from competition.metrics import gap, mean_average_precision
+from competition.text.terms import TermsSpec, extract_terms
+from competition.utils.files import write_text
 
 N_FOLDS = 5
 MODELS = {"tfidf_logreg": "LogisticRegression", "tfidf_linearsvc": "LinearSVC"}

@@ -2,8 +2,8 @@
 
     python -m benchmarks.stacking_classifier --data DIR [--tags N]
 
-Both see the same texts and facts and are scored by the same five folds. The rival: per outer fold
-one tf-idf matrix with one-hot and standardised facts beside it, then for every tag a
+Both see the same texts and metadata and are scored by the same five folds. The rival: per outer
+fold one tf-idf matrix with one-hot and standardised metadata beside it, then for every tag a
 StackingClassifier of logistic regression, LinearSVC and LightGBM with a logistic regression on top
 (its own inner cv of 5). Tags on which it fails, for want of positives in an inner fold, get their
 prior. Ours is the whole of `run --profile posters`, from reading the folder to the submission.
@@ -19,12 +19,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from competition.config import load_profile
+from competition.config.profile import load_profile
 from competition.datasets.base import AdDataset
-from competition.files import write_text
+from competition.evaluation.metrics import gap
+from competition.execution.devices import n_cores
 from competition.folds import Folds
-from competition.metrics import gap
-from competition.pipeline import n_cores, run
+from competition.pipeline.run import run
+from competition.utils.files import write_text
 
 RESULT = Path(__file__).with_suffix(".md")
 
@@ -51,16 +52,16 @@ def rival_oof(dataset: AdDataset, folds: Folds) -> tuple[np.ndarray, int]:
 
 
 def rival_features(dataset: AdDataset, fit: pd.DataFrame, held: pd.DataFrame) -> tuple:
-    """Fit tf-idf and the scaling of facts on the training part; transform both parts."""
+    """Fit tf-idf and the scaling of metadata on the training part; transform both parts."""
     from sklearn.compose import make_column_transformer
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    facts = [c for i in dataset.inputs.values() if i.kind == "metadata" for c in i.columns]
-    numbers = [c for c in facts if fit[c].dtype == "float64"]
-    categories = [c for c in facts if c not in numbers]
+    metadata = [c for i in dataset.inputs.values() if i.kind == "metadata" for c in i.columns]
+    numbers = [c for c in metadata if fit[c].dtype == "float64"]
+    categories = [c for c in metadata if c not in numbers]
     texts = [c for i in dataset.inputs.values() if i.kind == "text" for c in i.columns]
     transformer = make_column_transformer(
         *((TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2), c) for c in texts),

@@ -11,8 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from competition.datasets.demo import make_demo
-from competition.files import write_text
+from competition.demo.make import make_demo
+from competition.utils.files import write_text
 
 RESULT = Path(__file__).with_suffix(".md")
 IMPORTS = "import numpy, pandas, pyarrow.parquet, pydantic, rich, sklearn.base, typer"

@@ -1,5 +1,5 @@
 """`python -m competition`."""
 
-from competition.cli import main
+from competition.cli.app import main
 
 main()

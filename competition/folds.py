@@ -10,8 +10,8 @@ import pandas as pd
 from competition.datasets.base import AdDataset
 from competition.datasets.problems import Problems
 from competition.datasets.reading import read_csv
-from competition.errors import FoldsError
-from competition.files import digest, write_text
+from competition.utils.errors import FoldsError
+from competition.utils.files import digest, write_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +240,7 @@ def _check_groups(path: Path, of_ad: np.ndarray, dataset: AdDataset) -> None:
         )
 
 
-def settle_folds(
+def load_or_make_folds(
     path: Path, dataset: AdDataset, n: int, seed: int, given: Path | None = None
 ) -> Folds:
     """Return the folds of a dataset: those of folds.csv, else a user's own, else new ones.

@@ -106,7 +106,7 @@ DEMO_FILMS, DEMO_SEED = 10, 4
 @pytest.fixture(scope="session")
 def demo_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 10 training and 2 test ads with their films."""
-    from competition.datasets.demo import make_demo
+    from competition.demo.make import make_demo
 
     folder = tmp_path_factory.mktemp("films") / "demo"
     make_demo(folder, DEMO_FILMS, DEMO_SEED, n_jobs=1)

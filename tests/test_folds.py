@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
-from competition.errors import FoldsError
 from competition.folds import (
     grouped_folds,
+    load_or_make_folds,
     make_folds,
     read_folds,
-    settle_folds,
     unevenness,
     write_folds,
 )
+from competition.utils.errors import FoldsError
 
 
 @pytest.fixture
@@ -106,25 +106,27 @@ def test_stored_folds_are_obeyed_whatever_the_profile_says(
     dataset: AdDataset, tmp_path: Path
 ) -> None:
     path = tmp_path / "folds.csv"
-    first = settle_folds(path, dataset, 5, 0)
-    assert settle_folds(path, dataset, 3, 9).fingerprint == first.fingerprint
+    first = load_or_make_folds(path, dataset, 5, 0)
+    assert load_or_make_folds(path, dataset, 3, 9).fingerprint == first.fingerprint
 
 
 def test_own_folds_are_obeyed_and_kept(dataset: AdDataset, tmp_path: Path) -> None:
     own = make_folds(dataset, 3, 7)
     write_folds(tmp_path / "own.csv", own)
     path = tmp_path / "store" / "folds.csv"
-    assert settle_folds(path, dataset, 5, 0, tmp_path / "own.csv").fingerprint == own.fingerprint
-    assert settle_folds(path, dataset, 5, 0).fingerprint == own.fingerprint
+    assert (
+        load_or_make_folds(path, dataset, 5, 0, tmp_path / "own.csv").fingerprint == own.fingerprint
+    )
+    assert load_or_make_folds(path, dataset, 5, 0).fingerprint == own.fingerprint
 
 
 def test_own_folds_that_differ_from_stored_ones_are_refused(
     dataset: AdDataset, tmp_path: Path
 ) -> None:
     write_folds(tmp_path / "own.csv", make_folds(dataset, 3, 7))
-    settle_folds(tmp_path / "folds.csv", dataset, 5, 0)
+    load_or_make_folds(tmp_path / "folds.csv", dataset, 5, 0)
     with pytest.raises(FoldsError, match="holds other folds than"):
-        settle_folds(tmp_path / "folds.csv", dataset, 5, 0, tmp_path / "own.csv")
+        load_or_make_folds(tmp_path / "folds.csv", dataset, 5, 0, tmp_path / "own.csv")
 
 
 FAULTS = {

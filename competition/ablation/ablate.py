@@ -20,15 +20,17 @@ from competition.ablation.rows import (
     without_test,
 )
 from competition.ablation.writing import write_tables
-from competition.config import Profile, plan_facts
+from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
-from competition.extraction import open_ads
+from competition.execution.devices import n_cores
 from competition.level2.base import MetaLearner, StackInput
 from competition.level2.registry import get_meta_learner, meta_parameters
-from competition.level2.stack import stack_input
-from competition.pipeline import n_cores, open_store
-from competition.stacking import settle_stack, stored_models
-from competition.watch import Watch
+from competition.pipeline.extract import open_ads
+from competition.pipeline.level1 import open_store
+from competition.pipeline.plan import plan_metadata
+from competition.pipeline.stack import fit_stack, stored_models
+from competition.pipeline.stack_input import stack_input
+from competition.utils.progress import Progress
 
 QUICK = "pooled"  # stacks a few hundred times in a minute
 
@@ -62,7 +64,7 @@ class _Parts:
     top_k: int
     seed: int
     n_jobs: int
-    watch: Watch
+    progress: Progress
 
     def row_maker(self, reference: np.ndarray) -> RowMaker:
         return RowMaker(self.data.labels, reference, self.top_k, self.seed)
@@ -75,7 +77,7 @@ def ablate(
     *,
     n_jobs: int | None = None,
     device: str = "auto",
-    watch: Watch | None = None,
+    progress: Progress | None = None,
 ) -> Ablation:
     """Compare modalities, combinations of them, models and ways of fusing, on the dataset's folds.
 
@@ -96,33 +98,33 @@ def ablate(
         Rows at a time; None takes one per core.
     device : str
         Where networks run.
-    watch : Watch or None
+    progress : Progress or None
 
     Raises
     ------
     StoreError
         If no stored model fits the ads, labels and folds.
     """
-    watch = watch or Watch()
+    progress = progress or Progress()
     cores = n_cores()
     n_jobs = n_jobs or cores
     dataset, _ = open_ads(
-        data, profile, out, n_jobs=n_jobs, n_cores=cores, device=device, watch=watch
+        data, profile, out, n_jobs=n_jobs, n_cores=cores, device=device, progress=progress
     )
     store = open_store(dataset, profile, out)
-    cards = stored_models(store, dataset, watch)
-    facts = plan_facts(profile, dataset)
+    cards = stored_models(store, dataset, progress)
+    metadata = plan_metadata(profile, dataset)
     params = {
         name: meta_parameters(name, given, profile.seed)
         for name, given in profile.level2.params.items()
     }
-    stack = settle_stack(
-        params, facts, cards, dataset, store, seed=profile.seed, n_jobs=n_jobs, watch=watch
+    stack = fit_stack(
+        params, metadata, cards, dataset, store, seed=profile.seed, n_jobs=n_jobs, progress=progress
     )
     called, its_params = next(iter(params.items()))
     modalities = modalities_of(cards, dataset)
     parts = _Parts(
-        data=without_test(stack_input(store, [card["model"] for card in cards], dataset, facts)),
+        data=without_test(stack_input(store, [card["model"] for card in cards], dataset, metadata)),
         modalities=modalities,
         inputs=_inputs(modalities, cards, dataset),
         learner=get_meta_learner(called).make(**its_params),
@@ -130,10 +132,10 @@ def ablate(
         top_k=dataset.submission.top_k,
         seed=profile.seed,
         n_jobs=n_jobs,
-        watch=watch,
+        progress=progress,
     )
     rivals = fusion_rivals(
-        profile, dataset, store, out / "cache" / dataset.name, n_jobs, device, watch
+        profile, dataset, store, out / "cache" / dataset.name, n_jobs, device, progress
     )
     submitted = store.read(stack["model"])[0]
     tables = [
@@ -162,14 +164,14 @@ def _of_modalities(parts: _Parts) -> list[AblationTable]:
     """Tables 2 and 3, and what is left where a modality is missing."""
     data, learner, modalities = parts.data, parts.learner, parts.modalities
     stacks = {
-        modality.name: only(data, modality.models, facts=False)
+        modality.name: only(data, modality.models, metadata=False)
         for modality in modalities
         if len(modality.models) > 1
     }
     combined = combinations(modalities)
-    stacks |= {name: only(data, models, facts=False) for name, models in combined}
+    stacks |= {name: only(data, models, metadata=False) for name, models in combined}
     everything = " + ".join(dict.fromkeys(modality.family for modality in modalities))
-    whole = f"{everything} + facts"
+    whole = f"{everything} + metadata"
     found = _stacked(parts, {**stacks, whole: data})
     row = parts.row_maker(found[whole])
     single = [
@@ -182,14 +184,14 @@ def _of_modalities(parts: _Parts) -> list[AblationTable]:
     ]
     taken = [(modality.models, parts.inputs[modality.name]) for modality in modalities]
     missing = without_modality(learner, data, taken)
-    reference = f"all models and facts, stacked by {parts.called}"
+    reference = f"all models and metadata, stacked by {parts.called}"
     return [
         AblationTable(
             "modalities",
             "Single modalities (the paper's Table 2)",
             reference,
             tuple(single),
-            f"A modality of several models is their stack by {parts.called}, without facts.",
+            f"A modality of several models is their stack by {parts.called}, without metadata.",
         ),
         AblationTable(
             "combinations",
@@ -226,7 +228,7 @@ def _stacked(parts: _Parts, stacks: dict[str, StackInput]) -> dict[str, np.ndarr
     )
     for number, (name, oof) in enumerate(zip(stacks, done, strict=True), start=1):
         found[name] = oof
-        parts.watch.at("ablation", number, len(stacks), name)
+        parts.progress.update("ablation", number, len(stacks), name)
     return found
 
 
@@ -261,7 +263,7 @@ def _of_models(parts: _Parts) -> AblationTable:
     n_folds = len(data.folds)
     rows = [row("all models", data.models, whole)]
     if len(data.models) > 1 and n_folds > 2:
-        parts.watch.at("dropping models", 0, 1)
+        parts.progress.update("dropping models", 0, 1)
         pruned = eliminate(learner, data, parts.top_k, parts.n_jobs)
         for model in data.models:
             left = [name for name in data.models if name != model]
@@ -271,7 +273,7 @@ def _of_models(parts: _Parts) -> AblationTable:
         always = set.intersection(*(set(gone) for gone in pruned.dropped.values()))
         left = [name for name in data.models if name not in always]
         rows.append(row("after dropping", left, pruned.oof))
-        parts.watch.at("dropping models", 1, 1)
+        parts.progress.update("dropping models", 1, 1)
     return AblationTable(
         "models",
         "What each model adds",

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from competition.ablation.rows import only, oof_of
+from competition.evaluation.metrics import gap
 from competition.level2.base import MetaLearner, StackInput
-from competition.level2.gate import without_fold
-from competition.metrics import gap
+from competition.level2.selection import without_fold
 
 
 @dataclass(frozen=True, eq=False)

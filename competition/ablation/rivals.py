@@ -6,13 +6,15 @@ from typing import get_args
 
 import numpy as np
 
-from competition.config import Level1Settings, Profile, plan_models
+from competition.config.profile import Level1Settings, Profile
 from competition.datasets.base import AdDataset
-from competition.level1.fusion import How
+from competition.execution.devices import n_cores
+from competition.level1.models.fusion import How
 from competition.level1.registry import get_model
-from competition.oof import OofStore
-from competition.pipeline import level1_job, model_context, n_cores, settle_level1
-from competition.watch import Watch
+from competition.oof.store import OofStore
+from competition.pipeline.level1 import cross_fit_models, level1_job, model_context
+from competition.pipeline.plan import plan_models
+from competition.utils.progress import Progress
 
 MODEL = "fusion"
 RIVAL = "rival-"  # begins the name of a rival's folder, so that `stack` leaves it out
@@ -25,7 +27,7 @@ def fusion_rivals(
     cache: Path,
     n_jobs: int,
     device: str,
-    watch: Watch,
+    progress: Progress,
 ) -> dict[str, np.ndarray]:
     """Cross-fit the rivals that are not stored; return the OOF probabilities of each by its name.
 
@@ -44,7 +46,7 @@ def fusion_rivals(
         alone = profile.model_copy(update={"models": (), "level1": {MODEL: settings}})
         (planned,) = plan_models(alone, dataset)
         named = replace(planned, name=f"{RIVAL}{how}")
-        jobs.append(level1_job(named, profile.seed, dataset, store.folds, cache, watch))
+        jobs.append(level1_job(named, profile.seed, dataset, store.folds, cache, progress))
     context = model_context(profile, dataset, device)
-    settle_level1(jobs, context, dataset, store, n_jobs, n_cores(), watch)
+    cross_fit_models(jobs, context, dataset, store, n_jobs, n_cores(), progress)
     return {job.name: store.read(job.name)[0] for job in jobs}

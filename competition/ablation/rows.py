@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.base import clone
 
-from competition.bootstrap import Difference, gap_difference
+from competition.evaluation.bootstrap import Difference, gap_difference
+from competition.evaluation.metrics import accuracy, gap
 from competition.level2.base import MetaLearner, StackInput
-from competition.metrics import accuracy, gap
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ class RowMaker:
         )
 
 
-def only(data: StackInput, models: Sequence[str], *, facts: bool = True) -> StackInput:
-    """What a meta-learner would see if there were no other models, and, if wanted, no facts.
+def only(data: StackInput, models: Sequence[str], *, metadata: bool = True) -> StackInput:
+    """What a meta-learner would see if there were no other models, and, if wanted, no metadata.
 
-    The facts include which inputs are missing.
+    The metadata include which inputs are missing.
     """
     positions = [data.models.index(model) for model in models]
     kept = replace(
@@ -104,12 +104,12 @@ def only(data: StackInput, models: Sequence[str], *, facts: bool = True) -> Stac
         test=data.test[:, positions],
         reads=data.reads[positions],
     )
-    if facts:
+    if metadata:
         return kept
     return replace(
         kept,
-        train_facts=data.train_facts[[]],
-        test_facts=data.test_facts[[]],
+        train_metadata=data.train_metadata[[]],
+        test_metadata=data.test_metadata[[]],
         train_missing=data.train_missing[:, :0],
         test_missing=data.test_missing[:, :0],
         reads=kept.reads[:, :0],
@@ -121,7 +121,7 @@ def without_test(data: StackInput) -> StackInput:
     return replace(
         data,
         test=data.test[:0],
-        test_facts=data.test_facts[:0],
+        test_metadata=data.test_metadata[:0],
         test_missing=data.test_missing[:0],
     )
 
@@ -168,7 +168,7 @@ def without_modality(
     asked = replace(
         data,
         test=np.concatenate(tests),
-        test_facts=data.train_facts.iloc[np.tile(np.arange(n_ads), len(taken))],
+        test_metadata=data.train_metadata.iloc[np.tile(np.arange(n_ads), len(taken))],
         test_missing=np.concatenate(missing),
     )
     fold_test = clone(learner).cross_fit(asked, n_jobs=1).fold_test

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from competition.ablation.rows import AblationTable, Row
-from competition.files import write_text
+from competition.utils.files import write_text
 
 HEADINGS = ("accuracy", "GAP", "difference", "95% interval")
 

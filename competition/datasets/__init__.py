@@ -5,7 +5,7 @@ from pathlib import Path
 from competition.datasets import pitt_ads, taac2021, table
 from competition.datasets.base import AdDataset
 from competition.datasets.problems import Problems
-from competition.errors import DatasetError
+from competition.utils.errors import DatasetError
 
 __all__ = ["load_dataset", "read_dataset"]
 

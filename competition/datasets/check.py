@@ -6,10 +6,10 @@ from competition.datasets import read_dataset
 from competition.datasets.base import AdDataset
 from competition.datasets.problems import Problems
 from competition.media.faults import CHECKED, find_faults
-from competition.watch import Watch
+from competition.utils.progress import Progress
 
 
-def check_dataset(root: Path, n_folds: int, watch: Watch) -> tuple[AdDataset, Problems]:
+def check_dataset(root: Path, n_folds: int, progress: Progress) -> tuple[AdDataset, Problems]:
     """Read a dataset and try every file as a run would read it.
 
     Parameters
@@ -17,7 +17,7 @@ def check_dataset(root: Path, n_folds: int, watch: Watch) -> tuple[AdDataset, Pr
     root : Path
     n_folds : int
         A tag with fewer positives than folds is absent from some held-out fold.
-    watch : Watch
+    progress : Progress
 
     Returns
     -------
@@ -25,12 +25,12 @@ def check_dataset(root: Path, n_folds: int, watch: Watch) -> tuple[AdDataset, Pr
     """
     problems = Problems()
     dataset = read_dataset(root, problems)
-    _check_files(dataset, problems, watch)
+    _check_files(dataset, problems, progress)
     _check_tags(dataset, n_folds, problems)
     return dataset, problems
 
 
-def _check_files(dataset: AdDataset, problems: Problems, watch: Watch) -> None:
+def _check_files(dataset: AdDataset, problems: Problems, progress: Progress) -> None:
     files = [
         (str(ad), given.kind, path)
         for given in dataset.inputs.values()
@@ -47,7 +47,7 @@ def _check_files(dataset: AdDataset, problems: Problems, watch: Watch) -> None:
                 problems.warning("damaged file", path, text, ad)
             else:
                 problems.note("no sound", path, f"{fault.text}.", ad)
-        watch.at("checking files", done, len(files))
+        progress.update("checking files", done, len(files))
 
 
 def _check_tags(dataset: AdDataset, n_folds: int, problems: Problems) -> None:

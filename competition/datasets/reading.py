@@ -100,7 +100,7 @@ def printable(text: str) -> str:
     return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
-def facts_column(name: str, values: dict[str, tuple[str, str]], problems: Problems) -> pd.Series:
+def metadata_column(name: str, values: dict[str, tuple[str, str]], problems: Problems) -> pd.Series:
     """Read one fact of all ads as numbers or as categories.
 
     A column of which at least nine in ten filled cells are numbers is read as float64; what else

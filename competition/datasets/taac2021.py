@@ -9,7 +9,7 @@ import pandas as pd
 
 from competition.datasets.base import AdDataset, Input, InputKind, SubmissionSpec, Tag
 from competition.datasets.problems import Problems
-from competition.datasets.reading import facts_column, is_utf8, printable, read_csv
+from competition.datasets.reading import is_utf8, metadata_column, printable, read_csv
 
 GROUND_TRUTH = Path("tagging", "GroundTruth", "tagging_info.txt")
 TAG_LIST = Path("label_id.txt")
@@ -17,7 +17,7 @@ SPLIT_FOLDERS = {
     "train": Path("tagging", "tagging_dataset_train_5k"),
     "test": Path("tagging", "tagging_dataset_test_5k"),
 }
-FACTS = "facts.csv"
+METADATA_FILE = "metadata.csv"
 # Made by `competition demo`: says so, and holds the truth of the test ads.
 DEMO_CARD = Path("demo.json")
 TRUTH = Path("truth", "tagging_info.txt")
@@ -47,9 +47,9 @@ def read(root: Path, problems: Problems) -> AdDataset:
     tags = _tag_list(root, problems)
     listed = _ground_truth(root, {tag.name for tag in tags}, problems)
     media = {split: _media(root, split) for split in SPLIT_FOLDERS}
-    facts = {split: _facts(root, split, problems) for split in SPLIT_FOLDERS}
+    metadata = {split: _metadata(root, split, problems) for split in SPLIT_FOLDERS}
     found = {
-        split: set().union(*media[split].values(), *(values for values in facts[split].values()))
+        split: set().union(*media[split].values(), *(values for values in metadata[split].values()))
         for split in SPLIT_FOLDERS
     }
     for ad in sorted(found["train"] & found["test"]):
@@ -72,7 +72,7 @@ def read(root: Path, problems: Problems) -> AdDataset:
     index = pd.Index(train + test, name="id", dtype="str")
     split = pd.Series(["train"] * len(train) + ["test"] * len(test), index=index, dtype="str")
     ads = pd.DataFrame({"split": split})
-    columns, inputs = _inputs(root, index, split, media, facts, problems)
+    columns, inputs = _inputs(root, index, split, media, metadata, problems)
     column_of = {tag.name: column for column, tag in enumerate(tags)}
     labels = np.zeros((len(train), len(tags)), dtype=np.uint8)
     for row, ad in enumerate(train):
@@ -160,22 +160,22 @@ def _media(root: Path, split: str) -> dict[str, dict[str, str]]:
     }
 
 
-def _facts(root: Path, split: str, problems: Problems) -> dict[str, dict[str, tuple[str, str]]]:
-    """Cells of the optional facts.csv with their places, by fact and ad id."""
-    relative = SPLIT_FOLDERS[split] / FACTS
-    facts: dict[str, dict[str, tuple[str, str]]] = {}
+def _metadata(root: Path, split: str, problems: Problems) -> dict[str, dict[str, tuple[str, str]]]:
+    """Cells of the optional metadata.csv with their places, by fact and ad id."""
+    relative = SPLIT_FOLDERS[split] / METADATA_FILE
+    metadata: dict[str, dict[str, tuple[str, str]]] = {}
     if not (root / relative).is_file():
-        return facts
+        return metadata
     for row in read_csv(root / relative, str(relative), ["id"], problems):
         ad = row.cells["id"].strip()
         where = f"{relative}:{row.line}"
-        if any(ad in values for values in facts.values()):
+        if any(ad in values for values in metadata.values()):
             problems.error("duplicate id", where, "stands above already; keep one of the rows.", ad)
             continue
         for name, cell in row.cells.items():
             if name != "id":
-                facts.setdefault(name, {})[ad] = (cell, where)
-    return facts
+                metadata.setdefault(name, {})[ad] = (cell, where)
+    return metadata
 
 
 def _inputs(
@@ -183,7 +183,7 @@ def _inputs(
     index: pd.Index,
     split: pd.Series,
     media: dict[str, dict[str, dict[str, str]]],
-    facts: dict[str, dict[str, dict[str, tuple[str, str]]]],
+    metadata: dict[str, dict[str, dict[str, tuple[str, str]]]],
     problems: Problems,
 ) -> tuple[dict[str, pd.Series], dict[str, Input]]:
     """Columns and inputs, without the inputs that no ad has."""
@@ -198,12 +198,12 @@ def _inputs(
         if any(path is not None for path in paths.values()):
             columns[name] = pd.Series(paths, dtype="object")
             inputs[name] = Input(name, kind, (name,))  # type: ignore[arg-type]
-    names = list(dict.fromkeys([*facts["train"], *facts["test"]]))
+    names = list(dict.fromkeys([*metadata["train"], *metadata["test"]]))
     for name in names:
-        cells = {ad: facts[split[ad]].get(name, {}).get(ad, ("", "")) for ad in index}
-        columns[name] = facts_column(name, cells, problems)
+        cells = {ad: metadata[split[ad]].get(name, {}).get(ad, ("", "")) for ad in index}
+        columns[name] = metadata_column(name, cells, problems)
     if names:
-        inputs["facts"] = Input("facts", "metadata", tuple(names))
+        inputs["metadata"] = Input("metadata", "metadata", tuple(names))
     return columns, inputs
 
 

@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 
 from competition.datasets.base import AdDataset, Input, InputKind, SubmissionSpec, Tag
 from competition.datasets.problems import Problems
-from competition.datasets.reading import Row, facts_column, path_inside, printable, read_csv
-from competition.errors import DatasetError
-from competition.settings import Settings, parse_settings, read_toml
+from competition.datasets.reading import Row, metadata_column, path_inside, printable, read_csv
+from competition.utils.errors import DatasetError
+from competition.utils.settings import Settings, parse_settings, read_toml
 
 CONFIG = "competition.toml"
 RESERVED = ("id", "fold", "split", "group")  # columns of the ads and of stored predictions
@@ -158,14 +158,14 @@ def _input_columns(
     config: TableConfig,
     problems: Problems,
 ) -> dict[str, pd.Series]:
-    """Columns of one input: facts by their own names, anything else under the input's name."""
+    """Columns of one input: metadata by their own names, anything else under the input's name."""
     places = {
         ad: f"{config.train if split == 'train' else config.test}:{row.line}"
         for ad, (split, row) in rows.items()
     }
     if spec.kind == "metadata":
         return {
-            column: facts_column(
+            column: metadata_column(
                 column,
                 {ad: (row.cells[column], places[ad]) for ad, (_, row) in rows.items()},
                 problems,

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from competition.datasets.base import InputKind
-from competition.errors import CompetitionError, MediaError
+from competition.utils.errors import CompetitionError, MediaError
 
 Extracted = np.ndarray | str | dict[str, float] | MediaError
 

@@ -2,7 +2,7 @@
 
 One column is one file or folder, named by its content::
 
-    cache/<dataset>/<input>-<fingerprint>.parquet     id, value: texts and facts
+    cache/<dataset>/<input>-<fingerprint>.parquet     id, value: texts and metadata
     cache/<dataset>/<input>-<fingerprint>.ragged/     ids.parquet, values.npy, offsets.npy:
                                                       one array per ad, memory-mapped
     cache/<dataset>/<input>-<fingerprint>.refs        id, and where in the store of features an
@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from competition.errors import StoreError
 from competition.features.store import ArrayRef
-from competition.files import digest, written_whole
+from competition.utils.errors import StoreError
+from competition.utils.files import digest, written_whole
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def content_digest(values: pd.Series) -> str:
 
 
 def write_series(path: Path, values: pd.Series) -> None:
-    """Write texts or facts indexed by ad id to a Parquet file."""
+    """Write texts or metadata indexed by ad id to a Parquet file."""
     with written_whole(path) as temporary:
         frame = pd.DataFrame({"value": values})
         frame.index.name = "id"

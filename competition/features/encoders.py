@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from competition.devices import choose_device
-from competition.errors import FeatureError
+from competition.execution.devices import choose_device
+from competition.utils.errors import FeatureError
 
 if TYPE_CHECKING:
     import torch

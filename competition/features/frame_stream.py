@@ -7,9 +7,9 @@ from multiprocessing.connection import Connection, wait
 
 import numpy as np
 
-from competition.errors import CompetitionError, MediaError
 from competition.features.base import Item
 from competition.features.pictures import pictures
+from competition.utils.errors import CompetitionError, MediaError
 
 Prepare = Callable[[np.ndarray], np.ndarray]
 Part = np.ndarray | MediaError | None

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from competition.errors import FeatureError
 from competition.features.base import Item
 from competition.media.frames import read_frames
 from competition.media.images import read_image
+from competition.utils.errors import FeatureError
 
 
 def pictures(item: Item, every_ms: int, side: int | None = None) -> Iterator[np.ndarray]:

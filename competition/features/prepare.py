@@ -13,10 +13,10 @@ from competition.features.columns import (
     write_refs,
     write_series,
 )
-from competition.features.terms import TermsSpec
-from competition.files import digest
-from competition.source import source_digest
-from competition.watch import Watch
+from competition.text.terms import TermsSpec
+from competition.utils.files import digest
+from competition.utils.progress import Progress
+from competition.utils.source_digest import source_digest
 
 CHUNK = 2_000  # ads between two reports of progress
 
@@ -26,7 +26,7 @@ def prepare_columns(
     columns: Sequence[str],
     terms: TermsSpec | None,
     cache: Path,
-    watch: Watch,
+    progress: Progress,
 ) -> tuple[Column, ...]:
     """Store the columns that a model asked for, unless they are stored already.
 
@@ -39,7 +39,7 @@ def prepare_columns(
         How to count the terms of texts; None leaves texts as they are.
     cache : Path
         Folder of the dataset's columns.
-    watch : Watch
+    progress : Progress
     """
     kinds = {column: given.kind for given in dataset.inputs.values() for column in given.columns}
 
@@ -47,7 +47,7 @@ def prepare_columns(
         if kinds[column] == "array":
             return _array_column(dataset.ads[column], cache)
         if kinds[column] == "text" and terms is not None:
-            return _terms_column(dataset.ads[column], terms, cache, watch)
+            return _terms_column(dataset.ads[column], terms, cache, progress)
         return _plain_column(dataset.ads[column], cache)
 
     return tuple(map(prepared, columns))
@@ -73,20 +73,20 @@ def _array_column(refs: pd.Series, cache: Path) -> Column:
     return Column(name, fingerprint, path)
 
 
-def _terms_column(texts: pd.Series, spec: TermsSpec, cache: Path, watch: Watch) -> Column:
+def _terms_column(texts: pd.Series, spec: TermsSpec, cache: Path, progress: Progress) -> Column:
     name = str(texts.name)
-    source = source_digest("competition.features.terms")
+    source = source_digest("competition.text.terms")
     how = [spec.analyzer, *spec.ngram_range]
     fingerprint = digest(content_digest(texts), how, source)
     label = f"{_file_name(name)}.{spec.analyzer}{spec.ngram_range[0]}-{spec.ngram_range[1]}"
     path = cache / f"{label}-{fingerprint[:16]}.ragged"
     if not path.exists():
-        from competition.features.terms import extract_terms
+        from competition.text.terms import extract_terms
 
         arrays = []
         for start in range(0, len(texts), CHUNK):
             arrays += extract_terms(texts.iloc[start : start + CHUNK].tolist(), spec)
-            watch.at(f"counting the terms of {name}", len(arrays), len(texts))
+            progress.update(f"counting the terms of {name}", len(arrays), len(texts))
         write_ragged(path, texts.index, arrays)
     return Column(name, fingerprint, path)
 

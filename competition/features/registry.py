@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from competition.datasets.base import InputKind
-from competition.registry import Entry, Registry
+from competition.utils.registry import Entry, Registry
 
 Gives = Literal["array", "text", "metadata"]
 X = TypeVar("X", bound=Callable[..., Any])
@@ -23,17 +23,17 @@ class ExtractorEntry(Entry):
         The kind of input that it makes.
     version : int
         Counted up when a change of the code changes results: all is then extracted anew.
-    facts : tuple of str
-        Where it gives metadata: the names of the facts.
+    metadata : tuple of str
+        Where it gives metadata: the names of the metadata.
     """
 
     kinds: tuple[InputKind, ...]
     gives: Gives
     version: int
-    facts: tuple[str, ...] = ()
+    metadata: tuple[str, ...] = ()
 
 
-_registry: Registry[ExtractorEntry] = Registry("competition.features", "extractor")
+_registry: Registry[ExtractorEntry] = Registry("competition.features.extractors", "extractor")
 find_extractors = _registry.find
 get_extractor = _registry.get
 
@@ -44,12 +44,12 @@ def extractor(
     kinds: tuple[InputKind, ...],
     gives: Gives,
     version: int,
-    facts: tuple[str, ...] = (),
+    metadata: tuple[str, ...] = (),
 ) -> Callable[[X], X]:
     """Register the decorated class as the extractor `name`."""
 
     def register(make: X) -> X:
-        _registry.add(ExtractorEntry(name, make, kinds, gives, version, facts))
+        _registry.add(ExtractorEntry(name, make, kinds, gives, version, metadata))
         return make
 
     return register

@@ -5,7 +5,7 @@
     cache/features/<extractor>-<fingerprint>/
         about.json              extractor, version, parameters, digests of its files
         <shard>.parquet         key (digest of the file's content), error, and what was extracted:
-                                start, rows, dims of an array; text; facts
+                                start, rows, dims of an array; text; metadata
         <shard>.npy             the arrays of the shard, one after another, flat
 
 A shard appears whole or not at all, its .npy first. What is keyed by content is shared by datasets
@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from competition.errors import MediaError, StoreError
 from competition.features.base import Extracted, Extractor
 from competition.features.registry import ExtractorEntry
-from competition.files import digest, file_digest, write_json, written_whole
+from competition.utils.errors import MediaError, StoreError
+from competition.utils.files import digest, file_digest, write_json, written_whole
 
 SHOWN_DIGITS = 16
 

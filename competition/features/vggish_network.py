@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from competition.errors import FeatureError
+from competition.utils.errors import FeatureError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from competition.errors import ModelError
+from competition.utils.errors import ModelError
 
 
 class Level1Model(BaseEstimator, ABC):

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
 from competition.datasets.base import InputKind
-from competition.errors import ModelError
-from competition.registry import Entry, Registry
+from competition.utils.errors import ModelError
+from competition.utils.registry import Entry, Registry
 
 M = TypeVar("M", bound=Callable[..., Any])
 
@@ -32,7 +32,7 @@ class ModelEntry(Entry):
     kinds: tuple[InputKind, ...]
 
 
-_registry: Registry[ModelEntry] = Registry("competition.level1", "level-1 model")
+_registry: Registry[ModelEntry] = Registry("competition.level1.models", "level-1 model")
 find_models = _registry.find
 get_model = _registry.get
 

@@ -4,9 +4,9 @@ import keyword
 import re
 from pathlib import Path
 
-from competition.errors import ModelError
-from competition.files import write_text
 from competition.level1.registry import find_models
+from competition.utils.errors import ModelError
+from competition.utils.files import write_text
 
 MODEL = '''\
 """{name}: ads are tagged like the ads that read most alike. Replace this by your own idea."""
@@ -14,7 +14,7 @@ MODEL = '''\
 import numpy as np
 import pandas as pd
 
-from competition.features.terms import TermsSpec
+from competition.text.terms import TermsSpec
 from competition.level1.base import Level1Model
 from competition.level1.registry import level1_model
 
@@ -40,7 +40,7 @@ class {class_name}(Level1Model):
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
         from sklearn.neighbors import KNeighborsRegressor
 
-        from competition.level1.text import TextVectorizer
+        from competition.level1.components.text import TextVectorizer
 
         self.vectorizer_ = TextVectorizer(self.text_terms)
         terms = self.vectorizer_.fit_transform(X)
@@ -59,8 +59,8 @@ class {class_name}(Level1Model):
 TEST = '''\
 """{name} keeps the contract of level-1 models."""
 
-from competition.level1.{name} import {class_name}
-from competition.testing import Level1Contract
+from competition.level1.models.{name} import {class_name}
+from competition.testing.level1 import Level1Contract
 
 
 class Test{class_name}(Level1Contract):
@@ -72,7 +72,7 @@ class Test{class_name}(Level1Contract):
 
 
 def write_template(name: str, root: Path) -> list[Path]:
-    """Write ``competition/level1/<name>.py`` and ``tests/level1/test_<name>.py``.
+    """Write ``competition/level1/models/<name>.py`` and ``tests/level1/models/test_<name>.py``.
 
     Raises
     ------
@@ -84,8 +84,8 @@ def write_template(name: str, root: Path) -> list[Path]:
             f"{name!r} cannot name a model: use small letters, digits and underscores, a letter "
             "first, like my_model."
         )
-    model = root / "competition" / "level1" / f"{name}.py"
-    test = root / "tests" / "level1" / f"test_{name}.py"
+    model = root / "competition" / "level1" / "models" / f"{name}.py"
+    test = root / "tests" / "level1" / "models" / f"test_{name}.py"
     if name in find_models() or model.exists() or test.exists():
         raise ModelError(f"{name} exists already: choose another name.")
     class_name = "".join(part.capitalize() for part in name.split("_"))

@@ -10,8 +10,8 @@ import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator
 
-from competition.errors import ModelError
-from competition.level2.logits import check_range
+from competition.level2.components.logits import check_range
+from competition.utils.errors import ModelError
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class StackInput:
         Out-of-fold probabilities: each ad as predicted by models that never saw it.
     test : ndarray of shape (n_test, n_models, n_tags), dtype float32
         Test probabilities, mean over folds.
-    train_facts, test_facts : DataFrame of shape (n_ads, n_facts)
+    train_metadata, test_metadata : DataFrame of shape (n_ads, n_metadata)
         Metadata as the dataset gives it: numbers or categories, NA where missing.
     train_missing, test_missing : ndarray of shape (n_ads, n_inputs), dtype bool
         True where an ad lacks an input.
@@ -40,8 +40,8 @@ class StackInput:
     models: tuple[str, ...]
     train: np.ndarray
     test: np.ndarray
-    train_facts: pd.DataFrame
-    test_facts: pd.DataFrame
+    train_metadata: pd.DataFrame
+    test_metadata: pd.DataFrame
     train_missing: np.ndarray
     test_missing: np.ndarray
     reads: np.ndarray
@@ -100,14 +100,14 @@ class Ads:
     ----------
     probabilities : ndarray of shape (n_ads, n_models, n_tags), dtype float32
         Level-1 predictions, each between 0 and 1.
-    facts : DataFrame of shape (n_ads, n_facts)
+    metadata : DataFrame of shape (n_ads, n_metadata)
         Numbers or categories, NA where missing.
     missing : ndarray of shape (n_ads, n_inputs), dtype bool
         True where an ad lacks an input.
     """
 
     probabilities: np.ndarray
-    facts: pd.DataFrame
+    metadata: pd.DataFrame
     missing: np.ndarray
 
     def __len__(self) -> int:
@@ -115,7 +115,7 @@ class Ads:
 
     def take(self, rows: np.ndarray) -> "Ads":
         """Return the ads at these positions."""
-        return Ads(self.probabilities[rows], self.facts.iloc[rows], self.missing[rows])
+        return Ads(self.probabilities[rows], self.metadata.iloc[rows], self.missing[rows])
 
 
 class FoldwiseLearner(MetaLearner):
@@ -208,7 +208,7 @@ def ads_of(data: StackInput) -> Ads:
     check_range(data)
     return Ads(
         np.concatenate([data.train, data.test]),
-        pd.concat([data.train_facts, data.test_facts], ignore_index=True),
+        pd.concat([data.train_metadata, data.test_metadata], ignore_index=True),
         np.concatenate([data.train_missing, data.test_missing]),
     )
 

@@ -1,4 +1,4 @@
-"""The meta-learners by name; each is one file in this package.
+"""The meta-learners by name; each is one file in ``learners/``.
 
 >>> from competition.level2.registry import find_meta_learners
 >>> find_meta_learners("d*")
@@ -8,14 +8,14 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from competition.errors import ProfileError
 from competition.level2.base import MetaLearner
-from competition.registry import Entry, Registry
-from competition.settings import check_value, nearest
+from competition.utils.errors import ProfileError, nearest
+from competition.utils.registry import Entry, Registry
+from competition.utils.settings import check_value
 
 M = TypeVar("M", bound=type[MetaLearner])
 
-_registry: Registry[Entry] = Registry("competition.level2", "meta-learner")
+_registry: Registry[Entry] = Registry("competition.level2.learners", "meta-learner")
 find_meta_learners = _registry.find
 get_meta_learner = _registry.get
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from competition.errors import MediaError
 from competition.media.opening import check_file
+from competition.utils.errors import MediaError
 
 # What published region features call the features among boxes and the like.
 FEATURES = ("features", "feat", "x")

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from competition.errors import MediaError
 from competition.media.arrays import read_array
 from competition.media.frames import first_frame
 from competition.media.images import read_image
 from competition.media.opening import opened, packets
 from competition.media.sound import read_sound
+from competition.utils.errors import MediaError
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from competition.errors import MediaError
 from competition.media.opening import check_decoder, decoded, opened
 from competition.media.sizes import check_size, scaled
+from competition.utils.errors import MediaError
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from competition.errors import MediaError
 from competition.media.opening import check_file
 from competition.media.sizes import check_size, scaled
+from competition.utils.errors import MediaError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

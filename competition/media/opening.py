@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from competition.errors import MediaError
+from competition.utils.errors import MediaError
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream

@@ -1,4 +1,4 @@
-"""Facts about a film or a sound file."""
+"""Metadata about a film or a sound file."""
 
 import math
 from collections.abc import Iterable
@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from competition.errors import MediaError
 from competition.media.cuts import EVERY_MS, SIDE, count_cuts
 from competition.media.frames import first_frame, read_frames, video_stream
 from competition.media.opening import opened
 from competition.media.sound import read_sound
+from competition.utils.errors import MediaError
 
 RATE = 16_000  # samples a second of the sound that is measured
 SILENCE = -100.0  # decibels: quieter than any recording, and a number where the logarithm has none
 
 
 @dataclass(frozen=True)
-class MediaFacts:
+class MediaMetadata:
     """What is known of a film or a sound file without knowing what it shows; NaN where unknown.
 
     Attributes
@@ -50,8 +50,8 @@ class MediaFacts:
     cuts: float
 
 
-def probe(path: Path) -> MediaFacts:
-    """Read a film or a sound file through and return its facts.
+def probe(path: Path) -> MediaMetadata:
+    """Read a film or a sound file through and return its metadata.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def probe(path: Path) -> MediaFacts:
         missing.append(str(bad))
     if len(missing) == 2:
         raise MediaError(" and ".join(missing))
-    return MediaFacts(
+    return MediaMetadata(
         duration=seconds if math.isnan(duration) else duration,
         width=width,
         height=height,

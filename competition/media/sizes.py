@@ -1,6 +1,6 @@
 """How large a picture may be, and how large it is made."""
 
-from competition.errors import MediaError
+from competition.utils.errors import MediaError
 
 MAX_PIXELS = 2**26  # 67 million: an 8K film has 33 million, a 48-megapixel photograph fits
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from competition.errors import MediaError
 from competition.media.opening import check_decoder, decoded, opened
+from competition.utils.errors import MediaError
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame

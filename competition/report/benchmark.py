@@ -3,9 +3,14 @@
 from rich import box
 from rich.table import Table
 
-from competition.image_ads.results import Benchmark
-from competition.image_ads.tables import HEADINGS, changes, chosen_value, sweeps_by_parameter
 from competition.report.tables import console
+from competition.reproductions.look_read_feel.results import Benchmark
+from competition.reproductions.look_read_feel.tables import (
+    HEADINGS,
+    changes,
+    chosen_value,
+    sweeps_by_parameter,
+)
 
 
 def print_benchmark(result: Benchmark) -> None:

@@ -3,26 +3,26 @@
 from types import TracebackType
 from typing import Self
 
+from rich import progress as rich_progress
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
 
-from competition.watch import Watch
+from competition.utils.progress import Progress
 
 
-class ProgressBars(Watch):
+class ProgressBars(Progress):
     """Shows one bar per stage; used as a context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._tasks: dict[str, TaskID] = {}
-        self._progress = Progress(
+        self._bars = rich_progress.Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=12),
             MofNCompleteColumn(),
@@ -32,7 +32,7 @@ class ProgressBars(Watch):
         )
 
     def __enter__(self) -> Self:
-        self._progress.__enter__()
+        self._bars.__enter__()
         return self
 
     def __exit__(
@@ -41,12 +41,12 @@ class ProgressBars(Watch):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.__exit__(kind, error, trace)
+        self._bars.__exit__(kind, error, trace)
 
-    def say(self, text: str) -> None:
+    def remark(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False)
 
-    def at(self, stage: str, done: int, total: int, last: str = "") -> None:
+    def update(self, stage: str, done: int, total: int, last: str = "") -> None:
         if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, total=total, last=last)
-        self._progress.update(self._tasks[stage], completed=done, total=total, last=last)
+            self._tasks[stage] = self._bars.add_task(stage, total=total, last=last)
+        self._bars.update(self._tasks[stage], completed=done, total=total, last=last)

@@ -10,14 +10,14 @@ from rich.table import Table
 
 from competition.datasets.base import AdDataset
 from competition.datasets.problems import Problem, Problems
-from competition.extraction import Extraction
+from competition.evaluation.metrics import Scores
 from competition.folds import Folds, unevenness
-from competition.metrics import Scores
-from competition.pipeline import RunResult
-from competition.stacking import StackResult
-from competition.study import ENOUGH
-from competition.submit import Submitted
-from competition.tuning import Tuned
+from competition.pipeline.extract import Extraction
+from competition.pipeline.run import RunResult
+from competition.pipeline.stack import StackResult
+from competition.pipeline.submit import Submitted
+from competition.tuning.search import Tuned
+from competition.tuning.study import ENOUGH
 
 console = Console()
 SHOWN_FAULTS = 5  # of a feature, after a run
@@ -122,10 +122,10 @@ def _print_end(card: dict[str, Any], submitted: Submitted | None, holdout: Score
             f"{one['others']:.4f} in the others, which chance does not explain: were its "
             "predictions of that fold made by a model that had seen its labels?"
         )
-    for model, one in card.get("drift", {}).items():
+    for model, one in card.get("fold_offsets", {}).items():
         _line(
-            f"Warning: the fold models of {model} differ by up to {one['drift']:.2f} in their mean "
-            f"logit on the same test ads (GAP {one['gap']:.4f} in one list, "
+            f"Warning: the fold models of {model} differ by up to {one['spread']:.2f} in their "
+            f"mean logit on the same test ads (GAP {one['gap']:.4f} in one list, "
             f"{one['gap_folds']:.4f} as the mean of folds): its folds were levelled for the stack."
         )
     _print_gain(card)

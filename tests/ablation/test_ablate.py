@@ -6,14 +6,15 @@ import pandas as pd
 import pytest
 
 from competition.ablation.ablate import Ablation, ablate
-from competition.config import load_profile
-from competition.errors import StoreError
-from competition.metrics import gap
-from competition.pipeline import open_store, run
+from competition.config.profile import load_profile
+from competition.evaluation.metrics import gap
+from competition.pipeline.level1 import open_store
+from competition.pipeline.run import run
+from competition.pipeline.stack import stored_models
 from competition.report.ablation import print_ablation
 from competition.report.tables import console
-from competition.stacking import stored_models
-from competition.watch import Watch
+from competition.utils.errors import StoreError
+from competition.utils.progress import Progress
 from tests.conftest import write_table
 
 MODELS = ["tfidf_logreg", "tfidf_nblogreg", "lightgbm"]
@@ -39,7 +40,7 @@ def test_every_table_has_the_rows_it_promises(finished: tuple[Path, Path, Ablati
     rows = {table.name: [row.name for row in table.rows] for table in finished[2].tables}
     assert rows == {
         "modalities": ["tf-idf", "story+film"],
-        "combinations": ["tf-idf + story+film", "tf-idf + story+film + facts"],
+        "combinations": ["tf-idf + story+film", "tf-idf + story+film + metadata"],
         "missing": ["without tf-idf", "without story+film"],
         "fusion": [
             "stack-gate",
@@ -92,7 +93,7 @@ def test_rivals_are_read_the_second_time_and_never_stacked(
     assert {path: path.stat().st_mtime_ns for path in out.rglob("card.json")} == cards
     assert again.tables == ablation.tables
     store = open_store(ablation.dataset, profile, out)
-    stored = [card["model"] for card in stored_models(store, ablation.dataset, Watch())]
+    stored = [card["model"] for card in stored_models(store, ablation.dataset, Progress())]
     assert stored == sorted(MODELS)
 
 

@@ -13,7 +13,7 @@ INPUTS = (
     Input("visual", "array", ("visual",)),
     Input("ocr", "text", ("ocr",)),
     Input("asr", "text", ("asr",)),
-    Input("facts", "metadata", ("duration", "width")),
+    Input("metadata", "metadata", ("duration", "width")),
 )
 DATASET = AdDataset(
     name="made",
@@ -38,7 +38,7 @@ def test_models_that_read_the_same_are_one_modality() -> None:
         card("a", "deep_frames", "visual"),
         card("chars", "tfidf_linearsvc", "ocr"),
         card("reader", "deep_text", "asr"),
-        card("facts", "tabular", "duration", "width"),
+        card("metadata", "tabular", "duration", "width"),
         {"model": "brought", "level1": "file"},
     ]
     found = {m.name: (m.family, m.models) for m in modalities_of(cards, DATASET)}
@@ -46,8 +46,8 @@ def test_models_that_read_the_same_are_one_modality() -> None:
         "visual": ("visual", ("b", "a")),
         "asr": ("text", ("reader",)),
         "tf-idf": ("tf-idf", ("words", "chars")),
-        "ocr+asr+facts": ("ocr+asr+facts", ("trees",)),
-        "facts": ("facts", ("facts",)),
+        "ocr+asr+metadata": ("ocr+asr+metadata", ("trees",)),
+        "metadata": ("metadata", ("metadata",)),
         "brought": ("brought", ("brought",)),
     }
 

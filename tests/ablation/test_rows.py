@@ -7,10 +7,10 @@ import pytest
 
 from competition.ablation.dropping import eliminate
 from competition.ablation.rows import RowMaker, only, without_modality
-from competition.level2.mean import Mean
-from competition.level2.pooled import Pooled
-from competition.metrics import accuracy, gap
-from competition.testing_level2 import made_stack
+from competition.evaluation.metrics import accuracy, gap
+from competition.level2.learners.mean import Mean
+from competition.level2.learners.pooled import Pooled
+from competition.testing.level2 import made_stack
 
 
 def test_row_holds_scores_and_the_difference_to_the_reference() -> None:
@@ -24,10 +24,10 @@ def test_row_holds_scores_and_the_difference_to_the_reference() -> None:
 
 def test_only_keeps_the_named_models_in_the_order_given() -> None:
     data = made_stack()
-    kept = only(data, ["model_2", "model_0"], facts=False)
+    kept = only(data, ["model_2", "model_0"], metadata=False)
     np.testing.assert_array_equal(kept.train, data.train[:, [2, 0]])
     np.testing.assert_array_equal(kept.test, data.test[:, [2, 0]])
-    assert kept.train_facts.shape == (60, 0)
+    assert kept.train_metadata.shape == (60, 0)
     assert kept.train_missing.shape == (60, 0)
 
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from competition.datasets.check import check_dataset
-from competition.watch import Watch
+from competition.utils.progress import Progress
 from tests.conftest import write_csv
 from tests.media.made_films import cut_to, greys, write_film
 from tests.media.made_sound import tone, write_sound
@@ -30,7 +30,7 @@ def findings(folder: Path, kind: str, names: list[str]) -> list[tuple[str, str, 
     rows = [[name.split(".")[0], name, "xy"[i % 2]] for i, name in enumerate(names)]
     write_csv(folder / "train.csv", ["id", "file", "tags"], rows)
     (folder / "competition.toml").write_text(TOML.format(kind=kind), encoding="utf-8")
-    _, problems = check_dataset(folder, 2, Watch())
+    _, problems = check_dataset(folder, 2, Progress())
     return [(p.level, p.kind, p.ad) for p in problems.found if p.kind != "rare tag"]
 
 

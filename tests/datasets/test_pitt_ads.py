@@ -9,8 +9,8 @@ import pytest
 from competition.datasets import load_dataset, read_dataset
 from competition.datasets.base import AdDataset
 from competition.datasets.problems import Problems
-from competition.scoring import score_submission
-from competition.submission import write_submission
+from competition.submission.score import score_submission
+from competition.submission.write import write_submission
 from tests.made_pitt import write_lists, write_pitt, write_votes
 
 

@@ -9,8 +9,8 @@ from competition.datasets import load_dataset, read_dataset
 from competition.datasets.check import check_dataset
 from competition.datasets.problems import Problems
 from competition.datasets.taac2021 import official_tags
-from competition.errors import DatasetError
-from competition.watch import Watch
+from competition.utils.errors import DatasetError
+from competition.utils.progress import Progress
 
 TRAIN = "tagging/tagging_dataset_train_5k"
 TEST = "tagging/tagging_dataset_test_5k"
@@ -66,9 +66,9 @@ def test_reads_texts_and_labels_and_leaves_out_ads_without_files(folder: Path) -
 
 
 def test_facts_are_read_and_may_be_missing(folder: Path) -> None:
-    (folder / TRAIN / "facts.csv").write_text("id,duration,width\na,7.5,720\n", encoding="utf-8")
+    (folder / TRAIN / "metadata.csv").write_text("id,duration,width\na,7.5,720\n", encoding="utf-8")
     dataset = load_dataset(folder)
-    assert dataset.inputs["facts"].columns == ("duration", "width")
+    assert dataset.inputs["metadata"].columns == ("duration", "width")
     assert dataset.ads["duration"].isna().tolist() == [False, True, True]
 
 
@@ -118,7 +118,7 @@ def test_broken_media_and_rare_tags_are_found_by_check(folder: Path) -> None:
         path = folder / TRAIN / place / name
         path.parent.mkdir(parents=True)
         path.write_bytes(b"\xff\xd8 no such thing")
-    _, problems = check_dataset(folder, 2, Watch())
+    _, problems = check_dataset(folder, 2, Progress())
     kinds = [(p.kind, p.ad) for p in problems.found]
     assert ("broken file", "a") in kinds
     assert ("broken file", "b") in kinds
@@ -127,7 +127,7 @@ def test_broken_media_and_rare_tags_are_found_by_check(folder: Path) -> None:
 
 
 def test_check_refuses_fewer_ads_than_folds_as_a_run_would(folder: Path) -> None:
-    _, problems = check_dataset(folder, 3, Watch())
+    _, problems = check_dataset(folder, 3, Progress())
     assert [problem.text for problem in problems.errors] == [
         "2 training ads are too few for 3 folds."
     ]

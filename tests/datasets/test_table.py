@@ -6,7 +6,7 @@ import pytest
 
 from competition.datasets import load_dataset, read_dataset
 from competition.datasets.problems import Problems
-from competition.errors import DatasetError
+from competition.utils.errors import DatasetError
 
 
 def found(folder: Path) -> list[tuple[str, str, str, str]]:
@@ -37,7 +37,7 @@ def test_reads_ads_tags_and_labels(table: Path) -> None:
     assert dataset.labels[10].tolist() == [1, 1, 0, 0, 0]
 
 
-def test_joins_text_columns_and_types_facts(table: Path) -> None:
+def test_joins_text_columns_and_types_metadata(table: Path) -> None:
     ads = load_dataset(table).ads
     assert ads.loc["ad0", "story"].startswith("Film 0\na soldier")
     assert ads["year"].dtype == "float64"

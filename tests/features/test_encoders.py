@@ -7,8 +7,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from competition.errors import FeatureError
 from competition.features.encoders import checkpoint_files, load_encoder
+from competition.utils.errors import FeatureError
 
 TINY = BertConfig(
     vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8

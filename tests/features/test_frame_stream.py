@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from competition.errors import MediaError
 from competition.features.base import Item
 from competition.features.frame_stream import frame_stream
+from competition.utils.errors import MediaError
 
 
 def mean_colour(picture: np.ndarray) -> np.ndarray:

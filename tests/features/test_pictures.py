@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from competition.errors import FeatureError, MediaError
 from competition.features.base import Item, attempt
+from competition.features.extractors.thumbnails import Thumbnails
 from competition.features.pictures import pictures
 from competition.features.registry import get_extractor
-from competition.features.thumbnails import Thumbnails
 from competition.media.probe import probe
+from competition.utils.errors import FeatureError, MediaError
 from tests.media.made_films import cut_to, greys, write_film
 from tests.media.made_sound import tone, write_sound
 
@@ -73,13 +73,13 @@ def test_film_has_a_thumbnail_per_step(tmp_path: Path):
 
 def test_media_facts_are_those_that_the_registry_names(tmp_path: Path):
     film = write_film(tmp_path / "film.mp4", greys([50, 100]), sound=tone(440, 0.2))
-    entry = get_extractor("media_facts")
+    entry = get_extractor("media_metadata")
 
-    facts = entry.make().extract_one(Item("video", film))
+    metadata = entry.make().extract_one(Item("video", film))
 
-    assert tuple(facts) == entry.facts
-    assert facts == vars(probe(film))
-    assert all(isinstance(value, float) for value in facts.values())
+    assert tuple(metadata) == entry.metadata
+    assert metadata == vars(probe(film))
+    assert all(isinstance(value, float) for value in metadata.values())
 
 
 def write_song(path: Path) -> None:
@@ -110,9 +110,9 @@ def write_nan(path: Path) -> None:
 
 BAD_INPUT = {
     "truncated film": ("thumbnails", "video", write_truncated, "cannot be opened as a film"),
-    "truncated film's facts": ("media_facts", "video", write_truncated, "cannot be opened"),
+    "truncated film's metadata": ("media_metadata", "video", write_truncated, "cannot be opened"),
     "empty film": ("thumbnails", "video", Path.touch, "empty"),
-    "empty film's facts": ("media_facts", "video", Path.touch, "empty"),
+    "empty film's metadata": ("media_metadata", "video", Path.touch, "empty"),
     "text for a film": ("thumbnails", "video", lambda p: p.write_text("words"), "cannot be opened"),
     "film without pictures": ("thumbnails", "video", write_song, "no video stream"),
     "one pixel": ("thumbnails", "image", write_pixel, "1 x 1 pixels"),

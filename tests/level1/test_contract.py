@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from competition.errors import ModelError
 from competition.level1.base import Level1Model
 from competition.level1.registry import find_models, get_model
-from competition.made_ads import made_ads
-from competition.testing import Level1Contract
+from competition.testing.level1 import Level1Contract
+from competition.testing.synthetic import made_ads
+from competition.utils.errors import ModelError
 
 # What makes a slow model quick; it must still learn what can be read off one word.
 QUICK: dict[str, dict[str, Any]] = {
@@ -36,7 +36,7 @@ class TestRegistered(Level1Contract):
 
 
 class Sound(Level1Model):
-    """Facts alone: numbers, and how common a category was; a logistic model of them."""
+    """Metadata alone: numbers, and how common a category was; a logistic model of them."""
 
     def __init__(self, random_state: int = 0) -> None:
         self.random_state = random_state

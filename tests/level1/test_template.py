@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from competition.errors import ModelError
 from competition.level1 import registry
 from competition.level1.template import write_template
-from competition.testing import Level1Contract
+from competition.testing.level1 import Level1Contract
+from competition.utils.errors import ModelError
 
 
 class TestWrittenModel(Level1Contract):

@@ -7,7 +7,7 @@ import pytest
 
 from competition.level2.base import Ads, FoldwiseLearner, MetaLearner, StackInput, StackOutput
 from competition.level2.registry import find_meta_learners, get_meta_learner
-from competition.testing_level2 import MetaLearnerContract
+from competition.testing.level2 import MetaLearnerContract
 
 QUICK: dict[str, dict[str, Any]] = {
     "dnn": {"hidden": (8, 8), "min_steps": 5, "epochs": 1, "batch_size": 16, "seeds": 2},

@@ -5,8 +5,8 @@ import warnings
 import pytest
 from optuna.trial import FixedTrial
 
-from competition.errors import ProfileError
 from competition.level2.registry import find_meta_learners, get_meta_learner, meta_parameters
+from competition.utils.errors import ProfileError
 
 
 def test_every_rival_is_registered() -> None:

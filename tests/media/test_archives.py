@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from competition.errors import MediaError
 from competition.features.base import Item
-from competition.features.npy import Npy
+from competition.features.extractors.npy import Npy
 from competition.media import arrays
+from competition.utils.errors import MediaError
 
 REGIONS = np.random.default_rng(0).normal(size=(36, 8)).astype(np.float32)
 BOXES = np.zeros((36, 4), dtype=np.float32)

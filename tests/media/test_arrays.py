@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from competition.errors import MediaError
 from competition.media.arrays import read_array
+from competition.utils.errors import MediaError
 
 
 @pytest.mark.parametrize(

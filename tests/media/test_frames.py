@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from competition.errors import MediaError
 from competition.media import sizes
 from competition.media.frames import first_frame, read_frames
+from competition.utils.errors import MediaError
 from tests.media.made_films import cut_to, greys, write_film
 from tests.media.made_sound import tone, write_sound
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from competition.errors import MediaError
 from competition.media.images import read_image
+from competition.utils.errors import MediaError
 
 BLUE = (0, 0, 255)
 

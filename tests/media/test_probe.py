@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from competition.errors import MediaError
 from competition.media.probe import probe
+from competition.utils.errors import MediaError
 from tests.media.made_films import greys, write_film
 from tests.media.made_sound import tone, write_silent_film, write_sound
 
@@ -20,39 +20,41 @@ def test_facts_of_a_film(tmp_path: Path):
     sound = tone(440, 3.0, loudness=0.5)
     path = write_film(tmp_path / "film.mp4", scenes, sound=sound, turned=(90, False))
 
-    facts = probe(path)
+    metadata = probe(path)
 
-    assert facts.duration == pytest.approx(3.0, abs=0.1)
-    assert (facts.width, facts.height) == (64, 96)
-    assert facts.frame_rate == pytest.approx(25)
-    assert facts.has_sound == 1
-    assert facts.loudness == pytest.approx(20 * math.log10(0.5 / math.sqrt(2)), abs=0.3)
-    assert facts.file_size == path.stat().st_size
-    assert facts.cuts == 2
+    assert metadata.duration == pytest.approx(3.0, abs=0.1)
+    assert (metadata.width, metadata.height) == (64, 96)
+    assert metadata.frame_rate == pytest.approx(25)
+    assert metadata.has_sound == 1
+    assert metadata.loudness == pytest.approx(20 * math.log10(0.5 / math.sqrt(2)), abs=0.3)
+    assert metadata.file_size == path.stat().st_size
+    assert metadata.cuts == 2
 
 
 def test_film_without_sound_has_no_loudness(tmp_path: Path):
-    facts = probe(write_silent_film(tmp_path / "film.mp4"))
+    metadata = probe(write_silent_film(tmp_path / "film.mp4"))
 
-    assert facts.has_sound == 0
-    assert math.isnan(facts.loudness)
-    assert facts.cuts == 0
-    assert facts.duration == pytest.approx(1.0)
+    assert metadata.has_sound == 0
+    assert math.isnan(metadata.loudness)
+    assert metadata.cuts == 0
+    assert metadata.duration == pytest.approx(1.0)
 
 
 def test_sound_file_has_no_picture_and_square_wave_is_full_scale(tmp_path: Path):
     square = np.sign(tone(10, 2.0, rate=16_000) + 1e-9)
-    facts = probe(write_sound(tmp_path / "sound.wav", square[None], rate=16_000))
+    metadata = probe(write_sound(tmp_path / "sound.wav", square[None], rate=16_000))
 
-    assert facts.loudness == pytest.approx(0, abs=1e-6)
-    assert facts.duration == pytest.approx(2.0)
-    assert all(math.isnan(x) for x in (facts.width, facts.height, facts.frame_rate, facts.cuts))
+    assert metadata.loudness == pytest.approx(0, abs=1e-6)
+    assert metadata.duration == pytest.approx(2.0)
+    assert all(
+        math.isnan(x) for x in (metadata.width, metadata.height, metadata.frame_rate, metadata.cuts)
+    )
 
 
 def test_digital_silence_has_the_least_loudness(tmp_path: Path):
-    facts = probe(write_sound(tmp_path / "sound.wav", np.zeros((1, 16_000)), rate=16_000))
+    metadata = probe(write_sound(tmp_path / "sound.wav", np.zeros((1, 16_000)), rate=16_000))
 
-    assert (facts.has_sound, facts.loudness) == (1, -100)
+    assert (metadata.has_sound, metadata.loudness) == (1, -100)
 
 
 def test_duration_that_the_file_does_not_say_is_that_of_its_sound(tmp_path: Path):

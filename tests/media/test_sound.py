@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from competition.errors import MediaError
 from competition.media.sound import load_sound, read_sound
+from competition.utils.errors import MediaError
 from tests.media.made_sound import tone, write_silent_film, write_sound
 
 

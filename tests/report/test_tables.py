@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from competition.report.tables import print_tuned
-from competition.tuning import Tuned
+from competition.tuning.search import Tuned
 
 
 def tuned(importances: dict[str, float]) -> Tuned:

@@ -4,10 +4,10 @@ import numpy as np
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from competition.features.tokens import padded
 from competition.level1.networks import TokenPooling
 from competition.level1.networks.pooling import MeanPooling
 from competition.level1.networks.training import Batch, new_head
+from competition.text.tokens import padded
 
 
 class TextNetwork(nn.Module):

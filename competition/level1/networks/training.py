@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from competition.level1.linear import prior_logit
+from competition.level1.components.linear import prior_logit
 
 Batch = tuple[Tensor, ...]
 

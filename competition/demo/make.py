@@ -1,0 +1,175 @@
+"""Demo ads: made here, in the layout of the TAAC 2021 competition, for a machine with no data.
+
+::
+
+    <root>/
+        demo.json                                           how it was made
+        label_id.txt                                        tag, TAB, id
+        tagging/GroundTruth/tagging_info.txt                <id>.mp4, TAB, tags joined by commas
+        tagging/tagging_dataset_{train,test}_5k/
+            text_txt/tagging/<id>.txt                       {"video_ocr": ..., "video_asr": ...}
+        videos/{train,test}_5k/<id>.mp4                     3 to 8 s of H.264 and AAC
+        truth/tagging_info.txt                              the tags of the test ads
+"""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from competition.demo.content import load_content
+from competition.demo.draw import draw_plan
+from competition.demo.noise import render_texts
+from competition.demo.plan import AdPlan
+from competition.utils.errors import DatasetError
+from competition.utils.files import write_json
+from competition.utils.progress import Progress
+
+VERSION = 2
+STAMP = "demo.json"
+LEAST_ADS = 10
+TRUTH_OF_SPLIT = {"train": "tagging/GroundTruth", "test": "truth"}
+
+
+def make_demo(
+    root: Path,
+    n_ads: int = 500,
+    seed: int = 0,
+    *,
+    films: bool = True,
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Write demo ads to the folder `root`, whole or not at all.
+
+    Ad i of a seed is the same whatever `n_ads` is. Ads made before with the same settings are
+    left as they are; those made with other settings are replaced.
+
+    Parameters
+    ----------
+    root : Path
+        A folder that does not exist, is empty, or holds demo ads.
+    n_ads : int
+        Number of training ads, 10 at the least; a fifth as many test ads come with them.
+    seed : int
+        Not negative.
+    films : bool
+        Whether to render the films, or to write the texts alone.
+    n_jobs : int, optional
+        Films rendered at a time; by default one a core.
+    progress : Progress, optional
+        Is told how many films are rendered.
+
+    Raises
+    ------
+    DatasetError
+        If `n_ads` or `seed` cannot be, or `root` holds anything but demo ads.
+    """
+    if n_ads < LEAST_ADS:
+        raise DatasetError(f"Demo ads come in {LEAST_ADS} or more, not {n_ads}: ask for more.")
+    if seed < 0:
+        raise DatasetError(f"The seed of the demo ads is {seed}; it must be 0 or more.")
+    root = Path(root).absolute()
+    stamp = {"ads": n_ads, "films": films, "seed": seed, "version": VERSION}
+    if _found_stamp(root) == stamp:
+        return
+    root.parent.mkdir(parents=True, exist_ok=True)
+    workshop = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
+    try:
+        new = workshop / "new"
+        _write_labels(new)
+        n_ads_of = {"train": n_ads, "test": n_ads // 5}
+        plans = {
+            split: [draw_plan(seed, split, index) for index in range(n)]
+            for split, n in n_ads_of.items()
+        }
+        for split in plans:
+            _write_split(new, split, plans[split])
+        if films:
+            write_films(new, plans, n_jobs, progress or Progress())
+        write_json(new / STAMP, stamp)
+        _put_in_place(new, root, workshop / "old")
+    finally:
+        shutil.rmtree(workshop)
+
+
+def _found_stamp(root: Path) -> Any:
+    """How the ads in `root` were made; None where there is nothing."""
+    if not root.exists():
+        return None
+    if not root.is_dir():
+        raise DatasetError(f"Demo ads need a folder, but {root} is a file. Name another folder.")
+    if not any(root.iterdir()):
+        return None
+    try:
+        stamp = json.loads((root / STAMP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        stamp = None
+    if not isinstance(stamp, dict) or not set(stamp) >= {"ads", "seed", "version"}:
+        raise DatasetError(
+            f"The folder {root} is not empty and holds no demo ads (it has no valid {STAMP}), so "
+            "nothing was written there. Name another folder, or empty this one yourself."
+        )
+    return stamp
+
+
+def _put_in_place(new: Path, root: Path, old: Path) -> None:
+    """Rename `new` to `root`; what was there goes to `old`, and comes back if that fails."""
+    replaced = root.exists()
+    if replaced:
+        root.rename(old)
+    try:
+        new.rename(root)
+    except BaseException:
+        if replaced:
+            old.rename(root)
+        raise
+
+
+def _write_labels(root: Path) -> None:
+    root.mkdir()
+    rows = [f"{tag}\t{number}\n" for number, tag in enumerate(load_content().tags)]
+    _write(root / "label_id.txt", "".join(rows))
+
+
+def _write_split(root: Path, split: str, plans: list[AdPlan]) -> None:
+    texts = root / "tagging" / f"tagging_dataset_{split}_5k" / "text_txt" / "tagging"
+    texts.mkdir(parents=True)
+    for plan in plans:
+        _write_texts(texts, plan)
+    truth = root / TRUTH_OF_SPLIT[split] / "tagging_info.txt"
+    truth.parent.mkdir(parents=True)
+    _write(truth, "".join(f"{plan.ad_id}.mp4\t{','.join(plan.tags)}\n" for plan in plans))
+
+
+def write_films(
+    root: Path, plans: dict[str, list[AdPlan]], n_jobs: int | None, progress: Progress
+) -> None:
+    """Render the films of each split's plans, `n_jobs` at a time (None: one a core)."""
+    from joblib import Parallel, cpu_count, delayed
+
+    from competition.demo.film import write_film
+
+    tasks = []
+    for split in plans:
+        folder = root / "videos" / f"{split}_5k"
+        folder.mkdir(parents=True)
+        tasks += [(folder / f"{plan.ad_id}.mp4", plan) for plan in plans[split]]
+    n_jobs = min(n_jobs or cpu_count(), len(tasks))
+    # Few at a time, so that an interruption is felt at once.
+    parallel = Parallel(n_jobs, batch_size=4, pre_dispatch="2*n_jobs", return_as="generator")
+    written = parallel(delayed(write_film)(path, plan) for path, plan in tasks)
+    for done, _ in enumerate(written, start=1):
+        progress.update("rendering demo films", done, len(tasks))
+
+
+def _write_texts(folder: Path, plan: AdPlan) -> None:
+    ocr, asr = render_texts(plan)
+    text = json.dumps({"video_ocr": ocr, "video_asr": asr}, ensure_ascii=False)
+    _write(folder / f"{plan.ad_id}.txt", text + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write without care: the whole folder is renamed into its place in the end."""
+    path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,147 @@
+"""Texts as vectors of a pre-trained text encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from competition.features.base import Extracted, Extractor, Item
+from competition.features.encoders import checkpoint_files, load_encoder, load_part
+from competition.features.registry import extractor
+from competition.text.tokens import Keep, encode, padded
+from competition.utils.errors import FeatureError, MediaError
+
+if TYPE_CHECKING:
+    import torch
+
+Pooling = Literal["mean", "cls"]
+
+
+@extractor("bert", kinds=("text",), gives="array", version=1)
+class Bert(Extractor):
+    """One vector per text, by any text encoder of Hugging Face's.
+
+    Texts of like length fill one batch. The network computes in bfloat16 on processors made for
+    it.
+
+    Parameters
+    ----------
+    model : str
+        A hub name or a local folder; "" leaves the feature out.
+    pooling : {"mean", "cls"}
+        What stands for a text: the mean of its tokens, special tokens included, or the first one.
+    prefix : str
+        Put before each text; ``"query: "`` for the E5 encoders.
+    max_tokens : int
+        Most tokens that are read of a text with its prefix.
+    keep : {"first", "first_last"}
+        Which tokens are read of a longer text: the first, or the first half of them and the last.
+        The video paper, section 3.2.1, reads the first and the last 128 of what is heard.
+    device : str
+    batch_size : int
+        Texts per pass of the network; few, so that they are of one length.
+    """
+
+    shard = 256  # texts of like length are found within a shard
+
+    def __init__(
+        self,
+        model: str = "",
+        pooling: Pooling = "mean",
+        prefix: str = "",
+        max_tokens: int = 256,
+        keep: Keep = "first",
+        device: str = "auto",
+        batch_size: int = 8,
+    ) -> None:
+        self.model = model
+        self.pooling = pooling
+        self.prefix = prefix
+        self.max_tokens = max_tokens
+        self.keep = keep
+        self.device = device
+        self.batch_size = batch_size
+
+    def lacks(self) -> str:
+        """Say that no checkpoint is named, if so."""
+        if self.model:
+            return ""
+        return "No text encoder is named: set model to a hub name or a folder with a checkpoint."
+
+    def files(self) -> Sequence[Path]:
+        """Files of a checkpoint in a local folder."""
+        return checkpoint_files(self.model)
+
+    def extract(self, items: Sequence[Item], n_workers: int = 0) -> Iterator[Extracted]:
+        """Yield the vector of each text, (1, dims) float16, or its MediaError, in order."""
+        network, tokenizer = _loaded(self.model, self.device)
+        self._check(network, tokenizer)
+        texts = [str(item.value) for item in items]
+        rows = [row for row, text in enumerate(texts) if text.strip()]
+        prefixed = [self.prefix + texts[row] for row in rows]
+        tokens = encode(tokenizer, prefixed, self.max_tokens, self.keep)
+        results: list[Extracted] = [MediaError("the text is empty") for _ in texts]
+        by_length = sorted(range(len(rows)), key=lambda k: len(tokens[k]))
+        for start in range(0, len(rows), self.batch_size):
+            batch = by_length[start : start + self.batch_size]
+            ids, mask = padded([tokens[k] for k in batch], tokenizer.pad_token_id or 0)
+            for k, vector in zip(batch, self._vectors(network, ids, mask), strict=True):
+                results[rows[k]] = (
+                    vector[None, :]
+                    if np.isfinite(vector).all()
+                    else MediaError("the text encoder gives numbers that float16 cannot hold")
+                )
+        yield from results
+
+    def extract_one(self, item: Item) -> np.ndarray:
+        """Return the vector of one text, (1, dims) float16."""
+        result = next(self.extract([item]))
+        if isinstance(result, MediaError):
+            raise result
+        assert isinstance(result, np.ndarray)
+        return result
+
+    def _check(self, network: Any, tokenizer: Any) -> None:
+        for name, given, known in (
+            ("pooling", self.pooling, get_args(Pooling)),
+            ("keep", self.keep, get_args(Keep)),
+        ):
+            if given not in known:
+                raise FeatureError(
+                    f"bert: {name} = {given!r} is unknown. Choose one of {', '.join(known)}."
+                )
+        longest = min(
+            getattr(network.config, "max_position_embeddings", tokenizer.model_max_length),
+            tokenizer.model_max_length,
+        )
+        most = longest - len(tokenizer("")["input_ids"])
+        if not 1 <= self.max_tokens <= most:
+            raise FeatureError(
+                f"bert: max_tokens = {self.max_tokens}, but {self.model!r} reads 1 to {most}."
+            )
+
+    def _vectors(self, network: Any, ids: torch.Tensor, mask: torch.Tensor) -> np.ndarray:
+        """Encode one batch of texts: (n_texts, dims), float16."""
+        import torch
+
+        ids, mask = ids.to(network.device), mask.to(network.device)
+        with torch.inference_mode():
+            hidden = network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+        if self.pooling == "cls":
+            vectors = hidden[:, 0]
+        else:
+            weights = mask.unsqueeze(-1)
+            vectors = (hidden * weights).sum(1) / weights.sum(1)
+        return vectors.half().cpu().numpy()
+
+
+@lru_cache(maxsize=1)  # a process is handed ads many times, each time with another Bert
+def _loaded(model: str, device: str) -> tuple[Any, Any]:
+    from transformers import AutoTokenizer
+
+    network = load_encoder(model, device, ("pooler",))
+    return network, load_part(AutoTokenizer.from_pretrained, model)

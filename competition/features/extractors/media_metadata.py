@@ -1,0 +1,22 @@
+"""Metadata about a film or a sound file: its length, size, rate, loudness and cuts."""
+
+from dataclasses import asdict, fields
+
+from competition.features.base import Extractor, Item
+from competition.features.registry import extractor
+from competition.media.probe import MediaMetadata, probe
+
+
+@extractor(
+    "media_metadata",
+    kinds=("video", "audio"),
+    gives="metadata",
+    version=1,
+    metadata=tuple(field.name for field in fields(MediaMetadata)),
+)
+class MediaFactsExtractor(Extractor):
+    """The attributes of `competition.media.probe.MediaMetadata`; NaN where one is not known."""
+
+    def extract_one(self, item: Item) -> dict[str, float]:
+        """Return the metadata by name."""
+        return asdict(probe(item.path))

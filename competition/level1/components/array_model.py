@@ -1,0 +1,165 @@
+"""What `frames` and `sound` share: networks over (time, dims) arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from competition.execution.devices import choose_device
+from competition.level1.base import Level1Model
+from competition.level1.networks import Pooling
+from competition.utils.errors import ModelError
+
+if TYPE_CHECKING:
+    from optuna import Trial
+
+    from competition.level1.networks.arrays import Arrays
+
+
+class ArrayModel(Level1Model):
+    """A network with one branch per array column, pooled over time.
+
+    Rows are standardised by the mean and spread of the training ads' rows, dimension by dimension.
+    An ad that has none of the arrays gets the prior of each tag.
+
+    A subclass writes a constructor, which stores these parameters.
+
+    Parameters
+    ----------
+    pooling : {"mean", "attention", "nextvlad"}
+    hidden : int
+        Units of each branch, and of the layer that joins them; for NeXtVLAD a multiple of 4.
+    rows_seen : int
+        Neighbouring rows of an array that its branch sees at a time; an odd number.
+    clusters : int
+        Of NeXtVLAD.
+    dropout : float
+        Share of units dropped in each training step.
+    epochs : int
+        Times the network sees each training ad. Fixed: no ads are set aside to stop early with.
+    batch_size : int
+    learning_rate : float
+        Peak of AdamW's learning rate.
+    weight_decay : float
+    random_state : int
+    n_jobs : int
+        Threads on a CPU. Same seed and same threads, same bytes.
+    device : str
+    """
+
+    pooling: Pooling
+    hidden: int
+    rows_seen: int
+    clusters: int
+    dropout: float
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    random_state: int
+    n_jobs: int
+    device: str
+
+    @staticmethod
+    def search_space(trial: Trial) -> dict[str, Any]:
+        """What `tune` tries."""
+        return {
+            "pooling": trial.suggest_categorical("pooling", ["mean", "attention", "nextvlad"]),
+            "hidden": trial.suggest_categorical("hidden", [32, 64, 128, 256]),
+            "dropout": trial.suggest_float("dropout", 0, 0.7),
+            "epochs": trial.suggest_int("epochs", 5, 60, log=True),
+            "learning_rate": trial.suggest_float("learning_rate", 3e-4, 1e-2, log=True),
+            "weight_decay": trial.suggest_float("weight_decay", 1e-3, 1, log=True),
+        }
+
+    def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
+        from competition.execution.devices import torch_threads
+        from competition.level1.networks.arrays import ArrayNetwork, Branch
+        from competition.level1.networks.training import Schedule, seeded, train
+
+        self._check()
+        device = choose_device(self.device)
+        seen = _seen(X)
+        self.scalers_ = {name: _scaler(X[name]) for name in X if X[name].notna().any()}
+        if not seen.any():
+            return
+        with torch_threads(self.n_jobs), seeded(self.random_state, device):
+            branches = [
+                Branch(
+                    mean,
+                    scale,
+                    self.hidden,
+                    self.rows_seen,
+                    self.pooling,
+                    self.clusters,
+                    self.dropout,
+                )
+                for mean, scale in self.scalers_.values()
+            ]
+            self.network_ = ArrayNetwork(branches, self.hidden, self.dropout, Y[seen])
+            schedule = Schedule(self.epochs, self.batch_size, self.learning_rate, self.weight_decay)
+            train(self.network_, self._arrays(X[seen]), Y[seen], schedule, device)
+
+    def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        from competition.execution.devices import torch_threads
+        from competition.level1.networks.training import predict
+
+        probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
+        seen = _seen(X[list(self.scalers_)])
+        if seen.any():
+            device = choose_device(self.device)
+            with torch_threads(self.n_jobs):
+                probabilities[seen] = predict(
+                    self.network_, self._arrays(X[seen]), self.batch_size, device
+                )
+        return probabilities
+
+    def _arrays(self, X: pd.DataFrame) -> Arrays:
+        from competition.level1.networks.arrays import Arrays
+
+        for name, (mean, _) in self.scalers_.items():
+            for ad, cell in X[name].items():
+                if cell is not None and cell.shape[1:] != mean.shape:
+                    raise ModelError(
+                        f"Ad {ad!r}, column {name!r}: an array of shape {cell.shape} where all "
+                        f"others have {len(mean)} dimensions. Extract the feature anew."
+                    )
+        dims = [len(mean) for mean, _ in self.scalers_.values()]
+        return Arrays(X[list(self.scalers_)], dims)
+
+    def _check(self) -> None:
+        """Refuse parameters from which no network can be built."""
+        if self.pooling not in get_args(Pooling):
+            raise ModelError(
+                f"pooling is {self.pooling!r}; choose one of {', '.join(get_args(Pooling))}."
+            )
+        if self.rows_seen < 1 or self.rows_seen % 2 == 0:
+            raise ModelError(f"rows_seen is {self.rows_seen}; it must be an odd number, 1 or more.")
+        if self.pooling == "nextvlad" and self.hidden % 4:
+            raise ModelError(
+                f"hidden is {self.hidden}; NeXtVLAD splits units into groups and needs a multiple "
+                "of 4."
+            )
+        for name in ("hidden", "clusters", "epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ModelError(f"{name} is {getattr(self, name)}; it must be 1 or more.")
+
+
+def _seen(X: pd.DataFrame) -> np.ndarray:
+    """Tell which ads have any array; (n_ads,), bool."""
+    return np.asarray(X.notna().any(axis=1), dtype=bool)
+
+
+def _scaler(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and spread of each dimension over the rows of all arrays: two (dims,), float32.
+
+    One array at a time: the arrays of a large dataset lie on disk and stay there.
+    """
+    cells = column.dropna()
+    n_rows = sum(len(cell) for cell in cells)
+    mean = sum(cell.sum(axis=0, dtype=np.float64) for cell in cells) / n_rows
+    squares = sum(np.square(cell - mean).sum(axis=0) for cell in cells)
+    spread = np.sqrt(squares / n_rows)
+    return mean.astype(np.float32), np.where(spread < 1e-6, 1, spread).astype(np.float32)

@@ -1,5 +1,0 @@
-"""The hierarchical multimodal attention network for image ads (HMAM)."""
-
-from competition.level1.hmam.model import AdAttention, Hmam
-
-__all__ = ["AdAttention", "Hmam"]

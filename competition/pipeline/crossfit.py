@@ -1,0 +1,227 @@
+"""Cross-fitting: fold by fold, fit on the other folds, predict the held-out fold and the test ads.
+
+One (model, fold) pair is one task. A task carries all that it needs: the model's name and
+parameters, the paths of its columns, labels and folds. It writes its own predictions, so that a
+run that is killed loses at most the tasks it was in.
+"""
+
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from competition.features.columns import Column, read_columns
+from competition.level1.registry import get_model
+from competition.oof.fold_files import Fingerprint, FoldPrediction
+from competition.oof.store import OofStore
+from competition.utils.errors import CompetitionError, ModelError
+from competition.utils.progress import Progress
+
+
+@dataclass(frozen=True, eq=False)
+class Level1Job:
+    """A level-1 model to be cross-fitted.
+
+    Attributes
+    ----------
+    name : str
+        Name in the store.
+    model : str
+        Name in the registry.
+    params : dict
+        Constructor parameters that differ from the defaults.
+    columns : tuple of Column
+    fingerprint : Fingerprint
+    """
+
+    name: str
+    model: str
+    params: dict[str, Any]
+    columns: tuple[Column, ...]
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True)
+class ModelContext:
+    """What any model gets whose constructor has the parameter.
+
+    Attributes
+    ----------
+    seed : int
+        As ``random_state``.
+    device : str
+        As ``device``: where networks run.
+    dimensions : tuple of str or None
+        As ``dimensions``: the dimension of each tag.
+    """
+
+    seed: int = 0
+    device: str = "auto"
+    dimensions: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FoldTask:
+    """One fold of one job."""
+
+    job: Level1Job
+    fold: int
+    store: OofStore
+    labels: np.ndarray
+    context: ModelContext
+    n_threads: int
+
+
+def make_estimator(
+    model: str,
+    params: dict[str, Any],
+    context: ModelContext = ModelContext(),
+    n_threads: int = 1,
+) -> Any:
+    """Make an unfitted model; pass it of the context and the number of threads what it takes.
+
+    Raises
+    ------
+    ModelError
+        If the constructor refuses the parameters.
+    """
+    entry = get_model(model)
+    defaults = {
+        "random_state": context.seed,
+        "n_jobs": n_threads,
+        "device": context.device,
+        "dimensions": context.dimensions,
+    }
+    known = {name: value for name, value in defaults.items() if name in entry.parameters}
+    try:
+        return entry.make(**{**known, **params})
+    except (TypeError, ValueError) as bad:
+        raise ModelError(f"The level-1 model {model!r} cannot be made: {bad}.") from bad
+
+
+def pending_folds(job: Level1Job, store: OofStore) -> list[int]:
+    """Folds of a job whose predictions are not stored yet.
+
+    Raises
+    ------
+    StoreError
+        If a stored file is damaged.
+    """
+    fingerprint = job.fingerprint.value
+    return [
+        fold for fold in range(store.folds.n) if not store.has_fold(job.name, fold, fingerprint)
+    ]
+
+
+def cross_fit(
+    jobs: Sequence[Level1Job],
+    store: OofStore,
+    labels: np.ndarray,
+    *,
+    context: ModelContext,
+    n_jobs: int,
+    n_cores: int,
+    progress: Progress,
+) -> None:
+    """Run the pending folds of all jobs, `n_jobs` tasks at a time.
+
+    Parameters
+    ----------
+    jobs : sequence of Level1Job
+    store : OofStore
+    labels : ndarray of shape (n_train, n_tags), dtype uint8
+        In the order of ``store.folds.ids``.
+    context : ModelContext
+    n_jobs : int
+        Tasks at a time; the cores are shared out among them, at least one thread each.
+    n_cores : int
+    progress : Progress
+
+    Raises
+    ------
+    ModelError
+        If a model fails; what other tasks wrote stays.
+    """
+    from joblib import Parallel, delayed, parallel_config
+
+    pending = [(job, fold) for job in jobs for fold in pending_folds(job, store)]
+    if not pending:
+        return
+    progress.update("level 1", 0, len(pending))
+    n_jobs = max(1, min(n_jobs, len(pending)))
+    n_threads = max(1, n_cores // n_jobs)
+    tasks = [FoldTask(job, fold, store, labels, context, n_threads) for job, fold in pending]
+    threads = {"inner_max_num_threads": n_threads} if n_jobs > 1 else {}
+    with parallel_config("loky" if n_jobs > 1 else "sequential", n_jobs=n_jobs, **threads):
+        outcomes = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs)(
+            delayed(run_task)(task) for task in tasks
+        )
+        for finished, (name, fold) in enumerate(outcomes, start=1):
+            progress.update("level 1", finished, len(tasks), f"{name}, fold {fold}")
+
+
+def run_task(task: FoldTask) -> tuple[str, int]:
+    """Fit, predict and store one fold.
+
+    Returns
+    -------
+    (name, fold)
+
+    Raises
+    ------
+    ModelError
+        If the model fails; the traceback is written beside its predictions.
+    """
+    from threadpoolctl import threadpool_limits
+
+    job, store = task.job, task.store
+    try:
+        with threadpool_limits(task.n_threads):
+            prediction = fit_and_predict(task)
+        store.write_fold(job.name, prediction, job.fingerprint.value)
+    except CompetitionError as bad:
+        raise type(bad)(f"Model {job.name}, fold {task.fold}: {bad}") from bad
+    except Exception as bad:
+        log = store.path(job.name, "error.txt")
+        _write_traceback(log)
+        raise ModelError(
+            f"Model {job.name} failed in fold {task.fold}: {type(bad).__name__}: {bad}. The "
+            f"traceback is in {log}. What the other models have done is kept: mend the model, or "
+            "leave it out of the profile, and run again."
+        ) from bad
+    return job.name, task.fold
+
+
+def fit_and_predict(task: FoldTask) -> FoldPrediction:
+    """Fit a fresh model on all folds but one; predict that fold and the test ads."""
+    start = time.perf_counter()
+    job, folds = task.job, task.store.folds
+    frame = read_columns(job.columns)
+    held_out = folds.of_ad == task.fold
+    model = make_estimator(job.model, job.params, task.context, task.n_threads)
+    model.fit(frame.loc[folds.ids[~held_out]], task.labels[~held_out])
+    return FoldPrediction(
+        task.fold,
+        _predict(model, frame.loc[folds.ids[held_out]], job.name),
+        _predict(model, frame.loc[task.store.test_ids], job.name),
+        time.perf_counter() - start,
+    )
+
+
+def _predict(model: Any, frame: Any, name: str) -> np.ndarray:
+    probabilities = model.predict_proba(frame)
+    if not isinstance(probabilities, np.ndarray) or probabilities.ndim != 2:
+        raise ModelError(
+            f"predict_proba of {name} must return one array of shape (n_ads, n_tags), got "
+            f"{type(probabilities).__name__}."
+        )
+    return probabilities.astype(np.float32, copy=False)
+
+
+def _write_traceback(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(traceback.format_exc(), encoding="utf-8")

@@ -1,0 +1,146 @@
+"""A pre-trained image classifier whose every layer is trained further on the ads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from competition.execution.devices import choose_device
+from competition.features.encoders import load_part
+from competition.level1.base import Level1Model
+from competition.utils.errors import MediaError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class FineTuned(Level1Model):
+    """An image classifier with a sigmoid for each tag, trained on binary cross-entropy.
+
+    The baseline of the image-ad paper ("All"). It reads one column of image files, which no
+    level-1 model of a stack does: there, pictures come as extracted arrays. An image that cannot be
+    read is not trained on; its ad gets the prior of each tag.
+
+    Parameters
+    ----------
+    checkpoint : str
+        Hub name or folder of any image classifier of Hugging Face's, such as
+        ``"microsoft/resnet-50"``; its last layer is made anew.
+    epochs : int
+    batch_size : int
+    learning_rate : float
+        Peak of AdamW's, which falls to 0 along a line.
+    weight_decay : float
+    random_state : int
+        Seeds the last layer and the order of the ads.
+    n_jobs : int
+        Threads. Same seed and same threads, same bytes on a CPU.
+    device : str
+    """
+
+    def __init__(
+        self,
+        checkpoint: str,
+        epochs: int = 5,
+        batch_size: int = 32,
+        learning_rate: float = 1e-4,
+        weight_decay: float = 1e-4,
+        random_state: int = 0,
+        n_jobs: int = 1,
+        device: str = "auto",
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.device = device
+
+    def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
+        from competition.execution.devices import torch_threads
+        from competition.level1.networks.training import seeded
+
+        device = choose_device(self.device)
+        with torch_threads(self.n_jobs), seeded(self.random_state, device):
+            self._train(X, Y, device)
+
+    def _train(self, X: pd.DataFrame, Y: np.ndarray, device: str) -> None:
+        import torch
+        from torch.nn.functional import binary_cross_entropy_with_logits
+        from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+        self.processor_ = load_part(
+            AutoImageProcessor.from_pretrained, self.checkpoint, backend="pil"
+        )
+        network = load_part(
+            AutoModelForImageClassification.from_pretrained,
+            self.checkpoint,
+            num_labels=Y.shape[1],
+            ignore_mismatched_sizes=True,
+            dtype=torch.float32,
+            weights_only=True,
+        ).to(device)
+        files = _files(X)
+        labels = torch.from_numpy(Y.astype(np.float32))
+        n_batches = max(1, round(len(files) / self.batch_size))
+        optimizer = torch.optim.AdamW(
+            network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, n_batches * self.epochs)
+        network.train()
+        for _ in range(self.epochs):
+            for ads in torch.randperm(len(files)).chunk(n_batches):
+                pixels, read = self._pixels([files[ad] for ad in ads])
+                if pixels is not None:
+                    logits = network(pixel_values=pixels.to(device)).logits
+                    loss = binary_cross_entropy_with_logits(logits, labels[ads[read]].to(device))
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+                schedule.step()
+        self.network_ = network.eval()
+
+    def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        import torch
+
+        from competition.execution.devices import torch_threads
+
+        probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
+        with torch_threads(self.n_jobs), torch.inference_mode():
+            for rows, pixels in self._batches(_files(X)):
+                logits = self.network_(pixel_values=pixels.to(self.network_.device)).logits
+                probabilities[rows] = logits.sigmoid().cpu().numpy()
+        return probabilities
+
+    def _batches(self, files: Sequence[str | None]) -> Iterator[tuple[np.ndarray, Tensor]]:
+        for start in range(0, len(files), self.batch_size):
+            pixels, read = self._pixels(files[start : start + self.batch_size])
+            if pixels is not None:
+                yield start + np.asarray(read), pixels
+
+    def _pixels(self, files: Sequence[str | None]) -> tuple[Any, list[int]]:
+        """Pixels of the images that can be read, and their places among `files`."""
+        from competition.media.images import read_image
+
+        images, read = [], []
+        for place, file in enumerate(files):
+            if file is None:
+                continue
+            try:
+                images.append(read_image(Path(file)))
+            except MediaError:
+                continue
+            read.append(place)
+        if not images:
+            return None, []
+        return self.processor_(images=images, return_tensors="pt")["pixel_values"], read
+
+
+def _files(X: pd.DataFrame) -> list[str | None]:
+    return [cell if isinstance(cell, str) else None for cell in X.iloc[:, 0]]

@@ -1,0 +1,241 @@
+"""Reading leaderboard files as the official scorer reads them, with better messages.
+
+A file comes in one of three formats, recognised by its content:
+
+``taac2021``
+    ``{"<id>.mp4": {"result": [{"labels": [tag, ...], "scores": ["0.98", ...]}]}}``, best tag first.
+``wide``
+    CSV: the id, then the score of every tag in a column of its own, headed by the tag.
+``youtube8m``
+    CSV with the header ``VideoId,LabelConfidencePairs``: the id, then ``tag score tag score ...``,
+    best tag first.
+
+In the first and the last, a tag that is not listed has a score of 0.
+"""
+
+import contextlib
+import csv
+import io
+import json
+import math
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from competition.utils.errors import SubmissionError, nearest
+
+PAIRS_HEADER = ["VideoId", "LabelConfidencePairs"]
+_ENTRY = '{"result": [{"labels": [...], "scores": [...]}]}'
+
+
+@dataclass(frozen=True, eq=False)
+class Submission:
+    """What a leaderboard file says.
+
+    Attributes
+    ----------
+    ids : tuple of str
+        In the order of the file; without ".mp4" in the format ``taac2021``.
+    tags : tuple of str
+    scores : ndarray of shape (n_ads, n_tags), dtype float64
+    """
+
+    ids: tuple[str, ...]
+    tags: tuple[str, ...]
+    scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One ad of a file, its scores still as written."""
+
+    ad: str
+    where: str
+    labels: Sequence[Any]
+    scores: Sequence[Any]
+
+
+def read_submission(path: Path, tags: Sequence[str] | None = None, top_k: int = 20) -> Submission:
+    """Read a leaderboard file of any format.
+
+    Of a tag that an ad lists twice the last score counts.
+
+    Parameters
+    ----------
+    path : Path
+    tags : sequence of str, optional
+        The tags that may occur, in the order of the result's columns; by default those of the file
+        in the order of their first appearance. Tags with spaces are read from ``youtube8m`` only
+        where they are given.
+    top_k : int
+        Tags that an ad must list in the format ``taac2021``; all where there are fewer.
+
+    Raises
+    ------
+    SubmissionError
+        If the official scorer would reject the file, or an ad is in it twice. The message names the
+        ad, and the row of a CSV.
+    """
+    return parse_submission(read_text(path), path, tags, top_k)
+
+
+def without_mp4(name: str) -> str:
+    """Return the id of an ad from the name of its video; an id stays as it is."""
+    return name.removesuffix(".mp4")
+
+
+def read_text(path: Path) -> str:
+    """Return the UTF-8 text of a file; SubmissionError where there is none."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise SubmissionError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SubmissionError(
+            f"{path} is not UTF-8 text: {error.reason} at byte {error.start}. Save it as UTF-8."
+        ) from error
+
+
+def csv_rows(text: str, path: Path) -> list[tuple[int, list[str]]]:
+    """Return the numbered rows of a CSV, header first; SubmissionError if one has gaps."""
+    rows = []
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for number, cells in enumerate(reader, start=1):
+            if cells:
+                rows.append((number, cells))
+    except csv.Error as error:
+        fault = f"{path}, line {reader.line_num} is not valid CSV: {error}. Correct its quotes."
+        raise SubmissionError(fault) from error
+    if len(rows) < 2:
+        raise SubmissionError(f"{path} holds no ads. Give a header and one row per ad.")
+    width = len(rows[0][1])
+    for number, cells in rows:
+        if len(cells) != width:
+            raise SubmissionError(
+                f"{path}, row {number} has {len(cells)} fields and the header {width}. Quote the "
+                "fields that contain commas, and complete rows that were cut off."
+            )
+    return rows
+
+
+def parse_submission(text: str, path: Path, tags: Sequence[str] | None, top_k: int) -> Submission:
+    is_json = text.lstrip().startswith(("{", "["))
+    entries = _taac_entries(text, path) if is_json else _csv_entries(text, path, tags)
+    columns = {tag: column for column, tag in enumerate(tags or ())}
+    rows: dict[str, dict[int, float]] = {}
+    shortest: tuple[int, str] | None = None
+    for entry in entries:
+        if entry.ad in rows:
+            raise SubmissionError(f"{entry.where} is in the file twice. Remove one of the two.")
+        row = rows[entry.ad] = {}
+        for tag, score in zip(entry.labels, entry.scores, strict=True):
+            if tags is None and isinstance(tag, str):
+                columns.setdefault(tag, len(columns))
+            if not isinstance(tag, str) or tag not in columns:
+                raise SubmissionError(
+                    f"{entry.where} lists the tag {tag!r}, which is not one of the {len(columns)} "
+                    f"known tags.{nearest(str(tag), list(columns))}"
+                )
+            row[columns[tag]] = _number(score, tag, entry.where)
+        if shortest is None or len(entry.labels) < shortest[0]:
+            shortest = len(entry.labels), entry.where
+    if shortest is None:
+        raise SubmissionError(f"{path} holds no ads. Write one entry per ad.")
+    needed = min(top_k, len(columns))
+    if is_json and shortest[0] < needed:
+        raise SubmissionError(
+            f"{shortest[1]} lists {shortest[0]} tags. List at least {needed}, best first."
+        )
+    scores = np.zeros((len(rows), len(columns)))
+    for place, row in enumerate(rows.values()):
+        scores[place, list(row)] = list(row.values())
+    return Submission(tuple(rows), tuple(columns), scores)
+
+
+def _number(value: Any, tag: str, where: str) -> float:
+    number = math.nan
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError, OverflowError):
+            number = float(value)
+    if math.isnan(number):
+        raise SubmissionError(
+            f"{where} has the score {value!r} for the tag {tag!r}. Write a number, such as 0.25."
+        )
+    return number
+
+
+def _taac_entries(text: str, path: Path) -> Iterator[_Entry]:
+    try:
+        content = json.loads(text, object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError) as error:
+        raise SubmissionError(
+            f"{path} is not valid JSON: {error}. Write it again, whole and with every key once."
+        ) from error
+    if not isinstance(content, dict):
+        raise SubmissionError(
+            f'{path} holds a JSON list. It must be {{"<id>.mp4": {_ENTRY}, ...}}.'
+        )
+    for name, entry in content.items():
+        where = f"{path}: ad {without_mp4(name)!r}"
+        result = entry.get("result") if isinstance(entry, dict) else None
+        if not isinstance(result, list) or len(result) != 1 or not isinstance(result[0], dict):
+            raise SubmissionError(f'{where} has no "result" with one entry. Write {_ENTRY}.')
+        labels, scores = result[0].get("labels"), result[0].get("scores")
+        if not isinstance(labels, list) or not isinstance(scores, list):
+            raise SubmissionError(f'{where} lacks a list "labels" or "scores". Write {_ENTRY}.')
+        if len(labels) != len(scores):
+            raise SubmissionError(
+                f"{where} lists {len(labels)} labels and {len(scores)} scores. Give each label one."
+            )
+        yield _Entry(without_mp4(name), where, labels, scores)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} is in it twice")
+    return content
+
+
+def _csv_entries(text: str, path: Path, tags: Sequence[str] | None) -> Iterator[_Entry]:
+    (_, header), *rows = csv_rows(text, path)
+    names = header[1:]
+    is_pairs = [name.strip().lower() for name in header] == [name.lower() for name in PAIRS_HEADER]
+    repeated = [name for name in names if names.count(name) > 1]
+    missing = [tag for tag in tags or () if tag not in names]
+    if not names or repeated or (missing and not is_pairs):
+        fault = f"has two columns {repeated[0]!r}" if repeated else "has no column for a tag"
+        fault = f"{fault}, such as {missing[0]!r}" if missing and not repeated else fault
+        raise SubmissionError(f"{path} {fault}. Give the id, then one column for each tag.")
+    most_words = 1 + max((tag.count(" ") for tag in tags or ()), default=0)
+    for number, (ad, *cells) in rows:
+        where = f"{path}, row {number}: ad {ad!r}"
+        if is_pairs:
+            yield _Entry(ad, where, *_pairs(cells[0], where, tags or (), most_words))
+        else:
+            yield _Entry(ad, where, names, cells)
+
+
+def _pairs(
+    text: str, where: str, tags: Collection[str], most_words: int
+) -> tuple[list[str], list[str]]:
+    """Split ``tag score tag score``; where several known tags fit, the longest is meant."""
+    words = text.rstrip(" ").split(" ") if text else []
+    labels, scores = [], []
+    while words:
+        lengths = range(most_words, 0, -1)
+        length = next((n for n in lengths if " ".join(words[:n]) in tags), 1)
+        if length >= len(words):
+            raise SubmissionError(
+                f"{where} lists {words[0]!r} without a score. Write pairs of a tag and its score; "
+                "where tags contain spaces, the dataset must be given for them to be known."
+            )
+        labels.append(" ".join(words[:length]))
+        scores.append(words[length])
+        words = words[length + 1 :]
+    return labels, scores

@@ -1,0 +1,217 @@
+"""The score of a leaderboard file, where the true tags of its ads are known."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from competition.datasets.base import AdDataset
+from competition.evaluation.metrics import Scores, score
+from competition.submission.read import csv_rows, read_submission, read_text, without_mp4
+from competition.utils.errors import SubmissionError, nearest
+
+_NAMED = 3  # ads that a message names
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The true tags of ads.
+
+    Attributes
+    ----------
+    source : str
+        Where they come from, for messages.
+    of : dict of str to frozenset of str
+        True tags by ad id.
+    """
+
+    source: str
+    of: dict[str, frozenset[str]]
+
+    @property
+    def tags(self) -> set[str]:
+        """Every tag that some ad carries."""
+        return set().union(*self.of.values())
+
+
+def read_truth(path: Path, dataset: AdDataset | None = None) -> Truth:
+    """Read the true tags of ads.
+
+    Parameters
+    ----------
+    path : Path
+        Either a text file with rows of ``<id>.mp4<TAB>tag,tag,...``, or a CSV with a header, the
+        ids in the column ``id`` (else in the first) and the tags in the dataset's tag columns (else
+        in all others), separated by ``|``, or by commas where no cell has a ``|``.
+    dataset : AdDataset, optional
+        Where its list of tags is closed, other tags are an error.
+
+    Raises
+    ------
+    SubmissionError
+        If a row is malformed, names an ad again or has an unknown tag. The message says which.
+    """
+    text = read_text(path)
+    first_line = text.partition("\n")[0]
+    if "\t" in first_line or path.suffix == ".txt":
+        rows = _tagging_rows(text, path)
+    else:
+        rows = _table_rows(text, path, () if dataset is None else dataset.tag_columns)
+    known = None if dataset is None or dataset.tag_columns else dataset.tag_names
+    truth: dict[str, frozenset[str]] = {}
+    for number, ad, tags in rows:
+        if not ad:
+            raise SubmissionError(f"{path}, row {number} has no ad id. Give it one.")
+        if ad in truth:
+            raise SubmissionError(f"{path}, row {number}: ad {ad!r} is there twice. Remove one.")
+        names = frozenset(tag.strip() for tag in tags if tag.strip())
+        unknown = sorted(names - set(known)) if known is not None else []
+        if known is not None and unknown:
+            raise SubmissionError(
+                f"{path}, row {number}: ad {ad!r} has the tag {unknown[0]!r}, which the dataset "
+                f"does not know.{nearest(unknown[0], known)} Correct it."
+            )
+        truth[ad] = names
+    return Truth(str(path), truth)
+
+
+def score_submission(path: Path, dataset: AdDataset | None, truth: Path | None) -> Scores:
+    """Score a leaderboard file; its GAP is that of the official scorer, but exact under ties.
+
+    Parameters
+    ----------
+    path : Path
+        A file of any format that `competition.submission.write` knows.
+    dataset : AdDataset or None
+        Where given, its tags are the ones that may occur. Without one they are the 82 of TAAC 2021
+        if those include all true tags, else the ones of the truth and the file.
+    truth : Path or None
+        A file for `read_truth`. Without one the true tags are those of the dataset's test ads where
+        it knows them, else its training labels if the file predicts training ads. A true tag that
+        neither the dataset nor the file knows has the score 0, like one that is not listed.
+
+    Raises
+    ------
+    SubmissionError
+        If a file is malformed, the truth is not to be had, or the two are not about the same ads.
+    """
+    top_k = 20 if dataset is None else dataset.submission.top_k
+    known = None if truth is None else read_truth(truth, dataset)
+    dimension_of = _dimensions(dataset, known)
+    submission = read_submission(path, list(dimension_of) or None, top_k)
+    if known is None:
+        known = _truth_of_dataset(dataset, submission.ids, path)
+    rows = {without_mp4(ad): row for row, ad in enumerate(submission.ids)}
+    true_tags = {without_mp4(ad): tags for ad, tags in known.of.items()}
+    _check_same_ads(rows, true_tags, path, known.source)
+    _check_same_tags({*dimension_of, *submission.tags}, known)
+    tags = list(dimension_of) or list(submission.tags)
+    tags += sorted(known.tags - set(tags))
+    columns = {tag: column for column, tag in enumerate(tags)}
+    labels = np.zeros((len(rows), len(tags)), dtype=np.uint8)
+    for ad, row in rows.items():
+        labels[row, [columns[tag] for tag in true_tags[ad]]] = 1
+    scores = np.zeros(labels.shape)
+    scores[:, [columns[tag] for tag in submission.tags]] = submission.scores
+    return score(labels, scores, [dimension_of.get(tag, "all") for tag in tags], top_k=top_k)
+
+
+def _dimensions(dataset: AdDataset | None, truth: Truth | None) -> dict[str, str]:
+    """Return the dimension of each known tag; empty where only the files know the tags."""
+    from competition.datasets.taac2021 import official_tags
+
+    if dataset is not None:
+        return {tag.name: tag.dimension for tag in dataset.tags}
+    official = official_tags()
+    if truth is not None and truth.tags <= set(official):
+        return {tag.name: tag.dimension for tag in official.values()}
+    return {}
+
+
+def _truth_of_dataset(dataset: AdDataset | None, ids: Sequence[str], path: Path) -> Truth:
+    if dataset is None:
+        raise SubmissionError(
+            f"The true tags for {path} are not known. Pass a file that holds them as --truth, or "
+            "the dataset of its ads."
+        )
+    if dataset.truth is not None:
+        return read_truth(dataset.truth, dataset)
+    known = [("training", dataset.train_ids, dataset.labels)]
+    if dataset.test_labels is not None:
+        known.append(("test", dataset.test_ids, dataset.test_labels))
+    names = np.array(dataset.tag_names, dtype=object)
+    for split, ads, labels in known:
+        if {without_mp4(ad) for ad in ids} <= {without_mp4(ad) for ad in ads}:
+            tags = {ad: frozenset(names[row == 1]) for ad, row in zip(ads, labels, strict=True)}
+            return Truth(f"the {split} ads of {dataset.name}", tags)
+    raise SubmissionError(
+        f"{path} predicts ads that are not training ads of {dataset.name}, and their true tags are "
+        "not known. Pass a file that holds them as --truth."
+    )
+
+
+def _check_same_tags(tags: set[str], truth: Truth) -> None:
+    """Refuse a truth in another layout: what it takes for tags is then hardly ever one."""
+    found = [tag for names in truth.of.values() for tag in names]
+    unknown = [tag for tag in found if tag not in tags]
+    if 2 * len(unknown) > len(found):
+        raise SubmissionError(
+            f"{truth.source}: {len(unknown):,} of its {len(found):,} tags are unknown, such as "
+            f"{min(unknown)!r}. Give an id and the names of its tags, separated by | or commas."
+        )
+
+
+def _check_same_ads(
+    predicted: Mapping[str, int], true: Mapping[str, frozenset[str]], path: Path, source: str
+) -> None:
+    faults = []
+    for fault, ads in {
+        "missing": [ad for ad in true if ad not in predicted],
+        "extra": [ad for ad in predicted if ad not in true],
+    }.items():
+        if ads:
+            names = ", ".join(ads[:_NAMED]) + (", ..." if len(ads) > _NAMED else "")
+            faults.append(f"{len(ads)} {fault} ({names})")
+    if faults:
+        raise SubmissionError(
+            f"{path} is not about the ads of {source}: {' and '.join(faults)}. Predict exactly "
+            "those ads."
+        )
+
+
+def _tagging_rows(text: str, path: Path) -> list[tuple[int, str, list[str]]]:
+    """Return row number, id and tags of each row of ``<id>.mp4<TAB>tag,tag,...``."""
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        name, *cells = line.rstrip("\r").split("\t")
+        if len(cells) != 1:
+            raise SubmissionError(
+                f"{path}, row {number} is not of the form <id>.mp4<TAB>tag,tag,...: "
+                f"{line[:60]!r}. Put exactly one tab between the id and its tags."
+            )
+        rows.append((number, without_mp4(name.strip()), cells[0].split(",")))
+    if not rows:
+        raise SubmissionError(f"{path} holds no ads. Give one row per ad.")
+    return rows
+
+
+def _table_rows(
+    text: str, path: Path, tag_columns: Sequence[str]
+) -> list[tuple[int, str, list[str]]]:
+    """Return row number, id and tags of each row of a CSV."""
+    (_, header), *rows = csv_rows(text, path)
+    id_column = header.index("id") if "id" in header else 0
+    columns = [i for i, name in enumerate(header) if name in tag_columns] or [
+        i for i in range(len(header)) if i != id_column
+    ]
+    if not columns:
+        raise SubmissionError(f"{path} has no column of tags beside its ids. Add one.")
+    cells = [(number, row[id_column], [row[i] for i in columns]) for number, row in rows]
+    separator = "|" if any("|" in cell for *_, row in cells for cell in row) else ","
+    return [
+        (number, ad, [tag for cell in row for tag in cell.split(separator)])
+        for number, ad, row in cells
+    ]

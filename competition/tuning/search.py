@@ -1,0 +1,260 @@
+"""Tuning: an Optuna study of a model's parameters on the project's folds.
+
+::
+
+    oof/<dataset>/tuning/studies.sqlite    every trial of every study, unless --storage names a URL
+    oof/<dataset>/tuning/<model>.toml      the profile with the best values
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from competition.config.profile import Profile
+from competition.config.toml import profile_toml
+from competition.datasets.base import AdDataset
+from competition.evaluation.metrics import gap
+from competition.execution.devices import n_cores
+from competition.pipeline.extract import open_ads
+from competition.pipeline.level1 import open_store
+from competition.tuning.study import (
+    claim,
+    complete,
+    enqueue_start,
+    importances,
+    is_start,
+    n_finished,
+    open_study,
+    sampler_of_next,
+    shown_url,
+    unfailed,
+)
+from competition.tuning.targets import Tunable, tunable_model, tunable_stack
+from competition.utils.errors import TuningError
+from competition.utils.files import write_text
+from competition.utils.progress import Progress
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+
+N_TRIALS = 30
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """What a study has found.
+
+    Attributes
+    ----------
+    dataset, name : str
+    start, best : dict
+        Tuned parameters as the profile had them, and of the best trial.
+    start_gap, best_gap : float
+        Their OOF GAP, pooled over all folds.
+    complete, pruned, failed : int
+        Trials by their end.
+    importances : dict of str to float
+        Share of each parameter in what makes a trial good; empty where there are too few trials.
+    study, storage : str
+        Name of the study, and the URL that holds it, without its password.
+    path : Path
+        The profile with the best values.
+    """
+
+    dataset: str
+    name: str
+    start: dict[str, Any]
+    best: dict[str, Any]
+    start_gap: float
+    best_gap: float
+    complete: int
+    pruned: int
+    failed: int
+    importances: dict[str, float]
+    study: str
+    storage: str
+    path: Path
+
+
+def tune(
+    name: str,
+    data: Path,
+    profile: Profile,
+    out: Path,
+    *,
+    n_trials: int = N_TRIALS,
+    timeout: float | None = None,
+    storage: str | None = None,
+    write: Path | None = None,
+    n_jobs: int | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Tuned:
+    """Search the parameters of a model, or of the stack, for the highest OOF GAP.
+
+    The first trial has the profile's values. A trial is pruned when its GAP over the folds done so
+    far lies below that of most complete ones. The study bears the name of all that its
+    trials must share, so that a changed dataset starts a new one; an interrupted study goes on
+    and ends with the same trials as one that was not.
+
+    Parameters
+    ----------
+    name : str
+        A level-1 model, or "stack".
+    data : Path
+        Folder of ads.
+    profile : Profile
+    out : Path
+        Folder that holds ``oof/`` and ``cache/``.
+    n_trials : int
+        Trials that the study shall have, complete or pruned, earlier ones included.
+    timeout : float or None
+        Seconds after which no further trial begins.
+    storage : str or None
+        URL of a database as Optuna takes it; several machines may share one.
+    write : Path or None
+        Where the best profile goes instead.
+    n_jobs : int or None
+        Folds at a time; None takes one per core.
+    device : str
+        Where networks run.
+    progress : Progress or None
+
+    Raises
+    ------
+    TuningError
+        If the model cannot be tuned, the storage cannot be opened, or no trial is complete.
+    """
+    progress = progress or Progress()
+    deadline = time.monotonic() + (np.inf if timeout is None else timeout)
+    dataset, _ = open_ads(
+        data,
+        profile,
+        out,
+        n_jobs=n_jobs or n_cores(),
+        n_cores=n_cores(),
+        device=device,
+        progress=progress,
+    )
+    store = open_store(dataset, profile, out)
+    cache = out / "cache" / dataset.name
+    if name == "stack":
+        tunable = tunable_stack(profile, dataset, store, progress)
+    else:
+        tunable = tunable_model(name, profile, dataset, store, cache, n_jobs, device, progress)
+    folder = store.folder / "tuning"
+    if storage is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        storage = f"sqlite:///{(folder / 'studies.sqlite').resolve()}"
+    study = open_study(f"{dataset.name}/{tunable.name}/{tunable.identity[:16]}", storage)
+    try:
+        search(study, tunable, dataset, n_trials, deadline, profile.seed, progress)
+        tuned = _summary(study, tunable, dataset, storage, write or folder / f"{tunable.name}.toml")
+    except _storage_error() as bad:
+        raise TuningError(
+            f"The storage {shown_url(storage)} fails: {bad}. What it holds is kept; the same "
+            "command goes on."
+        ) from bad
+    head = f"# OOF GAP {tuned.best_gap:.6f}, the best of {tuned.complete} complete trials of the\n"
+    head += f"# study {tuned.study}; optimistic, for these folds have chosen it.\n"
+    write_text(tuned.path, head + profile_toml(tunable.profile_with(tuned.best)))
+    return tuned
+
+
+def _storage_error() -> type[Exception]:
+    from optuna.exceptions import StorageInternalError
+
+    return StorageInternalError
+
+
+def search(
+    study: "Study",
+    tunable: Tunable,
+    dataset: AdDataset,
+    n_trials: int,
+    deadline: float,
+    seed: int,
+    progress: Progress,
+) -> None:
+    """Add trials until there are enough or the time is up."""
+    enqueue_start(study, tunable.start)
+    done = n_finished(study)
+    if done:
+        progress.remark(f"{study.study_name}: {done} finished trial(s) are stored, and kept")
+
+    def tell(about: str) -> None:
+        progress.update(f"tuning {tunable.name}", done, max(done, n_trials), best + about)
+
+    def objective(trial: "Trial") -> float:
+        claim(trial)
+        return _score(trial, tunable, dataset, tell)
+
+    best = _best_so_far(study)
+    while done < n_trials and time.monotonic() < deadline:
+        study.sampler = sampler_of_next(study, seed)
+        study.optimize(objective, n_trials=1)
+        done, best = n_finished(study), _best_so_far(study)
+    tell("done")
+
+
+def _best_so_far(study: "Study") -> str:
+    best = max((trial.values[0] for trial in complete(study)), default=None)
+    return "" if best is None else f"best GAP {best:.4f}; "
+
+
+def _score(
+    trial: "Trial", tunable: Tunable, dataset: AdDataset, tell: Callable[[str], None]
+) -> float:
+    """Score a trial fold by fold; stop where it lags behind, unless it is the first."""
+    from optuna import TrialPruned
+
+    labels, top_k = dataset.labels, dataset.submission.top_k
+    values = np.zeros(labels.shape, dtype=np.float32)
+    done = np.zeros(len(labels), dtype=bool)
+    score = 0.0
+    tell(f"trial {trial.number}")
+    with closing(tunable.oof(tunable.space(trial))) as pieces:
+        for step, (ads, probabilities) in enumerate(pieces):
+            values[ads] = probabilities
+            done |= ads
+            if not labels[done].any():
+                continue
+            score = gap(labels[done], values[done], top_k)
+            trial.report(score, step)
+            tell(f"trial {trial.number}: {score:.4f} on {done.sum():,} of {len(done):,} ads")
+            if not done.all() and not is_start(trial) and trial.should_prune():
+                raise TrialPruned
+    return score
+
+
+def _summary(
+    study: "Study", tunable: Tunable, dataset: AdDataset, storage: str, path: Path
+) -> Tuned:
+    scored = complete(study)
+    start = next((trial for trial in scored if is_start(trial)), None)
+    if start is None:
+        raise TuningError(
+            f"The study {study.study_name} has not yet scored the values it starts from. Give it "
+            "more time."
+        )
+    best = study.best_trial
+    return Tuned(
+        dataset=dataset.name,
+        name=tunable.name,
+        start=tunable.start,
+        best=best.params,
+        start_gap=start.values[0],
+        best_gap=best.values[0],
+        complete=len(scored),
+        pruned=n_finished(study) - len(scored),
+        failed=len(study.trials) - len(unfailed(study)),
+        importances=importances(study),
+        study=study.study_name,
+        storage=shown_url(storage),
+        path=path,
+    )

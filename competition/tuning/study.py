@@ -1,0 +1,165 @@
+"""An Optuna study that survives interruptions and that several machines may share.
+
+A trial ends complete, pruned or failed: the last when it was interrupted or its machine went down.
+A failed trial is drawn again, so that the others are what they would have been without it.
+"""
+
+import os
+import socket
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from competition.utils.errors import TuningError
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.samplers import TPESampler
+    from optuna.storages import RDBStorage
+    from optuna.trial import FrozenTrial, Trial
+
+# A trial stops after its second fold or later where it lies below three quarters of the complete
+# ones. Below half of them would be a high bar: only good trials are ever complete.
+KEPT_PERCENT = 75.0
+UNPRUNED = 4  # complete trials before that says something
+UNPRUNED_FOLDS = 1
+ENOUGH = 10  # complete trials before an importance says something
+HEARTBEAT = 60  # seconds; a machine that is silent for two of them has lost its trial
+
+
+def open_study(name: str, url: str) -> "Study":
+    """Open a study, or begin it; trials that were lost on this machine are marked as failed.
+
+    Raises
+    ------
+    TuningError
+        If the storage cannot be opened.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # trials are told of elsewhere
+    study = optuna.create_study(
+        study_name=name,
+        storage=_open_storage(url),
+        load_if_exists=True,
+        direction="maximize",
+        pruner=optuna.pruners.PercentilePruner(KEPT_PERCENT, UNPRUNED, UNPRUNED_FOLDS),
+    )
+    _give_up_lost_trials(study)
+    return study
+
+
+def _open_storage(url: str) -> "RDBStorage":
+    from optuna.exceptions import ExperimentalWarning, OptunaError
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import SQLAlchemyError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # the heartbeat
+        try:
+            return RDBStorage(url, heartbeat_interval=HEARTBEAT)
+        except (ImportError, ValueError, SQLAlchemyError, OptunaError) as bad:
+            raise TuningError(
+                f"The storage {shown_url(url)} cannot be opened ({type(bad).__name__}: {bad}). "
+                "Give the URL of a database that exists and whose driver is installed, like "
+                "postgresql://user:password@host/name, or leave --storage out."
+            ) from bad
+
+
+def shown_url(url: str) -> str:
+    """Hide the password of a storage's URL."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:  # no URL, so nobody's password
+        return url
+
+
+def sampler_of_next(study: "Study", seed: int) -> "TPESampler":
+    """Make the sampler of one trial, seeded by its place among those that have not failed.
+
+    A resumed study so draws what it would have drawn uninterrupted, and machines that share a
+    study draw different trials.
+    """
+    from optuna.samplers import TPESampler
+
+    place = len(unfailed(study))
+    return TPESampler(seed=int(np.random.SeedSequence([seed, place]).generate_state(1)[0]))
+
+
+def enqueue_start(study: "Study", params: dict[str, Any]) -> None:
+    """Have the next trial try given values, unless a trial does or has."""
+    if not any(is_start(trial) for trial in unfailed(study)):
+        study.enqueue_trial(params, user_attrs={"start": True})
+
+
+def is_start(trial: "Trial | FrozenTrial") -> bool:
+    """Whether a trial has the values that tuning started from."""
+    return "start" in trial.user_attrs
+
+
+def claim(trial: "Trial") -> None:
+    """Say which process runs a trial."""
+    trial.set_user_attr("process", f"{socket.gethostname()}:{os.getpid()}")
+
+
+def unfailed(study: "Study") -> list["FrozenTrial"]:
+    """Trials that are complete, pruned, running or waiting."""
+    from optuna.trial import TrialState
+
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.FAIL]
+
+
+def n_finished(study: "Study") -> int:
+    """Count the trials that are complete or pruned."""
+    return sum(trial.state.is_finished() for trial in unfailed(study))
+
+
+def complete(study: "Study") -> list["FrozenTrial"]:
+    """Trials that were scored on all folds."""
+    from optuna.trial import TrialState
+
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def importances(study: "Study") -> dict[str, float]:
+    """Share of each parameter in what makes a trial good; empty where trials are too few to tell.
+
+    PED-ANOVA: Watanabe, Bansal, Hutter, "PED-ANOVA: efficiently quantifying hyperparameter
+    importance in arbitrary subspaces", IJCAI 2023.
+    """
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    if len(complete(study)) < ENOUGH:
+        return {}
+    return dict(get_param_importances(study, evaluator=PedAnovaImportanceEvaluator()))
+
+
+def _give_up_lost_trials(study: "Study") -> None:
+    """Mark as failed the trials of this machine's processes that are no more.
+
+    Those of other machines, and one that was killed before it could say whose it was, are known by
+    their heartbeat, which Optuna watches.
+    """
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        host, _, process = str(trial.user_attrs.get("process", "")).rpartition(":")
+        if host == socket.gethostname() and not _is_another(int(process)):
+            study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _is_another(process: int) -> bool:
+    """Whether a process of this machine lives and is not this one."""
+    if os.name == "nt":
+        return True  # there, asking would end it; the heartbeat will tell
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return process != os.getpid()  # numbers come back, in containers above all

@@ -1,0 +1,244 @@
+"""What can be tuned: a level-1 model fold by fold, or a meta-learner over stored predictions."""
+
+import functools
+import warnings
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from competition.config.profile import Level1Settings, Profile
+from competition.datasets.base import AdDataset
+from competition.execution.devices import n_cores
+from competition.features.columns import Column
+from competition.features.prepare import prepare_columns
+from competition.level1.registry import get_model
+from competition.level2.registry import get_meta_learner, meta_parameters
+from competition.oof.fold_files import check_probabilities
+from competition.oof.store import OofStore
+from competition.pipeline.crossfit import FoldTask, fit_and_predict, make_estimator
+from competition.pipeline.fingerprints import stack_fingerprint
+from competition.pipeline.level1 import level1_job, model_context
+from competition.pipeline.plan import PlannedModel, plan_metadata, plan_models
+from competition.pipeline.stack import stored_models
+from competition.pipeline.stack_input import STACK, stack_input
+from competition.utils.errors import CompetitionError, ModelError, TuningError
+from competition.utils.files import digest
+from competition.utils.progress import Progress
+from competition.utils.registry import Entry
+
+# Which training ads, and their OOF probabilities
+Pieces = Generator[tuple[np.ndarray, np.ndarray], None, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Tunable:
+    """A model whose parameters can be tried.
+
+    Attributes
+    ----------
+    name : str
+        Name in the store.
+    space : callable
+        From an Optuna trial to parameters.
+    start : dict
+        The values that the profile or the model's defaults give to what the space suggests.
+    identity : str
+        Digest of all that two trials must share to be compared: ads, labels, folds, inputs,
+        parameters that are not tuned, code, space and metric.
+    oof : callable
+        From parameters to the pieces of the model's OOF predictions, in a fixed order: (mask of
+        shape (n_train,), probabilities of shape (n_masked, n_tags)).
+    profile_with : callable
+        From parameters to the profile that sets them.
+    """
+
+    name: str
+    space: Callable[..., dict[str, Any]]
+    start: dict[str, Any]
+    identity: str
+    oof: Callable[[dict[str, Any]], Pieces]
+    profile_with: Callable[[dict[str, Any]], Profile]
+
+
+def tunable_model(
+    name: str,
+    profile: Profile,
+    dataset: AdDataset,
+    store: OofStore,
+    cache: Path,
+    n_jobs: int | None,
+    device: str,
+    progress: Progress,
+) -> Tunable:
+    """Make a level-1 model tunable, under its name in the profile or in the registry.
+
+    Parameters
+    ----------
+    name : str
+    profile : Profile
+    dataset : AdDataset
+    store : OofStore
+        Gives the folds; nothing is written there.
+    cache : Path
+        Folder of the dataset's columns.
+    n_jobs : int or None
+        Folds at a time; None takes one per core. The result does not depend on it.
+    device : str
+        Where networks run.
+    progress : Progress
+
+    Raises
+    ------
+    ProfileError, ModelError
+        If there is no such model, or it cannot read the dataset.
+    TuningError
+        If it has no search space, or starts outside of it.
+    """
+    settings = profile.level1.get(name, Level1Settings())
+    alone = profile.model_copy(update={"models": (), "level1": {name: settings}})
+    (planned,) = plan_models(alone, dataset)
+    entry = get_model(planned.model)
+    space = _space(entry, "level-1 model")
+    start, distributions = _start(name, space, {**entry.parameters, **planned.params})
+    fixed = {key: value for key, value in planned.params.items() if key not in start}
+    context = model_context(profile, dataset, device)
+    no_tests = replace(store, test_ids=store.test_ids[:0])
+
+    untuned = PlannedModel(name, planned.model, planned.columns, fixed)
+    job = level1_job(untuned, profile.seed, dataset, store.folds, cache, progress)
+
+    @functools.cache
+    def columns(terms: Any) -> tuple[Column, ...]:
+        return prepare_columns(dataset, planned.columns, terms, cache, progress)
+
+    def oof(params: dict[str, Any]) -> Pieces:
+        from joblib import Parallel, delayed, parallel_config
+
+        tried = {**planned.params, **params}
+        terms = getattr(make_estimator(planned.model, tried), "text_terms", None)
+        job_now, cores = replace(job, params=tried, columns=columns(terms)), n_cores()
+        at_a_time = max(1, min(n_jobs or cores, store.folds.n))
+        n_threads = max(1, cores // at_a_time)
+        tasks = [
+            FoldTask(job_now, fold, no_tests, dataset.labels, context, n_threads)
+            for fold in range(store.folds.n)
+        ]
+        threads = {"inner_max_num_threads": n_threads} if at_a_time > 1 else {}
+        backend = "loky" if at_a_time > 1 else "sequential"
+        # Wave by wave, not all at once: to cancel running tasks is to start the workers again.
+        for start in range(0, len(tasks), at_a_time):
+            wave = tasks[start : start + at_a_time]
+            with parallel_config(backend, n_jobs=at_a_time, **threads):
+                found = Parallel()(delayed(_held_out)(task) for task in wave)
+            for task, probabilities in zip(wave, found, strict=True):
+                yield store.folds.of_ad == task.fold, probabilities
+
+    def profile_with(params: dict[str, Any]) -> Profile:
+        given = settings.model_dump(exclude_none=True)
+        tuned = {**profile.level1, name: Level1Settings(**{**given, **params})}
+        return profile.model_copy(update={"level1": tuned})
+
+    identity = digest(job.fingerprint.value, distributions, dataset.submission.top_k)
+    return Tunable(name, space, start, identity, oof, profile_with)
+
+
+def tunable_stack(
+    profile: Profile, dataset: AdDataset, store: OofStore, progress: Progress
+) -> Tunable:
+    """Make the profile's meta-learner tunable, over all stored predictions, as `stack` uses them.
+
+    Of several meta-learners it is the first.
+
+    A meta-learner predicts all folds in one go, so that its trials cannot be pruned.
+
+    Raises
+    ------
+    TuningError
+        If the meta-learner has no search space or starts outside of it.
+    StoreError
+        If no stored model fits the ads, labels and folds, or a stored prediction is damaged.
+    """
+    name, given = next(iter(profile.level2.params.items()))
+    entry = get_meta_learner(name)
+    progress.remark(f"The meta-learner {name} is tuned; level2.model names another.")
+    space = _space(entry, "meta-learner")
+    base = meta_parameters(name, given, profile.seed)
+    start, distributions = _start(name, space, {**entry.parameters, **base})
+    cards = stored_models(store, dataset, progress)
+    level1 = {card["model"]: card["fingerprint"] for card in cards}
+    metadata = plan_metadata(profile, dataset)
+    data = stack_input(store, list(level1), dataset, metadata)
+
+    def oof(params: dict[str, Any]) -> Pieces:
+        output = entry.make(**{**base, **params}).cross_fit(data, n_jobs=1)
+        yield np.ones(len(data.labels), dtype=bool), output.oof
+
+    def profile_with(params: dict[str, Any]) -> Profile:
+        return profile.model_copy(update={"level2": profile.level2.with_params(name, params)})
+
+    fixed = {"model": entry.name, **{key: v for key, v in base.items() if key not in start}}
+    made_from = stack_fingerprint(
+        level1, entry.make.__module__, fixed, metadata, dataset, store.folds
+    ).value
+    identity = digest(made_from, distributions, dataset.submission.top_k)
+    return Tunable(STACK + entry.name, space, start, identity, oof, profile_with)
+
+
+def _space(entry: Entry, noun: str) -> Callable[..., dict[str, Any]]:
+    if entry.search_space is None:
+        raise TuningError(
+            f"The {noun} {entry.name!r} has no search space. Give it a static method "
+            "`search_space(trial)` that returns the parameters to try, like that of tfidf_logreg."
+        )
+    return entry.search_space
+
+
+def _start(
+    name: str, space: Callable[..., dict[str, Any]], params: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what the space suggests where the trial is `params`, and the distributions."""
+    from optuna.distributions import distribution_to_json
+    from optuna.trial import FixedTrial
+
+    trial = FixedTrial(params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # so does Optuna tell of a value out of range
+        try:
+            suggested = space(trial)
+        except (ValueError, TypeError, UserWarning) as bad:
+            raise TuningError(
+                f"The search space of {name} does not hold the values it starts from: {bad} Each "
+                "suggestion must bear the name of a parameter, and its range must hold the "
+                "profile's value, or the default where the profile sets none."
+            ) from bad
+    if suggested != trial.params:
+        raise TuningError(
+            f"The search space of {name} returns {suggested}, but its trial suggested "
+            f"{trial.params}: it must return each suggestion as it is, under its own name."
+        )
+    kinds = {key: distribution_to_json(kind) for key, kind in trial.distributions.items()}
+    return suggested, kinds
+
+
+def _held_out(task: FoldTask) -> np.ndarray:
+    """Fit one fold and predict the ads that it holds out."""
+    from threadpoolctl import threadpool_limits
+
+    job = task.job
+    where = f"Model {job.name} with the parameters {job.params}, fold {task.fold}"
+    ids = task.store.held_out_ids(task.fold)
+    try:
+        with threadpool_limits(task.n_threads):
+            probabilities = fit_and_predict(task).held_out
+        check_probabilities(job.name, probabilities, (len(ids), len(task.store.tags)))
+    except CompetitionError as bad:
+        raise type(bad)(f"{where}: {bad}") from bad
+    except Exception as bad:
+        raise ModelError(
+            f"{where}: {type(bad).__name__}: {bad}. Take these values out of its search space; "
+            "`run` with them (--set) writes the traceback."
+        ) from bad
+    return probabilities

@@ -1,0 +1,66 @@
+"""Errors that a user can do something about.
+
+Each message says what is wrong, where (file, row, column, ad id) and what to do. The command line
+prints the message alone and exits with status 2; any other exception is a defect of this package.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class CompetitionError(Exception):
+    """Base of every error that the command line reports as one message."""
+
+
+class DatasetError(CompetitionError):
+    """A folder of ads that cannot be read as it stands."""
+
+
+class ProfileError(CompetitionError):
+    """A profile, or an override of it, that does not say what to run."""
+
+
+class FoldsError(CompetitionError):
+    """A folds.csv that does not fit the ads."""
+
+
+class PredictionsError(CompetitionError):
+    """A file of predictions made elsewhere that does not fit the dataset."""
+
+
+class ModelError(CompetitionError):
+    """A level-1 model or meta-learner that is unknown or breaks its contract."""
+
+
+class StoreError(CompetitionError):
+    """A file of the OOF store that is damaged or was made from something else."""
+
+
+class TuningError(CompetitionError):
+    """A model that cannot be tuned, or a study that cannot be opened."""
+
+
+class MetricError(CompetitionError, ValueError):
+    """Labels or scores from which a metric cannot be computed."""
+
+
+class SubmissionError(CompetitionError):
+    """A leaderboard file that the official scorer would reject."""
+
+
+class FeatureError(CompetitionError):
+    """An extractor that is unknown, or cannot run with the settings it was given."""
+
+
+class MediaError(CompetitionError):
+    """A file that cannot be read; for one ad it means a missing input, not the end of a run."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the nearest known word, else the list of known ones."""
+    known = sorted(known)
+    by_small_letters = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_small_letters, n=1)
+    if near:
+        return f" Did you mean {by_small_letters[near[0]]!r}?"
+    return f" Known are: {', '.join(known)}." if known else ""

@@ -1,0 +1,54 @@
+"""C2AE: its losses against direct sums, and the contract."""
+
+import numpy as np
+import torch
+
+from competition.level1.models.c2ae import C2AE, decoding_loss, embedding_loss
+from competition.testing.level1 import Level1Contract
+from competition.testing.synthetic import made_ads
+
+
+class TestC2AE(Level1Contract):
+    kinds = ("array",)
+
+    def make(self) -> C2AE:
+        return C2AE(hidden=64, epochs=20, batch_size=60, device="cpu")
+
+
+def test_decoding_loss_is_the_mean_over_pairs() -> None:
+    rng = np.random.default_rng(0)
+    outputs = rng.random((6, 5))
+    labels = (rng.random((6, 5)) < 0.4).astype(float)
+    labels[0], labels[1] = 0, 1  # no pairs
+    expected = 0.0
+    for output, label in zip(outputs, labels, strict=True):
+        pairs = [
+            np.exp(-5 * (output[p] - output[q]))
+            for p in np.flatnonzero(label == 1)
+            for q in np.flatnonzero(label == 0)
+        ]
+        expected += sum(pairs) / len(pairs) if pairs else 0
+    found = decoding_loss(torch.tensor(outputs), torch.tensor(labels))
+    assert np.isclose(float(found), expected / 6)
+
+
+def test_embedding_loss_is_distance_and_penalty() -> None:
+    rng = np.random.default_rng(0)
+    x, e = rng.normal(size=(2, 7, 3)).astype(np.float32)
+    expected = np.mean(np.sum((x - e) ** 2, axis=1))
+    for one in (x, e):
+        expected += 0.5 * np.sum((one.T @ one / 7 - np.eye(3)) ** 2)
+    found = embedding_loss(torch.tensor(x), torch.tensor(e))
+    assert np.isclose(float(found), expected, rtol=1e-5)
+
+
+def test_orthonormal_and_equal_embeddings_cost_nothing() -> None:
+    q = np.linalg.qr(np.random.default_rng(0).normal(size=(8, 3)))[0] * np.sqrt(8)
+    found = embedding_loss(torch.tensor(q, dtype=torch.float32), torch.tensor(q).float())
+    assert abs(float(found)) < 1e-5
+
+
+def test_latent_space_is_a_share_of_the_tags() -> None:
+    X, Y = made_ads(("array",), 40)
+    model = C2AE(latent=0.5, hidden=8, epochs=1, device="cpu").fit(X, Y)
+    assert model.network_[0][-1].out_features == 2

@@ -1,0 +1,224 @@
+"""The OOF store."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from competition.datasets import load_dataset
+from competition.datasets.base import AdDataset
+from competition.evaluation.metrics import gap
+from competition.folds import Folds, make_folds
+from competition.oof.fold_files import Fingerprint, FoldPrediction
+from competition.oof.store import OofStore
+from competition.utils.errors import StoreError
+from competition.utils.progress import Progress
+
+PRINT = Fingerprint({"folds": "f", "source": "s"})
+
+
+class Remarks(Progress):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def remark(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.fixture
+def dataset(table: Path) -> AdDataset:
+    return load_dataset(table)
+
+
+def open_store(folder: Path, dataset: AdDataset, folds: Folds) -> OofStore:
+    return OofStore(folder, tuple(dataset.tag_names), folds, dataset.test_ids)
+
+
+@pytest.fixture
+def store(tmp_path: Path, dataset: AdDataset) -> OofStore:
+    return open_store(tmp_path / "oof" / "films", dataset, make_folds(dataset, 4, 0))
+
+
+def predict(store: OofStore, fold: int) -> FoldPrediction:
+    """Made-up probabilities that differ by ad and tag."""
+    rng = np.random.default_rng(fold)
+    n_tags = len(store.tags)
+    held_out = rng.random((len(store.held_out_ids(fold)), n_tags), dtype=np.float32)
+    test = rng.random((len(store.test_ids), n_tags), dtype=np.float32)
+    return FoldPrediction(fold, held_out, test, 1.5)
+
+
+def fill(store: OofStore, dataset: AdDataset, model: str = "m") -> dict:
+    for fold in range(store.folds.n):
+        store.write_fold(model, predict(store, fold), PRINT.value)
+    return store.finish(model, PRINT, dataset, {"parameters": {}})
+
+
+def test_fold_is_read_back_bit_by_bit(store: OofStore) -> None:
+    written = predict(store, 1)
+    store.write_fold("m", written, PRINT.value)
+    read = store.read_fold("m", 1)
+    assert read.held_out.tobytes() == written.held_out.tobytes()
+    assert read.test.tobytes() == written.test.tobytes()
+    assert read.seconds == 1.5
+
+
+def test_fold_of_another_fingerprint_is_not_there(store: OofStore) -> None:
+    store.write_fold("m", predict(store, 0), PRINT.value)
+    assert store.has_fold("m", 0, PRINT.value)
+    assert not store.has_fold("m", 0, "other")
+    assert not store.has_fold("m", 1, PRINT.value)
+
+
+def test_joined_folds_hold_every_ad_once_and_the_test_mean(
+    store: OofStore, dataset: AdDataset
+) -> None:
+    fill(store, dataset)
+    oof, test = store.read("m")
+    for fold in range(4):
+        held_out = store.folds.of_ad == fold
+        assert (oof[held_out] == predict(store, fold).held_out).all()
+    mean = np.mean([predict(store, fold).test for fold in range(4)], axis=0, dtype=np.float64)
+    assert (test == mean.astype(np.float32)).all()
+
+
+def test_card_tells_scores_seconds_and_parts(store: OofStore, dataset: AdDataset) -> None:
+    card = fill(store, dataset)
+    oof, _ = store.read("m")
+    assert card["scores"]["gap"] == pytest.approx(gap(dataset.labels, oof))
+    assert card["seconds"] == 6.0
+    assert len(card["scores_per_fold"]) == 4
+    assert card["made_from"] == PRINT.parts
+    assert json.loads(store.path("m", "card.json").read_text(encoding="utf-8")) == card
+
+
+def test_rows_are_matched_by_id_not_by_position(store: OofStore, dataset: AdDataset) -> None:
+    card = fill(store, dataset)
+    before, _ = store.read("m")
+    path = store.path("m", "oof.parquet")
+    pd.read_parquet(path).iloc[::-1].to_parquet(path, index=False)
+    from competition.utils.files import file_digest, write_json
+
+    card["files"]["oof.parquet"] = file_digest(path)
+    write_json(store.path("m", "card.json"), card)
+    after, _ = store.read("m")
+    assert (after == before).all()
+
+
+@pytest.mark.parametrize("file", ["oof.parquet", "test.parquet"])
+def test_tampered_file_is_named(store: OofStore, dataset: AdDataset, file: str) -> None:
+    fill(store, dataset)
+    path = store.path("m", file)
+    frame = pd.read_parquet(path)
+    frame.loc[0, store.tags[0]] = np.float32(0.123)
+    frame.to_parquet(path, index=False)
+    with pytest.raises(StoreError, match=rf"m/{file}: its content is not what was written"):
+        store.read("m")
+
+
+def test_tampered_fold_is_named(store: OofStore) -> None:
+    import pyarrow.parquet as pq
+
+    store.write_fold("m", predict(store, 2), PRINT.value)
+    path = store.path("m", "fold_2.parquet")
+    table = pq.read_table(path)
+    changed = table.set_column(2, store.tags[0], [[0.5] * len(table)])
+    pq.write_table(changed.replace_schema_metadata(table.schema.metadata), path)
+    with pytest.raises(StoreError, match=r"fold_2\.parquet: its content is not what was written"):
+        store.read_fold("m", 2)
+
+
+@pytest.mark.parametrize("file", ["fold_0.parquet", "oof.parquet", "card.json"])
+def test_truncated_file_is_named(store: OofStore, dataset: AdDataset, file: str) -> None:
+    fill(store, dataset)
+    path = store.path("m", file)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(StoreError, match=file.replace(".", r"\.")):
+        if file == "fold_0.parquet":
+            store.has_fold("m", 0, PRINT.value)
+        else:
+            store.read("m")
+
+
+def test_fold_renamed_to_another_fold_is_named(store: OofStore) -> None:
+    store.write_fold("m", predict(store, 0), PRINT.value)
+    store.path("m", "fold_0.parquet").rename(store.path("m", "fold_1.parquet"))
+    with pytest.raises(StoreError, match=r"fold_1\.parquet"):
+        store.read_fold("m", 1)
+
+
+def test_absent_file_is_named(store: OofStore, dataset: AdDataset) -> None:
+    fill(store, dataset)
+    store.path("m", "test.parquet").unlink()
+    with pytest.raises(StoreError, match=r"test\.parquet: it is absent"):
+        store.read("m")
+
+
+def test_predictions_made_from_other_folds_are_refused(store: OofStore, dataset: AdDataset) -> None:
+    fill(store, dataset)
+    other = open_store(store.folder, dataset, make_folds(dataset, 4, 1))
+    with pytest.raises(StoreError, match="made from other folds"):
+        other.read("m")
+
+
+def test_changed_part_is_told_and_the_card_withdrawn(store: OofStore, dataset: AdDataset) -> None:
+    fill(store, dataset)
+    remarks = Remarks()
+    assert store.current_card("m", PRINT, remarks) is not None
+    assert remarks.said == []
+    assert store.current_card("m", Fingerprint({"folds": "f", "source": "t"}), remarks) is None
+    assert remarks.said == ["m: made from other source, so it is run again"]
+    assert store.card("m") is None
+
+
+@pytest.mark.parametrize("bad", [np.nan, -0.1, 1.1])
+def test_what_is_no_probability_is_refused(store: OofStore, bad: float) -> None:
+    prediction = predict(store, 0)
+    prediction.held_out[0, 0] = bad
+    with pytest.raises(StoreError, match=r"NaN or outside \[0, 1\]"):
+        store.write_fold("m", prediction, PRINT.value)
+
+
+def test_wrong_shape_is_refused(store: OofStore) -> None:
+    prediction = predict(store, 0)
+    short = FoldPrediction(0, prediction.held_out[1:], prediction.test, 0.0)
+    with pytest.raises(StoreError, match="expected"):
+        store.write_fold("m", short, PRINT.value)
+
+
+def test_nothing_is_left_of_a_write_that_failed(
+    store: OofStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow.parquet as pq
+
+    def fail(table: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(pq, "write_table", fail)
+    with pytest.raises(OSError, match="disk full"):
+        store.write_fold("m", predict(store, 0), PRINT.value)
+    assert list(store.path("m", "").iterdir()) == []
+
+
+def test_leftovers_of_a_killed_run_are_cleared_away(store: OofStore, dataset: AdDataset) -> None:
+    leftover = store.path("m", ".fold_0.parquet.abc.tmp")
+    leftover.parent.mkdir(parents=True)
+    leftover.write_bytes(b"half")
+    fill(store, dataset)
+    assert not leftover.exists()
+
+
+def test_store_without_test_ads(table: Path, tmp_path: Path) -> None:
+    toml = table / "competition.toml"
+    text = toml.read_text(encoding="utf-8").replace('test = "test.csv"\n', "")
+    toml.write_text(text, encoding="utf-8")
+    dataset = load_dataset(table)
+    store = open_store(tmp_path / "oof", dataset, make_folds(dataset, 4, 0))
+    fill(store, dataset)
+    _, test = store.read("m")
+    assert test.shape == (0, 5)

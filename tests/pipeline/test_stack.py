@@ -1,0 +1,306 @@
+"""`stack` on ids, labels and files of predictions, and nothing else."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from competition.config.profile import StackSettings, load_profile, load_stack_settings
+from competition.datasets import load_dataset
+from competition.datasets.taac2021 import GROUND_TRUTH
+from competition.demo.make import make_demo
+from competition.evaluation.metrics import gap
+from competition.level2.registry import find_meta_learners
+from competition.pipeline.add_oof import add_oof
+from competition.pipeline.run import run
+from competition.pipeline.stack import StackResult, stack
+from competition.report.tables import console, print_stack
+from competition.tuning.search import tune
+from competition.utils.errors import ProfileError, StoreError
+from tests.test_oof import Remarks
+
+QUICK = ["level2.dnn.seeds=1", "level2.dnn.min_steps=5", "level2.dnn.epochs=1", "folds.n=3"]
+TAGS = [f"tag{t}" for t in range(6)]
+MODELS = ("eyes", "ears", "words")
+N_TRAIN, N_TEST = 60, 8
+TOML = """\
+name = "bare"
+train = "train.csv"
+test = "test.csv"
+
+[[tags]]
+column = "tags"
+dimension = "all"
+"""
+
+
+def settings(*overrides: str) -> StackSettings:
+    return load_stack_settings([*QUICK, *overrides])
+
+
+def made(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Labels, and level-1 probabilities of unequal quality; training ads first."""
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(size=(N_TRAIN + N_TEST, len(TAGS))) - 0.5
+    labels = rng.random(truth.shape) < 1 / (1 + np.exp(-truth))
+    noise = rng.normal(size=(len(MODELS), *truth.shape)) * np.array([0.5, 1, 2])[:, None, None]
+    return labels, 1 / (1 + np.exp(-(truth + noise)))
+
+
+def ids(split: str) -> list[str]:
+    return [f"{split}{i}" for i in range(N_TRAIN if split == "train" else N_TEST)]
+
+
+def write_dataset(folder: Path, labels: np.ndarray) -> Path:
+    folder.mkdir()
+    (folder / "competition.toml").write_text(TOML, encoding="utf-8")
+    tags = ["|".join(np.array(TAGS)[row]) for row in labels[:N_TRAIN]]
+    pd.DataFrame({"id": ids("train"), "tags": tags}).to_csv(folder / "train.csv", index=False)
+    pd.DataFrame({"id": ids("test")}).to_csv(folder / "test.csv", index=False)
+    return folder
+
+
+def write_files(folder: Path, name: str, values: np.ndarray) -> tuple[Path, Path]:
+    paths = folder / f"{name}.oof.csv", folder / f"{name}.test.csv"
+    for path, split, rows in zip(
+        paths, ("train", "test"), (values[:N_TRAIN], values[N_TRAIN:]), strict=True
+    ):
+        frame = pd.DataFrame(rows, columns=TAGS)
+        frame.insert(0, "id", ids(split))
+        frame.to_csv(path, index=False)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, StackResult]:
+    """Dataset, output folder and result; tests that change them make their own."""
+    folder = tmp_path_factory.mktemp("stack")
+    labels, probabilities = made()
+    data, out = write_dataset(folder / "bare", labels), folder / "out"
+    for name, values in zip(MODELS, probabilities, strict=True):
+        add_oof(name, data, *write_files(folder, name, values), out)
+    return data, out, stack(data, settings(), out)
+
+
+def test_files_and_labels_alone_give_a_stack_and_a_submission(
+    finished: tuple[Path, Path, StackResult],
+) -> None:
+    _, out, result = finished
+    assert result.submitted is not None
+    assert [card["model"] for card in result.cards] == sorted(MODELS)
+    assert result.submitted.path == out / f"submissions/bare-gate-{_gap(result):.4f}.csv"
+    assert len(pd.read_csv(result.submitted.path)) == N_TEST
+
+
+def _gap(result: StackResult) -> float:
+    return float(result.card["scores"]["gap"])
+
+
+def test_every_registered_meta_learner_is_a_candidate(
+    finished: tuple[Path, Path, StackResult],
+) -> None:
+    card = finished[2].card
+    assert sorted([*card["candidates"], *card["failed"]]) == find_meta_learners()
+    assert card["failed"] == {}
+    assert card["standing_out"] == {}
+    assert set(card["chosen"]) <= set(card["candidates"])
+    assert len(card["chosen"]) == 5
+
+
+def test_gain_is_over_the_best_model(finished: tuple[Path, Path, StackResult]) -> None:
+    data, out, result = finished
+    dataset = load_dataset(data)
+    folder = out / "oof" / "bare"
+    oof = {
+        name: pd.read_parquet(folder / name / "oof.parquet")
+        .set_index("id")
+        .loc[dataset.train_ids, dataset.tag_names]
+        .to_numpy()
+        for name in (*MODELS, "stack-gate")
+    }
+    gaps = {name: gap(dataset.labels, values) for name, values in oof.items()}
+    best = max(MODELS, key=lambda name: gaps[name])
+    assert result.card["best_model"] == best
+    gain = result.card["gain"]
+    assert gain["value"] == pytest.approx(gaps["stack-gate"] - gaps[best])
+    assert gain["low"] <= gain["value"] <= gain["high"]
+
+
+def test_unchanged_stack_is_read_not_run(finished: tuple[Path, Path, StackResult]) -> None:
+    data, out, result = finished
+    before = {path: path.stat().st_mtime_ns for path in (out / "oof").rglob("*.*")}
+    assert stack(data, settings(), out).card == result.card
+    assert {path: path.stat().st_mtime_ns for path in (out / "oof").rglob("*.*")} == before
+
+
+def test_from_scratch_the_submission_has_the_same_bytes(
+    finished: tuple[Path, Path, StackResult], tmp_path: Path
+) -> None:
+    data, _, result = finished
+    for name, values in zip(MODELS, made()[1], strict=True):
+        add_oof(name, data, *write_files(tmp_path, name, values), tmp_path)
+    again = stack(data, settings(), tmp_path).submitted
+    assert again is not None
+    assert result.submitted is not None
+    assert again.path.read_bytes() == result.submitted.path.read_bytes()
+
+
+def test_chosen_one_is_printed_last_to_four_decimals(
+    finished: tuple[Path, Path, StackResult],
+) -> None:
+    result = finished[2]
+    with console.capture() as captured:
+        print_stack(result)
+    rows = [line for line in captured.get().splitlines() if line.startswith("│")]
+    for name, value in result.card["candidates"].items():
+        assert any(name in row and f"{value:.4f}" in row for row in rows)
+    assert "chosen" in rows[-1]
+    assert f"{_gap(result):.4f}" in rows[-1]
+
+
+@pytest.mark.parametrize(
+    ("gain", "warning"),
+    [
+        ({"value": -0.01, "low": -0.02, "high": 0.01}, "does not beat that model"),
+        ({"value": 0.01, "low": -0.02, "high": 0.03}, "may be chance"),
+        ({"value": 0.01, "low": 0.002, "high": 0.03}, None),
+    ],
+)
+def test_stack_that_does_not_surely_beat_its_best_model_is_warned_of(
+    finished: tuple[Path, Path, StackResult], gain: dict, warning: str | None
+) -> None:
+    result = finished[2]
+    card = {**result.card, "gain": gain}
+    with console.capture() as captured:
+        print_stack(StackResult(result.dataset, result.cards, card, result.submitted))
+    assert ("Warning" in captured.get()) == (warning is not None)
+    assert (warning or "") in captured.get()
+
+
+def test_model_of_other_folds_is_left_out_aloud(tmp_path: Path) -> None:
+    labels, probabilities = made()
+    data = write_dataset(tmp_path / "bare", labels)
+    for name, values in zip(MODELS[:2], probabilities, strict=False):
+        add_oof(name, data, *write_files(tmp_path, name, values), tmp_path)
+    path = tmp_path / "oof" / "bare" / "ears" / "card.json"
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card["made_from"]["folds"] = "others"
+    path.write_text(json.dumps(card), encoding="utf-8")
+    remarks = Remarks()
+    result = stack(data, settings(), tmp_path, progress=remarks)
+    assert result.card["models"] == ["eyes"]
+    assert "ears: made from other folds, so it is left out" in remarks.said
+
+
+def test_dataset_without_test_ads_gives_scores_alone(tmp_path: Path) -> None:
+    labels, probabilities = made()
+    data = write_dataset(tmp_path / "bare", labels)
+    toml = TOML.replace('test = "test.csv"\n', "")
+    (data / "competition.toml").write_text(toml, encoding="utf-8")
+    oof, _ = write_files(tmp_path, "eyes", probabilities[0])
+    add_oof("eyes", data, oof, None, tmp_path)
+    result = stack(data, settings(), tmp_path)
+    assert result.submitted is None
+    assert 0 < _gap(result) <= 1
+
+
+def test_store_without_models_says_how_to_fill_it(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / "bare", made()[0])
+    with pytest.raises(StoreError, match=r"no finished level-1 model that fits bare.*add-oof"):
+        stack(data, settings(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("level2.dmn.seeds=1", "no meta-learner 'dmn'. Did you mean 'dnn'"),
+        ("level2.dnn.seedz=1", "level2.dnn: unknown key seedz. Did you mean 'seeds'"),
+        ("level2.seeds=1", "level2.seeds"),
+        ("level2.dnn.seeds=three", "level2.dnn.seeds: 'three' is not a number"),
+        ("level2.dnn.hidden=64", "level2.dnn.hidden: 64 is not a list"),
+        ('models=["*"]', "unknown key models"),
+        ('level2.model=["dnn", "mien"]', "no meta-learner 'mien'. Did you mean 'mean'"),
+        ('level2.metadata=["size"]', "no fact 'size'"),
+    ],
+)
+def test_unknown_setting_is_named(
+    finished: tuple[Path, Path, StackResult], override: str, message: str
+) -> None:
+    with pytest.raises(ProfileError, match=message):
+        stack(finished[0], settings(override), finished[1])
+
+
+def test_predictions_made_elsewhere_are_what_tune_stack_tunes_over(
+    finished: tuple[Path, Path, StackResult], tmp_path: Path
+) -> None:
+    profile = load_profile("text", ["level2.model=dnn", "level2.seeds=1"])
+    done = tune(
+        "stack", finished[0], profile, finished[1], n_trials=1, write=tmp_path / "best.toml"
+    )
+    one = stack(
+        finished[0],
+        load_stack_settings(["level2.model=dnn", "level2.dnn.seeds=1"]),
+        finished[1],
+    )
+    assert one.card["scores"]["gap"] == pytest.approx(done.best_gap, abs=1e-6)
+
+
+def test_candidates_can_be_chosen(finished: tuple[Path, Path, StackResult]) -> None:
+    two = stack(finished[0], load_stack_settings(['level2.model=["mean", "greedy"]']), finished[1])
+    assert set(two.card["candidates"]) == {"mean", "greedy"}
+    one = stack(finished[0], load_stack_settings(["level2.model=mean"]), finished[1])
+    assert one.card["level2"] == "mean"
+    assert one.card["scores"]["gap"] == pytest.approx(two.card["candidates"]["mean"], abs=1e-6)
+    with console.capture() as printed:
+        print_stack(one)
+    assert "chosen: mean" in printed.get()
+
+
+def test_parameters_of_a_candidate_that_is_not_chosen_are_an_error(
+    finished: tuple[Path, Path, StackResult],
+) -> None:
+    both = StackSettings.model_validate({"level2": {"model": "mean", "dnn": {"seeds": 1}}})
+    with pytest.raises(ProfileError, match=r"dnn is not among the meta-learners .*\(mean\)"):
+        stack(finished[0], both, finished[1])
+
+
+def test_leak_of_one_fold_is_warned_of(tmp_path: Path) -> None:
+    """The score of that fold cannot be mended: the stack believes what it is told there."""
+    labels, probabilities = made()
+    data = write_dataset(tmp_path / "bare", labels)
+    add_oof("ears", data, *write_files(tmp_path, "ears", probabilities[1]), tmp_path)
+    folds = pd.read_csv(tmp_path / "oof" / "bare" / "folds.csv").set_index("id")["fold"]
+    leaked = np.flatnonzero(folds[ids("train")] == 2)
+    guesses = np.random.default_rng(1).random(labels.shape)
+    guesses[leaked] = labels[leaked]
+    add_oof("eyes", data, *write_files(tmp_path, "eyes", guesses), tmp_path)
+    result = stack(data, settings(), tmp_path)
+    assert list(result.card["standing_out"]) == ["eyes"]
+    with console.capture() as captured:
+        print_stack(result)
+    assert "Warning: eyes scores 1.0000 in fold 2" in captured.get()
+
+
+def test_shuffled_labels_of_real_texts_score_at_chance(tmp_path: Path) -> None:
+    """The whole of it, from texts to the gate, learns nothing where there is nothing to learn."""
+    make_demo(tmp_path / "demo", 60, seed=1, films=False)
+    path = tmp_path / "demo" / GROUND_TRUTH
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    order = np.random.default_rng(0).permutation(len(rows))
+    shuffled = [f"{ad}\t{rows[j][1]}\n" for (ad, _), j in zip(rows, order, strict=True)]
+    path.write_text("".join(shuffled), encoding="utf-8")
+    overrides = [
+        'models=["tfidf_logreg"]',
+        "folds.n=3",
+        "level2.model=dnn",
+        "level2.seeds=1",
+        "level2.min_steps=5",
+    ]
+    run(tmp_path / "demo", load_profile("demo", overrides), tmp_path, n_jobs=1)
+    dataset = load_dataset(tmp_path / "demo")
+    result = stack(tmp_path / "demo", settings(), tmp_path)
+    folds = pd.read_csv(tmp_path / "oof" / "demo" / "folds.csv")["fold"].to_numpy()
+    rates = np.stack([dataset.labels[folds != k].mean(axis=0) for k in range(3)])[folds]
+    assert _gap(result) < gap(dataset.labels, rates) + 0.02

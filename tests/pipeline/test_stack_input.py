@@ -1,0 +1,52 @@
+"""Large predictions lie in a file that goes with the array."""
+
+import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from competition.pipeline.stack_input import _room
+
+
+def test_a_small_array_is_held_in_memory(tmp_path: Path) -> None:
+    room = _room((4, 2, 3), tmp_path)
+    assert not isinstance(room, np.memmap)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_large_array_lies_in_a_file_until_its_last_part_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("competition.pipeline.stack_input.LARGE", 50)
+    room = _room((4, 2, 3), tmp_path)
+    room[:, 0], room[:, 1] = 0.25, 0.5
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_size == 4 * 2 * 3 * 4
+    part = room[2:]
+    del room
+    gc.collect()
+    assert file.is_file()
+    np.testing.assert_array_equal(part.mean(axis=(0, 2)), [0.25, 0.5])
+    del part
+    gc.collect()
+    assert not file.exists()
+
+
+def test_a_file_that_a_killed_run_left_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("competition.pipeline.stack_input.LARGE", 50)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / f".stacked.{ended.pid}.abc.tmp"
+    of_a_living_run = tmp_path / f".stacked.{os.getpid()}.abc.tmp"
+    for path in (left, of_a_living_run):
+        path.write_bytes(b"1")
+    room = _room((4, 2, 3), tmp_path)
+    assert not left.exists()
+    assert of_a_living_run.exists()
+    assert isinstance(room, np.memmap)

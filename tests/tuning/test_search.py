@@ -1,0 +1,235 @@
+"""Tuning: honest values, nothing lost by an interruption, nothing mixed up."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from competition.config.profile import load_profile
+from competition.datasets import load_dataset
+from competition.pipeline.run import run
+from competition.tuning.search import Tuned, search, tune
+from competition.tuning.study import complete, open_study
+from competition.tuning.targets import Tunable
+from competition.utils.errors import StoreError, TuningError
+from competition.utils.progress import Progress
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = "tfidf_logreg"
+OVERRIDES = [
+    f'models=["{MODEL}"]',
+    "folds.n=3",
+    "level2.model=dnn",
+    "level2.seeds=1",
+    "level2.min_steps=25",
+]
+
+
+def tuned(table: Path, out: Path, n_trials: int, name: str = MODEL, **settings: Any) -> Tuned:
+    profile = load_profile("text", OVERRIDES)
+    return tune(name, table, profile, out, n_trials=n_trials, **{"n_jobs": 1, **settings})
+
+
+def trials(done: Tuned) -> list[tuple[dict[str, Any], Any, dict[int, float]]]:
+    """What the trials that have not failed tried and found."""
+    found = open_study(done.study, done.storage).trials
+    return [
+        (trial.params, trial.state, trial.intermediate_values)
+        for trial in found
+        if trial.state.name != "FAIL"
+    ]
+
+
+class StopIn(Progress):
+    """Interrupts in the middle of a trial."""
+
+    def __init__(self, trial: int) -> None:
+        self.trial = trial
+
+    def update(self, stage: str, done: int, total: int, last: str = "") -> None:
+        if f"trial {self.trial}: " in last:
+            raise KeyboardInterrupt
+
+
+class Remarks(Progress):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def remark(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.fixture(scope="module")
+def straight(shared_table: Path, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
+    """Six trials without an interruption."""
+    return tuned(shared_table, tmp_path_factory.mktemp("straight"), 6)
+
+
+def test_first_trial_has_the_gap_of_a_run_without_tuning(
+    shared_table: Path, straight: Tuned, tmp_path: Path
+) -> None:
+    assert straight.start == {"C": 4.0, "min_df": 2}
+    (card,) = run(shared_table, load_profile("text", OVERRIDES), tmp_path, n_jobs=1).cards
+    assert straight.start_gap == card["scores"]["gap"]
+
+
+def test_best_profile_has_the_gap_of_the_best_trial_when_run(
+    shared_table: Path, straight: Tuned, tmp_path: Path
+) -> None:
+    assert straight.best != straight.start
+    (card,) = run(shared_table, load_profile(str(straight.path)), tmp_path, n_jobs=1).cards
+    assert card["parameters"] == straight.best
+    assert card["scores"]["gap"] == straight.best_gap >= straight.start_gap
+
+
+def test_nothing_is_written_among_the_predictions(straight: Tuned) -> None:
+    folder = straight.path.parents[1]
+    written = {str(path.relative_to(folder)) for path in folder.glob("**/*")}
+    assert written == {"folds.csv", "tuning", "tuning/studies.sqlite", f"tuning/{MODEL}.toml"}
+
+
+def test_interrupted_study_ends_as_one_that_was_not(
+    shared_table: Path, straight: Tuned, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        tuned(shared_table, tmp_path, 6, progress=StopIn(2))
+    resumed = tuned(shared_table, tmp_path, 6)
+    assert (resumed.failed, straight.failed) == (1, 0)
+    assert trials(resumed) == trials(straight)
+    assert resumed.path.read_bytes() == straight.path.read_bytes()
+
+
+def test_first_trial_is_repeated_if_it_was_interrupted(shared_table: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        tuned(shared_table, tmp_path, 1, progress=StopIn(0))
+    done = tuned(shared_table, tmp_path, 1)
+    assert (done.complete, done.failed) == (1, 1)
+    assert done.best == done.start
+
+
+def test_finished_trials_outlive_a_kill(shared_table: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "competition", "tune", MODEL, "--data", str(shared_table)]
+    command += ["--out", str(tmp_path), "--jobs", "1", "--trials", "500"]
+    for override in OVERRIDES:
+        command += ["--set", override]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    file = tmp_path / "oof" / "films" / "tuning" / "studies.sqlite"
+    deadline = time.monotonic() + 60
+    while n_stored(file, *FINISHED) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = n_stored(file, *FINISHED)
+    assert 2 <= kept < 500
+    remarks = Remarks()
+    done = tuned(shared_table, tmp_path, kept + 1, progress=remarks)
+    assert f"{done.study}: {kept} finished trial(s) are stored, and kept" in remarks.said
+    assert done.complete + done.pruned == kept + 1
+    with sqlite3.connect(file) as database:
+        lost = "SELECT count(*) FROM trials JOIN trial_user_attributes USING (trial_id)"
+        claimed = database.execute(f"{lost} WHERE state = 'RUNNING' AND key = 'process'")
+        assert claimed.fetchone()[0] == 0
+
+
+FINISHED = ("COMPLETE", "PRUNED")
+
+
+def n_stored(file: Path, *states: str) -> int:
+    """Count the trials of a file in some states."""
+    query = f"SELECT count(*) FROM trials WHERE state IN ({', '.join('?' * len(states))})"
+    try:
+        with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+            return int(database.execute(query, states).fetchone()[0])
+    except sqlite3.OperationalError:  # not there yet
+        return 0
+
+
+def test_folds_at_a_time_do_not_matter(shared_table: Path, straight: Tuned, tmp_path: Path) -> None:
+    assert trials(tuned(shared_table, tmp_path, 2, n_jobs=2)) == trials(straight)[:2]
+
+
+def test_two_machines_share_a_study_by_url(shared_table: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.sqlite'}"
+    first = tuned(shared_table, tmp_path / "a", 1, storage=url)
+    second = tuned(shared_table, tmp_path / "b", 2, storage=url)
+    assert first.study == second.study
+    assert second.complete == 2
+    assert not (tmp_path / "b" / "oof" / "films" / "tuning" / "studies.sqlite").exists()
+
+
+def test_changed_labels_begin_another_study(table: Path, straight: Tuned, tmp_path: Path) -> None:
+    path = table / "train.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("Space|Long", "Space"))
+    assert tuned(table, tmp_path, 1).study != straight.study
+
+
+def test_best_profile_of_the_stack_has_the_gap_of_the_best_trial_when_run(
+    table: Path, tmp_path: Path
+) -> None:
+    run(table, load_profile("text", OVERRIDES), tmp_path, n_jobs=1)
+    done = tuned(table, tmp_path, 2, "stack")
+    assert done.name == "stack-dnn"
+    stack = run(table, load_profile(str(done.path)), tmp_path, n_jobs=1).stack
+    assert stack["scores"]["gap"] == done.best_gap
+
+
+def test_stack_is_not_tuned_before_models_are_stored(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="holds no finished level-1 model that fits"):
+        tuned(table, tmp_path, 1, "stack")
+
+
+def test_time_that_is_up_begins_no_trial(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(TuningError, match="Give it more time"):
+        tuned(table, tmp_path, 9, timeout=0)
+
+
+def test_best_profile_goes_where_it_is_wanted(table: Path, tmp_path: Path) -> None:
+    path = tmp_path / "best.toml"
+    assert tuned(table, tmp_path, 1, write=path).path == path
+    assert load_profile(str(path)).level1[MODEL].params == {"C": 4.0, "min_df": 2}
+
+
+def test_trial_that_lags_is_stopped_but_never_the_first(table: Path, tmp_path: Path) -> None:
+    dataset = load_dataset(table)
+    truth = dataset.labels.astype(np.float32)
+    noise = np.random.default_rng(0).random(truth.shape, dtype=np.float32)
+
+    def oof(params: dict[str, Any]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for fold in range(4):
+            ads = np.arange(len(truth)) % 4 == fold
+            yield ads, params["skill"] * truth[ads] + (1 - params["skill"]) * noise[ads]
+
+    def space(trial: Any) -> dict[str, Any]:
+        return {"skill": trial.suggest_float("skill", 0, 1)}
+
+    profile = load_profile("text")
+    made = Tunable("made", space, {"skill": 0.0}, "identity", oof, lambda _: profile)  # type: ignore[arg-type]
+    study = open_study("made", f"sqlite:///{tmp_path / 'made.sqlite'}")
+    search(study, made, dataset, 10, time.monotonic() + 60, 0, Progress())
+    scored = complete(study)
+    stopped = [trial for trial in study.trials if trial.state.name == "PRUNED"]
+    assert scored[0].params == {"skill": 0.0}
+    assert stopped
+    assert all(2 <= len(trial.intermediate_values) < 4 for trial in stopped)
+    assert max(t.params["skill"] for t in stopped) < max(t.params["skill"] for t in scored)
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "sqlite:////no/such/folder/x.sqlite", "nosuch://me:secret@host/name"]
+)
+def test_storage_that_cannot_be_opened_is_named_without_its_password(
+    shared_table: Path, tmp_path: Path, url: str
+) -> None:
+    with pytest.raises(TuningError, match="cannot be opened") as raised:
+        tuned(shared_table, tmp_path, 1, storage=url)
+    assert url.replace("secret", "***") in str(raised.value)
