@@ -24,8 +24,8 @@ from competition.demo.people import cast_people
 from competition.demo.places import draw_place
 from competition.demo.plan import AdPlan
 from competition.demo.sound import RATE, make_sound
-from competition.utils.progress import Progress
 from tests.conftest import DEMO_FILMS, DEMO_SEED
+from tests.recorded import Recorded
 
 
 @pytest.fixture(scope="module")
@@ -81,18 +81,11 @@ def test_every_frame_can_be_decoded_and_the_sound_is_as_long(
 def test_two_processes_write_what_one_does(
     demo_films: Path, plans: list[AdPlan], tmp_path: Path
 ) -> None:
-    class Steps(Progress):
-        def __init__(self) -> None:
-            self.told: list[tuple[str, int, int]] = []
-
-        def update(self, stage: str, done: int, total: int, last: str = "") -> None:
-            self.told.append((stage, done, total))
-
-    progress = Steps()
+    progress = Recorded()
     write_films(tmp_path, {"train": plans[:2]}, 2, progress)
     for plan in plans[:2]:
         assert film_of(tmp_path, plan).read_bytes() == film_of(demo_films, plan).read_bytes()
-    assert progress.told == [("rendering demo films", done, 2) for done in (1, 2)]
+    assert progress.steps == [("rendering demo films", done, 2) for done in (1, 2)]
 
 
 def colours(frame: np.ndarray) -> np.ndarray:

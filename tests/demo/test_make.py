@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from competition.demo import make as demo, noise as demo_noise
+from competition.demo import make as demo
+from competition.demo import noise as demo_noise
 from competition.demo.content import TAGS_FILE, Template, load_content, pick_weighted
 from competition.demo.draw import FRAMINGS, INSERTS, draw_plan
 from competition.demo.make import make_demo

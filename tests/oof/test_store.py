@@ -14,19 +14,9 @@ from competition.folds import Folds, make_folds
 from competition.oof.fold_files import Fingerprint, FoldPrediction
 from competition.oof.store import OofStore
 from competition.utils.errors import StoreError
-from competition.utils.progress import Progress
+from tests.recorded import Recorded
 
 PRINT = Fingerprint({"folds": "f", "source": "s"})
-
-
-class Remarks(Progress):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def remark(self, text: str) -> None:
-        self.said.append(text)
 
 
 @pytest.fixture
@@ -167,11 +157,11 @@ def test_predictions_made_from_other_folds_are_refused(store: OofStore, dataset:
 
 def test_changed_part_is_told_and_the_card_withdrawn(store: OofStore, dataset: AdDataset) -> None:
     fill(store, dataset)
-    remarks = Remarks()
+    remarks = Recorded()
     assert store.current_card("m", PRINT, remarks) is not None
-    assert remarks.said == []
+    assert remarks.remarks == []
     assert store.current_card("m", Fingerprint({"folds": "f", "source": "t"}), remarks) is None
-    assert remarks.said == ["m: made from other source, so it is run again"]
+    assert remarks.remarks == ["m: made from other source, so it is run again"]
     assert store.card("m") is None
 
 

@@ -13,7 +13,7 @@ from competition.folds import make_folds, write_folds
 from competition.oof.store import OofStore
 from competition.pipeline.add_oof import add_oof
 from competition.utils.errors import FoldsError, PredictionsError
-from tests.test_oof import Remarks
+from tests.recorded import Recorded
 
 
 @pytest.fixture
@@ -95,9 +95,9 @@ def test_other_files_of_the_same_name_replace_it(
 def test_folds_that_are_not_told_are_taken_on_trust_aloud(
     table: Path, files: tuple[Path, Path], out: Path
 ) -> None:
-    remarks = Remarks()
+    remarks = Recorded()
     add_oof("theirs", table, *files, out, remarks)
-    assert "taken on trust" in remarks.said[0]
+    assert "taken on trust" in remarks.remarks[0]
 
 
 def test_folds_of_the_first_file_become_those_of_the_dataset(
@@ -170,11 +170,11 @@ def test_predictions_worse_than_the_tags_shares_are_warned_of(
     table: Path, dataset: AdDataset, files: tuple[Path, Path], out: Path
 ) -> None:
     frame = pd.read_parquet(files[0]).set_index("id").loc[dataset.train_ids]
-    told = Remarks()
+    told = Recorded()
     for name, values in (("upside_down", 1 - 0.9 * dataset.labels), ("good", dataset.labels * 0.9)):
         frame[dataset.tag_names] = values.astype(np.float32)
         frame.reset_index().to_parquet(files[0])
         add_oof(name, table, *files, out, told)
-    warnings = [remark for remark in told.said if "Warning" in remark]
+    warnings = [remark for remark in told.remarks if "Warning" in remark]
     assert len(warnings) == 1
     assert "upside_down scores" in warnings[0]

@@ -16,8 +16,8 @@ from competition.pipeline.extract import Extraction, open_ads
 from competition.pipeline.plan import plan_models
 from competition.utils.errors import FeatureError, MediaError, ModelError, ProfileError
 from competition.utils.progress import Progress
-
-from .conftest import write_csv
+from tests.conftest import write_csv
+from tests.recorded import Recorded
 
 TOML = """\
 name = "clips"
@@ -78,16 +78,6 @@ class Shout(Extractor):
         return str(item.value).upper()
 
 
-class Ear(Progress):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def remark(self, text: str) -> None:
-        self.said.append(text)
-
-
 @pytest.fixture
 def clips(tmp_path: Path) -> Path:
     """Six ads: ads 1 and 2 share a story, ad 3 has an x in it, ad 4 none, ad 5 a bad array."""
@@ -108,7 +98,12 @@ def opened(
 ) -> tuple[AdDataset, dict[str, Extraction]]:
     profile = load_profile("text", ['kinds=["text", "metadata", "array"]', *overrides])
     dataset, done = open_ads(
-        data, profile, data.parent / "out", n_jobs=n_jobs, n_cores=2, progress=progress or Ear()
+        data,
+        profile,
+        data.parent / "out",
+        n_jobs=n_jobs,
+        n_cores=2,
+        progress=progress or Recorded(),
     )
     return dataset, {one.feature: one for one in done}
 
@@ -246,10 +241,10 @@ def test_what_the_dataset_brings_is_used_instead(clips: Path) -> None:
 def test_feature_that_cannot_be_had_is_left_out_with_its_models(
     clips: Path, override: str, said: str
 ) -> None:
-    ear = Ear()
+    ear = Recorded()
     overrides = ["features.spelt.extractor=letters", override]
     dataset, _ = opened(clips, overrides, progress=ear)
-    assert ear.said == [said]
+    assert ear.remarks == [said]
     profile = load_profile("text", [*overrides, 'level1.tfidf_logreg.inputs=["spelt"]'])
     planned = [model.name for model in plan_models(profile, dataset)]
     assert "tfidf_logreg" not in planned

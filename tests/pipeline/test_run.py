@@ -18,21 +18,11 @@ from competition.demo.make import make_demo
 from competition.pipeline.run import RunResult, run
 from competition.submission.score import score_submission
 from competition.utils.errors import FoldsError, StoreError
-from competition.utils.progress import Progress
+from tests.recorded import Recorded
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ["tfidf_logreg", "tfidf_linearsvc"]
 OVERRIDES = [f"models={json.dumps(MODELS)}", "folds.n=3", "level2.model=dnn", "level2.seeds=1"]
-
-
-class Remarks(Progress):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def remark(self, text: str) -> None:
-        self.said.append(text)
 
 
 @pytest.fixture(scope="session")
@@ -115,10 +105,10 @@ def test_run_from_scratch_gives_the_same_submission_bytes(
 
 
 def test_changed_parameter_reruns_that_model_and_the_stack_alone(ads: Path, out: Path) -> None:
-    remarks = Remarks()
+    remarks = Recorded()
     result = run(ads, profile("level1.tfidf_logreg.C=0.5"), out, n_jobs=1, progress=remarks)
     assert result.n_trained == 3
-    assert remarks.said[1:] == [
+    assert remarks.remarks[1:] == [
         "tfidf_logreg: made from other parameters, so it is run again",
         "stack-dnn: made from other level-1 models, so it is run again",
     ]
@@ -133,9 +123,9 @@ def test_another_meta_learner_stacks_what_is_stored(ads: Path, out: Path) -> Non
 
 
 def test_other_number_of_folds_is_not_ignored_in_silence(ads: Path, out: Path) -> None:
-    remarks = Remarks()
+    remarks = Recorded()
     run(ads, profile("folds.n=4"), out, n_jobs=1, progress=remarks)
-    assert any("asks for 4 folds; the 3 of" in said for said in remarks.said)
+    assert any("asks for 4 folds; the 3 of" in said for said in remarks.remarks)
 
 
 def test_other_folds_rerun_everything(ads: Path, out: Path) -> None:
@@ -143,9 +133,9 @@ def test_other_folds_rerun_everything(ads: Path, out: Path) -> None:
     folds = pd.read_csv(path)
     folds["fold"] = (folds["fold"] + 1) % 3
     folds.to_csv(path, index=False)
-    remarks = Remarks()
+    remarks = Recorded()
     assert run(ads, profile(), out, n_jobs=1, progress=remarks).n_trained == 6
-    assert "tfidf_logreg: made from other folds, so it is run again" in remarks.said
+    assert "tfidf_logreg: made from other folds, so it is run again" in remarks.remarks
 
 
 def test_folds_of_other_ads_stop_the_run(ads: Path, out: Path) -> None:

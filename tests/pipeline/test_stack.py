@@ -19,7 +19,7 @@ from competition.pipeline.stack import StackResult, stack
 from competition.report.tables import console, print_stack
 from competition.tuning.search import tune
 from competition.utils.errors import ProfileError, StoreError
-from tests.test_oof import Remarks
+from tests.recorded import Recorded
 
 QUICK = ["level2.dnn.seeds=1", "level2.dnn.min_steps=5", "level2.dnn.epochs=1", "folds.n=3"]
 TAGS = [f"tag{t}" for t in range(6)]
@@ -188,10 +188,10 @@ def test_model_of_other_folds_is_left_out_aloud(tmp_path: Path) -> None:
     card = json.loads(path.read_text(encoding="utf-8"))
     card["made_from"]["folds"] = "others"
     path.write_text(json.dumps(card), encoding="utf-8")
-    remarks = Remarks()
+    remarks = Recorded()
     result = stack(data, settings(), tmp_path, progress=remarks)
     assert result.card["models"] == ["eyes"]
-    assert "ears: made from other folds, so it is left out" in remarks.said
+    assert "ears: made from other folds, so it is left out" in remarks.remarks
 
 
 def test_dataset_without_test_ads_gives_scores_alone(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from competition.tuning.study import complete, open_study
 from competition.tuning.targets import Tunable
 from competition.utils.errors import StoreError, TuningError
 from competition.utils.progress import Progress
+from tests.recorded import Recorded
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "tfidf_logreg"
@@ -57,16 +58,6 @@ class StopIn(Progress):
     def update(self, stage: str, done: int, total: int, last: str = "") -> None:
         if f"trial {self.trial}: " in last:
             raise KeyboardInterrupt
-
-
-class Remarks(Progress):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def remark(self, text: str) -> None:
-        self.said.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +122,9 @@ def test_finished_trials_outlive_a_kill(shared_table: Path, tmp_path: Path) -> N
     process.wait()
     kept = n_stored(file, *FINISHED)
     assert 2 <= kept < 500
-    remarks = Remarks()
+    remarks = Recorded()
     done = tuned(shared_table, tmp_path, kept + 1, progress=remarks)
-    assert f"{done.study}: {kept} finished trial(s) are stored, and kept" in remarks.said
+    assert f"{done.study}: {kept} finished trial(s) are stored, and kept" in remarks.remarks
     assert done.complete + done.pruned == kept + 1
     with sqlite3.connect(file) as database:
         lost = "SELECT count(*) FROM trials JOIN trial_user_attributes USING (trial_id)"

@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn.calibration import _sigmoid_calibration
 
-from competition.level1 import calibration
+from competition.level1.components import calibration
 from competition.level1.components.calibration import cross_validated_decisions, fit_sigmoid
 
 

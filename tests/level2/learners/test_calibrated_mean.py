@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from competition.evaluation.metrics import gap
-from competition.level2 import calibrated_mean
 from competition.level2.base import StackInput
+from competition.level2.learners import calibrated_mean
 from competition.level2.learners.calibrated_mean import CalibratedMean, beta_calibration
 from competition.level2.learners.logit_mean import LogitMean
 from competition.testing.level2 import made_stack
