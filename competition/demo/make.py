@@ -22,6 +22,8 @@ from competition.demo.content import load_content
 from competition.demo.draw import draw_plan
 from competition.demo.noise import render_texts
 from competition.demo.plan import AdPlan
+from competition.execution.devices import n_cores
+from competition.execution.local import run_tasks
 from competition.utils.errors import DatasetError
 from competition.utils.files import write_json
 from competition.utils.progress import Progress
@@ -147,8 +149,6 @@ def write_films(
     root: Path, plans: dict[str, list[AdPlan]], n_jobs: int | None, progress: Progress
 ) -> None:
     """Render the films of each split's plans, `n_jobs` at a time (None: one a core)."""
-    from joblib import Parallel, cpu_count, delayed
-
     from competition.demo.film import write_film
 
     tasks = []
@@ -156,10 +156,7 @@ def write_films(
         folder = root / "videos" / f"{split}_5k"
         folder.mkdir(parents=True)
         tasks += [(folder / f"{plan.ad_id}.mp4", plan) for plan in plans[split]]
-    n_jobs = min(n_jobs or cpu_count(), len(tasks))
-    # Few at a time, so that an interruption is felt at once.
-    parallel = Parallel(n_jobs, batch_size=4, pre_dispatch="2*n_jobs", return_as="generator")
-    written = parallel(delayed(write_film)(path, plan) for path, plan in tasks)
+    written = run_tasks(write_film, tasks, n_jobs=min(n_jobs or n_cores(), len(tasks)))
     for done, _ in enumerate(written, start=1):
         progress.update("rendering demo films", done, len(tasks))
 

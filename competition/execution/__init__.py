@@ -1,0 +1,1 @@
+"""Where tasks run: on this machine, on its processors and devices."""

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from competition.execution.local import run_tasks
 from competition.features.base import Extractor, Item
 from competition.features.store import FeatureStore
 
@@ -55,17 +56,12 @@ def extract_missing(
         _count(outcomes, len(pending), at)
         return len(pending)
 
-    from joblib import Parallel, delayed, parallel_config
-
     n_threads = max(1, n_cores // n_jobs)
-    with parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=n_threads):
-        outcomes = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs)(
-            delayed(_extract_shard)(
-                extractor, {key: items[key] for key in shard}, shard, store, n_threads
-            )
-            for shard in shards
-        )
-        _count(outcomes, len(pending), at)
+    tasks = (
+        (extractor, {key: items[key] for key in shard}, shard, store, n_threads) for shard in shards
+    )
+    outcomes = run_tasks(_extract_shard, tasks, n_jobs=n_jobs, n_threads=n_threads)
+    _count(outcomes, len(pending), at)
     return len(pending)
 
 

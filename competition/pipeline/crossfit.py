@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from competition.execution.local import run_tasks
 from competition.features.columns import Column, read_columns
 from competition.level1.registry import get_model
 from competition.oof.fold_files import Fingerprint, FoldPrediction
@@ -146,8 +147,6 @@ def cross_fit(
     ModelError
         If a model fails; what other tasks wrote stays.
     """
-    from joblib import Parallel, delayed, parallel_config
-
     pending = [(job, fold) for job in jobs for fold in pending_folds(job, store)]
     if not pending:
         return
@@ -155,13 +154,9 @@ def cross_fit(
     n_jobs = max(1, min(n_jobs, len(pending)))
     n_threads = max(1, n_cores // n_jobs)
     tasks = [FoldTask(job, fold, store, labels, context, n_threads) for job, fold in pending]
-    threads = {"inner_max_num_threads": n_threads} if n_jobs > 1 else {}
-    with parallel_config("loky" if n_jobs > 1 else "sequential", n_jobs=n_jobs, **threads):
-        outcomes = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs)(
-            delayed(run_task)(task) for task in tasks
-        )
-        for finished, (name, fold) in enumerate(outcomes, start=1):
-            progress.update("level 1", finished, len(tasks), f"{name}, fold {fold}")
+    outcomes = run_tasks(run_task, zip(tasks), n_jobs=n_jobs, n_threads=n_threads)
+    for finished, (name, fold) in enumerate(outcomes, start=1):
+        progress.update("level 1", finished, len(tasks), f"{name}, fold {fold}")
 
 
 def run_task(task: FoldTask) -> tuple[str, int]:
