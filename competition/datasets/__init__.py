@@ -4,6 +4,7 @@ from pathlib import Path
 
 from competition.datasets import pitt_ads, taac2021, table
 from competition.datasets.base import AdDataset
+from competition.datasets.description import described
 from competition.datasets.problems import Problems
 from competition.utils.errors import DatasetError
 
@@ -18,8 +19,12 @@ def read_dataset(root: Path, problems: Problems) -> AdDataset:
     Raises
     ------
     DatasetError
-        If the folder has no known layout, or its competition.toml cannot be understood.
+        If the folder has no known layout, or its competition.toml or dataset.json is malformed.
     """
+    return described(_read_layout(root, problems))
+
+
+def _read_layout(root: Path, problems: Problems) -> AdDataset:
     if not root.is_dir():
         raise DatasetError(f"There is no folder {root}. Pass the folder that holds the ads.")
     if (root / table.CONFIG).is_file():

@@ -30,7 +30,7 @@ class Input:
     kind : {"text", "image", "video", "audio", "metadata", "array"}
     columns : tuple of str
         The columns of `AdDataset.ads` that hold it: one column named as the input, except for
-        ``metadata``, where each fact has a column of its own under its own name.
+        ``metadata``, where each value has a column of its own under its own name.
     """
 
     name: str
@@ -59,14 +59,14 @@ class AdDataset:
     ads : DataFrame of shape (n_train + n_test, ...)
         Indexed by ad id (str), training ads first. Columns: ``split`` ("train" or "test"),
         ``group`` where the dataset has groups, then the columns of the inputs. A missing text is
-        an empty string; a missing fact or file is NA.
+        an empty string; missing metadata or a missing file is NA.
     tags : tuple of Tag
         In the order of the columns of `labels`.
     labels : ndarray of shape (n_train, n_tags), dtype uint8
     inputs : dict of str to Input
     submission : SubmissionSpec
     truth : Path or None
-        A file of the labels of the test ads, where there is one (demo ads only).
+        The file of the true tags of the test ads that the folder's dataset.json names.
     tag_columns : tuple of str
         Columns of a CSV that hold tags. Where there are any, the tags are those that training ads
         carry, and test ads may carry others; where there are none, the list of tags is closed.

@@ -1,4 +1,4 @@
-"""Layout `taac2021`: the folders of the Tencent 2021 video-ads competition, or demo ads."""
+"""Layout `taac2021`: the folders of the Tencent 2021 video-ads competition."""
 
 import csv
 import json
@@ -18,9 +18,6 @@ SPLIT_FOLDERS = {
     "test": Path("tagging", "tagging_dataset_test_5k"),
 }
 METADATA_FILE = "metadata.csv"
-# Made by `competition demo`: says so, and holds the truth of the test ads.
-DEMO_CARD = Path("demo.json")
-TRUTH = Path("truth", "tagging_info.txt")
 
 # input name, kind, folder below the split's folder, ending
 MEDIA: tuple[tuple[str, InputKind, str, str], ...] = (
@@ -78,14 +75,13 @@ def read(root: Path, problems: Problems) -> AdDataset:
     for row, ad in enumerate(train):
         labels[row, [column_of[name] for name in listed[ad]]] = 1
     return AdDataset(
-        name="demo" if (root / DEMO_CARD).is_file() else "taac2021",
+        name="taac2021",
         root=root,
         ads=pd.concat([ads, pd.DataFrame(columns, index=index)], axis=1),
         tags=tags,
         labels=labels,
         inputs=inputs,
         submission=SubmissionSpec("taac2021", 20),
-        truth=root / TRUTH if (root / TRUTH).is_file() else None,
     )
 
 
@@ -161,7 +157,7 @@ def _media(root: Path, split: str) -> dict[str, dict[str, str]]:
 
 
 def _metadata(root: Path, split: str, problems: Problems) -> dict[str, dict[str, tuple[str, str]]]:
-    """Cells of the optional metadata.csv with their places, by fact and ad id."""
+    """Cells of the optional metadata.csv with their places, by column and ad id."""
     relative = SPLIT_FOLDERS[split] / METADATA_FILE
     metadata: dict[str, dict[str, tuple[str, str]]] = {}
     if not (root / relative).is_file():

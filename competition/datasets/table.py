@@ -8,6 +8,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from competition.datasets.base import AdDataset, Input, InputKind, SubmissionSpec, Tag
+from competition.datasets.description import NAME
 from competition.datasets.problems import Problems
 from competition.datasets.reading import Row, metadata_column, path_inside, printable, read_csv
 from competition.utils.errors import DatasetError
@@ -49,7 +50,7 @@ class SubmissionSettings(Settings):
 class TableConfig(Settings):
     """A competition.toml."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    name: str = Field(pattern=NAME)
     train: str
     test: str | None = None
     id: str = "id"
