@@ -51,12 +51,14 @@ class Extractor(BaseEstimator, ABC):
     shard : int
         Ads that are written together: what a killed run loses, per process.
     device : str
-        Where the constructor has this parameter, the run sets it: ``"cpu"``, ``"cuda"``, ....
+        Where the network runs: ``"cpu"``, ``"cuda"``, .... The run sets it where the constructor
+        has this parameter.
     """
 
     not_counted: frozenset[str] = frozenset({"device", "batch_size"})
     parallel: bool = True
     shard: int = 32
+    device: str = "cpu"
 
     def lacks(self) -> str:
         """Say what is not set or not there, in a sentence that says how to mend it; "" if nothing.
