@@ -109,7 +109,7 @@ def test_broken_media_and_rare_tags_are_found_by_check(folder: Path) -> None:
 def test_check_refuses_fewer_ads_than_folds_as_a_run_would(folder: Path) -> None:
     _, problems = check_dataset(folder, 3, Progress())
     assert [problem.text for problem in problems.errors] == [
-        "2 training ads are too few for 3 folds."
+        "2 training ads are too few for 3 folds. Lower folds.n or add training ads."
     ]
 
 
