@@ -15,7 +15,9 @@ from competition.utils.settings import check_value
 
 M = TypeVar("M", bound=type[MetaLearner])
 
-_registry: Registry[Entry] = Registry("competition.level2.learners", "meta-learner")
+_registry: Registry[Entry] = Registry(
+    "competition.level2.learners", "meta-learner", "competition.level2"
+)
 find_meta_learners = _registry.find
 get_meta_learner = _registry.get
 
