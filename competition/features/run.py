@@ -101,9 +101,8 @@ def _extract_shards(
 
 
 def _on_gpu(extractor: Extractor) -> bool:
-    device = getattr(extractor, "device", None)
-    if device is None:
+    if extractor.device == "cpu":
         return False
     from competition.execution.devices import choose_device
 
-    return choose_device(device) != "cpu"
+    return choose_device(extractor.device) != "cpu"

@@ -30,21 +30,21 @@ def shared_parts(dataset: AdDataset, folds: Folds) -> dict[str, str]:
 
 def level1_fingerprint(
     planned: PlannedModel,
-    module: str,
+    modules: Sequence[str],
     columns: tuple[Column, ...],
     files: Sequence[Path],
     seed: int,
     dataset: AdDataset,
     folds: Folds,
 ) -> Fingerprint:
-    """Fingerprint of a level-1 model whose code lies in `module`, and that reads `files`."""
+    """Fingerprint of a level-1 model whose code lies in `modules`, and that reads `files`."""
     return Fingerprint(
         {
             **shared_parts(dataset, folds),
             "inputs": digest([[column.name, column.fingerprint] for column in columns]),
             "parameters": digest(planned.model, planned.params, seed),
             "files": digest([[path.name, file_digest(path)] for path in sorted(files)]),
-            "source": source_digest(module),
+            "source": digest([source_digest(module) for module in modules]),
         }
     )
 

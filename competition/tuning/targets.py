@@ -118,7 +118,7 @@ def tunable_model(
         from joblib import Parallel, delayed, parallel_config
 
         tried = {**planned.params, **params}
-        terms = getattr(make_estimator(planned.model, tried), "text_terms", None)
+        terms = make_estimator(planned.model, tried).text_terms
         job_now, cores = replace(job, params=tried, columns=columns(terms)), n_cores()
         at_a_time = max(1, min(n_jobs or cores, store.folds.n))
         n_threads = max(1, cores // at_a_time)
