@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -24,6 +23,7 @@ from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
 from competition.level2.base import MetaLearner, StackInput
 from competition.level2.registry import get_meta_learner, meta_parameters
+from competition.oof.cards import Level1Card, ModelCard
 from competition.pipeline.context import PathLike, open_context, open_store
 from competition.pipeline.extract import extract_features
 from competition.pipeline.plan import plan_metadata
@@ -120,7 +120,7 @@ def ablate(
     called, its_params = next(iter(params.items()))
     modalities = modalities_of(cards, dataset)
     parts = _Parts(
-        data=without_test(stack_input(store, [card["model"] for card in cards], dataset, metadata)),
+        data=without_test(stack_input(store, [card.model for card in cards], dataset, metadata)),
         modalities=modalities,
         inputs=_inputs(modalities, cards, dataset),
         learner=get_meta_learner(called).make(**its_params),
@@ -131,19 +131,21 @@ def ablate(
         progress=progress,
     )
     rivals = fusion_rivals(context, store)
-    submitted = store.read(stack["model"])[0]
+    submitted = store.read(stack.model)[0]
     tables = [
         *_of_modalities(parts),
-        _of_fusion(parts, stack["model"], submitted, rivals),
+        _of_fusion(parts, stack.model, submitted, rivals),
         _of_models(parts),
     ]
     return Ablation(dataset, tables, write_tables(context.ablation_folder, dataset.name, tables))
 
 
 def _inputs(
-    modalities: Sequence[Modality], cards: Sequence[dict[str, Any]], dataset: AdDataset
+    modalities: Sequence[Modality], cards: Sequence[ModelCard], dataset: AdDataset
 ) -> dict[str, list[int]]:
-    columns = {card["model"]: set(card.get("inputs", [])) for card in cards}
+    columns = {
+        card.model: set(card.inputs) if isinstance(card, Level1Card) else set() for card in cards
+    }
     return {
         modality.name: [
             position

@@ -12,7 +12,7 @@ from competition.datasets.base import AdDataset, Input
 from competition.features.base import Item
 from competition.features.registry import get_extractor
 from competition.features.run import extract_missing
-from competition.features.store import Digests, FeatureStore, feature_parts
+from competition.features.store import Digests, FeatureStore, feature_settings
 from competition.pipeline.context import Context, PathLike, open_context
 from competition.pipeline.plan import PlannedFeature, plan_feature
 from competition.utils.errors import CompetitionError, ProfileError
@@ -151,9 +151,8 @@ def _extract(
     start = time.perf_counter()
     dataset = context.dataset
     keys, items = _items(dataset, planned.source, digests)
-    parts = feature_parts(planned.entry, planned.extractor, digests)
-    store = FeatureStore(context.features_folder, parts)
-    stage = f"extracting {planned.name}"
+    settings = feature_settings(planned.entry, planned.extractor, digests)
+    store = FeatureStore(context.features_folder, settings)
     try:
         n_new = extract_missing(
             planned.extractor,
@@ -161,7 +160,8 @@ def _extract(
             store,
             n_jobs=context.n_jobs,
             n_cores=context.n_cores,
-            at=lambda done, total: context.progress.update(stage, done, total),
+            progress=context.progress,
+            stage=f"extracting {planned.name}",
         )
     except CompetitionError as bad:
         raise type(bad)(f"features.{planned.name}: {bad}") from bad

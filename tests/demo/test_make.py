@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from competition.datasets import load_dataset
 from competition.demo import make as demo
 from competition.demo import noise as demo_noise
 from competition.demo.content import TAGS_FILE, Template, load_content, pick_weighted
 from competition.demo.draw import FRAMINGS, INSERTS, draw_plan
 from competition.demo.make import make_demo
 from competition.demo.noise import mishear, misread, render_texts, spoken_number
+from competition.submission.score import read_truth as read_tags
 from competition.utils.errors import DatasetError
 
 N_ADS = 300
@@ -317,6 +319,23 @@ def test_demo_made_with_other_settings_is_replaced(tmp_path):
         "seed": 0,
         "version": 2,
     }
+
+
+def test_dataset_is_called_demo_and_knows_the_truth_of_its_test_ads(root):
+    dataset = load_dataset(root)
+    assert dataset.name == "demo"
+    truth = read_tags(dataset.truth, dataset)
+    assert set(truth.of) == set(dataset.test_ids)
+
+
+def test_ads_made_before_dataset_json_are_kept_and_get_one(tmp_path):
+    make_demo(tmp_path / "ads", 10, films=False)
+    complete = all_bytes(tmp_path)
+    (tmp_path / "ads" / "dataset.json").unlink()
+    made = (tmp_path / "ads").stat().st_ino
+    make_demo(tmp_path / "ads", 10, films=False)
+    assert all_bytes(tmp_path) == complete
+    assert (tmp_path / "ads").stat().st_ino == made
 
 
 def test_demo_of_an_earlier_version_is_replaced(tmp_path):

@@ -116,7 +116,7 @@ BAD_INPUT = {
     "text for a film": ("thumbnails", "video", lambda p: p.write_text("words"), "cannot be opened"),
     "film without pictures": ("thumbnails", "video", write_song, "no video stream"),
     "one pixel": ("thumbnails", "image", write_pixel, "1 x 1 pixels"),
-    "bomb": ("thumbnails", "image", write_bomb, "more than the 67,108,864"),
+    "bomb": ("thumbnails", "image", write_bomb, "the limit of 67,108,864"),
     "text for an image": ("thumbnails", "image", lambda p: p.write_text("words"), "no image"),
     "pickled objects": ("npy", "array", write_objects, "pickled objects"),
     "NaN": ("npy", "array", write_nan, "2 of 2 rows hold NaN"),

@@ -144,7 +144,7 @@ BAD_IMAGES = {
     "truncated": (write_truncated, "it is damaged .*truncated"),
     "one pixel": (lambda path: Image.new("RGB", (1, 1)).save(path), "1 x 1 pixels"),
     "bomb": (write_bomb, "10000000000 pixels"),
-    "small bomb": (write_small_bomb, "9000 x 9000 pixels are more than"),
+    "small bomb": (write_small_bomb, "9000 x 9000 pixels exceed the limit of"),
 }
 
 

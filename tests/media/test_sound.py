@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from competition.media.sound import load_sound, read_sound
+from competition.media.sound import read_sound
 from competition.utils.errors import MediaError
-from tests.media.made_sound import tone, write_silent_film, write_sound
+from tests.media.made_sound import load_sound, tone, write_silent_film, write_sound
 
 
 def loudest_hertz(sound: np.ndarray, rate: int) -> float:
