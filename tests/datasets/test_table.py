@@ -128,7 +128,10 @@ BAD_TOML = {
     "name is missing": ("name", "nmae"),
     "inputs.poster.kind = 'picture'": ('"image"', '"picture"'),
     "submission.format = 'tall'": ('"wide"', '"tall"'),
-    "needs column, the one that holds its paths": ('column = "poster"', 'columns = ["poster", "title"]'),
+    "needs column, the one that holds its paths": (
+        'column = "poster"',
+        'columns = ["poster", "title"]',
+    ),
     "is not valid TOML": ("[inputs.poster]", "[inputs.poster"),
     "leaves the dataset's folder": ('"train.csv"', '"../train.csv"'),
     "no column plots": ('"plot"', '"plots"'),
@@ -155,7 +158,9 @@ def test_metadata_cannot_take_the_name_of_a_column_of_the_ads(table: Path, colum
     for file in ("train.csv", "test.csv"):
         if column != "id":
             replace(table / file, "year", column)
-    with pytest.raises(DatasetError, match=f"the column '{column}', but another column has that name"):
+    with pytest.raises(
+        DatasetError, match=f"the column '{column}', but another column has that name"
+    ):
         load_dataset(table)
 
 
