@@ -1,4 +1,4 @@
-"""Demo ads without films that several tests read."""
+"""Demo ads that several tests read."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 from competition.demo.draw import draw_plan
 from competition.demo.make import make_demo
 from competition.demo.plan import AdPlan
+from tests.conftest import DEMO_FILMS, DEMO_SEED
 from tests.demo.made_demo import N_ADS, SEED
 
 
@@ -20,5 +21,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def plans() -> list[AdPlan]:
-    """Plans of the same training ads."""
+    """Plans of its training ads."""
     return [draw_plan(SEED, "train", index) for index in range(N_ADS)]
+
+
+@pytest.fixture(scope="session")
+def film_plans() -> list[AdPlan]:
+    """Plans of the training ads in the folder `demo_films`."""
+    return [draw_plan(DEMO_SEED, "train", index) for index in range(DEMO_FILMS)]
