@@ -152,7 +152,7 @@ def add_oof(
 
     with ProgressBars(console) as progress:
         card = outside.add_oof(name, data, oof, test, out, progress)
-    typer.echo(f"{name}: OOF GAP {card['scores']['gap']:.4f}; `stack` will use it.")
+    typer.echo(f"{name}: OOF GAP {card.scores.gap:.4f}; `stack` will use it.")
 
 
 @app.command()
@@ -354,7 +354,9 @@ def image_ads(
     ] = "image_ads",
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Like features.look.model=NAME_OR_FOLDER."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Like features.look.checkpoint=NAME_OR_FOLDER."
+        ),
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Holds benchmarks/ and cache/.")

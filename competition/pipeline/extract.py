@@ -141,6 +141,8 @@ def _plan(
     """Make the extractor of a feature; None, with a remark, where it cannot be had here."""
     entry = get_extractor(settings.extractor)
     for parameter in settings.params:
+        if parameter == "model" and "checkpoint" in entry.parameters:
+            raise ProfileError(f"features.{name}.model: that key is now checkpoint.")
         if parameter not in entry.parameters:
             hint = nearest(parameter, entry.parameters)
             raise ProfileError(f"features.{name}: unknown key {parameter}.{hint}")

@@ -27,7 +27,7 @@ from competition.pipeline.stack_input import STACK, stack_input
 from competition.utils.errors import CompetitionError, ModelError, TuningError
 from competition.utils.files import digest
 from competition.utils.progress import Progress
-from competition.utils.registry import Entry
+from competition.utils.registry import Entry, WithPlugins
 
 # Which training ads, and their OOF probabilities
 Pieces = Generator[tuple[np.ndarray, np.ndarray], None, None]
@@ -118,7 +118,7 @@ def tunable_model(
         from joblib import Parallel, delayed, parallel_config
 
         tried = {**planned.params, **params}
-        terms = getattr(make_estimator(planned.model, tried), "text_terms", None)
+        terms = make_estimator(planned.model, tried).text_terms
         job_now, cores = replace(job, params=tried, columns=columns(terms)), n_cores()
         at_a_time = max(1, min(n_jobs or cores, store.folds.n))
         n_threads = max(1, cores // at_a_time)
@@ -132,7 +132,7 @@ def tunable_model(
         for start in range(0, len(tasks), at_a_time):
             wave = tasks[start : start + at_a_time]
             with parallel_config(backend, n_jobs=at_a_time, **threads):
-                found = Parallel()(delayed(_held_out)(task) for task in wave)
+                found = Parallel()(delayed(WithPlugins(_held_out))(task) for task in wave)
             for task, probabilities in zip(wave, found, strict=True):
                 yield store.folds.of_ad == task.fold, probabilities
 
@@ -141,7 +141,7 @@ def tunable_model(
         tuned = {**profile.level1, name: Level1Settings(**{**given, **params})}
         return profile.model_copy(update={"level1": tuned})
 
-    identity = digest(job.fingerprint.value, distributions, dataset.submission.top_k)
+    identity = digest(job.fingerprint.made_from, distributions)
     return Tunable(name, space, start, identity, oof, profile_with)
 
 
@@ -168,7 +168,7 @@ def tunable_stack(
     base = meta_parameters(name, given, profile.seed)
     start, distributions = _start(name, space, {**entry.parameters, **base})
     cards = stored_models(store, dataset, progress)
-    level1 = {card["model"]: card["fingerprint"] for card in cards}
+    level1 = {card.model: card.fingerprint for card in cards}
     metadata = plan_metadata(profile, dataset)
     data = stack_input(store, list(level1), dataset, metadata)
 
@@ -179,11 +179,10 @@ def tunable_stack(
     def profile_with(params: dict[str, Any]) -> Profile:
         return profile.model_copy(update={"level2": profile.level2.with_params(name, params)})
 
-    fixed = {"model": entry.name, **{key: v for key, v in base.items() if key not in start}}
-    made_from = stack_fingerprint(
-        level1, entry.make.__module__, fixed, metadata, dataset, store.folds
-    ).value
-    identity = digest(made_from, distributions, dataset.submission.top_k)
+    fixed = {key: value for key, value in base.items() if key not in start}
+    sources = {name: (entry.make.__module__, fixed)}
+    made_from = stack_fingerprint(level1, sources, metadata, dataset, store.folds).made_from
+    identity = digest(made_from, distributions)
     return Tunable(STACK + entry.name, space, start, identity, oof, profile_with)
 
 
