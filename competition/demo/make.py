@@ -22,8 +22,8 @@ from typing import Any
 from competition.datasets import description
 from competition.demo.content import load_content
 from competition.demo.draw import draw_plan
-from competition.demo.noise import render_texts
 from competition.demo.plan import AdPlan
+from competition.demo.texts import render_texts
 from competition.execution.devices import n_cores
 from competition.execution.local import run_tasks
 from competition.utils.errors import DatasetError

@@ -122,7 +122,7 @@ def load_pretrained(load: Callable[..., Any], model: str, **options: Any) -> Any
             "The folder must hold config.json, model.safetensors and the settings of the tokenizer "
             "or image processor."
             if folder.is_dir()
-            else "Check its name and the network connection, or set model to a local folder."
+            else "Check its name and the network connection, or give a local folder."
         )
         raise FeatureError(
             f"The checkpoint {model!r} cannot be loaded ({type(bad).__name__}: {reason}). {hint}"

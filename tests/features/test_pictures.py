@@ -71,7 +71,7 @@ def test_film_has_a_thumbnail_per_step(tmp_path: Path):
     np.testing.assert_allclose(thumbnails, np.outer([50, 150], np.ones(27)) / 255, atol=0.01)
 
 
-def test_media_facts_are_those_that_the_registry_names(tmp_path: Path):
+def test_media_metadata_are_those_that_the_registry_names(tmp_path: Path):
     film = write_film(tmp_path / "film.mp4", greys([50, 100]), sound=tone(440, 0.2))
     entry = get_extractor("media_metadata")
 

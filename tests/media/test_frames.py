@@ -99,7 +99,7 @@ def test_frames_of_odd_size_keep_it(tmp_path: Path):
     np.testing.assert_array_equal(first_frame(path), noise)
 
 
-def test_shorter_side_is_scaled_down_to_what_was_asked_for(tmp_path: Path):
+def test_shorter_side_is_scaled_down_to_the_given_side(tmp_path: Path):
     x = np.linspace(0, 255, 120, dtype=np.uint8)
     slope = np.broadcast_to(x[None, :, None], (60, 120, 3))
     path = write_film(tmp_path / "film.mp4", [np.ascontiguousarray(slope)] * 2, turned=(90, False))

@@ -98,7 +98,7 @@ def test_damaged_exif_data_cost_nothing(tmp_path: Path):
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png"])
-def test_shorter_side_is_scaled_down_to_what_was_asked_for(tmp_path: Path, ending: str):
+def test_shorter_side_is_scaled_down_to_the_given_side(tmp_path: Path, ending: str):
     x = np.linspace(0, 255, 400, dtype=np.uint8)
     slope = np.broadcast_to(x[None, :, None], (200, 400, 3))
     exif = Image.Exif()

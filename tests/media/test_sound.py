@@ -25,7 +25,7 @@ def test_a_tone_keeps_its_pitch_loudness_and_length_at_every_rate(tmp_path: Path
     assert np.abs(middle).max() == pytest.approx(0.5, abs=0.01)
 
 
-def test_sound_of_the_asked_rate_comes_back_sample_for_sample(tmp_path: Path):
+def test_sound_of_the_given_rate_comes_back_sample_for_sample(tmp_path: Path):
     samples = np.random.default_rng(0).uniform(-1, 1, 16_000).astype(np.float32)
     path = write_sound(tmp_path / "noise.wav", samples[None], rate=16_000)
 
