@@ -24,11 +24,12 @@ from competition.datasets.base import AdDataset
 from competition.level2.base import MetaLearner, StackInput
 from competition.level2.registry import get_meta_learner, meta_parameters
 from competition.oof.cards import Level1Card, ModelCard
-from competition.pipeline.context import PathLike, open_context, open_store
+from competition.pipeline.context import open_context, open_store
 from competition.pipeline.extract import extract_features
 from competition.pipeline.plan import plan_metadata
 from competition.pipeline.stack import fit_stack, stored_models
 from competition.pipeline.stack_input import stack_input
+from competition.utils.files import PathLike
 from competition.utils.progress import Progress
 
 QUICK = "pooled"  # stacks a few hundred times in a minute

@@ -13,10 +13,10 @@ from competition.features.base import Item
 from competition.features.registry import get_extractor
 from competition.features.run import extract_missing
 from competition.features.store import Digests, FeatureStore, feature_settings
-from competition.pipeline.context import Context, PathLike, open_context
+from competition.pipeline.context import Context, open_context
 from competition.pipeline.plan import PlannedFeature, plan_feature
 from competition.utils.errors import CompetitionError, ProfileError
-from competition.utils.files import digest
+from competition.utils.files import PathLike, digest
 from competition.utils.progress import Progress
 
 
@@ -91,7 +91,7 @@ def extract(
     ...     data = Path(folder, "ads")
     ...     data.mkdir()
     ...     for ad in "ab":
-    ...         np.save(data / f"{ad}.npy", np.ones((3, 2), dtype=np.float32))
+    ...         np.save(data / f"{ad}.npy", np.full((3, 2), float(ord(ad))))
     ...     _ = (data / "train.csv").write_text("id,vectors,tags\na,a.npy,x\nb,b.npy,y\n")
     ...     _ = (data / "competition.toml").write_text(
     ...         'name = "two"\ntrain = "train.csv"\nid = "id"\n'

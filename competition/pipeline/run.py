@@ -15,13 +15,14 @@ from competition.evaluation.metrics import Scores
 from competition.level2.registry import meta_parameters
 from competition.oof.cards import Level1Card, StackCard
 from competition.oof.store import OofStore
-from competition.pipeline.context import Context, PathLike, open_context, open_store
+from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.extract import Extraction, extract_features
 from competition.pipeline.holdout import hold_out, score_holdout
 from competition.pipeline.level1 import cross_fit_models, level1_job
 from competition.pipeline.plan import PlannedModel, plan_metadata, plan_models
 from competition.pipeline.stack import fit_stack
 from competition.pipeline.submit import Submitted, submit
+from competition.utils.files import PathLike
 from competition.utils.progress import Progress
 
 
