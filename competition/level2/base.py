@@ -2,16 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from competition.level2.data import Ads, StackData, check_range
 from competition.utils.errors import ModelError
-
-if TYPE_CHECKING:
-    from optuna import Trial
 
 
 class MetaLearner(BaseEstimator, ABC):
@@ -37,7 +34,7 @@ class MetaLearner(BaseEstimator, ABC):
     """
 
     complexity: ClassVar[int] = 5
-    search_space: ClassVar["Callable[[Trial], dict[str, Any]] | None"] = None
+    search_space: ClassVar[Callable[..., dict[str, Any]] | None] = None
 
     n_tags_: int
     models_: tuple[str, ...]

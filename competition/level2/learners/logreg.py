@@ -43,8 +43,8 @@ class LogReg(MetaLearner):
 
         logits, labels = to_logits(data.ads.probabilities), data.labels
         # A tag that all or no training ads carry gets its prior: there is nothing to tell apart.
-        self.intercepts_ = prior_logits(labels).astype(np.float64)
-        self.weights_ = np.zeros((labels.shape[1], len(data.models)))
+        self.intercepts_ = prior_logits(labels)
+        self.weights_ = np.zeros((labels.shape[1], len(data.models)), dtype=np.float32)
         for tag in np.flatnonzero(labels.any(axis=0) & ~labels.all(axis=0)):
             model = LogisticRegression(C=self.C, solver="newton-cholesky")
             model.fit(logits[:, :, tag], labels[:, tag])
