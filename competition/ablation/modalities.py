@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from competition.datasets.base import AdDataset, InputKind
 from competition.level1.registry import find_models, get_model
+from competition.oof.cards import ExternalCard, Level1Card, ModelCard
 
 TFIDF = "tf-idf"
 # The order of the winning video paper's Table 3: pictures, sound, texts, counted terms.
@@ -35,29 +35,29 @@ class Modality:
     models: tuple[str, ...]
 
 
-def modalities_of(cards: Sequence[dict[str, Any]], dataset: AdDataset) -> list[Modality]:
+def modalities_of(cards: Sequence[ModelCard], dataset: AdDataset) -> list[Modality]:
     """Sort level-1 models, given by their cards, into modalities, in the order of the paper.
 
     Parameters
     ----------
-    cards : sequence of dict
+    cards : sequence of Level1Card or ExternalCard
     dataset : AdDataset
         Its features included.
     """
     input_of = {column: given for given in dataset.inputs.values() for column in given.columns}
     models: dict[tuple[str, str, str], list[str]] = {}
     for card in cards:
-        columns = card.get("inputs", [])
+        columns = card.inputs if isinstance(card, Level1Card) else ()
         inputs = {input_of[c].name: input_of[c].kind for c in columns if c in input_of}
         kinds = set(inputs.values())
-        if len(inputs) == 0:
-            key = ("elsewhere", card["model"], card["model"])
-        elif kinds == {"text"} and _counts_terms(card["level1"]):
+        if isinstance(card, ExternalCard) or not inputs:
+            key = ("elsewhere", card.model, card.model)
+        elif kinds == {"text"} and _counts_terms(card.level1):
             key = (TFIDF, TFIDF, TFIDF)
         else:
             name = "+".join(inputs)
             key = (_kind(kinds), "text" if kinds == {"text"} else name, name)
-        models.setdefault(key, []).append(card["model"])
+        models.setdefault(key, []).append(card.model)
     ordered = sorted(models, key=lambda key: ORDER.index(key[0]))
     return [Modality(key[2], key[1], key[0], tuple(models[key])) for key in ordered]
 

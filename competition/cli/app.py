@@ -152,7 +152,7 @@ def add_oof(
 
     with ProgressBars(console) as progress:
         card = outside.add_oof(name, data, oof, test, out, progress)
-    typer.echo(f"{name}: OOF GAP {card['scores']['gap']:.4f}; `stack` will use it.")
+    typer.echo(f"{name}: OOF GAP {card.scores.gap:.4f}; `stack` will use it.")
 
 
 @app.command()

@@ -1,13 +1,20 @@
 """Layout `table`: CSV files described by a competition.toml that lies beside them."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from competition.datasets.base import AdDataset, Input, InputKind, SubmissionSpec, Tag
+from competition.datasets.base import (
+    AdDataset,
+    Input,
+    InputKind,
+    SubmissionFormat,
+    SubmissionSpec,
+    Tag,
+)
 from competition.datasets.problems import Problems
 from competition.datasets.reading import Row, metadata_column, path_inside, printable, read_csv
 from competition.utils.errors import DatasetError
@@ -42,7 +49,7 @@ class InputColumns(Settings):
 
 
 class SubmissionSettings(Settings):
-    format: Literal["wide", "youtube8m", "taac2021"] = "wide"
+    format: SubmissionFormat = "wide"
     top_k: int = Field(default=20, ge=1)
 
 
