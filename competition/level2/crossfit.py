@@ -26,6 +26,12 @@ class StackOutput:
     fold_test: np.ndarray
     learners: tuple[MetaLearner, ...]
 
+    @property
+    def corrections(self) -> list[float]:
+        """Share of its correction that each fold's meta-learner uses; empty if it has none."""
+        shares = [learner.correction for learner in self.learners]
+        return [share for share in shares if share is not None]
+
 
 def cross_fit(learner: MetaLearner, data: StackData, test: Ads | None = None) -> StackOutput:
     """Predict every fold by a meta-learner fitted to the other folds, and the test ads by each.

@@ -50,6 +50,9 @@ class NestedSelection:
         but one candidate.
     inner_errors : dict of str to list of float
         Standard error of the difference between each of these and the highest without fold k.
+    corrections : dict of str to list of float
+        For each working candidate that corrects another stack, the share of its correction that it
+        uses in each fold.
     failed : dict of str to str
         Why each other candidate failed.
     """
@@ -59,6 +62,7 @@ class NestedSelection:
     gaps: dict[str, float]
     inner_gaps: dict[str, list[float]]
     inner_errors: dict[str, list[float]]
+    corrections: dict[str, list[float]]
     failed: dict[str, str]
 
 
@@ -94,7 +98,7 @@ def nested_selection(
     n_jobs : int
         Cross-fits at a time, each in a process of its own; it changes nothing but the time taken.
     progress : Progress or None
-        Is told how far the cross-fits have come.
+        Hears how far the cross-fits have come.
 
     Raises
     ------
@@ -117,8 +121,11 @@ def nested_selection(
     }
     working = [name for name in candidates if name not in failed]
     if not working:
-        reasons = "\n".join(f"  {name}: {reason}" for name, reason in failed.items())
-        raise ModelError(f"Every meta-learner failed:\n{reasons}")
+        listed = "\n".join(f"  {name}: {reason}" for name, reason in failed.items())
+        raise ModelError(f"Every meta-learner failed:\n{listed}")
+    outputs = {
+        name: output for name in working if (output := attempts[name][None].output) is not None
+    }
     gaps = {name: attempts[name][None].gap for name in working}
     inner_gaps = {name: [attempts[name][place].gap for place in places] for name in working}
     inner_errors: dict[str, list[float]] = {name: [] for name in working}
@@ -132,9 +139,15 @@ def nested_selection(
             chosen.append(_choice(candidates, of_place, errors))
         else:
             chosen.append(working[0])
-    outputs = [attempts[name][None].output for name in chosen]
-    output = _joined(data, [one for one in outputs if one is not None])
-    return NestedSelection(output, chosen, gaps, inner_gaps, inner_errors, failed)
+    return NestedSelection(
+        _joined(data, [outputs[name] for name in chosen]),
+        chosen,
+        gaps,
+        inner_gaps,
+        inner_errors,
+        {name: its for name, output in outputs.items() if (its := output.corrections)},
+        failed,
+    )
 
 
 class _Attempt(NamedTuple):

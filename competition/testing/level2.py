@@ -209,7 +209,7 @@ class MetaLearnerContract:
         elif what == "missing":
             missing[0] = ~missing[0]
         else:
-            metadata.iloc[0] = [1e6, "new"]
+            metadata.iloc[0, 0], metadata.iloc[0, 1] = 1e6, "new"
         before = fitted.predict_proba(test)[1:]
         after = fitted.predict_proba(Ads(probabilities, metadata, missing))[1:]
         assert np.array_equal(before, after), (
@@ -260,9 +260,7 @@ class MetaLearnerContract:
 
     def test_number_of_threads_does_not_change_a_bit(self) -> None:
         data, test = made_stack(n=400, n_models=6, n_tags=20)
-        one, two = (
-            self._new().fit(replace(data, n_threads=n)).predict_proba(test) for n in (1, 2)
-        )
+        one, two = (self._new().fit(replace(data, n_threads=n)).predict_proba(test) for n in (1, 2))
         assert one.tobytes() == two.tobytes(), (
             "With two threads the predictions differ from those with one by up to "
             f"{np.abs(one - two).max():.2g}. Sums of several threads add up in another order: use "
@@ -295,7 +293,7 @@ class MetaLearnerContract:
         learner = self._new().fit(made_stack(n=240)[0])
         learned = {n: v for n, v in vars(learner).items() if n not in learner.get_params()}
         for name, value in learned.items():
-            assert name.endswith("_") and not name.startswith("_"), (
+            assert name[0] != "_" == name[-1], (
                 f"fit sets {name!r}: the name of what is learned ends in an underscore."
             )
             odd = _not_plain(value)
@@ -341,14 +339,12 @@ class MetaLearnerContract:
     def test_what_is_no_probability_is_refused(self, bad: float) -> None:
         data, test = made_stack()
         fitted = self._new().fit(data)
-        for what, ads, use in (
-            ("training", data.ads, lambda ads: self._new().fit(replace(data, ads=ads))),
-            ("predicted", test, lambda ads: fitted.predict_proba(ads)),
-        ):
-            values = ads.probabilities.copy()
-            values[4, 1, 2] = bad
-            wrong = Ads(values, ads.metadata, ads.missing)
-            _check_refused(lambda use=use, wrong=wrong: use(wrong), f"of {what} ad number 4")
+        training, predicted = (ads.probabilities.copy() for ads in (data.ads, test))
+        training[4, 1, 2] = predicted[4, 1, 2] = bad
+        wrong = with_probabilities(data, training)
+        _check_refused(lambda: self._new().fit(wrong), "of training ad number 4")
+        ads = Ads(predicted, test.metadata, test.missing)
+        _check_refused(lambda: fitted.predict_proba(ads), "of predicted ad number 4")
 
     def _new(self) -> MetaLearner:
         learner = self.make()
@@ -375,8 +371,8 @@ def _better_at_the_top() -> tuple[StackData, Ads]:
     labels = np.zeros((97, 6), dtype=np.uint8)
     np.put_along_axis(labels, order[:, :3], 1, axis=1)
     first, second = (np.empty((97, 6), dtype=np.float32) for _ in range(2))
-    np.put_along_axis(first, order, np.float32([[0.9, 0.1, 0.1, 0.3, 0.3, 0.3]]), axis=1)
-    np.put_along_axis(second, order, np.float32([[0.5, 0.6, 0.6, 0.7, 0.1, 0.1]]), axis=1)
+    np.put_along_axis(first, order, np.array([[0.9, 0.1, 0.1, 0.3, 0.3, 0.3]]), axis=1)
+    np.put_along_axis(second, order, np.array([[0.5, 0.6, 0.6, 0.7, 0.1, 0.1]]), axis=1)
     probabilities = np.stack([first, second], axis=1)
     data = replace(data, labels=labels[:90])
     return (

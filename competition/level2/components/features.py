@@ -217,7 +217,7 @@ def _numbers(
     for position, values in enumerate(categories):
         if values is None:
             column = metadata.iloc[:, position]
-            number = pd.to_numeric(column, errors="coerce")
-            number = number.to_numpy(dtype=np.float64, na_value=np.nan)
+            read = pd.to_numeric(column, errors="coerce")
+            number = read.to_numpy(dtype=np.float64, na_value=np.nan)
             found.append(np.where(np.isfinite(number), number, np.nan))
     return found

@@ -59,4 +59,4 @@ def fit_pairs(data: StackData) -> PairFeatures:
     """Learn from training ads how pairs are described."""
     metadata = encode_metadata(data.ads.metadata, data.ads.missing)
     design = metadata.design(data.ads.metadata, data.ads.missing)[0]
-    return PairFeatures(prior_logits(data.labels), metadata, design.any(axis=0))
+    return PairFeatures(prior_logits(data.labels), metadata, np.asarray(design.any(axis=0)))

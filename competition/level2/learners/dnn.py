@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from competition.level2.components.networks import Layers
 
-# A network leaves out one of this many shares of the training ads, or of more: one for each network.
+# A network leaves out one of this many shares of the training ads; of more if there are more
+# networks, for each has its own.
 SHARES = 5
 
 NOT_OF_NETWORKS = ("seeds", "context", "random_state")

@@ -18,7 +18,7 @@ class Pooled(MetaLearner):
     zero as strongly as the evidence of all tags says (MacKay 1992, see `linear_stack`). A few
     hundred ads suffice for the shared weights; with many ads each tag finds its own.
 
-    Predictions may lie in files that are mapped into memory: they are read a block of ads at a time.
+    Level-1 predictions that lie in a file are read a block of ads at a time.
     """
 
     complexity = 3

@@ -5,6 +5,7 @@ import numpy as np
 from competition.level2.base import MetaLearner
 from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
+
 MOST = 1_000_000  # (ad, tag) cells of a model; more would tell no more
 
 
