@@ -235,9 +235,9 @@ class MetaLearnerContract:
         )
         changed = not np.array_equal(first, all_tags)
         assert changed == self.ranks, (
-            "Of two models one is better in the first tag of each ad, the other in all six: a "
-            "learner that ranks must choose otherwise with top_k = 1 than with 6 (take it from "
-            "data.top_k), one that does not rank must not care. This one "
+            "Of two models one is better in the first tag of each ad, the other in all six tags: a "
+            "learner that ranks predicts otherwise with data.top_k = 1 than with 6, any other "
+            "learner alike. This one "
             f"{'changes' if changed else 'does not change'} and says ranks = {self.ranks}."
         )
 
@@ -360,25 +360,23 @@ _BASE = "Derive the learner from competition.level2.base.MetaLearner:"
 
 
 def _better_at_the_top() -> tuple[StackData, Ads]:
-    """Two models: the first knows the one tag of each ad, the second all but that.
+    """Two models: the first is better in the first tag of each ad, the second in all tags.
 
-    An ad has one sure tag, which the first model puts first and the second does not, and two more
-    tags, which the second model tells from the rest and the first does not.
+    Every ad has three of six tags. The first model puts one of them first and the two others last;
+    the second model puts all three first, but for a wrong one before them in every fifth ad.
     """
     data, test = made_stack(n=90, n_models=2, n_tags=6)
-    rng = np.random.default_rng(0)
-    order = rng.permuted(np.tile(np.arange(6), (97, 1)), axis=1)
+    order = np.random.default_rng(0).permuted(np.tile(np.arange(6), (97, 1)), axis=1)
     labels = np.zeros((97, 6), dtype=np.uint8)
     np.put_along_axis(labels, order[:, :3], 1, axis=1)
-    first, second = (np.empty((97, 6), dtype=np.float32) for _ in range(2))
-    np.put_along_axis(first, order, np.array([[0.9, 0.1, 0.1, 0.3, 0.3, 0.3]]), axis=1)
-    np.put_along_axis(second, order, np.array([[0.5, 0.6, 0.6, 0.7, 0.1, 0.1]]), axis=1)
-    probabilities = np.stack([first, second], axis=1)
-    data = replace(data, labels=labels[:90])
-    return (
-        with_probabilities(data, probabilities[:90]),
-        Ads(probabilities[90:], test.metadata, test.missing),
-    )
+    ranked = np.empty((97, 2, 6), dtype=np.float32)
+    ranked[:, 0] = [0.9, 0.1, 0.1, 0.3, 0.3, 0.3]
+    ranked[:, 1] = [0.65, 0.6, 0.6, 0.2, 0.2, 0.2]
+    ranked[::5, 1, 3] = 0.7
+    probabilities = np.empty_like(ranked)
+    np.put_along_axis(probabilities, np.stack([order, order], axis=1), ranked, axis=2)
+    data = with_probabilities(replace(data, labels=labels[:90]), probabilities[:90])
+    return data, Ads(probabilities[90:], test.metadata, test.missing)
 
 
 def _not_plain(value: Any) -> str | None:
