@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from competition.datasets.base import AdDataset, InputKind
 from competition.level1.registry import find_models, get_model
 from competition.oof.cards import ExternalCard, Level1Card, ModelCard
+from competition.pipeline.crossfit import make_estimator
 
 TFIDF = "tf-idf"
 # The order of the winning video paper's Table 3: pictures, sound, texts, counted terms.
@@ -52,7 +53,7 @@ def modalities_of(cards: Sequence[ModelCard], dataset: AdDataset) -> list[Modali
         kinds = set(inputs.values())
         if isinstance(card, ExternalCard) or not inputs:
             key = ("elsewhere", card.model, card.model)
-        elif kinds == {"text"} and _counts_terms(card.level1):
+        elif kinds == {"text"} and _counts_terms(card):
             key = (TFIDF, TFIDF, TFIDF)
         else:
             name = "+".join(inputs)
@@ -67,11 +68,14 @@ def _kind(kinds: set[InputKind]) -> str:
     return kind if not others and kind in ORDER else "several"
 
 
-def _counts_terms(model: str) -> bool:
-    if model not in find_models():
+def _counts_terms(card: Level1Card) -> bool:
+    """Tell whether a model that reads texts alone, given by its card, sees them as counted terms.
+
+    One that reads other kinds too has a modality of its own, even where there are texts alone.
+    """
+    if card.level1 not in find_models() or get_model(card.level1).kinds != ("text",):
         return False
-    entry = get_model(model)
-    return entry.kinds == ("text",) and hasattr(entry.make, "text_terms")
+    return make_estimator(card.level1, card.parameters).text_terms is not None
 
 
 def combinations(modalities: Sequence[Modality]) -> list[tuple[str, tuple[str, ...]]]:

@@ -354,7 +354,9 @@ def image_ads(
     ] = "image_ads",
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Like features.look.model=NAME_OR_FOLDER."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Like features.look.checkpoint=NAME_OR_FOLDER."
+        ),
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Holds benchmarks/ and cache/.")

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -83,9 +83,12 @@ class MetaLearner(BaseEstimator, ABC):
         How much it may learn: 0 for one model alone, 1 for a mean of all, 2 for a weighted mean, 3
         for a shrunken linear stack, 4 for an unshrunken one, 5 for a stack that bends. Of
         candidates that do about equally well, the gate takes one of the lowest.
+    search_space : callable or None
+        What `tune` tries, from an Optuna trial to parameters: a static method of the subclass.
     """
 
     complexity: ClassVar[int] = 5
+    search_space: ClassVar[Callable[..., dict[str, Any]] | None] = None
 
     @abstractmethod
     def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:

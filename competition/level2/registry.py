@@ -15,7 +15,9 @@ from competition.utils.settings import check_value
 
 M = TypeVar("M", bound=type[MetaLearner])
 
-_registry: Registry[Entry] = Registry("competition.level2.learners", "meta-learner")
+_registry: Registry[Entry] = Registry(
+    "competition.level2.learners", "meta-learner", "competition.level2"
+)
 find_meta_learners = _registry.find
 get_meta_learner = _registry.get
 
@@ -24,7 +26,7 @@ def meta_learner(name: str) -> Callable[[M], M]:
     """Register the decorated class as the meta-learner `name`."""
 
     def register(make: M) -> M:
-        _registry.add(Entry(name, make))
+        _registry.add(Entry(name, make, search_space=make.search_space))
         return make
 
     return register

@@ -16,6 +16,7 @@ import numpy as np
 
 from competition.execution.local import run_tasks
 from competition.features.columns import Column, read_columns
+from competition.level1.base import Level1Model
 from competition.level1.registry import get_model
 from competition.oof.fold_files import Fingerprint, FoldPrediction
 from competition.oof.store import OofStore
@@ -85,7 +86,7 @@ def make_estimator(
     params: dict[str, Any],
     context: ModelContext = ModelContext(),
     n_threads: int = 1,
-) -> Any:
+) -> Level1Model:
     """Make an unfitted model; pass it of the context and the number of threads what it takes.
 
     Raises

@@ -14,7 +14,7 @@ from competition.datasets.base import AdDataset, Input
 from competition.features.base import Extractor, Item
 from competition.features.registry import ExtractorEntry, get_extractor
 from competition.features.run import extract_missing
-from competition.features.store import Digests, FeatureStore, feature_parts
+from competition.features.store import Digests, FeatureStore, feature_settings
 from competition.utils.errors import CompetitionError, FeatureError, ProfileError, nearest
 from competition.utils.files import digest
 from competition.utils.progress import Progress
@@ -141,6 +141,8 @@ def _plan(
     """Make the extractor of a feature; None, with a remark, where it cannot be had here."""
     entry = get_extractor(settings.extractor)
     for parameter in settings.params:
+        if parameter == "model" and "checkpoint" in entry.parameters:
+            raise ProfileError(f"features.{name}.model: that key is now checkpoint.")
         if parameter not in entry.parameters:
             hint = nearest(parameter, entry.parameters)
             raise ProfileError(f"features.{name}: unknown key {parameter}.{hint}")
@@ -191,9 +193,8 @@ def _extract(run: _Run, planned: _Planned) -> None:
     start = time.perf_counter()
     keys, items = _items(run, planned.source)
     store = FeatureStore(
-        run.root / "features", feature_parts(planned.entry, planned.extractor, run.digests)
+        run.root / "features", feature_settings(planned.entry, planned.extractor, run.digests)
     )
-    stage = f"extracting {planned.name}"
     try:
         n_new = extract_missing(
             planned.extractor,
@@ -201,7 +202,8 @@ def _extract(run: _Run, planned: _Planned) -> None:
             store,
             n_jobs=run.n_jobs,
             n_cores=run.n_cores,
-            at=lambda done, total: run.progress.update(stage, done, total),
+            progress=run.progress,
+            stage=f"extracting {planned.name}",
         )
     except CompetitionError as bad:
         raise type(bad)(f"features.{planned.name}: {bad}") from bad

@@ -34,21 +34,21 @@ def shared_components(dataset: AdDataset, folds: Folds) -> dict[str, str]:
 
 def level1_fingerprint(
     planned: PlannedModel,
-    module: str,
+    modules: Sequence[str],
     columns: tuple[Column, ...],
     files: Sequence[Path],
     seed: int,
     dataset: AdDataset,
     folds: Folds,
 ) -> Fingerprint:
-    """Fingerprint of a level-1 model whose code lies in `module`, and that reads `files`."""
+    """Fingerprint of a level-1 model whose code lies in `modules`, and that reads `files`."""
     return Fingerprint(
         {
             **shared_components(dataset, folds),
             "inputs": digest([[column.name, column.fingerprint] for column in columns]),
             "parameters": digest(planned.model, planned.params, seed),
             "files": digest([[path.name, file_digest(path)] for path in sorted(files)]),
-            "source": source_digest(LEVEL1, module),
+            "source": source_digest(LEVEL1, *modules),
         },
         _scoring(dataset, SCORED_BY),
     )

@@ -46,11 +46,12 @@ def level1_job(
 ) -> Level1Job:
     """Prepare a model's columns and say what its predictions will be made from."""
     estimator = make_estimator(planned.model, planned.params)
-    terms = getattr(estimator, "text_terms", None)
-    files = estimator.files() if hasattr(estimator, "files") else ()
-    columns = prepare_columns(dataset, planned.columns, terms, cache, progress)
-    module = get_model(planned.model).make.__module__
-    fingerprint = level1_fingerprint(planned, module, columns, files, seed, dataset, folds)
+    columns = prepare_columns(dataset, planned.columns, estimator.text_terms, cache, progress)
+    # A function may lie in one module, the class of what it makes in another.
+    modules = {get_model(planned.model).make.__module__, type(estimator).__module__}
+    fingerprint = level1_fingerprint(
+        planned, sorted(modules), columns, estimator.files(), seed, dataset, folds
+    )
     return Level1Job(planned.name, planned.model, planned.params, columns, fingerprint)
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from competition.config.profile import Level1Settings, Profile, StackSettings
 from competition.datasets.base import AdDataset, InputKind
-from competition.utils.errors import ProfileError, nearest
+from competition.level1.registry import ModelEntry, find_models, get_model
+from competition.utils.errors import ModelError, ProfileError, nearest
 from competition.utils.settings import check_value
 
 
@@ -27,8 +28,6 @@ def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
     ProfileError
         If a model, an input or a parameter is unknown, or no model can run.
     """
-    from competition.level1.registry import find_models, get_model
-
     settings = dict(profile.level1)
     names: list[str] = []
     for pattern in profile.models:
@@ -44,7 +43,7 @@ def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
             settings.setdefault(name, Level1Settings())
     planned = []
     for name, chosen in settings.items():
-        entry = get_model(chosen.model or name)
+        entry = _model(name, chosen)
         for parameter in chosen.params:
             if parameter not in entry.parameters:
                 hint = nearest(parameter, entry.parameters)
@@ -65,6 +64,18 @@ def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
             f"{kinds}. `python -m competition models` lists what each model reads."
         )
     return planned
+
+
+def _model(name: str, chosen: Level1Settings) -> ModelEntry:
+    try:
+        return get_model(chosen.model or name)
+    except ModelError as bad:
+        if chosen.model is None:
+            raise
+        raise ModelError(
+            f"level1.{name}.model: {bad} The checkpoint that a model starts from is set by "
+            f"level1.{name}.checkpoint."
+        ) from bad
 
 
 def _columns(

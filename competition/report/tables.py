@@ -1,6 +1,7 @@
 """What the commands print."""
 
 from collections import Counter, defaultdict
+from inspect import Parameter
 from pathlib import Path
 
 import numpy as np
@@ -241,7 +242,10 @@ def print_models(pattern: str) -> None:
 
 
 def _parameters(parameters: dict[str, object]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in parameters.items())
+    return ", ".join(
+        name if value is Parameter.empty else f"{name}={value!r}"
+        for name, value in parameters.items()
+    )
 
 
 def print_scores(scores: Scores) -> None:

@@ -27,7 +27,7 @@ from competition.pipeline.stack_input import STACK, stack_input
 from competition.utils.errors import CompetitionError, ModelError, TuningError
 from competition.utils.files import digest
 from competition.utils.progress import Progress
-from competition.utils.registry import Entry
+from competition.utils.registry import Entry, WithPlugins
 
 # Which training ads, and their OOF probabilities
 Pieces = Generator[tuple[np.ndarray, np.ndarray], None, None]
@@ -118,7 +118,7 @@ def tunable_model(
         from joblib import Parallel, delayed, parallel_config
 
         tried = {**planned.params, **params}
-        terms = getattr(make_estimator(planned.model, tried), "text_terms", None)
+        terms = make_estimator(planned.model, tried).text_terms
         job_now, cores = replace(job, params=tried, columns=columns(terms)), n_cores()
         at_a_time = max(1, min(n_jobs or cores, store.folds.n))
         n_threads = max(1, cores // at_a_time)
@@ -132,7 +132,7 @@ def tunable_model(
         for start in range(0, len(tasks), at_a_time):
             wave = tasks[start : start + at_a_time]
             with parallel_config(backend, n_jobs=at_a_time, **threads):
-                found = Parallel()(delayed(_held_out)(task) for task in wave)
+                found = Parallel()(delayed(WithPlugins(_held_out))(task) for task in wave)
             for task, probabilities in zip(wave, found, strict=True):
                 yield store.folds.of_ad == task.fold, probabilities
 

@@ -261,6 +261,11 @@ def test_unknown_parameter_is_named(clips: Path) -> None:
         opened(clips, ["features.a.extractor=letters", "features.a.skale=2"])
 
 
+def test_former_name_of_a_checkpoint_is_refused_with_the_new_one(clips: Path) -> None:
+    with pytest.raises(ProfileError, match=r"features.a.model: that key is now checkpoint"):
+        opened(clips, ["features.a.extractor=bert", "features.a.model=some/encoder"])
+
+
 def test_source_of_another_kind_is_refused(clips: Path) -> None:
     with pytest.raises(ProfileError, match="steps is of kind array, but the extractor letters"):
         opened(clips, ["features.a.extractor=letters", "features.a.input=steps"])

@@ -8,8 +8,8 @@ import numpy as np
 
 from competition.execution.devices import choose_device
 from competition.features.base import Item
-from competition.features.chunked import InParts, Network
-from competition.features.encoders import checkpoint_files, load_part, network_dtype, quiet
+from competition.features.chunked import ChunkedExtractor, Network
+from competition.features.encoders import checkpoint_files, load_pretrained, network_dtype, quiet
 from competition.features.registry import extractor
 from competition.media.sound import read_sound
 from competition.utils.errors import FeatureError
@@ -26,7 +26,7 @@ NO_SPEECH, LOG_PROBABILITY = 0.6, -1.0
 
 
 @extractor("asr", kinds=("video", "audio"), gives="text", version=1)
-class ASR(InParts):
+class ASR(ChunkedExtractor):
     """The transcript of the sound, by any Whisper of Hugging Face's.
 
     Sound of more than 30 seconds is cut in pauses, near the end of each window of 30 seconds. The
@@ -36,7 +36,7 @@ class ASR(InParts):
 
     Parameters
     ----------
-    model : str
+    checkpoint : str
         A hub name or a local folder; "" leaves the feature out.
     language : str or None
         What is spoken, as a name or a code, such as ``"zh"``; None asks the network, for each
@@ -51,13 +51,13 @@ class ASR(InParts):
 
     def __init__(
         self,
-        model: str = "",
+        checkpoint: str = "",
         language: str | None = None,
         max_new_tokens: int = 224,
         device: str = "auto",
         batch_size: int = 8,
     ) -> None:
-        self.model = model
+        self.checkpoint = checkpoint
         self.language = language
         self.max_new_tokens = max_new_tokens
         self.device = device
@@ -65,16 +65,16 @@ class ASR(InParts):
 
     def lacks(self) -> str:
         """Say that no checkpoint is named, if so."""
-        if self.model:
+        if self.checkpoint:
             return ""
         return (
-            "No Whisper is named: set model to a hub name such as openai/whisper-small, or to a "
-            "folder with a checkpoint."
+            "No Whisper is named: set checkpoint to a hub name such as openai/whisper-small, or to "
+            "the folder of one."
         )
 
     def files(self) -> Sequence[Path]:
         """Files of a checkpoint in a local folder."""
-        return checkpoint_files(self.model)
+        return checkpoint_files(self.checkpoint)
 
     def read(self, item: Item) -> Iterator[np.ndarray]:
         """Yield the windows that are not silent, shape (1, WINDOW), dtype float32."""
@@ -94,14 +94,15 @@ class ASR(InParts):
 
         there = choose_device(self.device)
         dtype = network_dtype(there)
-        network, processor = _load_whisper(self.model, dtype)
+        network, processor = _load_whisper(self.checkpoint, dtype)
         network.to(there)
         options: dict[str, Any] = {"max_new_tokens": self._checked_length(network)}
         if getattr(network.generation_config, "lang_to_id", None):
             options |= {"task": "transcribe", "language": self._checked_language(network)}
         elif self.language is not None:
             raise FeatureError(
-                f"asr: the checkpoint {self.model!r} knows one language only. Leave language out."
+                f"asr: the checkpoint {self.checkpoint!r} knows one language only. Leave language "
+                "out."
             )
 
         def run(sounds: np.ndarray) -> list[str]:
@@ -140,7 +141,7 @@ class ASR(InParts):
         if f"<|{code}|>" not in known:
             codes = ", ".join(sorted(token.strip("<|>") for token in known))
             raise FeatureError(
-                f"asr: the checkpoint {self.model!r} knows no language {self.language!r}; it "
+                f"asr: the checkpoint {self.checkpoint!r} knows no language {self.language!r}; it "
                 f"knows {codes}."
             )
         return code
@@ -149,7 +150,7 @@ class ASR(InParts):
         longest = network.config.max_target_positions - 4  # start, language, task, no timestamps
         if not 1 <= self.max_new_tokens <= longest:
             raise FeatureError(
-                f"asr: max_new_tokens is {self.max_new_tokens}; the checkpoint {self.model!r} "
+                f"asr: max_new_tokens is {self.max_new_tokens}; the checkpoint {self.checkpoint!r} "
                 f"takes 1 to {longest}."
             )
         return self.max_new_tokens
@@ -183,13 +184,13 @@ def _quietest(sound: np.ndarray) -> int:
 def _load_whisper(model: str, dtype: Any) -> tuple[Any, Any]:
     from transformers import AutoConfig, WhisperForConditionalGeneration, WhisperProcessor
 
-    config = load_part(AutoConfig.from_pretrained, model)
+    config = load_pretrained(AutoConfig.from_pretrained, model)
     if config.model_type != "whisper":
         raise FeatureError(
             f"The checkpoint {model!r} is no Whisper but a {config.model_type}. asr needs one, "
             "such as openai/whisper-small."
         )
-    network, info = load_part(
+    network, info = load_pretrained(
         WhisperForConditionalGeneration.from_pretrained,
         model,
         dtype=dtype,
@@ -206,5 +207,5 @@ def _load_whisper(model: str, dtype: Any) -> tuple[Any, Any]:
             f"The checkpoint {model!r} does not say which tokens stand for what: it needs the "
             "generation_config.json of the Whisper that it was made from."
         )
-    processor = load_part(WhisperProcessor.from_pretrained, model)
+    processor = load_pretrained(WhisperProcessor.from_pretrained, model)
     return network.eval().requires_grad_(False), processor
