@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -25,6 +24,7 @@ from competition.datasets.base import AdDataset
 from competition.execution.devices import n_cores
 from competition.level2.base import MetaLearner, StackInput
 from competition.level2.registry import get_meta_learner, meta_parameters
+from competition.oof.cards import Level1Card, ModelCard
 from competition.pipeline.extract import open_ads
 from competition.pipeline.level1 import open_store
 from competition.pipeline.plan import plan_metadata
@@ -124,7 +124,7 @@ def ablate(
     called, its_params = next(iter(params.items()))
     modalities = modalities_of(cards, dataset)
     parts = _Parts(
-        data=without_test(stack_input(store, [card["model"] for card in cards], dataset, metadata)),
+        data=without_test(stack_input(store, [card.model for card in cards], dataset, metadata)),
         modalities=modalities,
         inputs=_inputs(modalities, cards, dataset),
         learner=get_meta_learner(called).make(**its_params),
@@ -137,19 +137,21 @@ def ablate(
     rivals = fusion_rivals(
         profile, dataset, store, out / "cache" / dataset.name, n_jobs, device, progress
     )
-    submitted = store.read(stack["model"])[0]
+    submitted = store.read(stack.model)[0]
     tables = [
         *_of_modalities(parts),
-        _of_fusion(parts, stack["model"], submitted, rivals),
+        _of_fusion(parts, stack.model, submitted, rivals),
         _of_models(parts),
     ]
     return Ablation(dataset, tables, write_tables(store.folder / "ablation", dataset.name, tables))
 
 
 def _inputs(
-    modalities: Sequence[Modality], cards: Sequence[dict[str, Any]], dataset: AdDataset
+    modalities: Sequence[Modality], cards: Sequence[ModelCard], dataset: AdDataset
 ) -> dict[str, list[int]]:
-    columns = {card["model"]: set(card.get("inputs", [])) for card in cards}
+    columns = {
+        card.model: set(card.inputs) if isinstance(card, Level1Card) else set() for card in cards
+    }
     return {
         modality.name: [
             position

@@ -17,7 +17,7 @@ from competition.pipeline.plan import plan_models
 from competition.utils.progress import Progress
 
 MODEL = "fusion"
-RIVAL = "rival-"  # begins the name of a rival's folder, so that `stack` leaves it out
+RIVAL = "rival-"  # begins the name of a rival's folder
 
 
 def fusion_rivals(
@@ -46,7 +46,8 @@ def fusion_rivals(
         alone = profile.model_copy(update={"models": (), "level1": {MODEL: settings}})
         (planned,) = plan_models(alone, dataset)
         named = replace(planned, name=f"{RIVAL}{how}")
-        jobs.append(level1_job(named, profile.seed, dataset, store.folds, cache, progress))
+        job = level1_job(named, profile.seed, dataset, store.folds, cache, progress)
+        jobs.append(replace(job, kind="rival"))
     context = model_context(profile, dataset, device)
     cross_fit_models(jobs, context, dataset, store, n_jobs, n_cores(), progress)
     return {job.name: store.read(job.name)[0] for job in jobs}

@@ -7,8 +7,7 @@ call a tag predicted where its score is at least 0.5.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -46,10 +45,6 @@ class Scores:
     f1_c: float
     f1_o: float
     accuracy: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the metrics by name, ready for JSON."""
-        return asdict(self)
 
 
 def score(

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class Level1Job:
         Constructor parameters that differ from the defaults.
     columns : tuple of Column
     fingerprint : Fingerprint
+    kind : {"level1", "rival"}
+        Of its card.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Level1Job:
     params: dict[str, Any]
     columns: tuple[Column, ...]
     fingerprint: Fingerprint
+    kind: Literal["level1", "rival"] = "level1"
 
 
 @dataclass(frozen=True)

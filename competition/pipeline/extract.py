@@ -14,7 +14,7 @@ from competition.datasets.base import AdDataset, Input
 from competition.features.base import Extractor, Item
 from competition.features.registry import ExtractorEntry, get_extractor
 from competition.features.run import extract_missing
-from competition.features.store import Digests, FeatureStore, feature_parts
+from competition.features.store import Digests, FeatureStore, feature_settings
 from competition.utils.errors import CompetitionError, FeatureError, ProfileError, nearest
 from competition.utils.files import digest
 from competition.utils.progress import Progress
@@ -193,9 +193,8 @@ def _extract(run: _Run, planned: _Planned) -> None:
     start = time.perf_counter()
     keys, items = _items(run, planned.source)
     store = FeatureStore(
-        run.root / "features", feature_parts(planned.entry, planned.extractor, run.digests)
+        run.root / "features", feature_settings(planned.entry, planned.extractor, run.digests)
     )
-    stage = f"extracting {planned.name}"
     try:
         n_new = extract_missing(
             planned.extractor,
@@ -203,7 +202,8 @@ def _extract(run: _Run, planned: _Planned) -> None:
             store,
             n_jobs=run.n_jobs,
             n_cores=run.n_cores,
-            at=lambda done, total: run.progress.update(stage, done, total),
+            progress=run.progress,
+            stage=f"extracting {planned.name}",
         )
     except CompetitionError as bad:
         raise type(bad)(f"features.{planned.name}: {bad}") from bad

@@ -1,13 +1,13 @@
 """Level 1 of a run: what each model is made from, and the cross-fits that are not stored yet."""
 
 from pathlib import Path
-from typing import Any
 
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
 from competition.features.prepare import prepare_columns
 from competition.folds import Folds, load_or_make_folds
 from competition.level1.registry import get_model
+from competition.oof.cards import Level1Card, Level1Details
 from competition.oof.store import OofStore
 from competition.pipeline.crossfit import (
     Level1Job,
@@ -63,10 +63,12 @@ def cross_fit_models(
     n_jobs: int,
     cores: int,
     progress: Progress,
-) -> tuple[list[dict[str, Any]], int]:
+) -> tuple[list[Level1Card], int]:
     """Cross-fit the models that are not stored; return all cards and the number of tasks run."""
-    cards = {job.name: store.current_card(job.name, job.fingerprint, progress) for job in jobs}
+    cards = {job.name: store.current_card(job.name, job.fingerprint) for job in jobs}
     waiting = [job for job in jobs if cards[job.name] is None]
+    for job in waiting:
+        store.withdraw_stale_card(job.name, job.fingerprint, progress)
     total = sum(len(pending_folds(job, store)) for job in waiting)
     cross_fit(
         waiting,
@@ -78,11 +80,12 @@ def cross_fit_models(
         progress=progress,
     )
     for job in waiting:
-        about = {
-            "level1": job.model,
-            "inputs": [column.name for column in job.columns],
-            "parameters": job.params,
-            "seed": context.seed,
-        }
-        cards[job.name] = store.finish(job.name, job.fingerprint, dataset, about)
-    return [card for card in cards.values() if card is not None], total
+        details = Level1Details(
+            kind=job.kind,
+            level1=job.model,
+            inputs=tuple(column.name for column in job.columns),
+            parameters=job.params,
+            seed=context.seed,
+        )
+        cards[job.name] = store.finish(job.name, job.fingerprint, dataset, details)
+    return [card for card in cards.values() if isinstance(card, Level1Card)], total

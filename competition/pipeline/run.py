@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import Scores
 from competition.execution.devices import n_cores
 from competition.level2.registry import meta_parameters
+from competition.oof.cards import Level1Card, StackCard
 from competition.oof.store import OofStore
 from competition.pipeline.extract import Extraction, open_ads
 from competition.pipeline.holdout import hold_out, score_holdout
@@ -29,10 +29,9 @@ class RunResult:
     extractions : list of Extraction
         What became of every feature.
     store : OofStore
-    cards : list of dict
-        Card of every level-1 model.
-    stack : dict
-        Card of the stack.
+    cards : list of Level1Card
+        Of every level-1 model.
+    stack : StackCard
     n_trained : int
         (model, fold) tasks of level 1 that were run, not read.
     submitted : Submitted or None
@@ -44,8 +43,8 @@ class RunResult:
     dataset: AdDataset
     extractions: list[Extraction]
     store: OofStore
-    cards: list[dict[str, Any]]
-    stack: dict[str, Any]
+    cards: list[Level1Card]
+    stack: StackCard
     n_trained: int
     submitted: Submitted | None
     holdout: Scores | None = None
@@ -120,5 +119,5 @@ def run(
         params, metadata, cards, dataset, store, seed=profile.seed, n_jobs=n_jobs, progress=progress
     )
     submitted = submit(dataset, store, stack, out / "submissions", held_out)
-    kept = None if held_out is None else score_holdout(dataset, store, stack["model"], held_out)
+    kept = None if held_out is None else score_holdout(dataset, store, stack.model, held_out)
     return RunResult(dataset, extractions, store, cards, stack, n_trained, submitted, kept)

@@ -14,11 +14,14 @@ import pandas as pd
 from competition.datasets.base import AdDataset
 from competition.evaluation.fold_offsets import without_offsets
 from competition.level2.base import MetaLearner, StackInput, StackOutput
+from competition.oof.cards import Level1Card
 from competition.oof.fold_files import FoldPrediction
 from competition.oof.store import OofStore
 from competition.utils.errors import ModelError
+from competition.utils.processes import another_lives, this_process
 
 LARGE = 2**30  # bytes: predictions of more are read from a file, not held in memory
+_mapped: set[str] = set()  # names of the files that this process has mapped
 STACK = "stack-"  # begins the name of a meta-learner's folder; no level-1 name has a hyphen
 
 
@@ -53,9 +56,10 @@ def stack_input(
     reads = np.zeros((len(models), len(dataset.inputs)), dtype=bool)
     for place, model in enumerate(models):
         oof, test[:, place] = store.read(model)
-        card = store.card(model) or {}
-        train[:, place] = without_offsets(oof, store.folds.of_ad, card.get("fold_offsets", []))
-        columns = set(card.get("inputs", []))
+        card = store.card(model)
+        levels = card.fold_offsets if card else ()
+        train[:, place] = without_offsets(oof, store.folds.of_ad, levels)
+        columns = set(card.inputs) if isinstance(card, Level1Card) else set()
         reads[place] = [bool(columns & set(one.columns)) for one in dataset.inputs.values()]
     missing = missing_inputs(dataset)
     frame = dataset.ads[list(metadata)]
@@ -81,24 +85,21 @@ def _room(shape: tuple[int, int, int], folder: Path) -> np.ndarray:
     if math.prod(shape) * 4 <= LARGE:
         return np.empty(shape, dtype=np.float32)
     for left in folder.glob(".stacked.*.tmp"):  # of a run that was killed
-        process = left.name.split(".")[2]
-        if process.isdecimal() and not _alive(int(process)):
+        host, number, *_ = left.name.removeprefix(".stacked.").rsplit(".", 3)
+        if left.name not in _mapped and not another_lives(f"{host}:{number}"):
             left.unlink(missing_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".stacked.{os.getpid()}.", suffix=".tmp", dir=folder)
+    process = this_process().replace(":", ".")
+    handle, name = tempfile.mkstemp(prefix=f".stacked.{process}.", suffix=".tmp", dir=folder)
     os.close(handle)
     room = np.memmap(name, dtype=np.float32, mode="w+", shape=shape)
-    weakref.finalize(room.base, Path(name).unlink, missing_ok=True)
+    _mapped.add(Path(name).name)
+    weakref.finalize(room.base, _remove, Path(name))
     return room
 
 
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+def _remove(mapped: Path) -> None:
+    mapped.unlink(missing_ok=True)
+    _mapped.discard(mapped.name)
 
 
 def run_stack(

@@ -141,7 +141,7 @@ def tunable_model(
         tuned = {**profile.level1, name: Level1Settings(**{**given, **params})}
         return profile.model_copy(update={"level1": tuned})
 
-    identity = digest(job.fingerprint.value, distributions, dataset.submission.top_k)
+    identity = digest(job.fingerprint.made_from, distributions)
     return Tunable(name, space, start, identity, oof, profile_with)
 
 
@@ -168,7 +168,7 @@ def tunable_stack(
     base = meta_parameters(name, given, profile.seed)
     start, distributions = _start(name, space, {**entry.parameters, **base})
     cards = stored_models(store, dataset, progress)
-    level1 = {card["model"]: card["fingerprint"] for card in cards}
+    level1 = {card.model: card.fingerprint for card in cards}
     metadata = plan_metadata(profile, dataset)
     data = stack_input(store, list(level1), dataset, metadata)
 
@@ -179,11 +179,10 @@ def tunable_stack(
     def profile_with(params: dict[str, Any]) -> Profile:
         return profile.model_copy(update={"level2": profile.level2.with_params(name, params)})
 
-    fixed = {"model": entry.name, **{key: v for key, v in base.items() if key not in start}}
-    made_from = stack_fingerprint(
-        level1, entry.make.__module__, fixed, metadata, dataset, store.folds
-    ).value
-    identity = digest(made_from, distributions, dataset.submission.top_k)
+    fixed = {key: value for key, value in base.items() if key not in start}
+    sources = {name: (entry.make.__module__, fixed)}
+    made_from = stack_fingerprint(level1, sources, metadata, dataset, store.folds).made_from
+    identity = digest(made_from, distributions)
     return Tunable(STACK + entry.name, space, start, identity, oof, profile_with)
 
 

@@ -133,7 +133,7 @@ def _centroids(terms: csr_matrix, Y: np.ndarray) -> np.ndarray:
 
 
 def _cross_fitted_scores(terms: csr_matrix, Y: np.ndarray, random_state: int) -> np.ndarray:
-    """Score each ad by the centroids of the ads outside its inner fold: (n_ads, n_tags), float32."""
+    """Score ads by the centroids of ads outside their inner folds: (n_ads, n_tags), float32."""
     fold = np.random.default_rng(random_state).permutation(np.arange(len(Y)) % INNER_FOLDS)
     scores = np.zeros(Y.shape, dtype=np.float32)
     for k in range(min(INNER_FOLDS, len(Y))):

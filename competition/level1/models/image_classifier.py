@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from competition.features.encoders import checkpoint_files, load_part
+from competition.features.encoders import checkpoint_files, load_pretrained
 from competition.level1.components.network_model import NetworkModel
 from competition.level1.registry import level1_model
 from competition.utils.errors import MediaError, ModelError
@@ -72,10 +72,10 @@ class ImageClassifier(NetworkModel):
         from torch.nn.functional import binary_cross_entropy_with_logits
         from transformers import AutoImageProcessor, AutoModelForImageClassification
 
-        self.processor_ = load_part(
+        self.processor_ = load_pretrained(
             AutoImageProcessor.from_pretrained, self.checkpoint, backend="pil"
         )
-        network = load_part(
+        network = load_pretrained(
             AutoModelForImageClassification.from_pretrained,
             self.checkpoint,
             num_labels=Y.shape[1],
