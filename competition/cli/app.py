@@ -341,9 +341,10 @@ def new_model(
     """Write a working level-1 model to start from, and its test."""
     from competition.level1.template import write_template
 
-    for path in write_template(name, ROOT):
-        typer.echo(f"wrote {path}")
-    typer.echo(f"It is listed by `models` now, and any profile with models = ['*'] runs {name}.")
+    new = write_template(name, Path.cwd())
+    typer.echo(f"wrote {new.model}")
+    typer.echo(f"wrote {new.test}")
+    typer.echo(new.usage)
 
 
 @benchmarks.command("image-ads")

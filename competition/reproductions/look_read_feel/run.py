@@ -5,7 +5,6 @@ from pathlib import Path
 from competition.config.profile import Profile
 from competition.execution.devices import n_cores
 from competition.features.prepare import prepare_columns
-from competition.features.store import Digests
 from competition.pipeline.crossfit import ModelContext
 from competition.pipeline.extract import open_ads
 from competition.pipeline.plan import plan_models
@@ -15,10 +14,11 @@ from competition.reproductions.look_read_feel.methods import (
     sweep_points,
     table1,
     table2,
+    with_fine_tuned,
 )
-from competition.reproductions.look_read_feel.parts import split_ads
 from competition.reproductions.look_read_feel.plots import write_plots
 from competition.reproductions.look_read_feel.results import Benchmark, Outcome
+from competition.reproductions.look_read_feel.split import split_ads
 from competition.reproductions.look_read_feel.tables import write_tables
 from competition.utils.progress import Progress
 
@@ -60,17 +60,15 @@ def run(
     dataset, extractions = open_ads(
         data, profile, out, n_jobs=n_jobs or cores, n_cores=cores, device=device, progress=progress
     )
-    plan = {planned.name: planned for planned in plan_models(profile, dataset)}
+    planned_models = plan_models(with_fine_tuned(profile), dataset)
+    plan = {planned.name: planned for planned in planned_models}
     names = sorted({column for planned in plan.values() for column in planned.columns})
-    cache = out / "cache"
-    columns = prepare_columns(dataset, names, None, cache / dataset.name, progress)
-    digests = Digests(cache / "digests.parquet")
+    columns = prepare_columns(dataset, names, None, out / "cache" / dataset.name, progress)
     folder = out / FOLDER / dataset.name
     fits = Fits(
         dataset,
         split_ads(dataset, profile.folds.seed),
         {column.name: column for column in columns},
-        digests,
         folder / "fits",
         ModelContext(profile.seed, device),
         cores,
@@ -82,11 +80,10 @@ def run(
         progress.update("benchmark", done, len(methods), method.label)
         outcomes[method.label] = fits.outcome(method)
     progress.update("benchmark", len(methods), len(methods))
-    digests.save()
     benchmark = Benchmark(
         dataset,
         extractions,
-        fits.parts,
+        fits.split,
         fits.tasks,
         [outcomes[method.label] for method in rows],
         [outcomes[method.label] for method in ablations],
