@@ -58,7 +58,9 @@ def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
         if pattern.startswith("!"):
             names = [name for name in names if name not in matching]
         else:
-            names += [name for name in matching if name not in names]
+            # What cannot run without a setting, such as a checkpoint, is no part of "all".
+            ready = [name for name in matching if name == pattern or not get_model(name).required]
+            names += [name for name in ready if name not in names]
     for name in names:
         if profile.kinds is None or set(get_model(name).kinds) <= set(profile.kinds):
             settings.setdefault(name, Level1Settings())
@@ -66,6 +68,12 @@ def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
     for name, chosen in settings.items():
         entry = _model(name, chosen)
         check_parameters(f"level1.{name}", chosen.params, entry.parameters)
+        for parameter in entry.required:
+            if parameter not in chosen.params:
+                raise ProfileError(
+                    f"level1.{name}: the model {entry.name} has no default {parameter}. Set "
+                    f"level1.{name}.{parameter}."
+                )
         columns = _columns(name, chosen, entry.kinds, profile, dataset)
         if columns:
             planned.append(PlannedModel(name, entry.name, columns, chosen.params))
