@@ -110,7 +110,7 @@ class Fits:
             "seed": self.context.seed,
             "inputs": inputs,
             "parts": self.parts.fingerprint,
-            "source": source_digest(make.__module__),
+            "source": source_digest(__name__, make.__module__),
         }
 
     def _scores(self, method: Method, tasks: Sequence[str]) -> dict[str, Any]:
