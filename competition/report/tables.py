@@ -82,7 +82,7 @@ def print_run(result: RunResult) -> None:
     console.print(table)
     if result.stack.chosen:
         counts = Counter(result.stack.chosen).most_common()
-        chosen = ", ".join(f"{name} in {n} of {result.store.folds.n} folds" for name, n in counts)
+        chosen = ", ".join(f"{name} in {n} folds" for name, n in counts)
         _line(f"Chosen meta-learner: {chosen}.")
     _print_end(result.stack, result.submitted, result.holdout)
 
