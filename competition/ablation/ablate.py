@@ -22,11 +22,10 @@ from competition.ablation.rows import (
 from competition.ablation.writing import write_tables
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
-from competition.execution.devices import n_cores
 from competition.level2.base import MetaLearner, StackInput
 from competition.level2.registry import get_meta_learner, meta_parameters
-from competition.pipeline.extract import open_ads
-from competition.pipeline.level1 import open_store
+from competition.pipeline.context import PathLike, open_context, open_store
+from competition.pipeline.extract import extract_features
 from competition.pipeline.plan import plan_metadata
 from competition.pipeline.stack import fit_stack, stored_models
 from competition.pipeline.stack_input import stack_input
@@ -71,9 +70,9 @@ class _Parts:
 
 
 def ablate(
-    data: Path,
+    data: PathLike,
     profile: Profile,
-    out: Path,
+    out: PathLike = ".",
     *,
     n_jobs: int | None = None,
     device: str = "auto",
@@ -105,13 +104,10 @@ def ablate(
     StoreError
         If no stored model fits the ads, labels and folds.
     """
-    progress = progress or Progress()
-    cores = n_cores()
-    n_jobs = n_jobs or cores
-    dataset, _ = open_ads(
-        data, profile, out, n_jobs=n_jobs, n_cores=cores, device=device, progress=progress
-    )
-    store = open_store(dataset, profile, out)
+    context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
+    context, _ = extract_features(context)
+    dataset, store = context.dataset, open_store(context)
+    n_jobs, progress = context.n_jobs, context.progress
     cards = stored_models(store, dataset, progress)
     metadata = plan_metadata(profile, dataset)
     params = {
@@ -134,16 +130,14 @@ def ablate(
         n_jobs=n_jobs,
         progress=progress,
     )
-    rivals = fusion_rivals(
-        profile, dataset, store, out / "cache" / dataset.name, n_jobs, device, progress
-    )
+    rivals = fusion_rivals(context, store)
     submitted = store.read(stack["model"])[0]
     tables = [
         *_of_modalities(parts),
         _of_fusion(parts, stack["model"], submitted, rivals),
         _of_models(parts),
     ]
-    return Ablation(dataset, tables, write_tables(store.folder / "ablation", dataset.name, tables))
+    return Ablation(dataset, tables, write_tables(context.ablation_folder, dataset.name, tables))
 
 
 def _inputs(

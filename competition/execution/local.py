@@ -7,6 +7,8 @@ on where a task runs or what runs beside it.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+from competition.utils.registry import WithPlugins
+
 R = TypeVar("R")
 
 
@@ -35,5 +37,5 @@ def run_tasks(
     with parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=n_threads):
         # A task is sent when a process is free for it, so that an interruption is felt at once.
         yield from Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs)(
-            delayed(function)(*arguments) for arguments in tasks
+            delayed(WithPlugins(function))(*arguments) for arguments in tasks
         )

@@ -101,7 +101,7 @@ def load_part(load: Callable[..., Any], model: str, **options: Any) -> Any:
     """
     folder = Path(model).expanduser()
     if not folder.is_dir() and (folder.is_absolute() or model[:1] in ".~" or model.count("/") > 1):
-        raise FeatureError(f"There is no folder {folder} with a checkpoint. Correct model.")
+        raise FeatureError(f"There is no folder {folder} with a checkpoint. Correct its path.")
     name = str(folder) if folder.is_dir() else model
     try:
         with quiet():

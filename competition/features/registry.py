@@ -33,7 +33,9 @@ class ExtractorEntry(Entry):
     metadata: tuple[str, ...] = ()
 
 
-_registry: Registry[ExtractorEntry] = Registry("competition.features.extractors", "extractor")
+_registry: Registry[ExtractorEntry] = Registry(
+    "competition.features.extractors", "extractor", "competition.extractors"
+)
 find_extractors = _registry.find
 get_extractor = _registry.get
 

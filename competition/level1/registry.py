@@ -32,7 +32,9 @@ class ModelEntry(Entry):
     kinds: tuple[InputKind, ...]
 
 
-_registry: Registry[ModelEntry] = Registry("competition.level1.models", "level-1 model")
+_registry: Registry[ModelEntry] = Registry(
+    "competition.level1.models", "level-1 model", "competition.level1"
+)
 find_models = _registry.find
 get_model = _registry.get
 

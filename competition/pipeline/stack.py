@@ -231,7 +231,7 @@ def fit_stack(
         "best_model": best,
         "gain": asdict(gap_difference(dataset.labels, output.oof, rival, top_k, seed)),
         "standing_out": _standing_out(data, top_k),
-        "fold_offsets": _large_offsets(cards),
+        "large_offsets": _large_offsets(cards),
     }
     return store.finish(name, fingerprint, dataset, about)
 

@@ -122,7 +122,7 @@ def _print_end(card: dict[str, Any], submitted: Submitted | None, holdout: Score
             f"{one['others']:.4f} in the others, which chance does not explain: were its "
             "predictions of that fold made by a model that had seen its labels?"
         )
-    for model, one in card.get("fold_offsets", {}).items():
+    for model, one in card.get("large_offsets", {}).items():
         _line(
             f"Warning: the fold models of {model} differ by up to {one['spread']:.2f} in their "
             f"mean logit on the same test ads (GAP {one['gap']:.4f} in one list, "

@@ -82,6 +82,14 @@ MISTAKES = {
         ['level1.tfidf_logreg.inputs=["poster"]'],
     ),
     "The profile lists no level-1 model": ("text", ["models=[]"]),
+    "level1.bert_ocr.model: There is no level-1 model 'bert-base-chinese'": (
+        "text",
+        ["level1.bert_ocr.model=bert-base-chinese"],
+    ),
+    "is set by level1.bert_ocr.checkpoint": (
+        "text",
+        ["level1.bert_ocr.model=bert-base-chinese"],
+    ),
     "No level-1 model of the profile can read films": ("text", ['kinds=["audio"]']),
     "level2.metadata: films has no fact 'yaer'. Did you mean 'year'?": (
         "text",

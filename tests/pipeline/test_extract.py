@@ -12,7 +12,7 @@ from competition.features.base import Extractor, Item
 from competition.features.columns import read_columns
 from competition.features.prepare import prepare_columns
 from competition.features.registry import extractor
-from competition.pipeline.extract import Extraction, open_ads
+from competition.pipeline.extract import Extraction, extract
 from competition.pipeline.plan import plan_models
 from competition.utils.errors import FeatureError, MediaError, ModelError, ProfileError
 from competition.utils.progress import Progress
@@ -97,14 +97,7 @@ def opened(
     data: Path, overrides: list[str], n_jobs: int = 1, progress: Progress | None = None
 ) -> tuple[AdDataset, dict[str, Extraction]]:
     profile = load_profile("text", ['kinds=["text", "metadata", "array"]', *overrides])
-    dataset, done = open_ads(
-        data,
-        profile,
-        data.parent / "out",
-        n_jobs=n_jobs,
-        n_cores=2,
-        progress=progress or Recorded(),
-    )
+    dataset, done = extract(data, profile, data.parent / "out", n_jobs=n_jobs, progress=progress)
     return dataset, {one.feature: one for one in done}
 
 
@@ -259,6 +252,11 @@ def test_unknown_extractor_is_named(clips: Path) -> None:
 def test_unknown_parameter_is_named(clips: Path) -> None:
     with pytest.raises(ProfileError, match=r"features.a: unknown key skale. Did you mean 'scale'"):
         opened(clips, ["features.a.extractor=letters", "features.a.skale=2"])
+
+
+def test_former_name_of_a_checkpoint_is_refused_with_the_new_one(clips: Path) -> None:
+    with pytest.raises(ProfileError, match=r"features.a.model: that key is now checkpoint"):
+        opened(clips, ["features.a.extractor=bert", "features.a.model=some/encoder"])
 
 
 def test_source_of_another_kind_is_refused(clips: Path) -> None:

@@ -36,7 +36,7 @@ class ASR(InParts):
 
     Parameters
     ----------
-    model : str
+    checkpoint : str
         A hub name or a local folder; "" leaves the feature out.
     language : str or None
         What is spoken, as a name or a code, such as ``"zh"``; None asks the network, for each
@@ -51,13 +51,13 @@ class ASR(InParts):
 
     def __init__(
         self,
-        model: str = "",
+        checkpoint: str = "",
         language: str | None = None,
         max_new_tokens: int = 224,
         device: str = "auto",
         batch_size: int = 8,
     ) -> None:
-        self.model = model
+        self.checkpoint = checkpoint
         self.language = language
         self.max_new_tokens = max_new_tokens
         self.device = device
@@ -65,16 +65,16 @@ class ASR(InParts):
 
     def lacks(self) -> str:
         """Say that no checkpoint is named, if so."""
-        if self.model:
+        if self.checkpoint:
             return ""
         return (
-            "No Whisper is named: set model to a hub name such as openai/whisper-small, or to a "
-            "folder with a checkpoint."
+            "No Whisper is named: set checkpoint to a hub name such as openai/whisper-small, or to "
+            "the folder of one."
         )
 
     def files(self) -> Sequence[Path]:
         """Files of a checkpoint in a local folder."""
-        return checkpoint_files(self.model)
+        return checkpoint_files(self.checkpoint)
 
     def read(self, item: Item) -> Iterator[np.ndarray]:
         """Yield the windows that are not silent, shape (1, WINDOW), dtype float32."""
@@ -94,14 +94,15 @@ class ASR(InParts):
 
         there = choose_device(self.device)
         dtype = network_dtype(there)
-        network, processor = _load_whisper(self.model, dtype)
+        network, processor = _load_whisper(self.checkpoint, dtype)
         network.to(there)
         options: dict[str, Any] = {"max_new_tokens": self._checked_length(network)}
         if getattr(network.generation_config, "lang_to_id", None):
             options |= {"task": "transcribe", "language": self._checked_language(network)}
         elif self.language is not None:
             raise FeatureError(
-                f"asr: the checkpoint {self.model!r} knows one language only. Leave language out."
+                f"asr: the checkpoint {self.checkpoint!r} knows one language only. Leave language "
+                "out."
             )
 
         def run(sounds: np.ndarray) -> list[str]:
@@ -140,7 +141,7 @@ class ASR(InParts):
         if f"<|{code}|>" not in known:
             codes = ", ".join(sorted(token.strip("<|>") for token in known))
             raise FeatureError(
-                f"asr: the checkpoint {self.model!r} knows no language {self.language!r}; it "
+                f"asr: the checkpoint {self.checkpoint!r} knows no language {self.language!r}; it "
                 f"knows {codes}."
             )
         return code
@@ -149,7 +150,7 @@ class ASR(InParts):
         longest = network.config.max_target_positions - 4  # start, language, task, no timestamps
         if not 1 <= self.max_new_tokens <= longest:
             raise FeatureError(
-                f"asr: max_new_tokens is {self.max_new_tokens}; the checkpoint {self.model!r} "
+                f"asr: max_new_tokens is {self.max_new_tokens}; the checkpoint {self.checkpoint!r} "
                 f"takes 1 to {longest}."
             )
         return self.max_new_tokens

@@ -30,7 +30,7 @@ class Bert(Extractor):
 
     Parameters
     ----------
-    model : str
+    checkpoint : str
         A hub name or a local folder; "" leaves the feature out.
     pooling : {"mean", "cls"}
         What stands for a text: the mean of its tokens, special tokens included, or the first one.
@@ -50,7 +50,7 @@ class Bert(Extractor):
 
     def __init__(
         self,
-        model: str = "",
+        checkpoint: str = "",
         pooling: Pooling = "mean",
         prefix: str = "",
         max_tokens: int = 256,
@@ -58,7 +58,7 @@ class Bert(Extractor):
         device: str = "auto",
         batch_size: int = 8,
     ) -> None:
-        self.model = model
+        self.checkpoint = checkpoint
         self.pooling = pooling
         self.prefix = prefix
         self.max_tokens = max_tokens
@@ -68,17 +68,17 @@ class Bert(Extractor):
 
     def lacks(self) -> str:
         """Say that no checkpoint is named, if so."""
-        if self.model:
+        if self.checkpoint:
             return ""
-        return "No text encoder is named: set model to a hub name or a folder with a checkpoint."
+        return "No text encoder is named: set checkpoint to a hub name or the folder of one."
 
     def files(self) -> Sequence[Path]:
         """Files of a checkpoint in a local folder."""
-        return checkpoint_files(self.model)
+        return checkpoint_files(self.checkpoint)
 
     def extract(self, items: Sequence[Item], n_workers: int = 0) -> Iterator[Extracted]:
         """Yield the vector of each text, (1, dims) float16, or its MediaError, in order."""
-        network, tokenizer = _loaded(self.model, self.device)
+        network, tokenizer = _loaded(self.checkpoint, self.device)
         self._check(network, tokenizer)
         texts = [str(item.value) for item in items]
         rows = [row for row, text in enumerate(texts) if text.strip()]
@@ -121,7 +121,7 @@ class Bert(Extractor):
         most = longest - len(tokenizer("")["input_ids"])
         if not 1 <= self.max_tokens <= most:
             raise FeatureError(
-                f"bert: max_tokens = {self.max_tokens}, but {self.model!r} reads 1 to {most}."
+                f"bert: max_tokens = {self.max_tokens}, but {self.checkpoint!r} reads 1 to {most}."
             )
 
     def _vectors(self, network: Any, ids: torch.Tensor, mask: torch.Tensor) -> np.ndarray:

@@ -35,7 +35,7 @@ class Regions(Extractor):
 
     Parameters
     ----------
-    model : str
+    checkpoint : str
         A hub name or a local folder; "" for thumbnails.
     most : int
         Detections at most. 36: the usual number of bottom-up features (Anderson et al. 2018).
@@ -50,14 +50,14 @@ class Regions(Extractor):
 
     def __init__(
         self,
-        model: str = "",
+        checkpoint: str = "",
         most: int = 36,
         threshold: float = 0.3,
         grid: int = 4,
         at_ms: int = 1000,
         device: str = "auto",
     ) -> None:
-        self.model = model
+        self.checkpoint = checkpoint
         self.most = most
         self.threshold = threshold
         self.grid = grid
@@ -66,7 +66,7 @@ class Regions(Extractor):
 
     def files(self) -> Sequence[Path]:
         """Files of a checkpoint in a local folder."""
-        return checkpoint_files(self.model)
+        return checkpoint_files(self.checkpoint)
 
     def extract_one(self, item: Item) -> np.ndarray:
         """Return the regions of one ad, best or top left first.
@@ -87,7 +87,7 @@ class Regions(Extractor):
                 raise FeatureError(
                     f"regions: {name} is {getattr(self, name)}; set it to 1 or more."
                 )
-        if not self.model:
+        if not self.checkpoint:
             return self._thumbnails(_key_picture(item, self.at_ms, CELL_SIDE * self.grid * 4))
         if not hasattr(self, "network_"):
             self._load()
@@ -99,17 +99,19 @@ class Regions(Extractor):
     def _load(self) -> None:
         from transformers import AutoConfig, AutoImageProcessor
 
-        config = load_part(AutoConfig.from_pretrained, self.model)
+        config = load_part(AutoConfig.from_pretrained, self.checkpoint)
         # What it was saved from: a detector is loaded with the heads that score its queries.
         self.detects_ = any(
             name.endswith("ForObjectDetection") for name in config.architectures or ()
         )
         auto = "AutoModelForObjectDetection" if self.detects_ else "AutoModel"
         missing = () if self.detects_ else ("pooler",)
-        network = load_encoder(self.model, self.device, missing, auto=auto)
+        network = load_encoder(self.checkpoint, self.device, missing, auto=auto)
         # Of an encoder of pictures and texts, the part for pictures.
         self.network_ = network if self.detects_ else getattr(network, "vision_model", network)
-        self.processor_ = load_part(AutoImageProcessor.from_pretrained, self.model, backend="pil")
+        self.processor_ = load_part(
+            AutoImageProcessor.from_pretrained, self.checkpoint, backend="pil"
+        )
 
     def _encoded(self, picture: np.ndarray) -> np.ndarray:
         import torch
@@ -127,7 +129,7 @@ class Regions(Extractor):
         logits, states = output.logits[0].float(), output.last_hidden_state[0]
         if len(states) != len(logits):
             raise FeatureError(
-                f"regions: {self.model!r} has no state for each of its detections. Choose a "
+                f"regions: {self.checkpoint!r} has no state for each of its detections. Choose a "
                 "detector with a decoder, such as DETR or RT-DETR."
             )
         # With one class more than it has labels, the last means that there is nothing.
@@ -160,8 +162,8 @@ class Regions(Extractor):
         rows, columns = rows // merged, columns // merged
         if not side or not 0 < rows * columns <= n_tokens:
             raise FeatureError(
-                f"regions: {self.model!r} does not say which part of the picture its tokens stand "
-                "for. Choose another vision encoder, such as a ViT."
+                f"regions: {self.checkpoint!r} does not say which part of the picture its tokens "
+                "stand for. Choose another vision encoder, such as a ViT."
             )
         return rows, columns
 

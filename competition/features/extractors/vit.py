@@ -35,7 +35,7 @@ class ViT(Extractor):
 
     Parameters
     ----------
-    model : str
+    checkpoint : str
         A hub name or a local folder; "" leaves the feature out.
     every_ms : int
         Milliseconds between two frames of a video. 500: the video paper, section 3.2.3.
@@ -50,13 +50,13 @@ class ViT(Extractor):
 
     def __init__(
         self,
-        model: str = "",
+        checkpoint: str = "",
         every_ms: int = 500,
         pooling: Pooling = "cls",
         device: str = "auto",
         batch_size: int = 32,
     ) -> None:
-        self.model = model
+        self.checkpoint = checkpoint
         self.every_ms = every_ms
         self.pooling = pooling
         self.device = device
@@ -64,17 +64,17 @@ class ViT(Extractor):
 
     def lacks(self) -> str:
         """Say that no checkpoint is named, if so."""
-        if self.model:
+        if self.checkpoint:
             return ""
-        return "No vision encoder is named: set model to a hub name or a folder with a checkpoint."
+        return "No vision encoder is named: set checkpoint to a hub name or the folder of one."
 
     def files(self) -> Sequence[Path]:
         """Files of a checkpoint in a local folder."""
-        return checkpoint_files(self.model)
+        return checkpoint_files(self.checkpoint)
 
     def extract(self, items: Sequence[Item], n_workers: int = 0) -> Iterator[Extracted]:
         """Yield the vectors of each ad, (frames, dims) float16, or its MediaError, in order."""
-        encoder = _loaded_encoder(self.model, self.device, self.pooling)
+        encoder = _loaded_encoder(self.checkpoint, self.device, self.pooling)
         prepare = partial(_resized, encoder.processor)
         stream = frame_stream(items, self.every_ms, prepare, self.batch_size, n_workers)
         vectors: dict[int, list[np.ndarray]] = defaultdict(list)
@@ -161,17 +161,17 @@ class _Encoder:
     Pictures are resized where they are decoded and travel as bytes; colours are scaled here.
     """
 
-    def __init__(self, model: str, device: str, pooling: Pooling) -> None:
+    def __init__(self, checkpoint: str, device: str, pooling: Pooling) -> None:
         from transformers import AutoImageProcessor
 
         if pooling not in get_args(Pooling):
             known = ", ".join(get_args(Pooling))
             raise FeatureError(f"vit: pooling = {pooling!r} is unknown. Choose one of {known}.")
-        network = load_encoder(model, device, () if pooling == "pooler" else ("pooler",))
+        network = load_encoder(checkpoint, device, () if pooling == "pooler" else ("pooler",))
         # Of an encoder of pictures and texts, the part for pictures.
         self.network = getattr(network, "vision_model", network)
-        self.processor = load_part(AutoImageProcessor.from_pretrained, model, backend="pil")
-        self.model = model
+        self.processor = load_part(AutoImageProcessor.from_pretrained, checkpoint, backend="pil")
+        self.checkpoint = checkpoint
         self.pooling = pooling
         self._check_processor()
 
@@ -226,9 +226,9 @@ class _Encoder:
             same = False
         if not same:
             raise FeatureError(
-                f"vit: the image processor of {self.model!r}, a {type(self.processor).__name__}, "
-                "does more than resize to one size, crop and scale colours. Choose a vision "
-                "encoder of single pictures."
+                f"vit: the image processor of {self.checkpoint!r}, a "
+                f"{type(self.processor).__name__}, does more than resize to one size, crop and "
+                "scale colours. Choose a vision encoder of single pictures."
             )
 
     def _pooled(self, output: Any, size: torch.Size) -> torch.Tensor:
@@ -261,7 +261,7 @@ class _Encoder:
 
     def _no_pooling(self, reason: str) -> FeatureError:
         return FeatureError(
-            f"vit: pooling = {self.pooling!r} does not suit {self.model!r}, which {reason}. "
+            f"vit: pooling = {self.pooling!r} does not suit {self.checkpoint!r}, which {reason}. "
             f"Choose another of {', '.join(get_args(Pooling))}."
         )
 
@@ -281,5 +281,5 @@ class _Started:
 
 
 @lru_cache(maxsize=1)  # a process is handed ads many times, each time with another ViT
-def _loaded_encoder(model: str, device: str, pooling: Pooling) -> _Encoder:
-    return _Encoder(model, device, pooling)
+def _loaded_encoder(checkpoint: str, device: str, pooling: Pooling) -> _Encoder:
+    return _Encoder(checkpoint, device, pooling)

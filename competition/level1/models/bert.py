@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Bert(Level1Model):
     """A text encoder with an output layer, trained as a whole.
 
-    `model` names a pre-trained encoder in Hugging Face's format. Without one, a small BERT of
+    `checkpoint` names a pre-trained encoder in Hugging Face's format. Without one, a small BERT of
     `layers`, `hidden_size` and `heads` is trained from scratch, over words and characters of the
     training ads.
 
@@ -40,7 +40,7 @@ class Bert(Level1Model):
 
     Parameters
     ----------
-    model : str
+    checkpoint : str
         A hub name or a local folder; "" trains from scratch.
     keep : {"first", "first_last"}
         Which tokens of a longer text are read: the first, or the first half of them and the last.
@@ -74,7 +74,7 @@ class Bert(Level1Model):
 
     def __init__(
         self,
-        model: str = "",
+        checkpoint: str = "",
         keep: Keep = "first",
         max_tokens: int = 256,
         prefix: str = "",
@@ -93,7 +93,7 @@ class Bert(Level1Model):
         n_jobs: int = 1,
         device: str = "auto",
     ) -> None:
-        self.model = model
+        self.checkpoint = checkpoint
         self.keep = keep
         self.max_tokens = max_tokens
         self.prefix = prefix
@@ -124,7 +124,7 @@ class Bert(Level1Model):
 
     def files(self) -> Sequence[Path]:
         """Files of a checkpoint in a local folder: what `fit` learns depends on them."""
-        return checkpoint_files(self.model)
+        return checkpoint_files(self.checkpoint)
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
         from competition.execution.devices import torch_threads
@@ -141,13 +141,13 @@ class Bert(Level1Model):
         schedule = Schedule(
             epochs=self.epochs,
             batch_size=self.batch_size,
-            learning_rate=self.tuning_rate if self.model else self.learning_rate,
+            learning_rate=self.tuning_rate if self.checkpoint else self.learning_rate,
             weight_decay=self.weight_decay,
             accumulate=self.accumulate,
         )
         with torch_threads(self.n_jobs), seeded(self.random_state, device):
             self.tokenizer_, encoder = (
-                self._pretrained(X.shape[1]) if self.model else self._from_scratch(X)
+                self._pretrained(X.shape[1]) if self.checkpoint else self._from_scratch(X)
             )
             self.network_ = TextNetwork(encoder, self.pooling, self.dropout, Y)
             train(self.network_, self._tokens(X), Y, schedule, device)
@@ -174,7 +174,7 @@ class Bert(Level1Model):
             value = getattr(self, name)
             if not value > 0:
                 raise ModelError(f"{name} is {value}; it must be more than 0.")
-        if not self.model and self.hidden_size % self.heads:
+        if not self.checkpoint and self.hidden_size % self.heads:
             raise ModelError(
                 f"hidden_size is {self.hidden_size}, no multiple of {self.heads} heads."
             )
@@ -207,15 +207,15 @@ class Bert(Level1Model):
         import torch
         from transformers import AutoTokenizer
 
-        encoder = load_encoder(self.model, "cpu", ("pooler",), dtype=torch.float32)
+        encoder = load_encoder(self.checkpoint, "cpu", ("pooler",), dtype=torch.float32)
         encoder.requires_grad_(True)
-        tokenizer = load_part(AutoTokenizer.from_pretrained, self.model)
+        tokenizer = load_part(AutoTokenizer.from_pretrained, self.checkpoint)
         special = len(tokenizer("")["input_ids"])
         longest = min(encoder.config.max_position_embeddings, tokenizer.model_max_length)
         most = longest - special - (n_texts - 1) * (special - 1)
         if self.max_tokens > most:
             raise ModelError(
-                f"max_tokens is {self.max_tokens}, but {self.model!r} reads at most {most} of "
+                f"max_tokens is {self.max_tokens}, but {self.checkpoint!r} reads at most {most} of "
                 f"{n_texts} texts. Set it lower."
             )
         return tokenizer, encoder
@@ -228,7 +228,7 @@ class Bert(Level1Model):
         share = self.max_tokens // X.shape[1]
         columns = []
         for name in X:
-            texts = [self.prefix + text if self.model else spaced(text) for text in X[name]]
+            texts = [self.prefix + text if self.checkpoint else spaced(text) for text in X[name]]
             columns.append(encode(self.tokenizer_, texts, share, self.keep))
         # The first token of a text, [CLS] or the like, stands at the beginning only.
         sequences = [

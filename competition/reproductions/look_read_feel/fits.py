@@ -16,7 +16,7 @@ from competition.features.columns import Column, read_columns
 from competition.features.encoders import checkpoint_files
 from competition.features.store import Digests
 from competition.level1.registry import get_model
-from competition.pipeline.crossfit import ModelContext, make_estimator
+from competition.pipeline.crossfit import ModelDefaults, make_estimator
 from competition.reproductions.look_read_feel.fine_tuned import FineTuned
 from competition.reproductions.look_read_feel.methods import FINE_TUNED, Method
 from competition.reproductions.look_read_feel.parts import Part, Parts
@@ -41,7 +41,7 @@ class Fits:
     digests : Digests
         Of image files.
     folder : Path
-    context : ModelContext
+    defaults : ModelDefaults
     n_threads : int
     """
 
@@ -52,7 +52,7 @@ class Fits:
         columns: Mapping[str, Column],
         digests: Digests,
         folder: Path,
-        context: ModelContext,
+        defaults: ModelDefaults,
         n_threads: int,
     ) -> None:
         self.dataset = dataset
@@ -60,7 +60,7 @@ class Fits:
         self.columns = columns
         self.digests = digests
         self.folder = folder
-        self.context = context
+        self.defaults = defaults
         self.n_threads = n_threads
         self.dimensions = np.array([tag.dimension for tag in dataset.tags], dtype=object)
         self.tasks = tuple(dict.fromkeys(self.dimensions))
@@ -107,7 +107,7 @@ class Fits:
             "model": method.model,
             "params": _parameters(make, method.params),
             "tasks": list(tasks),
-            "seed": self.context.seed,
+            "seed": self.defaults.seed,
             "inputs": inputs,
             "parts": self.parts.fingerprint,
             "source": source_digest(make.__module__),
@@ -133,12 +133,12 @@ class Fits:
         if method.model == FINE_TUNED:
             return FineTuned(
                 **method.params,
-                random_state=self.context.seed,
+                random_state=self.defaults.seed,
                 n_jobs=self.n_threads,
-                device=self.context.device,
+                device=self.defaults.device,
             )
-        context = ModelContext(self.context.seed, self.context.device, dimensions)
-        return make_estimator(method.model, dict(method.params), context, self.n_threads)
+        defaults = ModelDefaults(self.defaults.seed, self.defaults.device, dimensions)
+        return make_estimator(method.model, dict(method.params), defaults, self.n_threads)
 
     def _frame(self, method: Method) -> pd.DataFrame:
         if method.model == FINE_TUNED:

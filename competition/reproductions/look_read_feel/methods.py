@@ -67,8 +67,8 @@ def table1(profile: Profile, plan: Mapping[str, PlannedModel]) -> list[Method]:
     rows = []
     for label, name in RESNETS.items():
         settings = profile.features.get(name)
-        checkpoint = settings.params.get("model", "") if settings else ""
-        weights = "" if checkpoint else f"no weights: features.{name}.model is not set"
+        checkpoint = settings.params.get("checkpoint", "") if settings else ""
+        weights = "" if checkpoint else f"no weights: features.{name}.checkpoint is not set"
         rows.append(_planned(f"{label} (Last)", name, plan, weights))
         params = {"checkpoint": checkpoint}
         rows.append(Method(f"{label} (All)", FINE_TUNED, params, lacks=weights))

@@ -67,13 +67,13 @@ def test_empty_text_is_missing_and_harms_no_other(tiny_bert):
     ],
 )
 def test_wrong_settings_are_refused(tiny_bert, params, message):
-    bert = Bert(**{"model": str(tiny_bert), **params})
+    bert = Bert(**{"checkpoint": str(tiny_bert), **params})
     with pytest.raises(FeatureError, match=message):
         bert.extract_one(Item("text", "w1"))
 
 
 def test_without_a_checkpoint_the_feature_is_left_out():
-    assert "set model" in Bert().lacks()
+    assert "set checkpoint" in Bert().lacks()
     assert Bert("some/model").lacks() == ""
 
 

@@ -261,7 +261,7 @@ def test_network_whose_tokens_are_not_patches_is_refused(tmp_path, image):
     [
         ({"grid": 0}, "grid is 0"),
         ({"most": 0}, "most is 0"),
-        ({"model": "/nowhere/detr"}, "no folder .*nowhere"),
+        ({"checkpoint": "/nowhere/detr"}, "no folder .*nowhere"),
     ],
 )
 def test_wrong_settings_are_refused(changes, message, image):

@@ -206,7 +206,7 @@ def test_processor_that_keeps_proportions_is_refused(tmp_path, items):
 
 
 def test_without_a_checkpoint_the_feature_is_left_out():
-    assert "set model" in ViT().lacks()
+    assert "set checkpoint" in ViT().lacks()
     assert ViT("some/model").lacks() == ""
 
 

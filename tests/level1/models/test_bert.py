@@ -107,8 +107,8 @@ def test_ad_without_text_gets_the_priors():
 
 def test_checkpoint_is_fine_tuned_whole(checkpoint):
     X, Y = made_ads(("text",), 60)
-    fitted = Bert(model=str(checkpoint), max_tokens=40, epochs=1, tuning_rate=1e-3).fit(X, Y)
-    untouched = Bert(model=str(checkpoint), max_tokens=40)._pretrained(2)[1].state_dict()
+    fitted = Bert(checkpoint=str(checkpoint), max_tokens=40, epochs=1, tuning_rate=1e-3).fit(X, Y)
+    untouched = Bert(checkpoint=str(checkpoint), max_tokens=40)._pretrained(2)[1].state_dict()
     trained = fitted.network_.encoder.state_dict()
     moved = [name for name in untouched if not np.array_equal(untouched[name], trained[name])]
     assert "embeddings.word_embeddings.weight" in moved
@@ -117,13 +117,13 @@ def test_checkpoint_is_fine_tuned_whole(checkpoint):
 
 def test_prefix_is_read_before_each_text(checkpoint):
     X = texts(["filler1"] * 6, ["filler2"] * 6)
-    fitted = Bert(model=str(checkpoint), prefix="word1 ", epochs=1, max_tokens=40)
+    fitted = Bert(checkpoint=str(checkpoint), prefix="word1 ", epochs=1, max_tokens=40)
     fitted.fit(X, labels(6))
     assert words(fitted, X) == ["[CLS]", "word1", "filler1", "[SEP]", "word1", "filler2", "[SEP]"]
 
 
 def test_files_of_a_checkpoint_are_what_a_fit_depends_on(checkpoint):
-    names = {path.name for path in Bert(model=str(checkpoint)).files()}
+    names = {path.name for path in Bert(checkpoint=str(checkpoint)).files()}
     assert {"config.json", "model.safetensors"} <= names
     assert Bert().files() == ()
 
@@ -131,7 +131,7 @@ def test_files_of_a_checkpoint_are_what_a_fit_depends_on(checkpoint):
 def test_folder_without_a_checkpoint_is_refused(tmp_path):
     X, Y = made_ads(("text",), 20)
     with pytest.raises(CompetitionError, match="cannot be loaded"):
-        Bert(model=str(tmp_path)).fit(X, Y)
+        Bert(checkpoint=str(tmp_path)).fit(X, Y)
 
 
 @pytest.mark.parametrize(
@@ -155,4 +155,4 @@ def test_settings_from_which_no_network_can_be_made_are_refused(settings, messag
 def test_checkpoint_that_reads_fewer_tokens_is_refused(checkpoint):
     X, Y = made_ads(("text",), 20)
     with pytest.raises(ModelError, match=r"max_tokens is 256, but .* reads at most 61 of 2 texts"):
-        Bert(model=str(checkpoint)).fit(X, Y)
+        Bert(checkpoint=str(checkpoint)).fit(X, Y)

@@ -34,4 +34,4 @@ def test_what_the_plan_lacks_is_said() -> None:
     lacks = {method.label: method.lacks for method in table1(Profile(), PLAN)}
     assert lacks["HMAM, multi-task"] == ""
     assert lacks["C2AE"] == "none of its inputs is there"
-    assert lacks["ResNet50 (All)"] == "no weights: features.resnet50.model is not set"
+    assert lacks["ResNet50 (All)"] == "no weights: features.resnet50.checkpoint is not set"

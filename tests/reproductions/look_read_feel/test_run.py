@@ -53,7 +53,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def result(pitt: Path, profile: Profile, out: Path, resnet: Path) -> Benchmark:
-    look = profile.features["resnet50"].model_copy(update={"model": str(resnet)})
+    look = profile.features["resnet50"].model_copy(update={"checkpoint": str(resnet)})
     given = profile.model_copy(update={"features": {**profile.features, "resnet50": look}})
     return run(pitt, given, out, n_jobs=1, device="cpu")
 
@@ -68,7 +68,9 @@ def test_table1_has_every_method_and_says_which_was_not_run(result: Benchmark) -
     lacking = {outcome.method.label for outcome in result.table1 if not outcome.scores}
     assert lacking == {"ResNet101 (Last)", "ResNet101 (All)"}
     notes = {row["method"]: row["note"] for row in rows(result.folder / "table1.csv")}
-    assert notes["ResNet101 (Last)"] == "not run: no weights: features.resnet101.model is not set"
+    assert (
+        notes["ResNet101 (Last)"] == "not run: no weights: features.resnet101.checkpoint is not set"
+    )
     assert notes["C2AE"] == ""
 
 

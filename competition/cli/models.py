@@ -1,0 +1,28 @@
+"""List what can be run; write a model to start from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+PROJECT = Path(__file__).resolve().parents[2]  # of a checkout
+
+
+def models(
+    pattern: Annotated[str, typer.Argument(help="Like 'tfidf_*'.")] = "*",
+) -> None:
+    """List extractors, level-1 models and meta-learners with their inputs and parameters."""
+    from competition.report.tables import print_models
+
+    print_models(pattern)
+
+
+def new_model(
+    name: Annotated[str, typer.Argument(help="A new name, like my_model.")],
+) -> None:
+    """Write a working level-1 model to start from, and its test."""
+    from competition.level1.template import write_template
+
+    for path in write_template(name, PROJECT):
+        typer.echo(f"wrote {path}")
+    typer.echo(f"`models` lists it now, and any profile with models = ['*'] runs {name}.")
