@@ -111,16 +111,16 @@ def main() -> None:
         "| | OOF GAP | OOF GAP, genres alone | seconds |",
         "|---|---:|---:|---:|",
     ]
-    for card in sorted(result.cards, key=lambda card: card["scores"]["gap"]):
+    for card in sorted(result.cards, key=lambda card: card.scores.gap):
         rows.append(
-            f"| {card['model']} | {card['scores']['gap']:.4f} | "
-            f"{card['scores']['gap_by_dimension']['genre']:.4f} | {card['seconds']:.1f} |"
+            f"| {card.model} | {card.scores.gap:.4f} | "
+            f"{card.scores.gap_by_dimension['genre']:.4f} | {card.seconds:.1f} |"
         )
-    stack = result.stack["scores"]
+    stack = result.stack.scores
     genre = np.array([tag.dimension == "genre" for tag in dataset.tags])
     rows += [
-        f"| **the stack, whole run** | **{stack['gap']:.4f}** | "
-        f"**{stack['gap_by_dimension']['genre']:.4f}** | **{ours:.1f}** |",
+        f"| **the stack, whole run** | **{stack.gap:.4f}** | "
+        f"**{stack.gap_by_dimension['genre']:.4f}** | **{ours:.1f}** |",
         f"| StackingClassifier per tag | {gap(dataset.labels, oof):.4f} | "
         f"{gap(dataset.labels[:, genre], oof[:, genre]):.4f} | {theirs:.1f} |",
         "",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from competition.evaluation.metrics import gap, mean_average_precision, score
     from competition.features.base import Extractor
     from competition.features.registry import extractor
-    from competition.folds import load_or_make_folds, make_folds
+    from competition.folds import load_or_make_folds
     from competition.level1.base import Level1Model
     from competition.level1.registry import level1_model
     from competition.level2.base import MetaLearner
@@ -50,7 +50,6 @@ __all__ = [
     "load_profile",
     "load_stack_settings",
     "make_demo",
-    "make_folds",
     "mean_average_precision",
     "meta_learner",
     "run",
@@ -76,7 +75,6 @@ _HOME = {
     "load_profile": "config.profile",
     "load_stack_settings": "config.profile",
     "make_demo": "demo.make",
-    "make_folds": "folds",
     "mean_average_precision": "evaluation.metrics",
     "meta_learner": "level2.registry",
     "run": "pipeline.run",

@@ -1,4 +1,4 @@
-"""Who is in which fold: decided once, written to folds.csv, obeyed ever after."""
+"""The fold of each training ad: made once, written to folds.csv, read by every later run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from competition.utils.files import digest, write_text
 
 @dataclass(frozen=True, eq=False)
 class Folds:
-    """A fold for every training ad.
+    """The fold of every training ad.
 
     Attributes
     ----------
     ids : Index of shape (n_train,)
-        Training ads in the dataset's order.
+        Training ads, in the dataset's order.
     of_ad : ndarray of shape (n_train,), dtype int64
         The fold that holds each ad out, 0 to n - 1.
     """
@@ -41,9 +41,9 @@ class Folds:
 def make_folds(dataset: AdDataset, n: int, seed: int) -> Folds:
     """Split the training ads into `n` folds, each with its share of every tag.
 
-    Without groups: iterative stratification (Sechidis et al. 2011) by the package
-    iterative-stratification. With groups, which it cannot keep together, the same idea over
-    groups (`grouped_folds`).
+    Ads without groups are split by iterative stratification (Sechidis et al. 2011, package
+    iterative-stratification). That cannot keep groups whole: ads with groups are split by
+    `grouped_folds`, which applies the idea to groups.
 
     Raises
     ------
@@ -54,7 +54,10 @@ def make_folds(dataset: AdDataset, n: int, seed: int) -> Folds:
     units = len(dataset.labels) if groups is None else len(set(groups))
     if n < 2 or units < n:
         kind = "training ads" if groups is None else "groups"
-        raise FoldsError(f"{dataset.name} has {units} {kind}: too few for {n} folds.")
+        raise FoldsError(
+            f"{dataset.name} has {units} {kind}: too few for {n} folds. Lower folds.n or add "
+            f"{kind}."
+        )
     if groups is None:
         of_ad = _stratified_folds(dataset.labels, n, seed)
     else:
@@ -65,7 +68,7 @@ def make_folds(dataset: AdDataset, n: int, seed: int) -> Folds:
 def _stratified_folds(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
     from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
 
-    # A constant column keeps the ads without any tag, and the sizes of the folds, even.
+    # A constant column makes the folds equal in size, and in their ads without a tag.
     targets = np.column_stack([labels, np.ones(len(labels), dtype=labels.dtype)])
     splitter = MultilabelStratifiedKFold(n_splits=n, shuffle=True, random_state=seed)
     of_ad = np.empty(len(labels), dtype=np.int64)
@@ -75,21 +78,20 @@ def _stratified_folds(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
 
 
 def grouped_folds(labels: np.ndarray, groups: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """Split into folds that keep groups whole and tags even.
+    """Split ads into folds that keep groups whole and share every tag evenly.
 
-    Groups are placed one by one, those with most of the rarest tags first; each goes to the fold
-    where it brings the counts of ads and tags nearest to their even share, every tag counting
-    alike however frequent. Passes of single moves and swaps then go on while they lower the same
-    unevenness.
+    Groups with most of the rarest tags come first. Each group goes to the fold where the counts of
+    ads and tags come nearest to their even share; all tags weigh the same, however frequent. Then
+    single moves and swaps of groups follow, as long as they lower the squared unevenness.
 
     Parameters
     ----------
     labels : ndarray of shape (n_ads, n_tags), dtype uint8
     groups : ndarray of shape (n_ads,)
-        Hashable group names.
+        Group of each ad, hashable.
     n : int
     seed : int
-        Decides ties.
+        Decides between folds that are equally good.
 
     Returns
     -------
@@ -148,13 +150,13 @@ def _improve(weight: np.ndarray, load: np.ndarray, fold_of: np.ndarray, order: n
 
 
 def unevenness(labels: np.ndarray, of_ad: np.ndarray) -> pd.DataFrame:
-    """Say how evenly the folds share each tag.
+    """Count how evenly the folds share each tag.
 
     Returns
     -------
     DataFrame of shape (n_tags, 4)
-        ``positives``; ``least`` and ``most``, the smallest and the largest count of a fold;
-        ``even``, the count of perfectly even folds.
+        ``positives``; ``least`` and ``most``, the smallest and the largest count in a fold;
+        ``even``, the count in perfectly even folds.
     """
     counts = np.stack([labels[of_ad == fold].sum(axis=0, dtype=int) for fold in np.unique(of_ad)])
     return pd.DataFrame(
@@ -174,12 +176,12 @@ def write_folds(path: Path, folds: Folds) -> None:
 
 
 def read_folds(path: Path, dataset: AdDataset) -> Folds:
-    """Read folds.csv and hold it against the ads.
+    """Read folds.csv and check that it fits the ads.
 
     Raises
     ------
     FoldsError
-        If an ad is missing, unknown or listed twice, a fold is no number, the folds are not
+        If an ad is missing, unknown or listed twice, a fold is not a number, the folds are not
         0 to n - 1, or a group is split over folds.
     """
     problems = Problems()
@@ -190,15 +192,19 @@ def read_folds(path: Path, dataset: AdDataset) -> Folds:
     for row in rows:
         ad, cell = row.cells["id"].strip(), row.cells["fold"].strip()
         if not cell.isdecimal():
-            raise FoldsError(f"{path}:{row.line} (ad {ad}): fold {cell!r} is not a number from 0.")
+            raise FoldsError(
+                f"{path}:{row.line} (ad {ad}): fold {cell!r} is not a number. Write 0, 1, 2, ...."
+            )
         if ad in fold_of:
-            raise FoldsError(f"{path}:{row.line} (ad {ad}): the ad stands above already.")
+            raise FoldsError(
+                f"{path}:{row.line} (ad {ad}): the ad stands above already. Keep one of the rows."
+            )
         fold_of[ad] = int(cell)
     return folds_from(path, fold_of, dataset)
 
 
 def folds_from(path: Path, fold_of: Mapping[str, int], dataset: AdDataset) -> Folds:
-    """Hold the folds that a file tells against the ads.
+    """Return the folds that a file gives the ads, after checking that they fit.
 
     Raises
     ------
@@ -210,7 +216,9 @@ def folds_from(path: Path, fold_of: Mapping[str, int], dataset: AdDataset) -> Fo
     of_ad = np.array([fold_of[ad] for ad in dataset.train_ids], dtype=np.int64)
     used = sorted(set(of_ad.tolist()))
     if len(used) < 2 or used != list(range(len(used))):
-        raise FoldsError(f"{path}: the folds must be 0, 1, ..., n - 1 with n >= 2, found {used}.")
+        raise FoldsError(
+            f"{path} has the folds {used}. Number them 0, 1, ..., n - 1, with n of at least 2."
+        )
     _check_groups(path, of_ad, dataset)
     return Folds(dataset.train_ids, of_ad)
 
@@ -235,23 +243,23 @@ def _check_groups(path: Path, of_ad: np.ndarray, dataset: AdDataset) -> None:
     split = folds_of_group[folds_of_group > 1]
     if len(split):
         raise FoldsError(
-            f"{path} splits the group {split.index[0]!r} over {split.iloc[0]} folds: ads of one "
-            "group must share a fold, or the score is not honest."
+            f"{path} splits the group {split.index[0]!r} over {split.iloc[0]} folds, which makes "
+            "the OOF scores too high. Give all ads of a group the same fold."
         )
 
 
 def load_or_make_folds(
     path: Path, dataset: AdDataset, n: int, seed: int, given: Path | None = None
 ) -> Folds:
-    """Return the folds of a dataset: those of folds.csv, else a user's own, else new ones.
+    """Read folds.csv of the store; where it is absent, write a user's own folds or new ones.
 
     Parameters
     ----------
     path : Path
-        folds.csv of the store; written where it is absent.
+        folds.csv of the store.
     dataset : AdDataset
     n, seed : int
-        For new folds.
+        Number and seed of new folds.
     given : Path or None
         A user's own folds.csv.
 
@@ -259,13 +267,25 @@ def load_or_make_folds(
     ------
     FoldsError
         If folds.csv does not fit the ads, or differs from `given`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import load_dataset, load_or_make_folds, make_demo
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(folder, 20, films=False)
+    ...     ads = load_dataset(folder)
+    ...     folds = load_or_make_folds(Path(folder, "folds.csv"), ads, 4, 0)
+    >>> folds.n, len(folds.of_ad)
+    (4, 20)
     """
     if given is not None:
         folds = read_folds(given, dataset)
         if path.is_file() and read_folds(path, dataset).fingerprint != folds.fingerprint:
             raise FoldsError(
-                f"{path} holds other folds than {given}. Predictions were stored with the former: "
-                "remove that file to start over with yours."
+                f"{path} holds other folds than {given}, and stored predictions depend on them. "
+                f"Remove {path} to start again with your folds."
             )
     elif path.is_file():
         return read_folds(path, dataset)

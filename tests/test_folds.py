@@ -45,7 +45,10 @@ def test_same_seed_same_folds_and_other_seed_others(dataset: AdDataset) -> None:
 
 
 def test_too_few_ads_for_the_folds(dataset: AdDataset) -> None:
-    with pytest.raises(FoldsError, match="40 training ads: too few for 41 folds"):
+    with pytest.raises(
+        FoldsError,
+        match=r"40 training ads: too few for 41 folds\. Lower folds\.n or add training ads",
+    ):
         make_folds(dataset, 41, 0)
 
 
@@ -133,8 +136,8 @@ FAULTS = {
     "1 ad(s) have no fold (ad3)": ("ad3,", None),
     "1 ad(s) are no training ads (zz)": ("ad39,", "ad39,0\nzz,"),
     "folds.csv:5 (ad ad2): the ad stands above already": ("ad3,", "ad2,0\nad3,"),
-    "fold 'x' is not a number": ("ad3,", "ad3,x"),
-    "the folds must be 0, 1, ..., n - 1": ("ad3,", "ad3,9"),
+    "fold 'x' is not a number. Write 0, 1, 2": ("ad3,", "ad3,x"),
+    "Number them 0, 1, ..., n - 1": ("ad3,", "ad3,9"),
 }
 
 

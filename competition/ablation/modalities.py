@@ -1,11 +1,12 @@
-"""Which modality a level-1 model belongs to, told by the inputs that it reads."""
+"""Which modality a level-1 model belongs to, by the inputs that it reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from competition.datasets.base import AdDataset, InputKind
 from competition.level1.registry import find_models, get_model
+from competition.oof.cards import ExternalCard, Level1Card, ModelCard
+from competition.pipeline.crossfit import make_estimator
 
 TFIDF = "tf-idf"
 # The order of the winning video paper's Table 3: pictures, sound, texts, counted terms.
@@ -35,29 +36,29 @@ class Modality:
     models: tuple[str, ...]
 
 
-def modalities_of(cards: Sequence[dict[str, Any]], dataset: AdDataset) -> list[Modality]:
+def modalities_of(cards: Sequence[ModelCard], dataset: AdDataset) -> list[Modality]:
     """Sort level-1 models, given by their cards, into modalities, in the order of the paper.
 
     Parameters
     ----------
-    cards : sequence of dict
+    cards : sequence of Level1Card or ExternalCard
     dataset : AdDataset
         Its features included.
     """
     input_of = {column: given for given in dataset.inputs.values() for column in given.columns}
     models: dict[tuple[str, str, str], list[str]] = {}
     for card in cards:
-        columns = card.get("inputs", [])
+        columns = card.inputs if isinstance(card, Level1Card) else ()
         inputs = {input_of[c].name: input_of[c].kind for c in columns if c in input_of}
         kinds = set(inputs.values())
-        if len(inputs) == 0:
-            key = ("elsewhere", card["model"], card["model"])
-        elif kinds == {"text"} and _counts_terms(card["level1"]):
+        if isinstance(card, ExternalCard) or not inputs:
+            key = ("elsewhere", card.model, card.model)
+        elif kinds == {"text"} and _counts_terms(card):
             key = (TFIDF, TFIDF, TFIDF)
         else:
             name = "+".join(inputs)
             key = (_kind(kinds), "text" if kinds == {"text"} else name, name)
-        models.setdefault(key, []).append(card["model"])
+        models.setdefault(key, []).append(card.model)
     ordered = sorted(models, key=lambda key: ORDER.index(key[0]))
     return [Modality(key[2], key[1], key[0], tuple(models[key])) for key in ordered]
 
@@ -67,11 +68,14 @@ def _kind(kinds: set[InputKind]) -> str:
     return kind if not others and kind in ORDER else "several"
 
 
-def _counts_terms(model: str) -> bool:
-    if model not in find_models():
+def _counts_terms(card: Level1Card) -> bool:
+    """Tell whether a model that reads texts alone, given by its card, sees them as counted terms.
+
+    One that reads other kinds too has a modality of its own, even where there are texts alone.
+    """
+    if card.level1 not in find_models() or get_model(card.level1).kinds != ("text",):
         return False
-    entry = get_model(model)
-    return entry.kinds == ("text",) and hasattr(entry.make, "text_terms")
+    return make_estimator(card.level1, card.parameters).text_terms is not None
 
 
 def combinations(modalities: Sequence[Modality]) -> list[tuple[str, tuple[str, ...]]]:

@@ -14,7 +14,7 @@ from competition.pipeline.level1 import cross_fit_models, level1_job
 from competition.pipeline.plan import plan_models
 
 MODEL = "fusion"
-RIVAL = "rival-"  # begins the name of a rival's folder, so that `stack` leaves it out
+RIVAL = "rival-"  # begins the name of a rival's folder
 
 
 def fusion_rivals(context: Context[Profile], store: OofStore) -> dict[str, np.ndarray]:
@@ -36,6 +36,7 @@ def fusion_rivals(context: Context[Profile], store: OofStore) -> dict[str, np.nd
         alone = profile.model_copy(update={"models": (), "level1": {MODEL: settings}})
         (planned,) = plan_models(alone, dataset)
         named = replace(planned, name=f"{RIVAL}{how}")
-        jobs.append(level1_job(named, context, store.folds))
+        job = level1_job(named, context, store.folds)
+        jobs.append(replace(job, kind="rival"))
     cross_fit_models(jobs, store, context)
     return {job.name: store.read(job.name)[0] for job in jobs}

@@ -104,4 +104,4 @@ def add_oof(
 
     with ProgressBars(console) as progress:
         card = external.add_oof(name, data, oof, test, out, progress)
-    typer.echo(f"{name}: OOF GAP {card['scores']['gap']:.4f}; `stack` will use it.")
+    typer.echo(f"{name}: OOF GAP {card.scores.gap:.4f}; `stack` will use it.")

@@ -1,11 +1,13 @@
-"""A folder of ads, in any layout, read into an `AdDataset`."""
+"""Read a folder of ads, in any layout, into an `AdDataset`."""
 
 from pathlib import Path
 
 from competition.datasets import pitt_ads, taac2021, table
 from competition.datasets.base import AdDataset
+from competition.datasets.description import described
 from competition.datasets.problems import Problems
 from competition.utils.errors import DatasetError
+from competition.utils.files import PathLike
 
 __all__ = ["load_dataset", "read_dataset"]
 
@@ -13,15 +15,19 @@ SHOWN = 5
 
 
 def read_dataset(root: Path, problems: Problems) -> AdDataset:
-    """Read a folder in the layout that it shows; what is wrong goes to `problems`.
+    """Read a folder in the layout that its files show; add its faults to `problems`.
 
     Raises
     ------
     DatasetError
-        If the folder has no known layout, or its competition.toml cannot be understood.
+        If the folder has no known layout, or its competition.toml or dataset.json is malformed.
     """
+    return described(_read_layout(root, problems))
+
+
+def _read_layout(root: Path, problems: Problems) -> AdDataset:
     if not root.is_dir():
-        raise DatasetError(f"There is no folder {root}. Pass the folder that holds the ads.")
+        raise DatasetError(f"There is no folder {root}. Pass the folder of the ads.")
     if (root / table.CONFIG).is_file():
         return table.read(root, problems)
     if (root / taac2021.TAG_LIST).is_file() or (root / taac2021.GROUND_TRUTH).is_file():
@@ -32,20 +38,31 @@ def read_dataset(root: Path, problems: Problems) -> AdDataset:
     if (root / "dataset" / taac2021.TAG_LIST).is_file():
         hint = f" Did you mean {root / 'dataset'}?"
     raise DatasetError(
-        f"{root} has no known layout: it holds neither {table.CONFIG} nor {taac2021.TAG_LIST} "
+        f"{root} has no known layout: it holds neither {table.CONFIG}, nor {taac2021.TAG_LIST} "
         f"and {taac2021.GROUND_TRUTH}, nor {' and '.join(map(str, pitt_ads.VOTES.values()))}."
         f"{hint} The README shows how to write a {table.CONFIG}."
     )
 
 
-def load_dataset(root: Path) -> AdDataset:
+def load_dataset(root: PathLike) -> AdDataset:
     """Read a folder of ads.
 
     Raises
     ------
     DatasetError
-        If anything in it is malformed; the message shows the first faults.
+        If the folder has a fault that stops a run; the message shows the first ones.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import load_dataset, make_demo
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(folder, 20, films=False)
+    ...     ads = load_dataset(folder)
+    >>> list(ads.inputs), ads.labels.shape, len(ads.test_ids)
+    (['ocr', 'asr'], (20, 40), 4)
     """
+    root = Path(root)
     problems = Problems()
     dataset = read_dataset(root, problems)
     errors = problems.errors
@@ -53,7 +70,7 @@ def load_dataset(root: Path) -> AdDataset:
         shown = "\n".join(f"  {problem}" for problem in errors[:SHOWN])
         more = f"\n  ... and {len(errors) - SHOWN} more" if len(errors) > SHOWN else ""
         raise DatasetError(
-            f"{root} cannot be used as it stands, {len(errors)} error(s):\n{shown}{more}\n"
-            f"`python -m competition check {root}` lists everything."
+            f"{root} has {len(errors)} error(s) to correct:\n{shown}{more}\n"
+            f"`python -m competition check {root}` lists all of them."
         )
     return dataset

@@ -1,4 +1,4 @@
-"""What every layout of ads is read into."""
+"""The dataset that every layout is read into."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +14,7 @@ SubmissionFormat = Literal["wide", "youtube8m", "taac2021"]
 
 @dataclass(frozen=True)
 class Tag:
-    """One label, and the dimension it belongs to (scene, genre, sentiment, ...)."""
+    """A tag, and the dimension that it belongs to (scene, genre, sentiment, ...)."""
 
     name: str
     dimension: str
@@ -22,15 +22,15 @@ class Tag:
 
 @dataclass(frozen=True)
 class Input:
-    """One thing known about an ad.
+    """One input of the ads: a text, a film, metadata, ....
 
     Attributes
     ----------
     name : str
     kind : {"text", "image", "video", "audio", "metadata", "array"}
     columns : tuple of str
-        The columns of `AdDataset.ads` that hold it: one column named as the input, except for
-        ``metadata``, where each fact has a column of its own under its own name.
+        The columns of `AdDataset.ads` that hold it: one column with the input's name, or for
+        ``metadata`` one per value, with the value's name.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Input:
 
 @dataclass(frozen=True)
 class SubmissionSpec:
-    """How the leaderboard wants its file, and how many tags of an ad count there."""
+    """The format of a submission, and the number of tags per ad that its GAP counts."""
 
     format: SubmissionFormat = "wide"
     top_k: int = 20
@@ -53,25 +53,35 @@ class AdDataset:
     Attributes
     ----------
     name : str
-        Names the folders and files made from this dataset.
+        Names the folders and files that a run writes.
     root : Path
-        The folder it was read from; no path of an ad leaves it.
+        The dataset's folder; no path of an ad leaves it.
     ads : DataFrame of shape (n_train + n_test, ...)
         Indexed by ad id (str), training ads first. Columns: ``split`` ("train" or "test"),
         ``group`` where the dataset has groups, then the columns of the inputs. A missing text is
-        an empty string; a missing fact or file is NA.
+        an empty string; missing metadata or a missing file is NA.
     tags : tuple of Tag
         In the order of the columns of `labels`.
     labels : ndarray of shape (n_train, n_tags), dtype uint8
     inputs : dict of str to Input
     submission : SubmissionSpec
     truth : Path or None
-        A file of the labels of the test ads, where there is one (demo ads only).
+        The file of the true tags of the test ads that the folder's dataset.json names.
     tag_columns : tuple of str
-        Columns of a CSV that hold tags. Where there are any, the tags are those that training ads
-        carry, and test ads may carry others; where there are none, the list of tags is closed.
+        Columns of a CSV that hold tags. If there are any, `tags` are those of the training ads, and
+        test ads may carry others; if there are none, no ad carries other tags than `tags`.
     test_labels : ndarray of shape (n_test, n_tags), dtype uint8, or None
-        Where the layout itself holds labelled ads out as test ads: for scoring alone.
+        Labels of the test ads where the layout makes test ads of labelled ones: for scoring alone.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import AdDataset, load_dataset, make_demo
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(folder, 20, films=False)
+    ...     ads = load_dataset(folder)
+    >>> isinstance(ads, AdDataset), ads.ads.columns.to_list()
+    (True, ['split', 'ocr', 'asr'])
     """
 
     name: str

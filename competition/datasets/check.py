@@ -1,4 +1,4 @@
-"""`competition check`: everything that is wrong with a folder of ads, in one reading."""
+"""`competition check`: all faults of a folder of ads, found in one pass."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from competition.utils.progress import Progress
 
 
 def check_dataset(root: Path, n_folds: int, progress: Progress) -> tuple[AdDataset, Problems]:
-    """Read a dataset and try every file as a run would read it.
+    """Read a dataset and look for faults in its files and tags.
 
     Parameters
     ----------
     root : Path
     n_folds : int
-        A tag with fewer positives than folds is absent from some held-out fold.
+        Number of folds of a run: a tag with fewer ads is absent from some held-out fold.
     progress : Progress
 
     Returns
@@ -43,7 +43,7 @@ def _check_files(dataset: AdDataset, problems: Problems, progress: Progress) -> 
                 text = f"broken {kind}: {fault.text}. Replace the file, or remove it."
                 problems.warning("broken file", path, text, ad)
             elif fault.extent == "part":
-                text = f"{fault.text}; a run uses these. Replace the file if you can."
+                text = f"{fault.text}; a run uses those. Replace the file if you can."
                 problems.warning("damaged file", path, text, ad)
             else:
                 problems.note("no sound", path, f"{fault.text}.", ad)
@@ -54,10 +54,10 @@ def _check_tags(dataset: AdDataset, n_folds: int, problems: Problems) -> None:
     units = len(dataset.labels) if dataset.groups is None else len(set(dataset.groups))
     if units < n_folds:
         what = "training ads" if dataset.groups is None else "groups"
-        text = f"{units} {what} are too few for {n_folds} folds."
+        text = f"{units} {what} are too few for {n_folds} folds. Lower folds.n or add {what}."
         problems.error("too few for the folds", dataset.name, text)
     if not dataset.inputs:
-        text = "no input is described: no model can be trained, only predictions stacked."
+        text = "it describes no input, so a run can only stack predictions made elsewhere."
         problems.warning("no inputs", dataset.name, text)
     positives = dataset.labels.sum(axis=0, dtype=int)
     for tag, count in zip(dataset.tags, positives, strict=True):
@@ -66,7 +66,7 @@ def _check_tags(dataset: AdDataset, n_folds: int, problems: Problems) -> None:
                 "rare tag",
                 f"tag {tag.name}",
                 f"{count} training ad(s) carry it, fewer than the {n_folds} folds: some held-out "
-                "folds have none, and where no training fold has one, its prior is predicted.",
+                "folds have none, and a model whose training folds have none predicts the prior.",
             )
         elif count == len(dataset.labels):
             problems.warning("constant tag", f"tag {tag.name}", "every training ad carries it.")

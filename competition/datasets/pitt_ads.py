@@ -1,6 +1,6 @@
 """Layout `pitt_ads`: the image ads of Hussain et al. (2017) with their topics and sentiments.
 
-The folder holds the annotations as they were released, and the images::
+The folder holds the released annotations and the images::
 
     Topics.json           {"7/62717.jpg": ["10", "11", "musical instruments"], ...}: a vote each
     Sentiments.json       {"7/62717.jpg": [["18", "19"], ["19"]], ...}: each annotator's votes
@@ -9,11 +9,11 @@ The folder holds the annotations as they were released, and the images::
     0/ ... 10/            the images
     regions/0/ ...        optional: features of detected regions, <image name>.npy, (regions, dims)
 
-From votes to labels: an ad has the tags that at least two of its annotators name; where no two
-agree, it has all that any of them names. Topics and sentiments each by themselves.
+An ad carries the tags that at least two of its annotators name; where no two agree, it carries all
+tags that any of them names. Topics and sentiments are counted separately.
 
-There is no official split. An ad is a test ad if the SHA-256 of its path, as a number, divides by
-5: a fifth of the ads, the same on every machine, whichever images are at hand.
+There is no official split. An ad is a test ad if the SHA-256 of its path, as a number, is divisible
+by 5: a fifth of the ads, the same on every machine, whichever images are present.
 
 References
 ----------
@@ -39,7 +39,7 @@ from competition.datasets.reading import path_inside
 VOTES = {"topic": Path("Topics.json"), "sentiment": Path("Sentiments.json")}
 LISTS = {"topic": Path("Topics_List.txt"), "sentiment": Path("Sentiments_List.txt")}
 REGIONS = Path("regions")
-AGREEING = 2  # annotators who make a tag an ad's
+AGREEING = 2  # annotators who must name a tag
 TEST_SHARE = 5  # one ad in so many is a test ad
 
 _LINE = re.compile(r'(\d+)[\s.,]*"([^"]*)"\s*\(\s*ABBREVIATION\s*:\s*"([^"]+)"')
@@ -48,10 +48,10 @@ _SHORT_LINE = re.compile(r'(\d+)[\s.,]+"?([^"]+?)"?')
 
 @dataclass
 class _Vocabulary:
-    """The tags of one dimension by whatever a vote may call them."""
+    """The tags of one dimension, by number and by name, as votes name them."""
 
-    tags: dict[str, Tag] = field(default_factory=dict)  # by id, in the order of the list
-    by_name: dict[str, str] = field(default_factory=dict)  # id by small-letter name
+    tags: dict[str, Tag] = field(default_factory=dict)  # by number, in the order of the list
+    by_name: dict[str, str] = field(default_factory=dict)  # number by lower-case name
 
     def id_of(self, vote: str) -> str | None:
         number = vote.lstrip("0") or vote
@@ -59,7 +59,7 @@ class _Vocabulary:
 
 
 def read(root: Path, problems: Problems) -> AdDataset:
-    """Read a folder of this layout; what is wrong with it goes to `problems`.
+    """Read a folder of this layout; add its faults to `problems`.
 
     Ads without a topic, a sentiment or an image are left out, with a note. The labels of the test
     ads are known.
@@ -84,7 +84,7 @@ def read(root: Path, problems: Problems) -> AdDataset:
     train = [ad for ad in images if not _is_test(ad)]
     test = [ad for ad in images if _is_test(ad)]
     if not train:
-        text = "there is no training ad with an image, a topic and a sentiment."
+        text = "no training ad has an image, a topic and a sentiment. Add the images."
         problems.error("no ads", str(VOTES["topic"]), text)
     index = pd.Index(train + test, name="id", dtype="str")
     column_of = {tag.name: column for column, tag in enumerate(tags)}
@@ -121,11 +121,11 @@ def _inputs(root: Path, index: pd.Index) -> tuple[pd.DataFrame, dict[str, Input]
 
 
 def _vocabulary(root: Path, dimension: str, taken: set[str], problems: Problems) -> _Vocabulary:
-    """Read the list of a dimension's tags: a number, a description and a short name a line."""
+    """Read the tags of a dimension: on each line a number, a description and a short name."""
     vocabulary = _Vocabulary()
     path = LISTS[dimension]
     if not (root / path).is_file():
-        problems.error("absent file", str(path), "there is no such file.")
+        problems.error("absent file", str(path), "there is no such file. Add it.")
         return vocabulary
     for number, line in enumerate(_text((root / path).read_bytes()).splitlines(), start=1):
         line = " ".join(line.translate(_QUOTES).split())
@@ -134,13 +134,13 @@ def _vocabulary(root: Path, dimension: str, taken: set[str], problems: Problems)
         where = f"{path}:{number}"
         match = _LINE.match(line) or _SHORT_LINE.fullmatch(line)
         if match is None:
-            text = f'expected 1 "description" (ABBREVIATION: "name"), found {line[:60]!r}.'
+            text = f'write 1 "description" (ABBREVIATION: "name") in place of {line[:60]!r}.'
             problems.error("malformed table", where, text)
             continue
-        identifier, *names = (part.strip() for part in match.groups())
+        identifier, *names = (group.strip() for group in match.groups())
         name = names[-1].lower()
         if identifier in vocabulary.tags or name in taken:
-            text = f"the {dimension} {name} or its number {identifier} stands twice."
+            text = f"the {dimension} {name} or its number {identifier} stands twice. Remove one."
             problems.error("malformed table", where, text)
             continue
         taken.add(name)
@@ -153,7 +153,7 @@ _QUOTES = str.maketrans("“”„″", '""""')
 
 
 def _text(data: bytes) -> str:
-    """Decode a list: as released, one is UTF-16 and the other Latin-1."""
+    """Decode a list of tags: the release has one in UTF-16 and one in Latin-1."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace")
     if b"\0" in data:
@@ -168,7 +168,7 @@ def _annotations(root: Path, relative: Path, problems: Problems) -> dict[str, li
     """Read the annotators' votes by ad."""
     path = root / relative
     if not path.is_file():
-        problems.error("absent file", str(relative), "there is no such file.")
+        problems.error("absent file", str(relative), "there is no such file. Add it.")
         return {}
     try:
         value = json.loads(path.read_bytes().decode("utf-8-sig"))
@@ -180,7 +180,7 @@ def _annotations(root: Path, relative: Path, problems: Problems) -> dict[str, li
         problems.error("malformed JSON", str(relative), f"malformed JSON: {bad}. Correct the file.")
         return {}
     if not isinstance(value, dict):
-        text = "expected an object: the path of each image and its list of votes."
+        text = "expected an object with a list of votes for each image. Correct the file."
         problems.error("malformed JSON", str(relative), text)
         return {}
     votes = {}
@@ -204,7 +204,7 @@ def _is_votes(value: Any) -> bool:
 def _named(
     annotations: dict[str, list[Any]], vocabulary: _Vocabulary, path: Path, problems: Problems
 ) -> dict[str, set[str]]:
-    """Return the tags of each ad that has any, by the rule of this module."""
+    """Return the tags of each ad that has any, by the rule at the top of this module."""
     unknown: Counter[str] = Counter()
     written = 0
     tags_of: dict[str, set[str]] = {}
@@ -226,9 +226,9 @@ def _named(
         if names:
             tags_of[ad] = names
     for identifier, count in sorted(unknown.items()):
-        text = f"{count:,} vote(s) for the number {identifier}, which the list of tags lacks: "
+        text = f"{count:,} vote(s) are for the number {identifier}, which the list of tags lacks: "
         problems.warning("unknown tag", str(path), text + "they do not count.")
     if written:
-        text = f"{written:,} vote(s) are an annotator's own words, no tag of the list: "
+        text = f"{written:,} vote(s) are an annotator's own words and no tag of the list: "
         problems.note("own words", str(path), text + "they do not count.")
     return tags_of

@@ -1,4 +1,4 @@
-"""What is wrong with a folder of ads, collected so that one reading reports it all."""
+"""The faults of a folder of ads, collected so that one pass reports all of them."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,18 +8,18 @@ Level = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True)
 class Problem:
-    """One finding.
+    """One fault.
 
     Attributes
     ----------
     level : {"error", "warning", "note"}
-        Errors stop a run; warnings do not; notes say what was left out on purpose.
+        An error stops a run, a warning does not; a note says what is left out by rule.
     kind : str
-        A few words shared by all findings of the kind ("empty text", "duplicate id").
+        A few words that all faults of the kind share ("empty text", "duplicate id").
     where : str
-        File, and row where it has rows, relative to the dataset's folder.
+        File, with the line in a table, relative to the dataset's folder.
     ad : str
-        The ad's id, empty where the finding concerns no single ad.
+        The ad's id; empty where the fault is not of a single ad.
     text : str
         What is wrong and what to do.
     """
@@ -37,7 +37,7 @@ class Problem:
 
 @dataclass
 class Problems:
-    """A growing list of findings."""
+    """The faults found so far."""
 
     found: list[Problem] = field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""Reading what users hand in: tables, texts and paths, with every fault named."""
+"""Read tables, texts and paths of users, and name every fault with its place."""
 
 import csv
 import io
@@ -11,12 +11,12 @@ import pandas as pd
 from competition.datasets.problems import Problems
 
 MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
-NUMERIC_SHARE = 0.9  # a column with at least this share of numbers is meant to hold numbers
+NUMERIC_SHARE = 0.9  # a column with at least this share of numbers is numeric
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a CSV file: the line it starts on and its cells by column."""
+    """One row of a CSV file: the line that it starts on, and its cells by column."""
 
     line: int
     cells: dict[str, str]
@@ -29,14 +29,14 @@ def read_csv(path: Path, name: str, required: list[str], problems: Problems) -> 
     ----------
     path : Path
     name : str
-        What messages call the file.
+        The file in messages.
     required : list of str
         Columns that the header must have.
     problems : Problems
-        Where faults are noted.
+        Receives the faults.
     """
     if not path.is_file():
-        problems.error("absent file", name, "there is no such file.")
+        problems.error("absent file", name, "there is no such file. Add it, or correct its name.")
         return []
     text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -48,10 +48,14 @@ def read_csv(path: Path, name: str, required: list[str], problems: Problems) -> 
         if absent:
             columns = ", ".join(absent)
             has = ", ".join(header) or "none"
-            problems.error("malformed table", f"{name}:1", f"no column {columns}; it has: {has}.")
+            problems.error(
+                "malformed table", f"{name}:1", f"no column {columns}; it has: {has}. Add it."
+            )
         if repeated:
             columns = ", ".join(repeated)
-            problems.error("malformed table", f"{name}:1", f"column {columns} stands twice.")
+            problems.error(
+                "malformed table", f"{name}:1", f"column {columns} stands twice. Rename one."
+            )
         if absent or repeated:
             return []
         line = reader.line_num + 1
@@ -60,7 +64,11 @@ def read_csv(path: Path, name: str, required: list[str], problems: Problems) -> 
                 _add_row(rows, header, cells, line, name, problems)
             line = reader.line_num + 1
     except csv.Error as bad:
-        problems.error("malformed table", f"{name}:{reader.line_num}", f"not valid CSV: {bad}.")
+        problems.error(
+            "malformed table",
+            f"{name}:{reader.line_num}",
+            f"not valid CSV: {bad}. Correct the row.",
+        )
     return rows
 
 
@@ -91,20 +99,20 @@ def _add_row(
 
 
 def is_utf8(text: str) -> bool:
-    """Whether a text decoded with ``surrogateescape`` came from valid UTF-8."""
+    """Return whether a text decoded with ``surrogateescape`` was valid UTF-8."""
     return not any("\udc80" <= character <= "\udcff" for character in text)
 
 
 def printable(text: str) -> str:
-    """Replace what was not UTF-8 by question marks."""
+    """Replace bytes that were not UTF-8 by question marks."""
     return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
 def metadata_column(name: str, values: dict[str, tuple[str, str]], problems: Problems) -> pd.Series:
-    """Read one fact of all ads as numbers or as categories.
+    """Read one column of metadata as numbers or as categories.
 
-    A column of which at least nine in ten filled cells are numbers is read as float64; what else
-    it holds is missing, with a warning. Any other column is a category.
+    If at least nine in ten filled cells are numbers, the column is float64, and each other cell is
+    missing, with a warning. Any other column is a category.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Layout `taac2021`: the folders of the Tencent 2021 video-ads competition, or demo ads."""
+"""Layout `taac2021`: the folders of the Tencent 2021 video-ads competition."""
 
 import csv
 import json
@@ -18,9 +18,6 @@ SPLIT_FOLDERS = {
     "test": Path("tagging", "tagging_dataset_test_5k"),
 }
 METADATA_FILE = "metadata.csv"
-# Made by `competition demo`: says so, and holds the truth of the test ads.
-DEMO_CARD = Path("demo.json")
-TRUTH = Path("truth", "tagging_info.txt")
 
 # input name, kind, folder below the split's folder, ending
 MEDIA: tuple[tuple[str, InputKind, str, str], ...] = (
@@ -40,7 +37,7 @@ def official_tags() -> dict[str, Tag]:
 
 
 def read(root: Path, problems: Problems) -> AdDataset:
-    """Read a folder of this layout; what is wrong with it goes to `problems`.
+    """Read a folder of this layout; add its faults to `problems`.
 
     Listed training ads without a single input are left out, with a note.
     """
@@ -53,7 +50,7 @@ def read(root: Path, problems: Problems) -> AdDataset:
         for split in SPLIT_FOLDERS
     }
     for ad in sorted(found["train"] & found["test"]):
-        text = "the ad has files in both splits; keep them in one."
+        text = "the ad has files in both splits; keep those of one."
         problems.error("id in both splits", str(SPLIT_FOLDERS["test"]), text, ad)
     for ad in sorted(found["train"] - set(listed)):
         text = f"the ad is not listed in {GROUND_TRUTH}: it is left out."
@@ -67,7 +64,8 @@ def read(root: Path, problems: Problems) -> AdDataset:
             "they are left out.",
         )
     if not train:
-        problems.error("no ads", str(SPLIT_FOLDERS["train"]), "there is no training ad with files.")
+        text = f"no ad of {GROUND_TRUTH} has a file here. Add the files."
+        problems.error("no ads", str(SPLIT_FOLDERS["train"]), text)
     test = sorted(found["test"] - found["train"])
     index = pd.Index(train + test, name="id", dtype="str")
     split = pd.Series(["train"] * len(train) + ["test"] * len(test), index=index, dtype="str")
@@ -78,22 +76,21 @@ def read(root: Path, problems: Problems) -> AdDataset:
     for row, ad in enumerate(train):
         labels[row, [column_of[name] for name in listed[ad]]] = 1
     return AdDataset(
-        name="demo" if (root / DEMO_CARD).is_file() else "taac2021",
+        name="taac2021",
         root=root,
         ads=pd.concat([ads, pd.DataFrame(columns, index=index)], axis=1),
         tags=tags,
         labels=labels,
         inputs=inputs,
         submission=SubmissionSpec("taac2021", 20),
-        truth=root / TRUTH if (root / TRUTH).is_file() else None,
     )
 
 
 def _lines(root: Path, relative: Path, problems: Problems) -> list[tuple[int, str]]:
-    """Numbered non-empty lines of a UTF-8 text file."""
+    """Return the non-empty lines of a UTF-8 text file with their numbers."""
     path = root / relative
     if not path.is_file():
-        problems.error("absent file", str(relative), "there is no such file.")
+        problems.error("absent file", str(relative), "there is no such file. Add it.")
         return []
     lines = []
     text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
@@ -113,16 +110,18 @@ def _tag_list(root: Path, problems: Problems) -> tuple[Tag, ...]:
         name, separator, identifier = line.rpartition("\t")
         where = f"{TAG_LIST}:{number}"
         if not separator or not identifier.strip().isdigit():
-            problems.error("malformed table", where, f"expected tag<TAB>id, found {line[:60]!r}.")
+            text = f"write tag<TAB>id in place of {line[:60]!r}."
+            problems.error("malformed table", where, text)
         elif int(identifier) in by_id or name in {tag.name for tag in by_id.values()}:
-            problems.error("malformed table", where, f"tag {name} or id {identifier} stands twice.")
+            text = f"tag {name} or id {identifier} stands twice. Remove one of the lines."
+            problems.error("malformed table", where, text)
         else:
             by_id[int(identifier)] = official.get(name, Tag(name, "other"))
     return tuple(by_id[identifier] for identifier in sorted(by_id))
 
 
 def _ground_truth(root: Path, known: set[str], problems: Problems) -> dict[str, list[str]]:
-    """Tags of each listed ad by id."""
+    """Return the tags of each listed ad by id."""
     listed: dict[str, list[str]] = {}
     for number, line in _lines(root, GROUND_TRUTH, problems):
         where = f"{GROUND_TRUTH}:{number}"
@@ -135,19 +134,19 @@ def _ground_truth(root: Path, known: set[str], problems: Problems) -> dict[str, 
         tags = [name.strip() for name in names.split(",") if name.strip()]
         for name in tags:
             if name not in known:
-                text = f"unknown tag {name!r}: correct it, or add it to {TAG_LIST}."
+                text = f"the tag {name!r} is unknown: correct it, or add it to {TAG_LIST}."
                 problems.error("unknown tag", where, text, ad)
         if ad in listed:
-            text = f"id {ad} is listed above already; keep one of the rows."
+            text = f"id {ad} stands above already; keep one of the lines."
             problems.error("duplicate id", where, text, ad)
         elif not tags:
-            problems.warning("no tag", where, "has no tag.", ad)
+            problems.warning("no tag", where, "the ad has no tag.", ad)
         listed.setdefault(ad, [name for name in tags if name in known])
     return listed
 
 
 def _media(root: Path, split: str) -> dict[str, dict[str, str]]:
-    """Relative paths by input and ad id."""
+    """Return the relative paths of files by input and ad id."""
     folder = SPLIT_FOLDERS[split].as_posix()
     places = [(name, f"{folder}/{below}", ending) for name, _, below, ending in MEDIA]
     places.append(("video", VIDEO_FOLDERS[split], ".mp4"))
@@ -161,7 +160,7 @@ def _media(root: Path, split: str) -> dict[str, dict[str, str]]:
 
 
 def _metadata(root: Path, split: str, problems: Problems) -> dict[str, dict[str, tuple[str, str]]]:
-    """Cells of the optional metadata.csv with their places, by fact and ad id."""
+    """Return the cells of the optional metadata.csv and their places, by column and ad id."""
     relative = SPLIT_FOLDERS[split] / METADATA_FILE
     metadata: dict[str, dict[str, tuple[str, str]]] = {}
     if not (root / relative).is_file():
@@ -170,7 +169,8 @@ def _metadata(root: Path, split: str, problems: Problems) -> dict[str, dict[str,
         ad = row.cells["id"].strip()
         where = f"{relative}:{row.line}"
         if any(ad in values for values in metadata.values()):
-            problems.error("duplicate id", where, "stands above already; keep one of the rows.", ad)
+            text = "the id stands above already; keep one of the rows."
+            problems.error("duplicate id", where, text, ad)
             continue
         for name, cell in row.cells.items():
             if name != "id":
@@ -186,7 +186,7 @@ def _inputs(
     metadata: dict[str, dict[str, dict[str, tuple[str, str]]]],
     problems: Problems,
 ) -> tuple[dict[str, pd.Series], dict[str, Input]]:
-    """Columns and inputs, without the inputs that no ad has."""
+    """Return columns and inputs, without the inputs that no ad has."""
     columns: dict[str, pd.Series] = {}
     inputs: dict[str, Input] = {}
     texts = {ad: _texts(root, media[split[ad]]["text"].get(ad), ad, problems) for ad in index}
@@ -208,10 +208,10 @@ def _inputs(
 
 
 def _texts(root: Path, relative: str | None, ad: str, problems: Problems) -> dict[str, str]:
-    """Texts of one ad by input name; empty where missing."""
+    """Return the texts of one ad by input name; empty where missing."""
     empty = dict.fromkeys(TEXTS, "")
     if relative is None:
-        problems.warning("absent file", TEXT_FOLDER, "has no text file.", ad)
+        problems.warning("absent file", TEXT_FOLDER, "the ad has no text file.", ad)
         return empty
     data = (root / relative).read_bytes()
     try:
@@ -228,7 +228,7 @@ def _texts(root: Path, relative: str | None, ad: str, problems: Problems) -> dic
         isinstance(value.get(key, ""), str) for key in TEXTS.values()
     ):
         keys = " and ".join(TEXTS.values())
-        problems.error("malformed JSON", relative, f"expected an object of texts {keys}.", ad)
+        problems.error("malformed JSON", relative, f"write an object of texts {keys}.", ad)
         return empty
     texts = {name: _without_surrogates(value.get(key, "").strip()) for name, key in TEXTS.items()}
     for name, text in texts.items():
@@ -238,5 +238,5 @@ def _texts(root: Path, relative: str | None, ad: str, problems: Problems) -> dic
 
 
 def _without_surrogates(text: str) -> str:
-    """Replace lone surrogates, which JSON escapes can make but UTF-8 cannot hold."""
+    """Replace lone surrogates, which JSON can escape but UTF-8 cannot hold."""
     return text.encode("utf-8", errors="replace").decode("utf-8")

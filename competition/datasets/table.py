@@ -1,29 +1,41 @@
-"""Layout `table`: CSV files described by a competition.toml that lies beside them."""
+"""Layout `table`: CSV files and a competition.toml that describes them."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from competition.datasets.base import AdDataset, Input, InputKind, SubmissionSpec, Tag
+from competition.datasets.base import (
+    AdDataset,
+    Input,
+    InputKind,
+    SubmissionFormat,
+    SubmissionSpec,
+    Tag,
+)
+from competition.datasets.description import NAME
 from competition.datasets.problems import Problems
 from competition.datasets.reading import Row, metadata_column, path_inside, printable, read_csv
 from competition.utils.errors import DatasetError
 from competition.utils.settings import Settings, parse_settings, read_toml
 
 CONFIG = "competition.toml"
-RESERVED = ("id", "fold", "split", "group")  # columns of the ads and of stored predictions
+RESERVED = ("id", "fold", "split", "group")  # of the ads and of stored predictions
 
 
 class TagColumn(Settings):
+    """A column of tags: `[[tags]]`."""
+
     column: str
     dimension: str
     separator: str = Field(default="|", min_length=1)
 
 
 class InputColumns(Settings):
+    """The columns of one input: `[inputs.<name>]`."""
+
     kind: InputKind
     column: str | None = None
     columns: tuple[str, ...] = ()
@@ -33,7 +45,9 @@ class InputColumns(Settings):
         if (self.column is None) == (not self.columns):
             raise ValueError("an input needs either column or columns")
         if self.column is None and self.kind not in ("text", "metadata"):
-            raise ValueError(f"an input of kind {self.kind} has one column, a path")
+            raise ValueError(
+                f"an input of kind {self.kind} needs column, the one that holds its paths"
+            )
         return self
 
     @property
@@ -42,14 +56,16 @@ class InputColumns(Settings):
 
 
 class SubmissionSettings(Settings):
-    format: Literal["wide", "youtube8m", "taac2021"] = "wide"
+    """The form of a submission: `[submission]`."""
+
+    format: SubmissionFormat = "wide"
     top_k: int = Field(default=20, ge=1)
 
 
 class TableConfig(Settings):
     """A competition.toml."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    name: str = Field(pattern=NAME)
     train: str
     test: str | None = None
     id: str = "id"
@@ -60,13 +76,13 @@ class TableConfig(Settings):
 
 
 def read_config(root: Path) -> TableConfig:
-    """Read `root`/competition.toml; raise DatasetError naming every unknown key."""
+    """Read `root`/competition.toml; a mistake raises a DatasetError that names it."""
     path = root / CONFIG
     return parse_settings(TableConfig, read_toml(path, DatasetError), str(path), DatasetError)
 
 
 def read(root: Path, problems: Problems) -> AdDataset:
-    """Read a folder of this layout; what is wrong with its rows goes to `problems`."""
+    """Read a folder of this layout; add the faults of its rows to `problems`."""
     config = read_config(root)
     rows = _rows(root, config, problems)
     split = {ad: name for ad, (name, _) in rows.items()}
@@ -81,8 +97,8 @@ def read(root: Path, problems: Problems) -> AdDataset:
         clash = [column for column in columns if column in {*ads.columns, *RESERVED}]
         if clash:
             raise DatasetError(
-                f"{root / CONFIG}: inputs.{name} needs the column {clash[0]!r}, but that name is "
-                "taken. Rename the input or the column."
+                f"{root / CONFIG}: inputs.{name} needs the column {clash[0]!r}, but another column "
+                "has that name. Rename the input or the column."
             )
         ads = pd.concat([ads, pd.DataFrame(columns, index=ads.index)], axis=1)
         inputs[name] = Input(name, spec.kind, tuple(columns))
@@ -100,7 +116,7 @@ def read(root: Path, problems: Problems) -> AdDataset:
 
 
 def _rows(root: Path, config: TableConfig, problems: Problems) -> dict[str, tuple[str, Row]]:
-    """Rows by ad id, training ads first; a cell that no file has is empty."""
+    """Return the rows by ad id, training ads first, each with its split."""
     columns = [column for spec in config.inputs.values() for column in spec.all_columns]
     needed = {
         "train": [config.id, *columns, *(tags.column for tags in config.tags)],
@@ -114,7 +130,10 @@ def _rows(root: Path, config: TableConfig, problems: Problems) -> dict[str, tupl
             continue
         path = path_inside(root, file)
         if path is None:
-            raise DatasetError(f"{root / CONFIG}: {split} = {file!r} leaves the dataset's folder.")
+            raise DatasetError(
+                f"{root / CONFIG}: {split} = {file!r} leaves the dataset's folder. Copy the file "
+                "into it."
+            )
         for row in read_csv(path, file, needed[split], problems):
             ad = row.cells[config.id].strip()
             where = f"{file}:{row.line}"
@@ -133,7 +152,7 @@ def _rows(root: Path, config: TableConfig, problems: Problems) -> dict[str, tupl
             else:
                 rows[ad] = (split, row)
     if not any(split == "train" for split, _ in rows.values()):
-        problems.error("no ads", config.train, "there is no training ad.")
+        problems.error("no ads", config.train, "it has no training ad. Add rows.")
     return rows
 
 
@@ -144,7 +163,7 @@ def _groups(
     for ad, (split, row) in rows.items():
         group = row.cells.get(str(config.group), "").strip()
         if not group and split == "train":
-            text = f"column {config.group} is empty: the ad becomes a group of its own."
+            text = f"column {config.group} is empty: the ad is a group of its own."
             problems.warning("no group", f"{config.train}:{row.line}", text, ad)
         groups.append(group or f"ad {ad}")
     return groups
@@ -158,7 +177,7 @@ def _input_columns(
     config: TableConfig,
     problems: Problems,
 ) -> dict[str, pd.Series]:
-    """Columns of one input: metadata by their own names, anything else under the input's name."""
+    """Return the columns of one input: metadata by their own names, else one by the input's."""
     places = {
         ad: f"{config.train if split == 'train' else config.test}:{row.line}"
         for ad, (split, row) in rows.items()
@@ -188,7 +207,7 @@ def _input_columns(
 def _file(
     root: Path, cell: str, column: str, place: str, ad: str, problems: Problems
 ) -> str | None:
-    """Path of an ad's file relative to the dataset's folder, None where there is none."""
+    """Return an ad's path relative to the dataset's folder; None where there is no file."""
     if not cell:
         return None
     path = path_inside(root, cell)
@@ -197,7 +216,7 @@ def _file(
         problems.error("path outside", place, text + " Copy the file into it.", ad)
         return None
     if not path.is_file():
-        text = f"column {column}: there is no file {cell}: the input counts as missing."
+        text = f"column {column}: there is no file {cell}; the input counts as missing."
         problems.warning("absent file", place, text, ad)
         return None
     return cell
@@ -206,7 +225,7 @@ def _file(
 def _labels(
     rows: dict[str, tuple[str, Row]], config: TableConfig, problems: Problems
 ) -> tuple[tuple[Tag, ...], np.ndarray]:
-    """Tags (by dimension, then by name) and the label matrix of the training ads."""
+    """Return the tags, by dimension and name, and the label matrix of the training ads."""
     train = {ad: row for ad, (split, row) in rows.items() if split == "train"}
     of_ad: dict[str, set[str]] = {ad: set() for ad in train}
     dimension_of: dict[str, str] = {}
@@ -229,10 +248,11 @@ def _labels(
                     "one, since a submission names a tag without its dimension.",
                 )
     if train and not dimension_of:
-        problems.error("no tags", config.train, "no training ad carries a tag.")
+        text = f"no training ad carries a tag. Fill the column {config.tags[0].column}."
+        problems.error("no tags", config.train, text)
     for ad, names in of_ad.items():
         if not names:
-            problems.warning("no tag", f"{config.train}:{train[ad].line}", "has no tag.", ad)
+            problems.warning("no tag", f"{config.train}:{train[ad].line}", "the ad has no tag.", ad)
     tags = tuple(Tag(name, dimension) for name, dimension in dimension_of.items())
     column_of = {tag.name: column for column, tag in enumerate(tags)}
     labels = np.zeros((len(train), len(tags)), dtype=np.uint8)

@@ -9,14 +9,14 @@ from PIL import Image, ImageDraw
 
 Colour = tuple[int, int, int]
 
-FINENESS = 2  # drawn so much larger, then reduced: edges come out smooth
+FINENESS = 2  # times larger to draw than the picture, so that edges are smooth
 
 
 class Canvas:
     """A picture to draw on.
 
-    Coordinates run from (0, 0) at the top left to (1, 1) at the bottom right; lengths that have
-    no direction (radii, line widths) are shares of the shorter side.
+    Coordinates run from (0, 0) at the top left to (1, 1) at the bottom right; lengths without a
+    direction (radii, line widths) are shares of the shorter side.
     """
 
     def __init__(self, width: int, height: int, ground: Colour = (0, 0, 0)) -> None:
@@ -29,7 +29,7 @@ class Canvas:
         self._unit: float = min(size)
 
     def around(self, x: float, y: float, radius: float) -> "Canvas":
-        """See the same picture with the origin at (x, y), every length measured in `radius`."""
+        """Return a view of the same picture with its origin at (x, y) and lengths in `radius`."""
         view = copy(self)
         view._origin = self._at(x, y)
         view._unit = radius * self._unit
@@ -99,7 +99,7 @@ def hsv(hue: float, saturation: float, value: float) -> Colour:
 
 
 def near(rng: Random, hue: float, saturation: float, value: float, spread: float = 0.05) -> Colour:
-    """Draw a colour about the one given."""
+    """Draw a random colour near the given one."""
     shift, grey, light = (2 * rng.random() - 1 for _ in range(3))
     return hsv(
         hue + spread * shift,
@@ -109,12 +109,12 @@ def near(rng: Random, hue: float, saturation: float, value: float, spread: float
 
 
 def mixed(one: Colour, other: Colour, share: float) -> Colour:
-    """Mix two colours, `share` of it the other."""
+    """Mix two colours, with a share `share` of the second."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
 def darker(colour: Colour, factor: float = 0.8) -> Colour:
     """Make a colour darker, or with a factor above 1 lighter."""
-    red, green, blue = (min(255, round(part * factor)) for part in colour)
+    red, green, blue = (min(255, round(channel * factor)) for channel in colour)
     return red, green, blue

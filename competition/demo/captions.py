@@ -1,4 +1,4 @@
-"""Captions of demo films: Chinese in outline, on strips and buttons, some lines at a time."""
+"""Captions of demo films: outlined Chinese text, and text on strips and buttons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from competition.demo.look import Look
 from competition.demo.plan import AdPlan
 
 FONT_PACKAGE, FONT_FILE = "pylopdf_fonts_zh_cn", "NotoSansSC-Regular.otf"
-SMALLEST_SIDE = 216  # of all films; there a caption of size 1 is LETTER pixels high
+SMALLEST_SIDE = 216  # pixels of the smallest film, in which letters of size 1 have LETTER pixels
 LETTER = 22
-FRAMES_OF_LINE = 4  # half a second, at the least
+FRAMES_OF_LINE = 4  # at least: half a second
 MARGIN = 6
 
 
 @dataclass(frozen=True)
 class Lane:
-    """Where captions of one kind stand, one at a time: the middle of the line, and its size."""
+    """The height at which captions of one kind stand, one at a time, and their size."""
 
     y: float
     size: float
@@ -43,8 +43,8 @@ LANES = {
 class Overlay:
     """A caption in the picture from frame `start` to before `end`.
 
-    `colour` is uint16 (height, width, 3), already times the opacity; `clear` is uint16
-    (height, width, 1), how much of what is below remains, from 0 to 256.
+    `colour` is uint16 (height, width, 3), multiplied by the opacity; `clear` is uint16
+    (height, width, 1), the share of the frame that remains, from 0 to 256.
     """
 
     start: int
@@ -57,15 +57,15 @@ class Overlay:
     def put_on(self, frame: np.ndarray) -> None:
         """Write the caption into a frame, uint8 (height, width, 3)."""
         height, width = self.clear.shape[:2]
-        part = frame[self.top : self.top + height, self.left : self.left + width]
-        part[:] = (part * self.clear + self.colour) >> 8
+        area = frame[self.top : self.top + height, self.left : self.left + width]
+        area[:] = (area * self.clear + self.colour) >> 8
 
 
 def lay_captions(plan: AdPlan, look: Look) -> list[Overlay]:
     """Spread the captions of an ad over its film.
 
-    A line stands for half a second or more. Where a kind has more lines than there is time for,
-    those left out are spread evenly.
+    A line is on show for at least half a second. Where a kind has too many lines for that, evenly
+    spread lines are left out.
     """
     rng = Random(f"{plan.noise_seed}:captions")
     overlays = []
@@ -88,7 +88,7 @@ def _thinned(texts: Sequence[str], most: int) -> list[str]:
 
 
 def _ink(kind: str, rng: Random) -> tuple[Colour, Colour]:
-    """Colour of the letters, and of their outline or box."""
+    """Return the colour of the letters, and of their outline or box."""
     if kind == "banner":
         return (255, 232, 64), near(rng, rng.random() * 0.08, 0.85, 0.6)
     if kind == "cue":

@@ -1,4 +1,4 @@
-"""What demo ads are about: the wording and the tag odds in ``demo_data``, read and checked once.
+"""The content of demo ads: the wording and the tag odds in ``data``, read and checked once.
 
 A template is text with slots and choices: ``{price}`` is filled from the ad's slots, and
 ``{cheap/free}`` stands for one of its options, which may themselves hold slots.
@@ -27,12 +27,12 @@ class Template:
 
     Attributes
     ----------
-    parts : tuple
-        Pairs of what a part is ("text", "slot" or "choice") and the text, the name of the slot or
-        the options.
+    pieces : tuple
+        Pairs of a kind ("text", "slot" or "choice") and the text, the name of the slot or the
+        options.
     """
 
-    parts: tuple[tuple[str, Any], ...]
+    pieces: tuple[tuple[str, Any], ...]
 
     @classmethod
     def parse(cls, text: str) -> "Template":
@@ -43,32 +43,34 @@ class Template:
         DatasetError
             If its braces do not match.
         """
-        parts: list[tuple[str, Any]] = []
+        pieces: list[tuple[str, Any]] = []
         literal = ""
         position = 0
         while position < len(text):
             if text[position] == "}":
-                raise DatasetError(f"The template {text!r} closes a brace that it never opened.")
+                raise DatasetError(
+                    f"The template {text!r} closes a brace that it never opened. Correct it."
+                )
             if text[position] != "{":
                 literal += text[position]
                 position += 1
                 continue
             options, position = _options(text, position + 1)
             if literal:
-                parts.append(("text", literal))
+                pieces.append(("text", literal))
                 literal = ""
             if len(options) == 1:
-                parts.append(("slot", options[0]))
+                pieces.append(("slot", options[0]))
             else:
-                parts.append(("choice", tuple(cls.parse(option) for option in options)))
+                pieces.append(("choice", tuple(cls.parse(option) for option in options)))
         if literal:
-            parts.append(("text", literal))
-        return cls(tuple(parts))
+            pieces.append(("text", literal))
+        return cls(tuple(pieces))
 
     def fill(self, slots: Mapping[str, str], rng: Random) -> str:
-        """Fill the slots and take one option of every choice."""
+        """Fill the slots and draw one option of every choice."""
         out = []
-        for kind, value in self.parts:
+        for kind, value in self.pieces:
             if kind == "text":
                 out.append(value)
             elif kind == "slot":
@@ -78,9 +80,9 @@ class Template:
         return "".join(out)
 
     def slot_names(self) -> set[str]:
-        """Names of all slots, those inside options included."""
+        """Return the names of all slots, including those inside options."""
         names: set[str] = set()
-        for kind, value in self.parts:
+        for kind, value in self.pieces:
             if kind == "slot":
                 names.add(value)
             elif kind == "choice":
@@ -89,7 +91,7 @@ class Template:
 
 
 def _options(text: str, start: int) -> tuple[list[str], int]:
-    """Options of the brace that opened just before `start`, and the position after it."""
+    """Return the options of the brace that opens just before `start`, and the position after it."""
     options, depth, begin = [], 0, start
     for position in range(start, len(text)):
         character = text[position]
@@ -102,40 +104,40 @@ def _options(text: str, start: int) -> tuple[list[str], int]:
             begin = position + 1
         elif character == "}":
             return [*options, text[begin:position]], position + 1
-    raise DatasetError(f"The template {text!r} opens a brace that it never closes.")
+    raise DatasetError(f"The template {text!r} opens a brace that it never closes. Correct it.")
 
 
 def pick(rng: Random, values: Any) -> Any:
-    """One of `values`, all equally likely, by a single draw of `rng`.
+    """Return one of `values`, all equally likely, by a single draw of `rng`.
 
-    ``Random.choice`` may draw otherwise in another Python; ``Random.random`` never does.
+    ``Random.choice`` may change between versions of Python; ``Random.random`` does not.
     """
     return values[int(rng.random() * len(values))]
 
 
 def pick_weighted(rng: Random, weights: Mapping[str, float]) -> str:
-    """One key, as likely as its weight says; the weights add up to 1."""
+    """Return a key with the probability of its weight; the weights add up to 1."""
     draw = rng.random()
     for key, weight in weights.items():
         draw -= weight
         if draw < 0:
             return key
-    return key  # weights that add up to a little less than 1
+    return key  # the sum of the weights is a little below 1
 
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """One kind of ad: its wording, and the formats it comes in.
+    """One scenario of ads: its wording and the forms that it takes.
 
     Attributes
     ----------
     formats : dict of str to float
-        How often it is one person's talk, a drama, a voice-over or a street interview.
+        Shares of ads that are one person's talk, a drama, a voice-over or a street interview.
     slots : dict of str to list of str
     lines : dict of str to tuple of Template
-        Speech by its place in an ad (hook, story, pitch, offer); under "drama" whole exchanges.
+        Speech by its section of an ad (hook, story, pitch, offer); under "drama" whole exchanges.
     captions : dict of str to tuple of Template
-        What is only written: "banner" and "legal".
+        Texts that are only written: "banner" and "legal".
     """
 
     name: str
@@ -148,7 +150,7 @@ class Scenario:
 
 @dataclass(frozen=True, eq=False)
 class Cue:
-    """The trace that a tag leaves in the words: where, how often, how often without the tag."""
+    """The trace of a tag in the words: the channel, how often with the tag, how often without."""
 
     channel: str
     hit: float
@@ -158,7 +160,7 @@ class Cue:
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """All that demo ads are made from.
+    """Everything that demo ads are made from.
 
     Attributes
     ----------
@@ -167,12 +169,12 @@ class Content:
     dimensions : dict of str to str
     scenarios : dict of str to Scenario
     slots, common : dict
-        Slots and templates that every scenario may use.
+        Slots and templates of all scenarios.
     cues : dict of str to Cue
     mood_weights : dict of str to dict
-        Format to mood to its share.
-    metadata : dict of str to dict
-        What tags change about width and length.
+        Shares of moods by form.
+    format_factors : dict of str to dict
+        How tags change the odds of a wide film, and its seconds.
     probabilities : dict of (scenario, format, mood) to list of float
         Probability of each tag, in the order of `tags`.
     """
@@ -184,7 +186,7 @@ class Content:
     common: dict[str, tuple[Template, ...]]
     cues: dict[str, Cue]
     mood_weights: dict[str, dict[str, float]]
-    metadata: dict[str, dict[str, float]]
+    format_factors: dict[str, dict[str, float]]
     probabilities: dict[tuple[str, str, str], list[float]]
 
 
@@ -224,7 +226,7 @@ def load_content() -> Content:
         },
         cues,
         tag_data["mood_weight"],
-        tag_data["metadata"],
+        tag_data["film_format"],
         _probabilities(tags, tag_data, raw),
     )
 
@@ -245,7 +247,7 @@ def _templates(section: dict[str, list[str]]) -> dict[str, tuple[Template, ...]]
 def _probabilities(
     tags: tuple[str, ...], tag_data: dict[str, Any], raw: dict[str, dict[str, Any]]
 ) -> dict[tuple[str, str, str], list[float]]:
-    """Tag probabilities of every kind of ad, such that over all ads each tag has its share.
+    """Solve for tag probabilities of every kind of ad that give each tag its share of all ads.
 
     The odds of a tag are its base odds times the factors of scenario, format and mood. The base
     odds solve  sum_k w_k b r_k / (1 + b r_k) = share  by bisection on the logarithmic scale.
@@ -268,6 +270,6 @@ def _probabilities(
         middle = np.sqrt(low * high)
         too_low = (weight * middle * ratio / (1 + middle * ratio)).sum(axis=0) < share
         low, high = np.where(too_low, middle, low), np.where(too_low, high, middle)
-    # Sums may differ in their last bits between machines: rounded, the same ads come out.
+    # Sums may differ in their last bits between machines; rounding makes the ads the same.
     solved = np.round(low * ratio / (1 + low * ratio), 6)
     return dict(zip(kinds, solved.tolist(), strict=True))

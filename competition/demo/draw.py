@@ -1,7 +1,8 @@
-"""Draw demo ads: first what an ad is and which tags it has, then what is said and shown in it.
+"""Draw the plans of demo ads at random: first the kind of ad and its tags, then its content.
 
-An ad is of a scenario, a form and a mood, and its tags depend on these alone. Words, sizes and
-lengths depend on all of them, loosely, so that every modality knows something that others do not.
+The kind of an ad is a scenario, a form and a mood, and its tags depend on these alone. Words, sizes
+and lengths depend loosely on kind and tags, so that each modality holds information that the others
+lack.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ FRAMINGS = ("中景", "特写", "极端特写", "全景")
 INSERTS = ("手机电脑录屏", "教辅材料", "手写解题", "红包", "商品展示", "才艺展示", "游戏画面")
 MUSIC_OF_TAG = {"愤怒": "tense", "悲伤": "sad", "喜悦": "bright", "惊奇": "bright"}
 
-# Chances that make the modalities disagree, and each of them incomplete.
+# Probabilities that make the modalities disagree, and each of them incomplete.
 OTHER_SPEECH = 0.14
 OTHER_CAPTIONS = 0.06
 SUBTITLED = 0.7
@@ -39,12 +40,12 @@ SECONDS_OF_FORMAT = {"talk": 30.0, "drama": 36.0, "voice": 24.0, "street": 31.0}
 
 
 def draw_plan(seed: int, split: str, index: int) -> AdPlan:
-    """Draw one ad; it is the same however many others there are.
+    """Draw the plan of one ad, which does not depend on the number of ads.
 
     Parameters
     ----------
     seed : int
-        Not negative.
+        At least 0.
     split : {"train", "test"}
     index : int
         From 0.
@@ -75,7 +76,7 @@ def draw_plan(seed: int, split: str, index: int) -> AdPlan:
     for line in _cue_lines(content, "asr", tags, slots, rng):
         turns.insert(int(rng.random() * (len(turns) + 1)), (pick(rng, turns)[0], line))
     roles = list(dict.fromkeys(role for role, _ in turns))
-    metadata = _metadata(content, form, tags, rng)
+    film_format = _film_format(content, form, tags, rng)
     return AdPlan(
         ad_id=f"{state[1]:016x}{state[2]:016x}",
         scenario=scenario,
@@ -88,9 +89,9 @@ def draw_plan(seed: int, split: str, index: int) -> AdPlan:
         speakers=tuple(Speaker(role, round(95 + 170 * rng.random(), 1)) for role in roles),
         speech=tuple(SpeechLine(roles.index(role), text) for role, text in turns),
         captions=tuple(_captions(content, content.scenarios[written], subtitles, tags, slots, rng)),
-        shots=tuple(_shots(tags, metadata.duration, rng)),
+        shots=tuple(_shots(tags, film_format.duration, rng)),
         music=pick(rng, [MUSIC_OF_TAG[tag] for tag in tags if tag in MUSIC_OF_TAG] or ["calm"]),
-        metadata=metadata,
+        format=film_format,
         noise_seed=state[3],
     )
 
@@ -104,19 +105,19 @@ def _draw_tags(content: Content, kind: tuple[str, str, str], rng: Random) -> lis
 
 
 def _completed(slots: dict[str, str], scenario: Scenario, rng: Random) -> dict[str, str]:
-    """Slots of an ad, and those that only the scenario whose words it borrows has."""
+    """Return the slots of an ad and those that only the scenario of its words has."""
     return {name: pick(rng, values) for name, values in scenario.slots.items()} | slots
 
 
 def _speech(
     content: Content, scenario: Scenario, form: str, slots: dict[str, str], rng: Random
 ) -> list[tuple[str, str]]:
-    """Who says what: (role, text), in order, at least one."""
+    """Return the lines of speech in order, at least one: (role, text)."""
     slots = _completed(slots, scenario, rng)
 
-    def some(part: str, least: int, most: int) -> list[str]:
+    def some(section: str, least: int, most: int) -> list[str]:
         wanted = least + int(rng.random() * (most - least + 1))
-        return [line.fill(slots, rng) for line in _sample(scenario.lines[part], wanted, rng)]
+        return [line.fill(slots, rng) for line in _sample(scenario.lines[section], wanted, rng)]
 
     opener = pick(rng, content.common[f"openers.{form}"]).fill(slots, rng)
     calls = [line.fill(slots, rng) for line in _sample(content.common["calls.speech"], 1, rng)]
@@ -140,7 +141,7 @@ def _speech(
 
 
 def _chatty(content: Content, lines: list[str], rng: Random) -> list[str]:
-    """Some lines, now many and now few, make way for talk that could be about anything."""
+    """Replace a random share of the lines by talk that fits any ad."""
     share = MOST_CHAT * rng.random()
     chat = content.common["chat.speech"]
     return [pick(rng, chat).fill({}, rng) if rng.random() < share else t for t in lines]
@@ -176,7 +177,7 @@ def _captions(
 def _cue_lines(
     content: Content, channel: str, tags: Sequence[str], slots: dict[str, str], rng: Random
 ) -> list[str]:
-    """Traces of the tags in one channel, and false ones."""
+    """Return traces of the tags in one channel, and false traces."""
     lines = []
     for tag, cue in content.cues.items():
         if cue.channel == channel and rng.random() < (cue.hit if tag in tags else cue.false):
@@ -186,17 +187,17 @@ def _cue_lines(
 
 
 def _sample(templates: Sequence[Template], wanted: int, rng: Random) -> list[Template]:
-    """`wanted` different templates, fewer where there are not so many."""
+    """Draw `wanted` different templates, or all if there are fewer."""
     left = list(templates)
     return [left.pop(int(rng.random() * len(left))) for _ in range(min(wanted, len(left)))]
 
 
-def _metadata(content: Content, form: str, tags: Sequence[str], rng: Random) -> FilmFormat:
+def _film_format(content: Content, form: str, tags: Sequence[str], rng: Random) -> FilmFormat:
     odds, seconds = 0.5, SECONDS_OF_FORMAT[form]
     for tag in tags:
-        odds *= content.metadata["wide"].get(tag, 1.0)
-        seconds += content.metadata["seconds"].get(tag, 0.0)
-    # A sum of three uniform draws: bell-shaped, and the same on every machine.
+        odds *= content.format_factors["wide"].get(tag, 1.0)
+        seconds += content.format_factors["seconds"].get(tag, 0.0)
+    # A sum of three uniform draws is bell-shaped and the same on every machine.
     seconds += 22 * (rng.random() + rng.random() + rng.random() - 1.5)
     sizes = WIDE_SIZES if rng.random() < odds / (1 + odds) else TALL_SIZES
     width, height = pick(rng, SQUARE_SIZES if rng.random() < 0.04 else sizes)
@@ -204,7 +205,7 @@ def _metadata(content: Content, form: str, tags: Sequence[str], rng: Random) -> 
 
 
 def _shots(tags: Sequence[str], duration: float, rng: Random) -> list[Shot]:
-    """Shots in which every tag that can be seen is seen."""
+    """Draw shots that show every visible tag."""
     places = [tag for tag in tags if load_content().dimensions[tag] == "scene"]
     framings = [tag for tag in tags if tag in FRAMINGS] or [""]
     inserts = [tag for tag in tags if tag in INSERTS]

@@ -1,4 +1,4 @@
-"""Demo films: shots and captions of a plan as pictures, its sound, both as one mp4 file."""
+"""Render demo films: the shots, captions and sound of a plan as an mp4 file."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -23,11 +23,11 @@ from competition.demo.places import draw_place
 from competition.demo.plan import AdPlan, Shot
 from competition.demo.sound import RATE, make_sound
 
-STEPS = 5  # pictures of what moves in a shot
-PAN = 0.025  # share of the picture that a moving camera passes over in a frame
+STEPS = 5  # different pictures of a shot that moves
+PAN = 0.025  # share of the width that a moving camera pans per frame
 FARTHEST_PAN = 0.3
-PADDED = 0.58  # share of the longer side that a padded film leaves to the picture
-# Light of a mood: factors of red, green and blue.
+PADDED = 0.58  # share of the longer side that the picture of a padded film takes
+# Light of each mood: factors of red, green and blue.
 GRADES = {
     "喜悦": (1.1, 1.04, 0.9),
     "惊奇": (1.08, 1.08, 1.12),
@@ -47,7 +47,7 @@ SAMPLES_OF_PIECE = 1024
 def write_film(path: Path, plan: AdPlan) -> None:
     """Write the film of an ad; the same plan makes the same bytes with the same libraries.
 
-    H.264 at 8 frames a second and AAC, 16 kHz mono; a few films have no sound stream.
+    H.264 at 8 frames per second and AAC, 16 kHz mono; a few films have no sound stream.
     """
     look = draw_look(plan)
     sound = make_sound(plan, look)
@@ -76,7 +76,7 @@ def _write_sound(file: av.container.OutputContainer, sound: np.ndarray) -> None:
 
 
 def film_frames(plan: AdPlan, look: Look) -> Iterator[np.ndarray]:
-    """Draw the frames of a film: uint8, (height, width, 3) each, valid until the next one."""
+    """Yield the frames of a film, uint8 (height, width, 3), each valid until the next one."""
     overlays = lay_captions(plan, look)
     rng = Random(f"{plan.noise_seed}:people")
     people = cast_people(look.seen, rng)
@@ -95,7 +95,7 @@ def film_frames(plan: AdPlan, look: Look) -> Iterator[np.ndarray]:
 
 
 def _filler(look: Look, rng: Random) -> tuple[np.ndarray, tuple[slice, slice]]:
-    """What stands around the picture of a padded film, and where the picture goes."""
+    """Return the frame around the picture of a padded film, and the window of the picture."""
     canvas = Canvas(look.width, look.height)
     hue = rng.random()
     canvas.fade(0, 1, near(rng, hue, 0.6, 0.55), near(rng, hue + 0.1, 0.5, 0.8))
@@ -115,7 +115,7 @@ def _shot_pictures(
     people: list[Person],
     window: tuple[slice, slice],
 ) -> Iterator[np.ndarray]:
-    """Draw one shot: each picture is shaped like the window."""
+    """Yield the pictures of one shot, each in the size of the window."""
     height = window[0].stop - window[0].start
     width = window[1].stop - window[1].start
     count = look.shot_frames[rank]
@@ -149,7 +149,7 @@ def _draw_shot(
         # The same screen or sheet in every shot that shows it.
         draw_insert(canvas, shot.insert, Random(f"{plan.noise_seed}:{shot.insert}"), progress)
     else:
-        # Two cameras take turns in each place.
+        # Two cameras alternate in each place.
         place = look.places[shot.place]
         room = Random(f"{plan.noise_seed}:{place}:{rank % 2}")
         ancient = "古代" in look.seen
@@ -167,7 +167,7 @@ def _draw_shot(
 
 
 def _draw_page(canvas: Canvas, rng: Random) -> None:
-    """A page to land on, over the lower half of the picture."""
+    """Draw a landing page over the lower half of the picture."""
     accent = near(rng, rng.random(), 0.75, 0.85)
     canvas.round_box(0.04, 0.54, 0.96, 1.05, (252, 252, 252), 0.05)
     canvas.round_box(0.1, 0.59, 0.3, 0.72, accent, 0.04)

@@ -1,4 +1,4 @@
-"""What demo films show between people: screens, pages, writing hands, goods, games."""
+"""Inserts of demo films, between shots of people: screens, pages, writing, goods, games."""
 
 from collections.abc import Callable
 from math import cos, sin
@@ -21,15 +21,15 @@ def draw_insert(canvas: Canvas, insert: str, rng: Random, progress: float) -> No
     insert : str
         A tag out of `competition.demo.draw.INSERTS`.
     rng : Random
-        The same one draws the same insert.
+        The same state draws the same insert.
     progress : float
-        How much of what moves has moved, from 0 to 1.
+        Progress of the motion, from 0 to 1.
     """
     _INSERTS[insert](canvas, rng, progress)
 
 
 def draw_goods(canvas: Canvas, framing: str, rng: Random, progress: float) -> None:
-    """Draw something for sale, as large as the framing asks; it moves across a little."""
+    """Draw goods in the size of the framing; they move a little with `progress`."""
     tone = near(rng, rng.random(), 0.7, 0.85)
     goods = canvas.around(0.44 + 0.12 * progress, 0.52, SIZE_OF_FRAMING[framing])
     goods.disc(0, 1.15, 1.2, (70, 66, 66), 0.18)
@@ -67,7 +67,7 @@ def _screen(canvas: Canvas, rng: Random, progress: float) -> None:
 
 
 def _pages(canvas: Canvas, rng: Random, progress: float) -> None:
-    """Printed pages and a workbook, and what a red pencil ticks."""
+    """Printed pages and a workbook, with ticks of a red pencil."""
     canvas.box(0, 0, 1, 1, near(rng, 0.08, 0.4, 0.55))
     cover = near(rng, pick(rng, (0.14, 0.33, 0.56)), 0.7, 0.9)
     canvas.round_box(0.58, 0.08, 1.1, 0.62, cover, 0.01)

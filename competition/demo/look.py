@@ -1,7 +1,7 @@
-"""What the camera and the microphone catch of a demo ad: its tags, some missed, some wrongly.
+"""The look of a demo film: the tags that leave a trace in picture and sound, size and length.
 
-A film is shorter than its plan, and smaller; the longer and larger plan makes the longer and
-larger film.
+Some tags leave no trace, and some traces are false. A film is shorter and smaller than its plan; a
+longer and larger plan makes a longer and larger film.
 """
 
 import tomllib
@@ -15,9 +15,9 @@ from competition.demo.content import DATA, pick
 from competition.demo.plan import AdPlan
 
 FPS = 8
-FRAMES_OF_SHOT = 2  # at the least
+FRAMES_OF_SHOT = 2  # at least
 LEAST_SECONDS, MOST_SECONDS = 3.0, 8.0
-# Pixels of a film by the pixels of its plan; portrait films are these, turned.
+# Pixels of a film by the pixels of its plan; for portrait films both are swapped.
 SIZES = {
     (960, 540): (384, 216),
     (1280, 720): (448, 252),
@@ -35,7 +35,7 @@ NO_MUSIC = 0.15
 
 @dataclass(frozen=True)
 class Look:
-    """How an ad is filmed.
+    """The look of one film.
 
     Attributes
     ----------
@@ -46,9 +46,9 @@ class Look:
     seen, heard : frozenset of str
         Tags that leave a trace in picture and sound.
     places : dict of str to str
-        What each place of the plan looks like: now and then like another.
+        The place that is drawn for each place of the plan; for some places another one.
     sound : {"full", "silence", "none"}
-        "none" is a film without a sound stream.
+        "none" means that the film has no sound stream.
     music : str
         The mood of the music, or "" for none.
     """
@@ -74,11 +74,11 @@ class Look:
 
 
 def draw_look(plan: AdPlan) -> Look:
-    """Draw what is caught of an ad; the same plan is always filmed alike."""
+    """Draw the look of a film; the same plan always gives the same look."""
     rng = Random(f"{plan.noise_seed}:look")
-    width, height = film_size(plan.metadata.width, plan.metadata.height)
+    width, height = film_size(plan.format.width, plan.format.height)
     odds = _load_odds()
-    caught = {
+    traces = {
         sense: frozenset(
             tag
             for tag, odd in odds[sense].items()
@@ -100,9 +100,9 @@ def draw_look(plan: AdPlan) -> Look:
     return Look(
         width,
         height,
-        _shot_frames([shot.seconds for shot in plan.shots], film_seconds(plan.metadata.duration)),
-        caught["seen"],
-        caught["heard"],
+        _shot_frames([shot.seconds for shot in plan.shots], film_seconds(plan.format.duration)),
+        traces["seen"],
+        traces["heard"],
         places,
         sound,
         music,
@@ -111,19 +111,19 @@ def draw_look(plan: AdPlan) -> Look:
 
 @cache
 def _load_odds() -> dict[str, dict[str, dict[str, float]]]:
-    """How often a tag leaves its trace: sense -> tag -> "hit" and "false"."""
+    """Read how often a tag leaves its trace: sense -> tag -> "hit" and "false"."""
     with (DATA / "media.toml").open("rb") as file:
         return tomllib.load(file)
 
 
 def film_seconds(planned: float) -> float:
-    """Seconds of a film, 3 to 8, growing with the seconds planned."""
+    """Return the seconds of a film, 3 to 8, which grow with the planned seconds."""
     span = MOST_SECONDS - LEAST_SECONDS
     return LEAST_SECONDS + span * (1 - exp(-max(planned - 6.0, 0.0) / 35.0))
 
 
 def film_size(width: int, height: int) -> tuple[int, int]:
-    """Width and height of a film in pixels, in the order and shape of those planned."""
+    """Return width and height of a film in pixels, in the proportion of those planned."""
     if height > width:
         tall, wide = film_size(height, width)
         return wide, tall
@@ -131,7 +131,7 @@ def film_size(width: int, height: int) -> tuple[int, int]:
 
 
 def _shot_frames(planned: Sequence[float], seconds: float) -> tuple[int, ...]:
-    """Frames of each shot, about as long in proportion as planned."""
+    """Return the frames of each shot, about in proportion to the planned seconds."""
     total, start, counts = sum(planned), 0, []
     passed = 0.0
     for length in planned:

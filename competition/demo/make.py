@@ -1,9 +1,10 @@
-"""Demo ads: made here, in the layout of the TAAC 2021 competition, for a machine with no data.
+"""Make demo ads in the layout of the TAAC 2021 competition, for a machine without data.
 
 ::
 
     <root>/
-        demo.json                                           how it was made
+        demo.json                                           how the ads were made
+        dataset.json                                        their name, and the place of the truth
         label_id.txt                                        tag, TAB, id
         tagging/GroundTruth/tagging_info.txt                <id>.mp4, TAB, tags joined by commas
         tagging/tagging_dataset_{train,test}_5k/
@@ -18,24 +19,27 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from competition.datasets import description
 from competition.demo.content import load_content
 from competition.demo.draw import draw_plan
-from competition.demo.noise import render_texts
 from competition.demo.plan import AdPlan
+from competition.demo.texts import render_texts
 from competition.execution.devices import n_cores
 from competition.execution.local import run_tasks
 from competition.utils.errors import DatasetError
-from competition.utils.files import write_json
+from competition.utils.files import PathLike, write_json
 from competition.utils.progress import Progress
 
 VERSION = 2
 STAMP = "demo.json"
+TEST_TRUTH = "truth/tagging_info.txt"
 LEAST_ADS = 10
-TRUTH_OF_SPLIT = {"train": "tagging/GroundTruth", "test": "truth"}
+TRUTH_OF_SPLIT = {"train": "tagging/GroundTruth/tagging_info.txt", "test": TEST_TRUTH}
+DESCRIPTION = {"name": "demo", "truth": TEST_TRUTH}
 
 
 def make_demo(
-    root: Path,
+    root: PathLike,
     n_ads: int = 500,
     seed: int = 0,
     *,
@@ -45,41 +49,56 @@ def make_demo(
 ) -> None:
     """Write demo ads to the folder `root`, whole or not at all.
 
-    Ad i of a seed is the same whatever `n_ads` is. Ads made before with the same settings are
-    left as they are; those made with other settings are replaced.
+    Ad i of a seed is the same whatever `n_ads` is. Ads that were made with the same settings stay
+    as they are; ads that were made with other settings are replaced.
 
     Parameters
     ----------
-    root : Path
+    root : path
         A folder that does not exist, is empty, or holds demo ads.
     n_ads : int
-        Number of training ads, 10 at the least; a fifth as many test ads come with them.
+        Number of training ads, at least 10; the number of test ads is a fifth of it.
     seed : int
-        Not negative.
+        At least 0.
     films : bool
-        Whether to render the films, or to write the texts alone.
+        Whether to render the films or to write the texts alone.
     n_jobs : int, optional
-        Films rendered at a time; by default one a core.
+        Number of films to render at a time; by default one per core.
     progress : Progress, optional
-        Is told how many films are rendered.
+        Receives the number of rendered films.
 
     Raises
     ------
     DatasetError
-        If `n_ads` or `seed` cannot be, or `root` holds anything but demo ads.
+        If `n_ads` or `seed` is too small, or `root` holds anything but demo ads.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import make_demo
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(folder, 10, films=False)
+    ...     Path(folder, "label_id.txt").is_file()
+    True
     """
     if n_ads < LEAST_ADS:
-        raise DatasetError(f"Demo ads come in {LEAST_ADS} or more, not {n_ads}: ask for more.")
+        raise DatasetError(
+            f"The demo has at least {LEAST_ADS} training ads, not {n_ads}. "
+            f"Choose {LEAST_ADS} or more."
+        )
     if seed < 0:
-        raise DatasetError(f"The seed of the demo ads is {seed}; it must be 0 or more.")
+        raise DatasetError(f"The seed of the demo ads is {seed}. Choose a seed of 0 or more.")
     root = Path(root).absolute()
     stamp = {"ads": n_ads, "films": films, "seed": seed, "version": VERSION}
     if _found_stamp(root) == stamp:
+        if not (root / description.FILE).is_file():  # ads made before there was this file
+            write_json(root / description.FILE, DESCRIPTION)
         return
     root.parent.mkdir(parents=True, exist_ok=True)
-    workshop = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
+    workspace = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
     try:
-        new = workshop / "new"
+        new = workspace / "new"
         _write_labels(new)
         n_ads_of = {"train": n_ads, "test": n_ads // 5}
         plans = {
@@ -90,14 +109,15 @@ def make_demo(
             _write_split(new, split, plans[split])
         if films:
             write_films(new, plans, n_jobs, progress or Progress())
+        write_json(new / description.FILE, DESCRIPTION)
         write_json(new / STAMP, stamp)
-        _put_in_place(new, root, workshop / "old")
+        _put_in_place(new, root, workspace / "old")
     finally:
-        shutil.rmtree(workshop)
+        shutil.rmtree(workspace)
 
 
 def _found_stamp(root: Path) -> Any:
-    """How the ads in `root` were made; None where there is nothing."""
+    """Return how the ads in `root` were made; None where there is nothing."""
     if not root.exists():
         return None
     if not root.is_dir():
@@ -110,14 +130,14 @@ def _found_stamp(root: Path) -> Any:
         stamp = None
     if not isinstance(stamp, dict) or not set(stamp) >= {"ads", "seed", "version"}:
         raise DatasetError(
-            f"The folder {root} is not empty and holds no demo ads (it has no valid {STAMP}), so "
-            "nothing was written there. Name another folder, or empty this one yourself."
+            f"The folder {root} is not empty and holds no demo ads (it has no valid {STAMP}). "
+            "Nothing was written there. Name another folder, or empty this one yourself."
         )
     return stamp
 
 
 def _put_in_place(new: Path, root: Path, old: Path) -> None:
-    """Rename `new` to `root`; what was there goes to `old`, and comes back if that fails."""
+    """Rename `new` to `root`; move what was there to `old`, and back if the renaming fails."""
     replaced = root.exists()
     if replaced:
         root.rename(old)
@@ -140,7 +160,7 @@ def _write_split(root: Path, split: str, plans: list[AdPlan]) -> None:
     texts.mkdir(parents=True)
     for plan in plans:
         _write_texts(texts, plan)
-    truth = root / TRUTH_OF_SPLIT[split] / "tagging_info.txt"
+    truth = root / TRUTH_OF_SPLIT[split]
     truth.parent.mkdir(parents=True)
     _write(truth, "".join(f"{plan.ad_id}.mp4\t{','.join(plan.tags)}\n" for plan in plans))
 
@@ -148,7 +168,7 @@ def _write_split(root: Path, split: str, plans: list[AdPlan]) -> None:
 def write_films(
     root: Path, plans: dict[str, list[AdPlan]], n_jobs: int | None, progress: Progress
 ) -> None:
-    """Render the films of each split's plans, `n_jobs` at a time (None: one a core)."""
+    """Render the films of each split's plans, `n_jobs` at a time (None: one per core)."""
     from competition.demo.film import write_film
 
     tasks = []
@@ -168,5 +188,5 @@ def _write_texts(folder: Path, plan: AdPlan) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write without care: the whole folder is renamed into its place in the end."""
+    """Write a file in place: the folder is renamed as a whole in the end."""
     path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,4 +1,4 @@
-"""Who appears in demo films: figures with a part, an age, clothes and a mood."""
+"""People in demo films: figures with a role, an age, clothes and a mood."""
 
 from dataclasses import dataclass, replace
 from random import Random
@@ -8,7 +8,7 @@ from competition.demo.content import pick
 
 # Radius of a head as a share of the picture's shorter side.
 HEAD_OF_FRAMING = {"全景": 0.055, "中景": 0.12, "特写": 0.21, "极端特写": 0.42, "": 0.12}
-# How many at the most are in the picture.
+# Largest number of people in the picture.
 CLOSE_UPS = {"特写": 2, "极端特写": 1}
 FACES = {"喜悦": "glad", "惊奇": "amazed", "愤怒": "angry", "悲伤": "sad"}
 SKINS = ((246, 212, 184), (232, 190, 156), (222, 176, 142))
@@ -18,9 +18,9 @@ GREY_HAIR = (184, 184, 188)
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody in a film.
+    """A person in a film.
 
-    `hair` is "short", "long" or "knot"; `size` is 1 for the grown; `extra` is "glasses", "tie",
+    `hair` is "short", "long" or "knot"; `size` is 1 for adults; `extra` is "glasses", "tie",
     "microphone" or "".
     """
 
@@ -34,7 +34,7 @@ class Person:
 
 
 def cast_people(seen: frozenset[str], rng: Random) -> list[Person]:
-    """Cast the people of a film; none where only a voice is to be heard."""
+    """Cast the people of a film; none if only a voice is heard."""
     ancient = "古代" in seen
     count = 1 if "单人口播" in seen else 0
     if "多人情景剧" in seen:
@@ -76,21 +76,21 @@ def _person(rng: Random, ancient: bool) -> Person:
 def draw_people(
     canvas: Canvas, people: list[Person], framing: str, face: str, talking: int, step: int
 ) -> None:
-    """Draw people side by side, as large as the framing asks.
+    """Draw people side by side in the size of the framing.
 
     Parameters
     ----------
     canvas : Canvas
     people : list of Person
-        One at the least.
+        At least one.
     framing : str
         A tag, or "".
     face : str
         A value of `FACES`, or "".
     talking : int
-        Whose mouth moves, -1 for nobody's.
+        Index of the person whose mouth moves; -1 for nobody.
     step : int
-        Odd: mouth open, hand up.
+        At odd steps the mouth is open and the hand up.
     """
     head = HEAD_OF_FRAMING[framing]
     if framing in CLOSE_UPS:
@@ -110,7 +110,7 @@ def draw_people(
 
 
 def draw_passer(canvas: Canvas, x: float, ancient: bool, rng: Random) -> None:
-    """Draw somebody small who walks by at `x` in the back."""
+    """Draw a small passer-by at `x` in the background."""
     _draw_person(canvas.around(x, 0.5, 0.04), _person(rng, ancient), "", opened=False)
 
 

@@ -1,4 +1,4 @@
-"""Where demo films play: one backdrop per tag of a place."""
+"""Places of demo films: one backdrop per tag of a place."""
 
 from collections.abc import Callable
 from math import sin
@@ -8,7 +8,7 @@ from competition.demo.canvas import Canvas, darker, hsv, mixed, near
 
 
 def draw_place(canvas: Canvas, place: str, rng: Random, ancient: bool) -> None:
-    """Draw a backdrop; the same `rng` draws the same one.
+    """Draw a backdrop; the same state of `rng` draws the same one.
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ def draw_place(canvas: Canvas, place: str, rng: Random, ancient: bool) -> None:
         A tag of the dimension "scene".
     rng : Random
     ancient : bool
-        Whether it is of olden times.
+        Whether the ad plays in ancient times.
     """
     if ancient:
         _palace(canvas, rng, outdoors=place == "室外")
@@ -26,7 +26,7 @@ def draw_place(canvas: Canvas, place: str, rng: Random, ancient: bool) -> None:
 
 
 def _anything(canvas: Canvas, rng: Random) -> None:
-    """A moving-graphics ground: stripes or discs in colours that stand for nothing."""
+    """An abstract ground: stripes or discs in random colours."""
     ground = near(rng, rng.random(), 0.45, 0.75)
     second = near(rng, rng.random(), 0.35, 0.85)
     canvas.fade(0, 1, ground, second)

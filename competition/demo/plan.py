@@ -1,8 +1,7 @@
-"""What happens in a demo ad, before anything is rendered: who says what, where, in which shots.
+"""The plan of a demo ad: its speech, captions and shots, before anything is rendered.
 
-`competition.demo.draw` draws plans, `competition.demo.noise` writes down what
-OCR and ASR would make of them, `competition.demo.film` films them. A plan knows more than
-the texts tell: places, framing and sounds are seen and heard in the film alone.
+`competition.demo.draw` draws plans, `competition.demo.texts` turns them into the texts of OCR and
+ASR, `competition.demo.film` into films. Places, framing and sounds appear in the film alone.
 """
 
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Speaker:
-    """A voice: its part in the story, and its fundamental frequency in Hz."""
+    """A voice: its role in the story, and its fundamental frequency in Hz."""
 
     role: str
     pitch: float
@@ -26,10 +25,10 @@ class SpeechLine:
 
 @dataclass(frozen=True)
 class CaptionLine:
-    """Something written in the picture.
+    """A text in the picture.
 
-    `kind` is "subtitle" (of what is spoken), "banner", "legal", "cue" (what a tag brings into the
-    picture, such as the buttons of an app), "brand" or "scrap".
+    `kind` is "subtitle" (of speech), "banner", "legal", "cue" (a trace of a tag, such as the
+    buttons of an app), "brand" or "scrap".
     """
 
     kind: str
@@ -38,7 +37,7 @@ class CaptionLine:
 
 @dataclass(frozen=True)
 class Shot:
-    """A stretch of film. `place`, `framing` and `insert` are tags; "" where there is none."""
+    """One shot of a film. `place`, `framing` and `insert` are tags, or "" for none."""
 
     seconds: float
     place: str
@@ -49,7 +48,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class FilmFormat:
-    """Duration in seconds, width and height in pixels, as planned; films are made to scale."""
+    """Planned duration in seconds, width and height in pixels; the film is made to scale."""
 
     duration: float
     width: int
@@ -65,22 +64,22 @@ class AdPlan:
     ad_id : str
         32 hexadecimal digits.
     scenario, form, mood : str
-        What kind of ad it is; its tags depend on these alone.
+        The kind of ad; the tags depend on these alone.
     tags : tuple of str
         In the order of the tag ids, never empty.
     product : str
     speech_scenario, caption_scenario : str
-        Whose words are spoken and written: now and then not those of `scenario`.
+        The scenarios whose words are spoken and written; in some ads not `scenario`.
     speakers : tuple of Speaker
     speech : tuple of SpeechLine
     captions : tuple of CaptionLine
-        In the order in which they appear; they may come in together.
+        In the order of their appearance; several may be on show together.
     shots : tuple of Shot
-        They add up to ``metadata.duration``, but for rounding.
+        Their seconds add up to ``format.duration``, but for rounding.
     music : {"calm", "bright", "tense", "sad"}
-    metadata : FilmFormat
+    format : FilmFormat
     noise_seed : int
-        For whoever renders the ad.
+        Seed of all random draws in rendering.
     """
 
     ad_id: str
@@ -96,5 +95,5 @@ class AdPlan:
     captions: tuple[CaptionLine, ...]
     shots: tuple[Shot, ...]
     music: str
-    metadata: FilmFormat
+    format: FilmFormat
     noise_seed: int

@@ -1,7 +1,7 @@
-"""The sound of demo films: voices that speak no language, music of a mood, noises of a place.
+"""Make the sound of demo films: voices that speak no language, music of a mood, noises of a place.
 
-Voices have the pitch and the number of syllables of what is spoken; a character always sounds
-the same.
+A voice has the pitch of its speaker and one syllable per character; a character always sounds the
+same.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,9 @@ from competition.demo.content import pick
 from competition.demo.look import Look
 from competition.demo.plan import AdPlan
 
-RATE = 16_000  # samples a second
+Effect = Callable[[int, Random, np.random.Generator], np.ndarray]
+
+RATE = 16_000  # samples per second
 LOUDEST = 0.9
 # Formants of vowels in Hz: a, e, i, o, u, ü.
 FORMANTS = (
@@ -26,9 +28,9 @@ FORMANTS = (
 )
 BANDWIDTH = 120.0
 HARMONICS = 24
-# Pitch over a syllable in the four tones of Mandarin: at its beginning, middle and end.
+# Pitch at the beginning, middle and end of a syllable in the four tones of Mandarin.
 TONES = ((1.15, 1.15, 1.15), (0.92, 1.0, 1.2), (0.95, 0.8, 0.95), (1.25, 1.0, 0.8))
-# Syllables a second, range of pitch, breath and harshness of a voice in a mood.
+# Of a voice in each mood: syllables per second, range of pitch, breath and harshness.
 MOODS = {
     "愤怒": (5.8, 1.5, 0.02, 5.0),
     "惊奇": (5.4, 1.9, 0.02, 1.0),
@@ -36,7 +38,7 @@ MOODS = {
     "悲伤": (3.2, 0.6, 0.12, 1.0),
 }
 CALM = (4.4, 1.0, 0.02, 1.0)
-# Beats a second, scale in semitones, share of the brighter harmonics, seconds a note rings.
+# Of music: beats per second, scale in semitones, share of higher harmonics, seconds of a note.
 MUSIC = {
     "calm": (1.3, (0, 4, 7, 9, 12), 0.1, 0.9),
     "bright": (2.3, (0, 4, 7, 12, 16), 0.5, 0.25),
@@ -49,7 +51,7 @@ OLD_SCALE = (0, 2, 4, 7, 9)
 def make_sound(plan: AdPlan, look: Look) -> np.ndarray | None:
     """Make the sound of a film: float32 mono, (n_samples,), as long as the film.
 
-    Silence in some films, None in those without a sound stream.
+    Some films are silent; those without a sound stream get None.
     """
     if look.sound == "none":
         return None
@@ -73,11 +75,11 @@ def make_sound(plan: AdPlan, look: Look) -> np.ndarray | None:
 def _voices(
     plan: AdPlan, look: Look, length: int, rng: Random, noise: np.random.Generator
 ) -> np.ndarray:
-    """Lines spoken one after the other until the film ends."""
+    """Make voices that speak line after line until the film ends."""
     mood = next((MOODS[tag] for tag in MOODS if tag in look.heard), CALM)
     pause = 0.05 if "配音" in look.heard else 0.2
     sound = np.zeros(length, np.float32)
-    # The film is too short for all: it begins anywhere but keeps the order.
+    # The film is too short for all lines: it begins with any of them and keeps their order.
     first = int(rng.random() * len(plan.speech))
     lines = plan.speech[first:] + plan.speech[:first]
     start = round(0.2 * rng.random() * RATE)
@@ -100,7 +102,7 @@ def _line(
     rng: Random,
     noise: np.random.Generator,
 ) -> np.ndarray:
-    """One line: harmonics of the pitch, weighted by the formants of each syllable's vowel."""
+    """Make one line: harmonics of the pitch, weighted by the formants of each syllable's vowel."""
     pace, span, breath, harshness = mood
     pitches, weights, hisses = [], [], []
     order = np.arange(1, HARMONICS + 1, dtype=np.float32)
@@ -132,7 +134,7 @@ def _line(
 
 
 def _music(look: Look, length: int, rng: Random) -> np.ndarray:
-    """Broken chords in the tempo, scale and timbre of a mood; old times are plucked."""
+    """Make broken chords in the tempo, scale and timbre of a mood; ancient ads sound plucked."""
     tempo, scale, bright, ring = MUSIC[look.music]
     if "古代" in look.heard:
         scale, bright, ring = OLD_SCALE, 0.3, 0.5
@@ -155,24 +157,24 @@ def _note(pitch: float, bright: float, ring: float) -> np.ndarray:
 
 
 def _add(sound: np.ndarray, start: int, piece: np.ndarray) -> None:
-    """Add a piece to a sound; what would stand after the end is cut off."""
+    """Add a piece to a sound and cut it off at the end of the sound."""
     room = len(sound) - start
     if room > 0:
         sound[start : start + len(piece)] += piece[:room]
 
 
 def _repeated(
-    length: int, rng: Random, a_second: float, piece: Callable[[], np.ndarray]
+    length: int, rng: Random, per_second: float, piece: Callable[[], np.ndarray]
 ) -> np.ndarray:
-    """Pieces at random moments."""
+    """Place pieces at random moments."""
     sound = np.zeros(length, np.float32)
-    for _ in range(round(a_second * length / RATE)):
+    for _ in range(round(per_second * length / RATE)):
         _add(sound, int(rng.random() * length), piece())
     return sound
 
 
 def _traffic(length: int, rng: Random, noise: np.random.Generator) -> np.ndarray:
-    """A rumble that swells and ebbs as cars pass."""
+    """Make a rumble that rises and falls as cars pass."""
     knots = np.cumsum(noise.standard_normal(length // 8 + 2, np.float32))
     knots -= np.convolve(knots, np.ones(200, np.float32) / 200, "same")
     rumble = np.interp(np.arange(length) / 8, np.arange(len(knots)), knots)
@@ -181,7 +183,7 @@ def _traffic(length: int, rng: Random, noise: np.random.Generator) -> np.ndarray
 
 
 def _keys(length: int, rng: Random, noise: np.random.Generator) -> np.ndarray:
-    """Keyboards, over the hum of the lights."""
+    """Make keyboards over the hum of lights."""
     hum = 0.05 * np.sin(2 * np.pi * 100 / RATE * np.arange(length, dtype=np.float32))
     return hum + _repeated(length, rng, 6, lambda: 0.3 * _burst(noise, 0.012))
 
@@ -192,12 +194,12 @@ def _burst(noise: np.random.Generator, seconds: float) -> np.ndarray:
 
 
 def _applause(length: int, rng: Random, noise: np.random.Generator) -> np.ndarray:
-    """Many claps."""
+    """Make many claps."""
     return _repeated(length, rng, 25, lambda: 0.12 * _burst(noise, 0.03))
 
 
 def _leaps(length: int, rng: Random, noise: np.random.Generator) -> np.ndarray:
-    """Tones that leap up."""
+    """Make tones that leap up."""
 
     def leap() -> np.ndarray:
         time = np.arange(round(0.4 * RATE), dtype=np.float32) / RATE
@@ -206,24 +208,24 @@ def _leaps(length: int, rng: Random, noise: np.random.Generator) -> np.ndarray:
     return _repeated(length, rng, 0.8, leap)
 
 
-def _chimes(pitches: tuple[float, ...], ring: float, level: float, a_second: float) -> Callable:
-    """Effect of notes that sound now and then, each at one of the pitches."""
+def _chimes(pitches: tuple[float, ...], ring: float, level: float, per_second: float) -> Effect:
+    """Return an effect: notes at random moments, each at one of the pitches."""
 
     def effect(length: int, rng: Random, noise: np.random.Generator) -> np.ndarray:
         def chime() -> np.ndarray:
             return level * _note(pick(rng, pitches), 0.4, ring)
 
-        return _repeated(length, rng, a_second, chime)
+        return _repeated(length, rng, per_second, chime)
 
     return effect
 
 
 def _scratches(length: int, rng: Random, noise: np.random.Generator) -> np.ndarray:
-    """A pen on paper."""
+    """Make a pen on paper."""
     return _repeated(length, rng, 4, lambda: 0.1 * _burst(noise, 0.12))
 
 
-_EFFECTS: dict[str, Callable[[int, Random, np.random.Generator], np.ndarray]] = {
+_EFFECTS: dict[str, Effect] = {
     "室外": _traffic,
     "采访": _traffic,
     "办公室": _keys,

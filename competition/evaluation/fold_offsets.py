@@ -6,6 +6,8 @@ elsewhere) its fold stands too high or too low in that list. The test ads show i
 model predicts the same ones.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 FLOOR = 3e-3  # beyond, a probability says more about its model than about the level
@@ -34,12 +36,12 @@ def mean_logits_of_folds(tests: np.ndarray) -> list[float]:
     return [float(level) for level in np.log(held / (1 - held)).mean(axis=(1, 2))]
 
 
-def offset_spread(levels: list[float]) -> float:
+def offset_spread(levels: Sequence[float]) -> float:
     """How far the levels of fold models lie apart, in logits; 0 where they are not known."""
     return max(levels) - min(levels) if levels else 0.0
 
 
-def without_offsets(oof: np.ndarray, fold: np.ndarray, levels: list[float]) -> np.ndarray:
+def without_offsets(oof: np.ndarray, fold: np.ndarray, levels: Sequence[float]) -> np.ndarray:
     """Move the logits of each fold by what its model's level lacks to the mean level.
 
     A fold's own level comes from a model that never saw its ads; the mean level is one number for
@@ -52,7 +54,7 @@ def without_offsets(oof: np.ndarray, fold: np.ndarray, levels: list[float]) -> n
         Out-of-fold probabilities.
     fold : ndarray of shape (n_ads,), dtype int
         From 0.
-    levels : list of float
+    levels : sequence of float
         Of the fold models, as `mean_logits_of_folds` gives them.
 
     Returns

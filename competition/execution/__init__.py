@@ -1,1 +1,1 @@
-"""Where tasks run: on this machine, on its processors and devices."""
+"""Where tasks run: the processes, devices and threads of this machine."""

@@ -1,4 +1,4 @@
-"""Which processor the networks run on."""
+"""Devices, threads and cores of this machine."""
 
 import os
 from collections.abc import Iterator
@@ -10,29 +10,29 @@ CHOICES = ("auto", "cpu", "cuda", "mps")
 
 
 def choose_device(name: str = "auto") -> str:
-    """Return a device of this machine: the one named, or the fastest for ``"auto"``.
+    """Return the named device of this machine, or its fastest for ``"auto"``.
 
     Raises
     ------
     ModelError
-        If there is no such device here.
+        If this machine has no such device.
     """
     import torch
 
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
     if name == "auto":
-        return next(device for device in ("cuda", "mps", "cpu") if there[device])
-    if name.partition(":")[0] not in there:
-        raise ModelError(f"There is no device {name!r}: choose one of {', '.join(CHOICES)}.")
-    if not there[name.partition(":")[0]]:
-        found = ", ".join(device for device, here in there.items() if here)
+        return next(device for device in ("cuda", "mps", "cpu") if available[device])
+    if name.partition(":")[0] not in available:
+        raise ModelError(f"There is no device {name!r}. Choose one of {', '.join(CHOICES)}.")
+    if not available[name.partition(":")[0]]:
+        found = ", ".join(device for device, usable in available.items() if usable)
         raise ModelError(f"This machine has no device {name!r}; it has {found}. Use --device auto.")
     return name
 
 
 @contextmanager
 def torch_threads(n_jobs: int) -> Iterator[None]:
-    """Let torch use `n_jobs` threads (scikit-learn's meaning of negative numbers) inside."""
+    """Give torch `n_jobs` threads inside; negative numbers mean what they mean in scikit-learn."""
     import torch
     from joblib import effective_n_jobs
 
@@ -45,7 +45,7 @@ def torch_threads(n_jobs: int) -> Iterator[None]:
 
 
 def n_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows

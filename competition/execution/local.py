@@ -1,4 +1,4 @@
-"""Tasks run on this machine: one after another, or in processes of joblib's.
+"""Run tasks on this machine: one after another, or in processes of joblib.
 
 A task carries all that it needs and writes or returns its own result, so that results do not depend
 on where a task runs or what runs beside it.
@@ -35,7 +35,7 @@ def run_tasks(
     from joblib import Parallel, delayed, parallel_config
 
     with parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=n_threads):
-        # A task is sent when a process is free for it, so that an interruption is felt at once.
+        # A task is sent only when a process is free, so that an interruption takes effect at once.
         yield from Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs)(
             delayed(WithPlugins(function))(*arguments) for arguments in tasks
         )

@@ -36,10 +36,17 @@ class Item:
 class Extractor(BaseEstimator, ABC):
     """Makes a feature of each item, looking at no other item and at no label.
 
-    The life of an extractor: the constructor stores its parameters and nothing else; the run asks
-    `lacks` whether it can work and `files` what it is made from beside its parameters; then
-    `extract` is called with some ads at a time, in this process or in others, and yields one
-    result per ad, in order. Whatever a network needs is loaded in the first call.
+    The life of an extractor:
+
+    1. The constructor stores its parameters and does nothing else. Where it has the parameter
+       ``device``, the run sets it.
+    2. The run reads the hooks: `lacks` says why the feature cannot be had here, and `files` which
+       files it depends on beside the ads. The attributes below say how the work is shared out.
+       Each hook has a default that suits most extractors.
+    3. `extract` gets some items at a time, in this process or in others, and yields one result for
+       each, in order. Whatever a network needs is loaded in the first call.
+
+    A subclass writes `extract_one`; one whose network takes batches overrides `extract`.
 
     Attributes
     ----------
@@ -49,17 +56,28 @@ class Extractor(BaseEstimator, ABC):
     parallel : bool
         Whether the work is worth other processes.
     shard : int
-        Ads that are written together: what a killed run loses, per process.
+        Items that are written together: what a killed run loses, per process.
     device : str
-        Where the constructor has this parameter, the run sets it: ``"cpu"``, ``"cuda"``, ....
+        Where the network runs: ``"cpu"``, ``"cuda"``, ..., or ``"auto"``. On a GPU, one process
+        extracts and others decode.
+
+    Examples
+    --------
+    >>> from competition import Extractor
+    >>> class Letters(Extractor):
+    ...     def extract_one(self, item):
+    ...         return {"letters": float(len(item.value))}
+    >>> list(Letters().extract([Item("text", "free coins")]))
+    [{'letters': 10.0}]
     """
 
     not_counted: frozenset[str] = frozenset({"device", "batch_size"})
     parallel: bool = True
     shard: int = 32
+    device: str = "cpu"
 
     def lacks(self) -> str:
-        """Say what is not set or not there, in a sentence that says how to mend it; "" if nothing.
+        """Say what is missing, in a sentence that says how to mend it; "" if nothing is.
 
         A feature that lacks something is left out of the run with this sentence.
         """

@@ -1,4 +1,4 @@
-"""Sound in parts: the parts of many ads fill the batches of one network."""
+"""Extractors whose network sees an ad in chunks: chunks of many ads fill each batch."""
 
 from abc import abstractmethod
 from collections import defaultdict, deque
@@ -14,54 +14,57 @@ from competition.utils.errors import CompetitionError, MediaError
 Network = Callable[[np.ndarray], Iterable[Any]]
 
 
-class InParts(Extractor):
-    """An extractor whose network sees each ad as a row of parts of equal shape.
+class ChunkedExtractor(Extractor):
+    """An extractor that cuts each ad into chunks of equal shape.
 
-    `read` makes the parts, in this process or in others; `load` gives the network, which turns
-    each part into a result; `join` makes the feature of the results of one ad. Batches are filled
-    without regard to where an ad ends.
+    `read` cuts an ad into chunks, in this process or in others; `load` returns the network, which
+    turns each chunk into a result; `join` makes the feature of an ad from the results of its
+    chunks. A batch may hold chunks of several ads.
 
     Attributes
     ----------
     batch_size : int
-        Parts per pass of the network, a parameter of the subclass.
+        Chunks per pass of the network, a parameter of the subclass.
     """
 
     batch_size: int
 
     @abstractmethod
     def read(self, item: Item) -> Iterator[np.ndarray]:
-        """Yield the parts of one ad, each array of shape (n_parts, ...); an ad may have none."""
+        """Yield the chunks of one ad, some at a time: arrays of shape (n_chunks, ...).
+
+        An ad may have no chunk.
+        """
 
     @abstractmethod
     def load(self) -> Network:
-        """Return the network: from parts of shape (n_parts, ...) to one result for each."""
+        """Return the network: a function from chunks, (n_chunks, ...), to one result per chunk."""
 
     @abstractmethod
     def join(self, results: list[Any]) -> np.ndarray | str:
-        """Make the feature of one ad from the results of its parts."""
+        """Return the feature of one ad, made from the results of its chunks."""
 
     def extract(self, items: Sequence[Item], n_workers: int = 0) -> Iterator[Extracted]:
         """Yield the feature of each item, in order; a MediaError where it has none."""
         if not hasattr(self, "network_"):
             self.network_ = self.load()
-        waiting: deque[tuple[int, np.ndarray]] = deque()  # parts, and the row of their ad
+        waiting: deque[tuple[int, np.ndarray]] = deque()  # chunks, each with the row of its ad
         results: dict[int, list[Any]] = defaultdict(list)
         bad: dict[int, MediaError] = {}
         next_row = 0
 
         def run_batch() -> None:
             batch = [waiting.popleft() for _ in range(min(self.batch_size, len(waiting)))]
-            given = self.network_(np.stack([part for _, part in batch]))
-            for (row, _), result in zip(batch, given, strict=True):
+            outputs = self.network_(np.stack([chunk for _, chunk in batch]))
+            for (row, _), result in zip(batch, outputs, strict=True):
                 results[row].append(result)
 
-        for row, parts in enumerate(self._read_all(items, n_workers)):
-            for part in parts:
-                if isinstance(part, MediaError):
-                    bad[row] = part
+        for row, arrays in enumerate(self._read_all(items, n_workers)):
+            for chunks in arrays:
+                if isinstance(chunks, MediaError):
+                    bad[row] = chunks
                 else:
-                    waiting.extend((row, one) for one in part)
+                    waiting.extend((row, chunk) for chunk in chunks)
                 while len(waiting) >= self.batch_size:
                     run_batch()
             if row == len(items) - 1 and waiting:
@@ -82,25 +85,25 @@ class InParts(Extractor):
     def _read_all(
         self, items: Sequence[Item], n_workers: int
     ) -> Iterator[Iterable[np.ndarray | MediaError]]:
-        """Yield the parts of each item, in order."""
+        """Yield the chunks of each item, in order."""
         if n_workers == 0 or len(items) < 2:
             for item in items:
                 yield _read(self, item)
             return
         from torch.utils.data import DataLoader
 
-        # A clone has no network, which would be costly to send to another process. What comes
-        # back goes through pipes, not shared memory: that is often small where containers run.
+        # A clone has no network, which is costly to send to another process. Chunks come back
+        # through pipes: containers often have little shared memory.
         yield from DataLoader(
             _Read(clone(self), items),  # type: ignore[arg-type]
             batch_size=None,
             num_workers=min(n_workers, len(items)),
-            collate_fn=_as_it_is,
+            collate_fn=_unchanged,
         )
 
 
-def _read(extractor: InParts, item: Item) -> Iterator[np.ndarray | MediaError]:
-    """Yield the parts of an item; last, the reason why it cannot be used."""
+def _read(extractor: ChunkedExtractor, item: Item) -> Iterator[np.ndarray | MediaError]:
+    """Yield the chunks of an item; last, the reason why it cannot be used."""
     try:
         yield from extractor.read(item)
     except MediaError as bad:
@@ -112,9 +115,9 @@ def _read(extractor: InParts, item: Item) -> Iterator[np.ndarray | MediaError]:
 
 
 class _Read:
-    """All parts of one item at a time, for processes that read."""
+    """Reads all chunks of one item at a time; travels to other processes."""
 
-    def __init__(self, extractor: InParts, items: Sequence[Item]) -> None:
+    def __init__(self, extractor: ChunkedExtractor, items: Sequence[Item]) -> None:
         self.extractor = extractor
         self.items = items
 
@@ -125,5 +128,5 @@ class _Read:
         return list(_read(self.extractor, self.items[row]))
 
 
-def _as_it_is(parts: Any) -> Any:
-    return parts
+def _unchanged(chunks: Any) -> Any:
+    return chunks

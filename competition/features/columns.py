@@ -1,12 +1,12 @@
-"""Columns of model inputs on disk: written once, read by any task on any machine that sees them.
+"""Columns of model inputs on disk: one process writes them, the tasks of all models read them.
 
-One column is one file or folder, named by its content::
+A column is a file or a folder, named by its content::
 
     cache/<dataset>/<input>-<fingerprint>.parquet     id, value: texts and metadata
     cache/<dataset>/<input>-<fingerprint>.ragged/     ids.parquet, values.npy, offsets.npy:
                                                       one array per ad, memory-mapped
-    cache/<dataset>/<input>-<fingerprint>.refs        id, and where in the store of features an
-                                                      ad's array lies; memory-mapped there
+    cache/<dataset>/<input>-<fingerprint>.refs        id, and the place of each ad's array in the
+                                                      store of features, memory-mapped there
 """
 
 import itertools
@@ -33,7 +33,7 @@ class Column:
     name : str
         Its name in the frame that a model sees.
     fingerprint : str
-        Digest of the ad ids and of all that the values were made from.
+        Digest of the ad ids and of everything that the values depend on.
     path : Path
     """
 
@@ -43,7 +43,7 @@ class Column:
 
 
 def content_digest(values: pd.Series) -> str:
-    """Digest of ad ids, type and values of a column."""
+    """Return the digest of ad ids, type and values of a column."""
     hashes = pd.util.hash_pandas_object(values, index=True, categorize=False)
     return digest(str(values.dtype), hashes.to_numpy().astype("<u8").tobytes())
 
@@ -68,7 +68,7 @@ def write_ragged(path: Path, ids: pd.Index, arrays: Sequence[np.ndarray]) -> Non
         temporary.chmod(0o755)
         try:
             temporary.rename(path)
-        except OSError:  # another run has written the same column meanwhile
+        except OSError:  # another run has written the same column
             if not path.is_dir():
                 raise
     finally:
@@ -76,7 +76,7 @@ def write_ragged(path: Path, ids: pd.Index, arrays: Sequence[np.ndarray]) -> Non
 
 
 def write_refs(path: Path, refs: pd.Series) -> None:
-    """Write where the arrays of a column of `ArrayRef` or None lie, indexed by ad id."""
+    """Write a column of `ArrayRef` or None, indexed by ad id: the places, not the arrays."""
     rows = {
         ad: {} if ref is None else {"path": str(ref.path.resolve()), **_place(ref)}
         for ad, ref in refs.items()
@@ -106,7 +106,7 @@ def read_columns(columns: Sequence[Column]) -> pd.DataFrame:
         except (OSError, ValueError, KeyError) as bad:
             raise StoreError(
                 f"The cached column {column.path} cannot be read ({bad}). Remove it: the next run "
-                "makes it again."
+                "writes it again."
             ) from bad
     return pd.DataFrame(series)
 

@@ -1,4 +1,4 @@
-"""Pre-trained encoders in Hugging Face's format, by hub name or from a local folder."""
+"""Pretrained encoders in Hugging Face's format, from the hub or a local folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def checkpoint_files(model: str) -> Sequence[Path]:
-    """Files of a checkpoint in a local folder; none where `model` is the name of one on the hub."""
+    """Return the files of a checkpoint in a local folder; none where `model` is a hub name."""
     folder = Path(model).expanduser()
     if not model or not folder.is_dir():
         return ()
@@ -23,9 +23,9 @@ def checkpoint_files(model: str) -> Sequence[Path]:
 
 
 def network_dtype(device: str) -> torch.dtype:
-    """bfloat16 where the processor multiplies matrices of it much faster, else float32.
+    """Return bfloat16 where the device multiplies such matrices much faster, else float32.
 
-    That is a GPU that knows it, or a CPU with AMX units; sums are float32 in both.
+    Faster are GPUs that support bfloat16 and CPUs with AMX units; both sum in float32.
     """
     import torch
 
@@ -53,11 +53,11 @@ def load_encoder(
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"``, ....
     allowed_missing : sequence of str
-        Parts that the checkpoint may lack since nothing is read from them, such as ``"pooler"``.
+        Components that the checkpoint may lack, as their output is not used, such as ``"pooler"``.
     auto : str
-        The class of transformers that loads it; ``"AutoModel"`` leaves any head away.
+        The class of transformers that loads it; ``"AutoModel"`` leaves out any head.
     dtype : torch.dtype, optional
-        Of the weights; the fastest of the device if not given.
+        Of the weights; by default the device's `network_dtype`.
 
     Returns
     -------
@@ -66,38 +66,43 @@ def load_encoder(
     Raises
     ------
     FeatureError
-        If there is no such checkpoint, it cannot be read, or it lacks weights that are needed.
+        If the checkpoint does not exist, cannot be read or lacks weights that are used.
     """
     import transformers
 
-    there = choose_device(device)
+    found_device = choose_device(device)
     # Weights in pickle form are read by torch.load(weights_only=True), which runs no code.
-    network, info = load_part(
+    network, info = load_pretrained(
         getattr(transformers, auto).from_pretrained,
         model,
-        dtype=network_dtype(there) if dtype is None else dtype,
+        dtype=network_dtype(found_device) if dtype is None else dtype,
         output_loading_info=True,
         weights_only=True,
     )
     lacking = [
         key
         for key in sorted(info["missing_keys"])
-        if not any(part in key.split(".") for part in allowed_missing)
+        if not any(name in key.split(".") for name in allowed_missing)
     ]
     if lacking:
         raise FeatureError(
             f"The checkpoint {model!r} lacks {len(lacking)} of the weights of a "
             f"{type(network).__name__}, the first of them {lacking[0]}: they would be random. "
-            "Choose another checkpoint, or another pooling where it is the pooler that is missing."
+            "Choose another checkpoint, or another pooling if the pooler is missing."
         )
-    return network.eval().requires_grad_(False).to(there)
+    return network.eval().requires_grad_(False).to(found_device)
 
 
-def load_part(load: Callable[..., Any], model: str, **options: Any) -> Any:
-    """Call a ``from_pretrained`` of transformers, quietly; what fails is one FeatureError.
+def load_pretrained(load: Callable[..., Any], model: str, **options: Any) -> Any:
+    """Call a ``from_pretrained`` of transformers without its output.
 
-    What lies in a local folder, or in the hub's cache on this machine, is read without asking the
-    network for anything.
+    A checkpoint in a local folder or in the hub's cache on this machine is read without network
+    access.
+
+    Raises
+    ------
+    FeatureError
+        Whatever transformers raises.
     """
     folder = Path(model).expanduser()
     if not folder.is_dir() and (folder.is_absolute() or model[:1] in ".~" or model.count("/") > 1):
@@ -114,10 +119,10 @@ def load_part(load: Callable[..., Any], model: str, **options: Any) -> Any:
     except Exception as bad:  # transformers raises OSError, ValueError, KeyError, and others
         reason = str(bad).strip().split("\n", 1)[0]
         hint = (
-            "A folder needs config.json, model.safetensors and the settings of the tokenizer or "
-            "image processor."
+            "The folder must hold config.json, model.safetensors and the settings of the tokenizer "
+            "or image processor."
             if folder.is_dir()
-            else "Check its name and the network, or give a local folder."
+            else "Check its name and the network connection, or give a local folder."
         )
         raise FeatureError(
             f"The checkpoint {model!r} cannot be loaded ({type(bad).__name__}: {reason}). {hint}"
@@ -126,7 +131,7 @@ def load_part(load: Callable[..., Any], model: str, **options: Any) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep progress bars, retries and reports of unused weights off the screen."""
+    """Silence progress bars, messages about retries and reports of unused weights."""
     from huggingface_hub.utils import logging as hub
     from transformers.utils import logging
 

@@ -1,4 +1,4 @@
-"""Frames of many ads as one stream, decoded here or in other processes meanwhile."""
+"""The frames of many ads as one stream, decoded in this process or ahead in others."""
 
 import multiprocessing
 import signal
@@ -12,13 +12,13 @@ from competition.features.pictures import pictures
 from competition.utils.errors import CompetitionError, MediaError
 
 Prepare = Callable[[np.ndarray], np.ndarray]
-Part = np.ndarray | MediaError | None
+Chunk = np.ndarray | MediaError | None  # frames, or how the ad ends
 
 
 def frame_stream(
-    items: Sequence[Item], every_ms: int, prepare: Prepare, chunk: int, n_workers: int = 0
-) -> Iterator[tuple[int, Part]]:
-    """Yield the frames of images and videos, some at a time.
+    items: Sequence[Item], every_ms: int, prepare: Prepare, chunk_size: int, n_workers: int = 0
+) -> Iterator[tuple[int, Chunk]]:
+    """Yield the frames of images and videos in chunks.
 
     Parameters
     ----------
@@ -26,45 +26,47 @@ def frame_stream(
     every_ms : int
         Milliseconds between two frames of a video.
     prepare : callable
-        Applied to each frame, uint8 (height, width, 3), where it is decoded. Its results are all
-        of one shape.
-    chunk : int
-        Most frames that are yielded at once. A process decodes no further ahead.
+        Turns a frame, uint8 (height, width, 3), into an array, in the process that decodes it. All
+        its results have one shape.
+    chunk_size : int
+        Largest number of frames in a chunk. A process decodes one chunk ahead.
     n_workers : int
-        Processes that decode, each one ad at a time; 0 decodes here.
+        Number of processes that decode, each one ad at a time; 0 decodes in this process.
 
     Yields
     ------
     row : int
-        Index of the ad among `items`. The parts of one ad come in order; those of several ads may
+        Index of the ad among `items`. The chunks of one ad come in order; those of several ads may
         be mixed.
-    part : ndarray of shape (n_frames, ...), MediaError or None
-        Prepared frames; last, the reason why the ad cannot be used, or None at its end.
+    chunk : ndarray of shape (n_frames, ...), MediaError or None
+        Prepared frames. After the last one, None, or the reason why the ad cannot be used.
     """
-    decode = _Decoder(items, every_ms, prepare, chunk)
+    decode = _Decoder(items, every_ms, prepare, chunk_size)
     if n_workers > 0:
         yield from _from_workers(decode, len(items), n_workers)
         return
     for row in range(len(items)):
-        for part in decode(row):
-            yield row, part
+        for chunk in decode(row):
+            yield row, chunk
 
 
 class _Decoder:
     """Decodes one ad at a time; travels to other processes."""
 
-    def __init__(self, items: Sequence[Item], every_ms: int, prepare: Prepare, chunk: int) -> None:
+    def __init__(
+        self, items: Sequence[Item], every_ms: int, prepare: Prepare, chunk_size: int
+    ) -> None:
         self.items = items
         self.every_ms = every_ms
         self.prepare = prepare
-        self.chunk = chunk
+        self.chunk_size = chunk_size
 
-    def __call__(self, row: int) -> Iterator[Part]:
+    def __call__(self, row: int) -> Iterator[Chunk]:
         frames: list[np.ndarray] = []
         try:
             for picture in pictures(self.items[row], self.every_ms):
                 frames.append(self.prepare(picture))
-                if len(frames) == self.chunk:
+                if len(frames) == self.chunk_size:
                     yield np.stack(frames)
                     frames = []
         except MediaError as bad:
@@ -81,7 +83,7 @@ class _Decoder:
 
 
 class _Worker:
-    """A process that decodes the ads it is told to; the next chunk waits in its pipe."""
+    """A process that decodes one ad after another; the next chunk waits in its pipe."""
 
     def __init__(self, decode: _Decoder) -> None:
         self.decode = decode
@@ -94,12 +96,12 @@ class _Worker:
         self.process.start()
         there.close()
 
-    def take(self, row: int) -> None:
+    def start_ad(self, row: int) -> None:
         self.row = row
         self.pipe.send(row)
 
-    def part(self) -> Part:
-        """Wait for the next part of the ad; start a new process if this one has crashed."""
+    def next_chunk(self) -> Chunk:
+        """Wait for the next chunk of the ad; start a new process if this one has crashed."""
         try:
             return self.pipe.recv()
         except (EOFError, ConnectionError):
@@ -115,33 +117,33 @@ class _Worker:
 
 
 def _work(pipe: Connection, decode: _Decoder) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C stops the process that waits
     try:
         while True:
-            for part in decode(pipe.recv()):
-                pipe.send(part)
-    except (EOFError, ConnectionError):  # nobody waits any more
+            for chunk in decode(pipe.recv()):
+                pipe.send(chunk)
+    except (EOFError, ConnectionError):  # the waiting process has ended
         return
 
 
-def _from_workers(decode: _Decoder, n_ads: int, n_workers: int) -> Iterator[tuple[int, Part]]:
+def _from_workers(decode: _Decoder, n_ads: int, n_workers: int) -> Iterator[tuple[int, Chunk]]:
     rows = iter(range(n_ads))
     busy = [_Worker(decode) for _ in range(min(n_workers, n_ads))]
     try:
         for worker in busy:
-            worker.take(next(rows))
+            worker.start_ad(next(rows))
         while busy:
             ready = wait([worker.pipe for worker in busy])
             for worker in [worker for worker in busy if worker.pipe in ready]:
-                row, part = worker.row, worker.part()
-                if not isinstance(part, np.ndarray):
+                row, chunk = worker.row, worker.next_chunk()
+                if not isinstance(chunk, np.ndarray):
                     following = next(rows, None)
                     if following is None:
                         busy.remove(worker)
                         worker.stop()
                     else:
-                        worker.take(following)
-                yield row, part
+                        worker.start_ad(following)
+                yield row, chunk
     finally:
         for worker in busy:
             worker.stop()

@@ -1,20 +1,20 @@
-"""Lines of text read off the frames of a film, each kept once."""
+"""Lines of text that OCR reads in the frames of a film, without repetitions."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-SAME = 0.8  # similarity from which two readings are taken for one line
+SAME = 0.8  # least similarity of two readings of one line
 
 
 class Line(NamedTuple):
-    """A line as it was read.
+    """One reading of a line.
 
     Attributes
     ----------
     text : str
     score : float
-        How sure the reader is, 0 to 1.
+        Confidence of the OCR, 0 to 1.
     """
 
     text: str
@@ -22,10 +22,10 @@ class Line(NamedTuple):
 
 
 def merge_lines(frames: Iterable[Sequence[Line]]) -> list[str]:
-    """Return the lines of all frames, in the order in which they first appear.
+    """Return the lines of all frames, in the order of their first appearance.
 
-    A line like one met before, in letters and signs but not in case or spaces, is that line again.
-    The reading of it that the reader was surest of is kept.
+    Two readings whose texts, without case and spaces, have a similarity of at least `SAME` are of
+    one line. The reading with the highest score is kept.
 
     Parameters
     ----------
@@ -35,11 +35,11 @@ def merge_lines(frames: Iterable[Sequence[Line]]) -> list[str]:
     Returns
     -------
     list of str
-        No text is empty or holds a ``"|"``, which separates them elsewhere.
+        No text is empty or holds a ``"|"``, which separates lines elsewhere.
     """
     kept: list[Line] = []
     keys: list[str] = []
-    places: dict[str, int] = {}  # of every reading met, the line that it is of
+    places: dict[str, int] = {}  # row in `kept` of every reading
     for lines in frames:
         for line in lines:
             text = " ".join(line.text.replace("|", " ").split())
@@ -59,14 +59,14 @@ def merge_lines(frames: Iterable[Sequence[Line]]) -> list[str]:
 
 
 def similarity(a: str, b: str) -> float:
-    """One minus the Levenshtein distance of two texts as a share of the longer; 1 for equal ones.
+    """Return 1 minus the Levenshtein distance as a share of the longer text's length.
 
-    Texts that cannot reach `SAME` may get any value below it.
+    Below `SAME` the value may be larger than that, but stays below `SAME`.
     """
     longer = max(len(a), len(b))
     if a == b:
         return 1.0
-    # No fewer edits are needed than characters that the one has more of than the other.
+    # The distance is at least the number of characters that one text has and the other lacks.
     counts_a, counts_b = Counter(a), Counter(b)
     least = max((counts_a - counts_b).total(), (counts_b - counts_a).total())
     if 1 - least / longer < SAME:

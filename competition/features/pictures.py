@@ -1,4 +1,4 @@
-"""The pictures of an item: an image is one, a film many."""
+"""The pictures of an item: one of an image, many of a film."""
 
 from collections.abc import Iterator
 
@@ -20,8 +20,8 @@ def pictures(item: Item, every_ms: int, side: int | None = None) -> Iterator[np.
     every_ms : int
         Milliseconds between two frames of a film.
     side : int, optional
-        Larger pictures are scaled so that their shorter side has this many pixels. Whoever wants
-        small pictures asks for them here: that is far cheaper than scaling what is yielded.
+        Larger pictures are scaled so that their shorter side has this many pixels. Scaling here
+        is far cheaper than scaling the result.
 
     Yields
     ------
@@ -31,12 +31,12 @@ def pictures(item: Item, every_ms: int, side: int | None = None) -> Iterator[np.
     Raises
     ------
     MediaError
-        If not one picture can be had.
+        If no picture can be decoded.
     FeatureError
-        If a setting makes no sense.
+        If `every_ms` is less than 1.
     """
     if every_ms < 1:
-        raise FeatureError(f"every_ms is {every_ms}; it must be 1 millisecond or more.")
+        raise FeatureError(f"every_ms is {every_ms}; set it to 1 millisecond or more.")
     if item.kind == "image":
         return iter([np.array(read_image(item.path, side))])
     return read_frames(item.path, every_ms, side)

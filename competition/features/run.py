@@ -1,12 +1,12 @@
-"""Extraction: the ads whose feature is not stored, shard by shard, one process per core."""
+"""Extract the items whose feature is not stored, shard by shard, in several processes."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from competition.execution.local import run_tasks
 from competition.features.base import Extractor, Item
 from competition.features.store import FeatureStore
+from competition.utils.progress import Progress
 
 
 def extract_missing(
@@ -16,12 +16,13 @@ def extract_missing(
     *,
     n_jobs: int,
     n_cores: int,
-    at: Callable[[int, int], None],
+    progress: Progress,
+    stage: str,
 ) -> int:
-    """Extract what the store lacks.
+    """Extract and store the items that the store lacks.
 
-    On a GPU one process computes, over all items at a stretch, and `n_jobs` others decode; else
-    `n_jobs` processes each take whole shards. What is stored does not depend on it.
+    On a GPU one process computes all items in one call and `n_jobs` others decode; elsewhere
+    `n_jobs` processes extract whole shards. The stored features are the same.
 
     Parameters
     ----------
@@ -30,46 +31,40 @@ def extract_missing(
         By key.
     store : FeatureStore
     n_jobs : int
-        Processes at a time.
+        Number of processes.
     n_cores : int
-        Shared out among the processes.
-    at : callable
-        Is told how many items are done, and of how many.
+        Number of cores that the processes share.
+    progress : Progress
+        Receives the number of extracted items.
+    stage : str
+        Names the extraction in `progress`.
 
     Returns
     -------
     int
-        Number of items extracted now, failed ones included.
+        Number of items extracted now, including those that failed.
     """
     known = store.read().index
     pending = sorted(set(items) - set(known))
     if not pending:
         return 0
-    at(0, len(pending))
+    progress.update(stage, 0, len(pending))
     size = max(1, min(extractor.shard, -(-len(pending) // (4 * n_jobs))))
     shards = [pending[start : start + size] for start in range(0, len(pending), size)]
     on_gpu = _on_gpu(extractor)
     if n_jobs == 1 or len(shards) == 1 or not extractor.parallel or on_gpu:
-        outcomes: Any = _extract_shards(
-            extractor, items, shards, store, n_jobs if on_gpu else 0, n_cores
+        n_workers = n_jobs if on_gpu else 0
+        sizes: Iterable[int] = _extract_shards(extractor, items, shards, store, n_workers, n_cores)
+    else:
+        n_threads = max(1, n_cores // n_jobs)
+        tasks = (
+            (extractor, {key: items[key] for key in shard}, shard, store, n_threads)
+            for shard in shards
         )
-        _count(outcomes, len(pending), at)
-        return len(pending)
-
-    n_threads = max(1, n_cores // n_jobs)
-    tasks = (
-        (extractor, {key: items[key] for key in shard}, shard, store, n_threads) for shard in shards
-    )
-    outcomes = run_tasks(_extract_shard, tasks, n_jobs=n_jobs, n_threads=n_threads)
-    _count(outcomes, len(pending), at)
+        sizes = run_tasks(_extract_shard, tasks, n_jobs=n_jobs, n_threads=n_threads)
+    for done in itertools.accumulate(sizes):
+        progress.update(stage, done, len(pending))
     return len(pending)
-
-
-def _count(outcomes: Iterable[int], total: int, at: Callable[[int, int], None]) -> None:
-    done = 0
-    for n_items in outcomes:
-        done += n_items
-        at(done, total)
 
 
 def _extract_shard(
@@ -90,7 +85,7 @@ def _extract_shards(
     n_workers: int,
     n_threads: int,
 ) -> Iterator[int]:
-    """Extract shards in one call, so that batches run across them; yield their sizes."""
+    """Extract shards in one call, so that a batch may span shards; yield the size of each."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(n_threads):
@@ -101,9 +96,8 @@ def _extract_shards(
 
 
 def _on_gpu(extractor: Extractor) -> bool:
-    device = getattr(extractor, "device", None)
-    if device is None:
+    if extractor.device == "cpu":
         return False
     from competition.execution.devices import choose_device
 
-    return choose_device(device) != "cpu"
+    return choose_device(extractor.device) != "cpu"

@@ -1,15 +1,15 @@
-"""The store of features: extracted once per file content, in shards that are memory-mapped.
+"""The store of features: one extraction per file content, kept in memory-mapped shards.
 
 ::
 
     cache/features/<extractor>-<fingerprint>/
         about.json              extractor, version, parameters, digests of its files
-        <shard>.parquet         key (digest of the file's content), error, and what was extracted:
+        <shard>.parquet         key (digest of the file's content), error, and the feature:
                                 start, rows, dims of an array; text; metadata
         <shard>.npy             the arrays of the shard, one after another, flat
 
-A shard appears whole or not at all, its .npy first. What is keyed by content is shared by datasets
-and survives a renamed or copied file.
+A shard appears whole or not at all, its .npy first. As the key is a digest of the content, datasets
+share features, and a renamed or copied file keeps its feature.
 """
 
 from collections.abc import Sequence
@@ -30,14 +30,14 @@ SHOWN_DIGITS = 16
 
 @dataclass(frozen=True)
 class ArrayRef:
-    """Where the array of an ad lies.
+    """The place of an ad's array on disk.
 
     Attributes
     ----------
     feature : str
         Fingerprint of the extractor's setting.
     key : str
-        Digest of the content that it was extracted from.
+        Digest of the content that the array was extracted from.
     path : Path
         A flat .npy file.
     start, rows, dims : int
@@ -53,7 +53,7 @@ class ArrayRef:
 
 
 class Digests:
-    """Digests of files, computed once while size and time of change stay.
+    """Digests of files, computed again only where size or time of change differ.
 
     Parameters
     ----------
@@ -69,10 +69,10 @@ class Digests:
             for name, *rest in pd.read_parquet(path).itertuples():
                 self._known[name] = tuple(rest)
         except (OSError, ValueError):
-            pass  # absent or damaged: all is computed anew
+            pass  # absent or damaged: every digest is computed again
 
     def of(self, path: Path) -> str:
-        """SHA-256 of a file's content."""
+        """Return the SHA-256 of a file's content."""
         name, found = str(path.resolve()), path.stat()
         size, changed, known = self._known.get(name, (-1, -1, ""))
         if (size, changed) != (found.st_size, found.st_mtime_ns):
@@ -82,7 +82,7 @@ class Digests:
         return known
 
     def save(self) -> None:
-        """Write what is new."""
+        """Write the file if a digest is new."""
         if self._changed:
             frame = pd.DataFrame.from_dict(
                 self._known, orient="index", columns=["size", "changed", "digest"]
@@ -92,11 +92,12 @@ class Digests:
             self._changed = False
 
 
-def feature_parts(entry: ExtractorEntry, extractor: Extractor, digests: Digests) -> dict[str, Any]:
-    """Return all that a feature is made from beside the ads, as JSON can hold it.
+def feature_settings(
+    entry: ExtractorEntry, extractor: Extractor, digests: Digests
+) -> dict[str, Any]:
+    """Return everything but the ads that a feature depends on, as JSON can hold it.
 
-    A parameter that names such a file, or its folder, is told by the file's content alone: a
-    checkpoint may be moved.
+    The content of a file that a parameter names enters, not its path: a checkpoint may be moved.
     """
     files = sorted(extractor.files())
     places = {*files, *(path.parent for path in files)}
@@ -114,29 +115,34 @@ def feature_parts(entry: ExtractorEntry, extractor: Extractor, digests: Digests)
 
 
 class FeatureStore:
-    """Features by key, for one setting of one extractor.
+    """The features by key that one extractor makes with one set of parameters.
 
     Parameters
     ----------
     root : Path
         The folder ``cache/features``.
-    parts : dict
-        Of `feature_parts`.
+    settings : dict
+        As returned by `feature_settings`.
     """
 
-    def __init__(self, root: Path, parts: dict[str, Any]) -> None:
-        self.parts = parts
-        self.fingerprint = digest(parts)
-        self.folder = root / f"{parts['extractor']}-{self.fingerprint[:SHOWN_DIGITS]}"
+    def __init__(self, root: Path, settings: dict[str, Any]) -> None:
+        self.settings = settings
+        self.fingerprint = digest(settings)
+        self.folder = root / f"{settings['extractor']}-{self.fingerprint[:SHOWN_DIGITS]}"
 
     def read(self) -> pd.DataFrame:
-        """Read what was extracted, indexed by key.
+        """Read all stored features, indexed by key.
 
         Returns
         -------
         DataFrame
-            Columns ``error`` (str, "" where all went well), ``shard`` (str) and those of the
-            shards; of a key that stands in two shards, one row.
+            Columns ``error`` (str, "" for a success), ``shard`` (str) and those of the shards. A
+            key in two shards has one row.
+
+        Raises
+        ------
+        StoreError
+            If a shard is damaged.
         """
         frames = []
         for path in sorted(self.folder.glob("*.parquet")):
@@ -144,7 +150,8 @@ class FeatureStore:
                 frames.append(pd.read_parquet(path).assign(shard=path.stem))
             except (OSError, ValueError) as bad:
                 raise StoreError(
-                    f"{path} cannot be read ({bad}). Remove it: the next run extracts its ads anew."
+                    f"{path} cannot be read ({bad}). Remove it: the next run extracts its ads "
+                    "again."
                 ) from bad
         if not frames:
             return pd.DataFrame({"error": [], "shard": []}, index=pd.Index([], name="key"))
@@ -179,9 +186,9 @@ class FeatureStore:
         with written_whole(self.folder / f"{shard}.parquet") as temporary:
             pd.DataFrame(rows, index=pd.Index(keys, name="key")).to_parquet(temporary)
         if not (self.folder / "about.json").exists():
-            write_json(self.folder / "about.json", self.parts)
+            write_json(self.folder / "about.json", self.settings)
 
     def ref(self, key: str, row: Any) -> ArrayRef:
-        """Return where the array of a row of `read` lies."""
+        """Return the place of the array of a row of `read`."""
         path = self.folder / f"{row.shard}.npy"
         return ArrayRef(self.fingerprint, key, path, int(row.start), int(row.rows), int(row.dims))

@@ -1,4 +1,4 @@
-"""The VGGish network, and its weights in the layout that the PyTorch ports of it share."""
+"""The VGGish network, and its weights in the layout that its PyTorch ports share."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from torch.nn import ModuleDict
 
 N_OUT = 128
-LOWEST, HIGHEST = -2.0, 2.0  # range of a principal component that 8 bits stand for
+LOWEST, HIGHEST = -2.0, 2.0  # range of a principal component in 8 bits
 PCA_SHAPES = {"pca_eigen_vectors": (N_OUT, N_OUT), "pca_means": (N_OUT, 1)}
 
 
 def make_network() -> ModuleDict:
-    """Return the network with weights not yet set: 72,141,184 of them.
+    """Return the network of 72,141,184 weights, without their values.
 
     Configuration A of VGG (eleven layers) without its last group of convolutions, and with 128
     outputs in place of the classes: S. Hershey et al., ICASSP 2017.
@@ -48,10 +48,10 @@ def make_network() -> ModuleDict:
 def embed(network: ModuleDict, patches: Tensor) -> Tensor:
     """Pass log-mel patches of shape (n, 96, 64) through the network, to shape (n, 128).
 
-    The last layer ends in a ReLU, as it does in the release that these weights come from.
+    The last layer ends in a ReLU, as in the release of these weights.
     """
     maps = network["features"](patches[:, None])
-    # The dense layers count channels fastest, as TensorFlow did, where they were trained.
+    # The dense layers expect channels last, as in TensorFlow, where they were trained.
     return network["embeddings"](maps.permute(0, 2, 3, 1).flatten(1))
 
 
@@ -61,7 +61,7 @@ def load_network(path: Path) -> ModuleDict:
     Raises
     ------
     FeatureError
-        If the file cannot be read safely, or lacks a weight or has one of another shape.
+        If the file cannot be read safely, lacks a weight, or has a weight of another shape.
     """
     import torch
 
@@ -83,7 +83,7 @@ def load_pca(path: Path) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     FeatureError
-        If the file cannot be read safely, or lacks one of them or has one of another shape.
+        If the file cannot be read safely, or one of them is absent or of another shape.
     """
     pca = _checked(read_weights(path), PCA_SHAPES, path)
     components, means = (np.asarray(pca[key], dtype=np.float32) for key in PCA_SHAPES)
@@ -93,8 +93,7 @@ def load_pca(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def postprocess(embeddings: np.ndarray, components: np.ndarray, means: np.ndarray) -> np.ndarray:
     """Project on whitened principal components, clip to [-2, 2] and quantise to 8 bits.
 
-    As published with VGGish, in the format of the YouTube-8M features: whole numbers, cut off and
-    not rounded.
+    As published with VGGish, in the format of the YouTube-8M features: whole numbers, truncated.
 
     Parameters
     ----------
@@ -113,7 +112,7 @@ def postprocess(embeddings: np.ndarray, components: np.ndarray, means: np.ndarra
 
 
 def read_weights(path: Path) -> Mapping[str, Any]:
-    """Read named arrays or tensors from a file, running no code that it may hold."""
+    """Read named arrays or tensors from a file; code in the file is never run."""
     import torch
     from safetensors.torch import load_file
 
@@ -136,7 +135,10 @@ def read_weights(path: Path) -> Mapping[str, Any]:
             f"{path} cannot be read as weights ({type(bad).__name__}: {bad}). Fetch it again."
         ) from bad
     if not isinstance(found, Mapping):
-        raise FeatureError(f"{path} holds a {type(found).__name__}, not a state dict.")
+        raise FeatureError(
+            f"{path} holds a {type(found).__name__}, not a state dict. Save the state dict alone, "
+            "by torch.save or as .safetensors."
+        )
     return found
 
 
@@ -146,12 +148,12 @@ def _checked(
     for key, shape in expected.items():
         if key not in found:
             raise FeatureError(
-                f"{path} lacks {key}: it is not the VGGish file that is needed here. Its names "
-                f"begin with {', '.join(sorted(map(str, found))[:3])}."
+                f"{path} lacks {key}: VGGish needs another file here. The first names in this one "
+                f"are {', '.join(sorted(map(str, found))[:3])}. Correct its path."
             )
         if tuple(np.shape(found[key])) != shape:
             raise FeatureError(
-                f"In {path}, {key} has the shape {tuple(np.shape(found[key]))}; VGGish needs "
-                f"{shape}."
+                f"In {path}, {key} has the shape {tuple(np.shape(found[key]))}, but VGGish needs "
+                f"{shape}. Correct its path."
             )
     return {key: found[key] for key in expected}

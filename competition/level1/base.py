@@ -1,35 +1,76 @@
 """What the level-1 models share: checks, and tags that nothing can be learned about."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
-from typing import Self
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from competition.text.terms import TermsSpec
 from competition.utils.errors import ModelError
 
 
 class Level1Model(BaseEstimator, ABC):
     """A multilabel classifier over a DataFrame of inputs.
 
-    The life of a model: the constructor stores its parameters; `fit` checks its arguments, sets
-    aside the tags that are always or never present, and hands the rest to `_fit`; `predict_proba`
-    asks `_predict_proba` for those tags and fills in the prior of the others. A subclass writes
-    `_fit` and `_predict_proba` and never meets a tag with a single value.
+    The life of a model:
 
-    Where the constructor has the parameters ``random_state`` and ``n_jobs``, cross-fitting sets
-    the seed and the number of threads through them.
+    1. The constructor stores its parameters and does nothing else. Where it has the parameters
+       ``random_state``, ``n_jobs``, ``device`` or ``dimensions``, cross-fitting sets the seed, the
+       number of threads, the device of networks and the dimension of each tag through them.
+    2. The run reads the hooks: `text_terms` says in which form texts come, `files` which files the
+       model depends on beside the ads, and `search_space` what `tune` tries. Each has a default
+       that suits most models.
+    3. `fit` checks its arguments, sets aside the tags that are always or never present, and hands
+       the rest to `_fit`.
+    4. `predict_proba` gets the probabilities of those tags from `_predict_proba`, and fills in the
+       prior of the others.
+
+    A subclass writes `_fit` and `_predict_proba` and never meets a tag with a single value.
 
     Attributes
     ----------
+    search_space : callable or None
+        From an Optuna trial to parameters: a static method ``search_space(trial)`` of the subclass.
+        None: the model cannot be tuned.
     prior_ : ndarray of shape (n_tags,), dtype float32
         Share of training ads that carry each tag.
     learnable_ : ndarray of shape (n_tags,), dtype bool
         Tags that some training ads carry and others do not.
     columns_ : list of str
         Columns of the training inputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from competition import Level1Model
+    >>> class Frequencies(Level1Model):
+    ...     def _fit(self, X, Y):
+    ...         self.frequencies_ = Y.mean(axis=0)
+    ...     def _predict_proba(self, X):
+    ...         return np.tile(self.frequencies_, (len(X), 1))
+    >>> ads = pd.DataFrame({"story": ["a war", "a love", "a war", "a war"]})
+    >>> model = Frequencies().fit(ads, np.array([[1, 0], [0, 1], [1, 0], [1, 0]]))
+    >>> model.predict_proba(ads[:1])
+    array([[0.75, 0.25]], dtype=float32)
     """
+
+    search_space: ClassVar[Callable[..., dict[str, Any]] | None] = None
+
+    @property
+    def text_terms(self) -> TermsSpec | None:
+        """How to count the terms of texts; None: texts come as str."""
+        return None
+
+    def files(self) -> Sequence[Path]:
+        """Files whose content the predictions depend on, such as a checkpoint's."""
+        return ()
 
     def fit(self, X: pd.DataFrame, Y: np.ndarray) -> Self:
         """Learn from training ads.
@@ -37,9 +78,9 @@ class Level1Model(BaseEstimator, ABC):
         Parameters
         ----------
         X : DataFrame of shape (n_ads, n_columns)
-            One column per input: text as str (empty where missing) or, for models that have
-            ``text_terms``, as counted terms; metadata as numbers or categories; arrays as one
-            ndarray per cell.
+            One column per input: text as str (empty where missing) or, where `text_terms` says how,
+            as counted terms; metadata as numbers or categories; arrays as one ndarray per cell;
+            images as the path of a file (str). What is missing of the last three is NA or None.
         Y : ndarray of shape (n_ads, n_tags), dtype uint8
             1 where the ad carries the tag.
         """

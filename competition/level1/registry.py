@@ -1,18 +1,23 @@
 """The level-1 models by name.
 
-A model is one file in this package. Decorating its class (or a function that makes an estimator)
-is all it takes to be listed, run, cached and tested:
+A model is one file in ``models/``, a file of a user's own or a module of an installed package. To
+decorate its class, or a function that makes a scikit-learn classifier, is all it takes to be
+listed, run and cached:
 
 >>> from competition.level1.registry import find_models
 >>> find_models("tfidf_l*")
 ['tfidf_linearsvc', 'tfidf_logreg']
 """
 
+import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
 from competition.datasets.base import InputKind
+from competition.level1.base import Level1Model
+from competition.level1.components.classifier import Classifier
 from competition.utils.errors import ModelError
 from competition.utils.registry import Entry, Registry
 
@@ -25,6 +30,8 @@ class ModelEntry(Entry):
 
     Attributes
     ----------
+    make : callable
+        Called with parameters, it returns an unfitted `Level1Model`.
     kinds : tuple of str
         The kinds of input it can read. Without a setting it gets every such input of a dataset.
     """
@@ -40,7 +47,21 @@ get_model = _registry.get
 
 
 def level1_model(name: str, *, kinds: tuple[InputKind, ...]) -> Callable[[M], M]:
-    """Register the decorated class or function as the level-1 model `name`."""
+    """Register the decorated class or function as the level-1 model `name`.
+
+    A `Level1Model` is used as it is. A class or function that makes any other classifier with
+    `fit` and `predict_proba` gets the checks, and the defaults of the hooks, from `Classifier`.
+
+    Examples
+    --------
+    >>> from competition import level1_model
+    >>> @level1_model("neighbours", kinds=("metadata",))
+    ... def neighbours(n_neighbors=30):
+    ...     from sklearn.neighbors import KNeighborsClassifier
+    ...     return KNeighborsClassifier(n_neighbors)
+    >>> find_models("neigh*"), get_model("neighbours").parameters
+    (['neighbours'], {'n_neighbors': 30})
+    """
     unknown = set(kinds) - set(get_args(InputKind))
     if unknown:
         raise ModelError(
@@ -49,7 +70,19 @@ def level1_model(name: str, *, kinds: tuple[InputKind, ...]) -> Callable[[M], M]
         )
 
     def register(make: M) -> M:
-        _registry.add(ModelEntry(name, make, kinds))
+        if inspect.isclass(make) and issubclass(make, Level1Model):
+            _registry.add(ModelEntry(name, make, kinds, search_space=make.search_space))
+        else:
+            _registry.add(ModelEntry(name, _with_hooks(make), kinds))
         return make
 
     return register
+
+
+def _with_hooks(make: Callable[..., Any]) -> Callable[..., Level1Model]:
+    @functools.wraps(make, updated=())
+    def made(*args: Any, **params: Any) -> Level1Model:
+        model = make(*args, **params)
+        return model if isinstance(model, Level1Model) else Classifier(model)
+
+    return made

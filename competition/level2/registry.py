@@ -25,7 +25,7 @@ def meta_learner(name: str) -> Callable[[M], M]:
     """Register the decorated class as the meta-learner `name`."""
 
     def register(make: M) -> M:
-        _registry.add(Entry(name, make))
+        _registry.add(Entry(name, make, search_space=make.search_space))
         return make
 
     return register

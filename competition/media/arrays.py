@@ -1,4 +1,4 @@
-"""Arrays of numbers from .npy and .npz files, which nobody can make run code."""
+"""Arrays of numbers from .npy and .npz files, read without pickle, which may run code."""
 
 import tempfile
 import zipfile
@@ -10,15 +10,15 @@ import numpy as np
 from competition.media.opening import check_file
 from competition.utils.errors import MediaError
 
-# What published region features call the features among boxes and the like.
+# Names of the features in published archives, which hold boxes and other arrays too.
 FEATURES = ("features", "feat", "x")
-LARGEST = 2**30  # bytes of one array of an archive, unpacked
+LARGEST = 2**30  # bytes of an unpacked array of an archive
 
 
 def read_array(path: Path) -> np.ndarray:
     """Read numbers of shape (time, dims); a plain vector becomes one row.
 
-    Of an archive (.npz) the array called features, feat or x is read.
+    From an archive (.npz) it reads the array called features, feat or x.
 
     Returns
     -------
@@ -27,8 +27,8 @@ def read_array(path: Path) -> np.ndarray:
     Raises
     ------
     MediaError
-        If the file is no .npy or .npz file, is cut short, holds objects (which only pickle could
-        read), or is not of such a shape and finite.
+        If the file is not a .npy or .npz file, is cut short, holds objects (which only pickle can
+        read), or its array has another shape or values that are not finite.
     """
     check_file(path)
     with path.open("rb") as file:
@@ -38,7 +38,7 @@ def read_array(path: Path) -> np.ndarray:
     if start != b"\x93NUMPY":
         raise MediaError("it is no .npy file; save the numbers by numpy.save")
     try:
-        # Mapped, a header that promises more than the file holds costs no memory.
+        # A mapped file takes no memory for a header that promises more than the file holds.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, OverflowError) as bad:
         reason = f"it is damaged ({bad})"
@@ -51,7 +51,9 @@ def read_array(path: Path) -> np.ndarray:
         raise MediaError(
             f"expected numbers of shape (time, dims), found {array.dtype} of {array.shape}"
         )
-    with np.errstate(over="ignore"):  # what float32 cannot hold is found below
+    with np.errstate(
+        over="ignore"
+    ):  # float32 turns too large values into infinity, which is reported below
         numbers = np.array(array, dtype=np.float16 if array.dtype == np.float16 else np.float32)
     bad_rows = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
     if len(bad_rows):
@@ -63,7 +65,7 @@ def read_array(path: Path) -> np.ndarray:
 
 
 def _read_archived(path: Path) -> np.ndarray:
-    # Unpacked to a file, an array is read with the same care as one that came by itself.
+    # Unpacked to a file, the array passes the checks of any other file.
     with tempfile.TemporaryDirectory() as folder:
         try:
             with zipfile.ZipFile(path) as archive:

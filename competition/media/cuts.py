@@ -1,23 +1,23 @@
-"""Hard cuts of a film: where the picture changes all at once."""
+"""Hard cuts of a film: the moments at which the whole picture changes."""
 
 from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
 
-EVERY_MS = 125  # between the frames that are compared
-SIDE = 32  # of these frames, in pixels
-LEAST = 0.05  # change at a cut
-SURGE = 2.5  # times the changes around it: a cut stands out from motion and fades
+EVERY_MS = 125  # between two compared frames
+SIDE = 32  # pixels on the shorter side of a compared frame
+LEAST = 0.05  # smallest change at a cut
+SURGE = 2.5  # smallest ratio of a cut to the changes around it, as motion and fades change all
 
 
 def count_cuts(frames: Iterable[np.ndarray]) -> int:
-    """Count the hard cuts between successive frames, made at `EVERY_MS` and `SIDE`.
+    """Count the hard cuts between successive frames, sampled at `EVERY_MS` and scaled to `SIDE`.
 
     The change between two frames is the Wasserstein distance of their histograms of red, of green
     and of blue in each quarter of the picture, averaged: the share of the full range by which the
-    values have moved. A cut is a change of at least 0.05 that is 2.5 times as large as the mean of
-    the two changes before and the two after it.
+    values have moved. A cut is a change of at least 0.05 that is at least 2.5 times the mean of the
+    two changes before it and the two after it.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def count_cuts(frames: Iterable[np.ndarray]) -> int:
 
 
 def _cumulated_histograms(frame: np.ndarray) -> np.ndarray:
-    """Share of the pixels up to each value, shape (4 quarters, 3 colours, 256 values)."""
+    """Return the share of pixels up to each value, shape (4 quarters, 3 colours, 256 values)."""
     row, column = (n // 2 for n in frame.shape[:2])
     quarters = (
         frame[:row, :column],

@@ -1,4 +1,4 @@
-"""What a run would meet in a file, found without reading all of it where that can be avoided."""
+"""Faults of media files that a run would meet, mostly found without reading the whole file."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,21 +16,22 @@ from competition.utils.errors import MediaError
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-TOLERANCE = 0.5  # seconds by which a sound file may end before its time
-BEFORE_END = 2.0  # seconds before its end from which a file is read
+TOLERANCE = 0.5  # seconds that a complete file may lack at its end
+BEFORE_END = 2.0  # seconds at the end of a file that are read
 MICROSECONDS = 1_000_000  # FFmpeg's unit for the times of a container
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that a file lacks.
+    """A fault of a file.
 
     Attributes
     ----------
     extent : {"whole", "part", "sound"}
-        Whether the whole file is a missing input, its part after some moment is, or a film has no
-        sound that can be heard.
+        "whole": the file counts as a missing input. "part": its end is missing. "sound": a film has
+        no sound that can be decoded.
     text : str
+        Continues a sentence about the file.
     """
 
     extent: Literal["whole", "part", "sound"]
@@ -38,10 +39,10 @@ class Fault:
 
 
 def find_faults(path: Path, kind: str) -> list[Fault]:
-    """Say what a file of a kind in `CHECKED` lacks.
+    """Return the faults of a file of a kind in `CHECKED`.
 
-    Of films and sounds the first frame and the first seconds of sound are decoded, and whether
-    anything is left at the end of the time that the file says it lasts.
+    Of a film or a sound it decodes the first frame and the first seconds of sound, and looks for
+    packets at the end of the duration in the file's header.
     """
     try:
         return FINDERS[kind](path)
@@ -49,7 +50,7 @@ def find_faults(path: Path, kind: str) -> list[Fault]:
         return [Fault("whole", str(bad))]
     except MemoryError:
         raise
-    except Exception as bad:  # an extractor counts it as a missing input, too
+    except Exception as bad:  # an extractor counts such a file as a missing input, too
         return [Fault("whole", f"{type(bad).__name__}: {bad}")]
 
 
@@ -67,18 +68,18 @@ def _of_video(path: Path) -> list[Fault]:
     first_frame(path)
     faults = _of_end(path)
     try:
-        _hear(path)
+        _check_sound(path)
     except MediaError as bad:
         faults.append(Fault("sound", str(bad)))
     return faults
 
 
 def _of_audio(path: Path) -> list[Fault]:
-    _hear(path)
+    _check_sound(path)
     return _of_end(path)
 
 
-def _hear(path: Path) -> None:
+def _check_sound(path: Path) -> None:
     chunks = read_sound(path)
     next(chunks)
 
@@ -92,7 +93,7 @@ def _of_end(path: Path) -> list[Fault]:
         last = _last_moment(container, start + duration - BEFORE_END)
         if last is None:
             last = _last_moment(container, start)
-    # Some formats count the duration from zero, others from the start.
+    # Some formats count the duration from zero, others from the first moment.
     had = 0.0 if last is None else max(last, last - start)
     if had >= duration - TOLERANCE:
         return []
@@ -100,10 +101,10 @@ def _of_end(path: Path) -> list[Fault]:
 
 
 def _last_moment(container: "InputContainer", since: float) -> float | None:
-    """Return the second at which the last packet after `since` ends; None if there is none."""
+    """Return the end, in seconds, of the last packet after `since`; None if there is none."""
     import av
 
-    with suppress(av.FFmpegError):  # where there is nothing, nothing can be sought
+    with suppress(av.FFmpegError):  # seeking beyond the last packet fails
         container.seek(round(since * MICROSECONDS))
     moments = [
         float((packet.pts + (packet.duration or 0)) * packet.time_base)

@@ -1,4 +1,4 @@
-"""The frames of a film at equal steps of time, read one after the other."""
+"""The frames of a film at equal steps of time, decoded one after the other."""
 
 from collections.abc import Generator, Iterator
 from fractions import Fraction
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-LONGEST_HOLD = 60  # seconds that a frame can stay on show; a longer gap is a broken clock
-USUAL_RATE = Fraction(25)  # frames a second, where the file does not say
+LONGEST_HOLD = 60  # seconds that a frame may stay on show; a longer gap is a broken timestamp
+USUAL_RATE = Fraction(25)  # frames per second, where the file gives no rate
 
 
 def read_frames(path: Path, every_ms: int = 500, side: int | None = None) -> Generator[np.ndarray]:
@@ -25,12 +25,12 @@ def read_frames(path: Path, every_ms: int = 500, side: int | None = None) -> Gen
 
     Times count from the first frame, whatever its timestamp. A frame is on show from its timestamp
     until that of the next; the last one for the duration that the file gives it. Frames of
-    variable rate are thus sampled by time, not by number. A frame whose timestamp is missing, runs
-    backwards or is more than a minute ahead is taken to follow at the film's frame rate.
+    variable rate are thus sampled by time, not by number. Where a timestamp is missing, runs
+    backwards or is more than a minute ahead, the frame follows at the film's frame rate.
 
-    The display matrix of the file (rotation and mirroring) is applied. What cannot be decoded is
-    passed over, as a player would; a broken end ends the frames. Memory does not depend on the
-    film's length.
+    The display matrix of the file (rotation and mirroring) is applied. Packets that cannot be
+    decoded are skipped, as a player does; a broken end ends the frames. Memory does not depend on
+    the film's length.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def read_frames(path: Path, every_ms: int = 500, side: int | None = None) -> Gen
     Raises
     ------
     MediaError
-        If the file cannot be opened, has no video stream, or not one frame can be decoded; if
-        frames are a single pixel, or too large to be a film.
+        If the file cannot be opened, has no video stream or no frame that can be decoded, or if
+        its frames have a single pixel or more than `competition.media.sizes.MAX_PIXELS`.
     """
     step = Fraction(every_ms, 1000)
     with opened(path) as container:
@@ -58,8 +58,8 @@ def read_frames(path: Path, every_ms: int = 500, side: int | None = None) -> Gen
             raise MediaError("it has no video stream")
         check_decoder(stream)
         check_size(stream.width, stream.height)
-        # With more threads a damaged film would look different from run to run; films are decoded
-        # side by side in processes instead.
+        # With several threads a damaged film gives other frames in each run. Several processes
+        # decode several films instead.
         stream.codec_context.thread_count = 1
         n_taken = 0
         for frame, end in _with_ends(decoded(container, stream), stream.average_rate):
@@ -82,7 +82,7 @@ def first_frame(path: Path) -> np.ndarray:
 
 
 def video_stream(container: "InputContainer") -> "VideoStream | None":
-    """Return the first video stream that is no cover picture of a sound file; None without one."""
+    """Return the first video stream that is not the cover of a sound file; None without one."""
     from av.stream import Disposition
 
     films = (s for s in container.streams.video if not s.disposition & Disposition.attached_pic)
@@ -92,7 +92,7 @@ def video_stream(container: "InputContainer") -> "VideoStream | None":
 def _with_ends(
     frames: Iterator["VideoFrame"], rate: Fraction | None
 ) -> Iterator[tuple["VideoFrame", Fraction]]:
-    """Yield each frame with the time in seconds at which it is no longer on show."""
+    """Yield each frame with the second until which it is on show."""
     usual = min(1 / (rate or USUAL_RATE), Fraction(LONGEST_HOLD))
     end = Fraction(0)
     shown = next(frames, None)
@@ -109,7 +109,7 @@ def _with_ends(
 
 
 def _seconds(ticks: int | None, tick: Fraction | None, usual: Fraction) -> Fraction:
-    """Return ticks of a clock in seconds, or what is usual where they cannot be right."""
+    """Return ticks of a clock in seconds; `usual` where they cannot be right."""
     if ticks is None or tick is None or not 0 <= ticks * tick <= LONGEST_HOLD:
         return usual
     return ticks * tick
@@ -123,8 +123,8 @@ def _to_array(frame: "VideoFrame", side: int | None) -> np.ndarray:
 
 
 def _upright(picture: np.ndarray, frame: "VideoFrame") -> np.ndarray:
-    """Turn and mirror a picture as the frame's display matrix says."""
-    side_data: Any = frame.side_data  # a mapping by name, whatever its type annotation says
+    """Turn and mirror a picture by the frame's display matrix."""
+    side_data: Any = frame.side_data  # a mapping by name, although it is annotated otherwise
     if "DISPLAYMATRIX" not in side_data:
         return picture
     matrix = np.frombuffer(side_data["DISPLAYMATRIX"], dtype="=i4").reshape(3, 3)

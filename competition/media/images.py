@@ -15,7 +15,7 @@ from competition.utils.errors import MediaError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# What Pillow raises on damaged files, by experience.
+# Exceptions that Pillow raises on damaged files.
 DAMAGE: tuple[type[Exception], ...] = (
     OSError,
     ValueError,
@@ -31,8 +31,8 @@ DAMAGE: tuple[type[Exception], ...] = (
 def read_image(path: Path, side: int | None = None) -> "Image":
     """Read an image file as RGB, the right way up.
 
-    CMYK, palettes and deeper grey are converted; transparent parts become white; the orientation
-    that EXIF data tell is applied. Of an animation this is the first picture.
+    CMYK, palettes and 16-bit grey are converted; transparent areas become white; the orientation in
+    the EXIF data is applied. An animation gives its first picture.
 
     Parameters
     ----------
@@ -47,15 +47,15 @@ def read_image(path: Path, side: int | None = None) -> "Image":
     Raises
     ------
     MediaError
-        If the file cannot be opened or is damaged, if it is a single pixel, or if it would unfold
-        to more pixels than a picture may have.
+        If the file cannot be opened or is damaged, or if the image has a single pixel or more than
+        `competition.media.sizes.MAX_PIXELS`.
     """
     from PIL import Image, UnidentifiedImageError
 
     check_file(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of oddities in metadata; sizes are checked below
+            warnings.simplefilter("ignore")  # about metadata; sizes are checked below
             with Image.open(path) as image:
                 check_size(*image.size)
                 # A JPEG file is then decoded at a fraction of its size.
@@ -76,7 +76,7 @@ def read_image(path: Path, side: int | None = None) -> "Image":
 def _turn_upright(image: "Image") -> None:
     from PIL import ImageOps
 
-    # Damaged EXIF data say nothing, and cost nothing: the pixels have been read.
+    # Damaged EXIF data give no orientation; the pixels have been read before.
     with suppress(*DAMAGE):
         ImageOps.exif_transpose(image, in_place=True)
 
@@ -86,7 +86,7 @@ def _to_rgb(image: "Image") -> "Image":
 
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):  # no white is agreed on: the brightest pixel is made white
+    if image.mode in ("I", "F"):  # these modes define no white: the brightest pixel becomes white
         values = np.nan_to_num(np.asarray(image, dtype=np.float64))
         values -= values.min()
         values *= 255 / (values.max() or 1)

@@ -1,4 +1,4 @@
-"""Opening and decoding a film or a sound; what cannot be opened is a MediaError."""
+"""Open and decode a film or a sound; a file that cannot be opened is a MediaError."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 def opened(path: Path) -> Iterator["InputContainer"]:
     """Open a film or a sound for reading.
 
-    Only this one file is read: a playlist that names other files or addresses opens none of them.
+    It reads this one file alone: a playlist opens none of the files or addresses that it names.
 
     Raises
     ------
     MediaError
-        If there is no such file or it is neither a film nor a sound.
+        If the file does not exist or is neither a film nor a sound.
     """
     import av
 
@@ -34,7 +34,7 @@ def opened(path: Path) -> Iterator["InputContainer"]:
         raise MediaError(f"it cannot be opened ({bad.strerror})") from bad
     with file:
         try:
-            # The file is handed over open, and nothing else can be opened by its name.
+            # FFmpeg gets the open file and cannot open any other by name.
             container = av.open(
                 file, "r", options={"protocol_whitelist": "none"}, metadata_errors="ignore"
             )
@@ -48,7 +48,8 @@ def opened(path: Path) -> Iterator["InputContainer"]:
 def decoded(container: "InputContainer", stream: "AudioStream | VideoStream") -> Iterator[Any]:
     """Yield the frames of a stream in the order of presentation.
 
-    It goes packet by packet, so that a damaged one costs no other; a broken end ends the frames.
+    Each packet is decoded by itself, so that a damaged one costs no other; a broken end ends the
+    frames.
     """
     import av
 
@@ -58,24 +59,24 @@ def decoded(container: "InputContainer", stream: "AudioStream | VideoStream") ->
 
 
 def check_decoder(stream: "AudioStream | VideoStream") -> None:
-    """Raise a MediaError if a stream is coded in a way that is not known."""
+    """Raise a MediaError if no decoder knows the codec of a stream."""
     if stream.codec_context is None:
-        raise MediaError(f"its {stream.type} stream is coded in an unknown way")
+        raise MediaError(f"the codec of its {stream.type} stream is unknown")
 
 
 def packets(
     container: "InputContainer", *streams: "AudioStream | VideoStream"
 ) -> Iterator["Packet[Any]"]:
-    """Yield the packets of streams, or of all; a broken end ends them."""
+    """Yield the packets of some streams, by default of all; a broken end ends them."""
     import av
 
-    # PyAV raises an IndexError where damage makes a further stream appear on the way.
+    # PyAV raises an IndexError where damage makes a further stream appear.
     with suppress(av.FFmpegError, IndexError):
         yield from container.demux(*streams)
 
 
 def check_file(path: Path) -> None:
-    """Raise a MediaError if there is no such file or it is empty."""
+    """Raise a MediaError if a file does not exist or is empty."""
     if not path.is_file():
         raise MediaError("there is no such file")
     if path.stat().st_size == 0:

@@ -1,4 +1,4 @@
-"""Metadata about a film or a sound file."""
+"""Metadata of a film or a sound file: duration, size, loudness, cuts."""
 
 import math
 from collections.abc import Iterable
@@ -13,27 +13,27 @@ from competition.media.opening import opened
 from competition.media.sound import read_sound
 from competition.utils.errors import MediaError
 
-RATE = 16_000  # samples a second of the sound that is measured
-SILENCE = -100.0  # decibels: quieter than any recording, and a number where the logarithm has none
+RATE = 16_000  # samples per second of the measured sound
+SILENCE = -100.0  # decibels, quieter than any recording: in place of the logarithm of 0
 
 
 @dataclass(frozen=True)
 class MediaMetadata:
-    """What is known of a film or a sound file without knowing what it shows; NaN where unknown.
+    """Metadata of a film or a sound file; NaN where unknown.
 
     Attributes
     ----------
     duration : float
-        Seconds, as the file says; where it does not, of the sound.
+        Seconds by the file's header; without one, the length of the sound.
     width, height : float
-        Pixels of the first frame as shown, turned the right way up.
+        Pixels of the first frame, the right way up.
     frame_rate : float
-        Frames a second, on average.
+        Average number of frames per second.
     has_sound : float
-        1 with a sound stream that can be decoded, else 0.
+        1 if a sound stream can be decoded, else 0.
     loudness : float
-        Root mean square of the sound mixed to one channel, in decibels to full scale (a square wave
-        at full scale has 0, a sine wave -3); at least -100.
+        Root mean square of the sound mixed to one channel, in decibels relative to full scale (a
+        square wave at full scale has 0, a sine wave -3); at least -100.
     file_size : float
         Bytes.
     cuts : float
@@ -51,12 +51,12 @@ class MediaMetadata:
 
 
 def probe(path: Path) -> MediaMetadata:
-    """Read a film or a sound file through and return its metadata.
+    """Read a whole film or sound file and return its metadata.
 
     Raises
     ------
     MediaError
-        If the file cannot be opened, or neither a frame nor a sound can be had from it.
+        If the file cannot be opened, or neither a frame nor a sound can be decoded.
     """
     with opened(path) as container:
         duration = container.duration / 1e6 if container.duration else math.nan
@@ -89,7 +89,7 @@ def probe(path: Path) -> MediaMetadata:
 
 
 def _level(sound: Iterable[np.ndarray]) -> tuple[float, float]:
-    """Return the root mean square in decibels to full scale, and the length in seconds."""
+    """Return the root mean square in decibels relative to full scale, and the seconds."""
     total, n_samples = 0.0, 0
     for chunk in sound:
         total += float(np.square(chunk, dtype=np.float64).sum())

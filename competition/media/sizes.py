@@ -1,4 +1,4 @@
-"""How large a picture may be, and how large it is made."""
+"""Limits on the size of a picture, and its size after scaling."""
 
 from competition.utils.errors import MediaError
 
@@ -6,22 +6,23 @@ MAX_PIXELS = 2**26  # 67 million: an 8K film has 33 million, a 48-megapixel phot
 
 
 def check_size(width: int, height: int) -> None:
-    """Refuse a placeholder of one pixel, and what would fill the memory.
+    """Refuse a size of one pixel, which is a placeholder, and one that would fill the memory.
 
     Raises
     ------
     MediaError
+        If the size is refused.
     """
     if width * height == 1:
         raise MediaError("it is a placeholder of 1 x 1 pixels")
     if width * height > MAX_PIXELS:
         raise MediaError(
-            f"{width} x {height} pixels are more than the {MAX_PIXELS:,} that a picture may have"
+            f"its {width} x {height} pixels exceed the limit of {MAX_PIXELS:,} for a picture"
         )
 
 
 def scaled(width: int, height: int, side: int | None) -> tuple[int, int]:
-    """Return the width and height at which the shorter side has `side` pixels, if it has more."""
+    """Return width and height, scaled down so that the shorter side has at most `side` pixels."""
     shorter = min(width, height)
     if side is None or shorter <= side:
         return width, height

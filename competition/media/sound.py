@@ -1,4 +1,4 @@
-"""The sound of a film or a sound file, as one channel of a fixed rate, read piece by piece."""
+"""The sound of a film or a sound file as one channel of a fixed rate, read chunk by chunk."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,26 +19,26 @@ SECONDS = 10  # of sound in a chunk
 def read_sound(path: Path, rate: int = 16_000) -> Iterator[np.ndarray]:
     """Yield the sound of a file, mixed to one channel and resampled.
 
-    The channels of stereo sound are averaged. What cannot be decoded is passed over, as a player
-    would; a broken end ends the sound.
+    The channels of stereo sound are averaged. Packets that cannot be decoded are skipped, as a
+    player does; a broken end ends the sound.
 
     Parameters
     ----------
     path : Path
         A film or a sound file.
     rate : int
-        Samples a second.
+        Samples per second.
 
     Yields
     ------
     ndarray of shape (n_samples,), dtype float32
-        Ten seconds each or less, values in [-1, 1].
+        At most ten seconds each, values in [-1, 1].
 
     Raises
     ------
     MediaError
-        If the file cannot be opened, has no sound stream, not one sample can be decoded, or
-        samples are no numbers.
+        If the file cannot be opened, has no sound stream or no sample that can be decoded, or if
+        samples are not finite.
     """
     from av.audio.stream import AudioStream
 
@@ -57,13 +57,8 @@ def read_sound(path: Path, rate: int = 16_000) -> Iterator[np.ndarray]:
             raise MediaError("its sound stream is empty or cannot be decoded")
 
 
-def load_sound(path: Path, rate: int = 16_000) -> np.ndarray:
-    """Return the whole sound of a file, shape (n_samples,), dtype float32; see `read_sound`."""
-    return np.concatenate(list(read_sound(path, rate)))
-
-
 def _resampled(frames: Iterator["AudioFrame"], rate: int) -> Iterator[np.ndarray]:
-    """Mix and resample, some seconds at a time; where the format changes, start afresh."""
+    """Mix and resample some seconds at a time; a new format gets a new resampler."""
     resampler: AudioResampler | None = None
     format_now = None
     for frame in frames:
@@ -80,7 +75,7 @@ def _resampled(frames: Iterator["AudioFrame"], rate: int) -> Iterator[np.ndarray
 def _make_resampler(rate: int) -> "AudioResampler":
     import av
 
-    # Without a limit, floating-point stereo would be mixed by 0.71 of each channel and exceed 1.
+    # Without this limit FFmpeg adds 0.71 of each floating-point channel, which may exceed 1.
     limit = {"rematrix_maxval": "1.0"}
     return av.AudioResampler("flt", "mono", rate, frame_size=SECONDS * rate, options=limit)
 

@@ -1,6 +1,7 @@
-"""What the OOF store writes and how it knows it again: fold predictions, fingerprints, digests."""
+"""Files of the OOF store: what a fold's model predicts, with the fingerprint of what made it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -13,34 +14,50 @@ import pyarrow.parquet as pq
 
 from competition import __version__
 from competition.utils.errors import StoreError
-from competition.utils.files import digest
+from competition.utils.files import digest, written_whole
 
 VERSIONS_OF = ("numpy", "scikit-learn", "torch", "lightgbm", "xgboost", "jieba", "rjieba")
 HEADER_KEY = b"competition"
+SCORING = "scoring"
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a model's predictions were made from, part by part.
+    """What a model's predictions were made from, component by component.
 
-    The parts name what has changed when the fingerprint of a run differs from the stored one.
+    The names of the components say what has changed when a run differs from what is stored.
+
+    Attributes
+    ----------
+    components : dict of str to str
+        Digests of what the predictions of every fold were made from.
+    scoring : str
+        Digest of what joins and scores the folds. Where it alone has changed, a model's folds are
+        read and scored again, not fitted.
     """
 
-    parts: dict[str, str]
+    components: dict[str, str]
+    scoring: str = ""
 
     @property
     def value(self) -> str:
-        return digest(self.parts)
+        """Digest of what the folds were made from; it stands in their files."""
+        return digest(self.components)
+
+    @property
+    def made_from(self) -> dict[str, str]:
+        """All components by name, scoring included, as a card lists them."""
+        return {**self.components, SCORING: self.scoring}
 
     def changed(self, stored: dict[str, str]) -> list[str]:
-        """Names of the parts that differ from stored ones."""
-        names = {**stored, **self.parts}
-        return [name for name in names if stored.get(name) != self.parts.get(name)]
+        """Names of the components that differ from those of a card."""
+        ours = self.made_from
+        return [name for name in {**stored, **ours} if stored.get(name) != ours.get(name)]
 
 
 @dataclass(frozen=True, eq=False)
 class FoldPrediction:
-    """What the model of one fold predicts.
+    """What one fold's model predicts.
 
     Attributes
     ----------
@@ -58,7 +75,54 @@ class FoldPrediction:
     seconds: float
 
 
+def write_fold_file(
+    path: Path,
+    prediction: FoldPrediction,
+    fingerprint: str,
+    ids: pd.Index,
+    test_ids: pd.Index,
+    tags: Sequence[str],
+) -> None:
+    """Write what one fold's model predicts for `ids`, which it holds out, and for `test_ids`."""
+    frame = frame_of(
+        ids.append(test_ids),
+        np.concatenate([prediction.held_out, prediction.test]),
+        tags,
+        split=["train"] * len(ids) + ["test"] * len(test_ids),
+    )
+    header = {
+        "fingerprint": fingerprint,
+        "fold": prediction.fold,
+        "seconds": prediction.seconds,
+        "digest": frame_digest(frame),
+    }
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    table = table.replace_schema_metadata({HEADER_KEY: json.dumps(header).encode()})
+    with written_whole(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def read_fold_file(
+    path: Path, fold: int, ids: pd.Index, test_ids: pd.Index, tags: Sequence[str]
+) -> FoldPrediction:
+    """Read what one fold's model predicts.
+
+    Raises
+    ------
+    StoreError
+        If the file is absent or damaged, or holds other ads, other tags or another fold.
+    """
+    header = fold_header(path)
+    frame = read_parquet(path)
+    if header["digest"] != frame_digest(frame) or header["fold"] != fold:
+        raise damaged(path, "its content is not what was written")
+    held_out = values_of(path, frame[frame["split"] == "train"], ids, tags)
+    test = values_of(path, frame[frame["split"] == "test"], test_ids, tags)
+    return FoldPrediction(fold, held_out, test, float(header["seconds"]))
+
+
 def check_probabilities(model: str, values: np.ndarray, shape: tuple[int, int]) -> None:
+    """Raise a StoreError if a model predicts another shape or what is no probability."""
     if values.shape != shape:
         raise StoreError(f"{model} predicted an array of shape {values.shape}, expected {shape}.")
     if not ((values >= 0) & (values <= 1)).all():
@@ -69,6 +133,7 @@ def check_probabilities(model: str, values: np.ndarray, shape: tuple[int, int]) 
 
 
 def fold_header(path: Path) -> dict[str, Any]:
+    """Fingerprint, fold, seconds and digest that a fold's file carries."""
     try:
         header = json.loads(pq.read_schema(path).metadata[HEADER_KEY])
         return {key: header[key] for key in ("fingerprint", "fold", "seconds", "digest")}
@@ -83,6 +148,31 @@ def read_parquet(path: Path) -> pd.DataFrame:
         raise damaged(path, "it cannot be read") from bad
 
 
+def frame_of(
+    ids: pd.Index, values: np.ndarray, tags: Sequence[str], **columns: Any
+) -> pd.DataFrame:
+    """Table of the column id, further columns, and one float32 column per tag."""
+    frame = pd.DataFrame({"id": np.asarray(ids, dtype=object).astype(str), **columns})
+    return pd.concat([frame, pd.DataFrame(values, columns=list(tags), dtype=np.float32)], axis=1)
+
+
+def values_of(path: Path, frame: pd.DataFrame, ids: pd.Index, tags: Sequence[str]) -> np.ndarray:
+    """Values of a table in the order of `ids`, whatever the order of its rows.
+
+    Raises
+    ------
+    StoreError
+        If the table lacks a tag or holds other ads.
+    """
+    absent = [tag for tag in tags if tag not in frame.columns]
+    if absent:
+        raise damaged(path, f"it lacks the tag {absent[0]!r}")
+    frame = frame.set_index("id")
+    if not frame.index.is_unique or set(frame.index) != set(ids):
+        raise damaged(path, "it holds other ads than the dataset")
+    return frame.loc[ids, list(tags)].to_numpy(dtype=np.float32)
+
+
 def frame_digest(frame: pd.DataFrame) -> str:
     hashes = pd.util.hash_pandas_object(frame, index=False).to_numpy()
     return digest(list(frame.columns), hashes.astype("<u8").tobytes())
@@ -90,12 +180,13 @@ def frame_digest(frame: pd.DataFrame) -> str:
 
 def damaged(path: Path, why: str) -> StoreError:
     return StoreError(
-        f"{path}: {why}. Remove the folder {path.parent} to have that model made again; nothing "
-        "else is affected."
+        f"{path}: {why}. Remove the folder {path.parent}, and run again to make that model anew; "
+        "nothing else is affected."
     )
 
 
 def versions() -> dict[str, str]:
+    """Versions of this package and of the libraries that make predictions, as installed."""
     versions = {"competition": __version__}
     for package in VERSIONS_OF:
         try:

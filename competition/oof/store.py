@@ -7,36 +7,54 @@
                                               by the model of that fold
     oof/<dataset>/<model>/oof.parquet         id, fold, one float32 column per tag
     oof/<dataset>/<model>/test.parquet        id, one float32 column per tag: mean over folds
-    oof/<dataset>/<model>/card.json           parameters, scores, seconds, versions, fingerprint
+    oof/<dataset>/<model>/card.json           kind, parameters, scores, seconds, versions,
+                                              fingerprint (`competition.oof.cards`)
+    oof/<dataset>/<model>/error.txt           traceback of a fold that failed
 
-Every file is written whole and carries, or is named in the card with, a digest of its content;
-reading compares it. Rows are matched by id.
+``<model>`` is a level-1 model of a run or one made elsewhere, ``stack-<meta-learner>`` or
+``rival-<way of fusing>``; which of these it is, the card's kind says.
+
+Every file is written whole and carries a digest of its content, or the card names it; reading
+compares it. Rows are matched by id.
 """
 
-import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import overload
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from competition.datasets.base import AdDataset
 from competition.evaluation.fold_offsets import mean_logits_of_folds
 from competition.folds import Folds
+from competition.oof.cards import (
+    Card,
+    Details,
+    ExternalCard,
+    ExternalDetails,
+    Level1Card,
+    Level1Details,
+    OutdatedCardError,
+    StackCard,
+    StackDetails,
+    make_card,
+    read_card,
+)
 from competition.oof.fold_files import (
-    HEADER_KEY,
+    SCORING,
     Fingerprint,
     FoldPrediction,
     check_probabilities,
     damaged,
     fold_header,
-    frame_digest,
+    frame_of,
+    read_fold_file,
     read_parquet,
+    values_of,
     versions,
+    write_fold_file,
 )
 from competition.utils.errors import StoreError
 from competition.utils.files import file_digest, write_json, written_whole
@@ -66,6 +84,7 @@ class OofStore:
         return self.folds.ids[self.folds.of_ad == fold]
 
     def path(self, model: str, file: str) -> Path:
+        """Path of a model's file."""
         return self.folder / model / file
 
     # One fold
@@ -81,21 +100,8 @@ class OofStore:
         ids = self.held_out_ids(prediction.fold)
         check_probabilities(model, prediction.held_out, (len(ids), len(self.tags)))
         check_probabilities(model, prediction.test, (len(self.test_ids), len(self.tags)))
-        frame = self._frame(
-            ids.append(self.test_ids),
-            np.concatenate([prediction.held_out, prediction.test]),
-            split=["train"] * len(ids) + ["test"] * len(self.test_ids),
-        )
-        metadata = {
-            "fingerprint": fingerprint,
-            "fold": prediction.fold,
-            "seconds": prediction.seconds,
-            "digest": frame_digest(frame),
-        }
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-        table = table.replace_schema_metadata({HEADER_KEY: json.dumps(metadata).encode()})
-        with written_whole(self.path(model, f"fold_{prediction.fold}.parquet")) as temporary:
-            pq.write_table(table, temporary)
+        path = self.path(model, f"fold_{prediction.fold}.parquet")
+        write_fold_file(path, prediction, fingerprint, ids, self.test_ids, self.tags)
 
     def has_fold(self, model: str, fold: int, fingerprint: str) -> bool:
         """Whether the fold is stored with this very fingerprint.
@@ -117,24 +123,28 @@ class OofStore:
             If the file is absent or damaged, or holds other ads, tags or another fold.
         """
         path = self.path(model, f"fold_{fold}.parquet")
-        metadata = fold_header(path)
-        frame = read_parquet(path)
-        if metadata["digest"] != frame_digest(frame) or metadata["fold"] != fold:
-            raise damaged(path, "its content is not what was written")
-        ids = self.held_out_ids(fold)
-        held_out = self._values(path, frame[frame["split"] == "train"], ids)
-        test = self._values(path, frame[frame["split"] == "test"], self.test_ids)
-        return FoldPrediction(fold, held_out, test, float(metadata["seconds"]))
+        return read_fold_file(path, fold, self.held_out_ids(fold), self.test_ids, self.tags)
 
     # A whole model
 
+    @overload
     def finish(
-        self,
-        model: str,
-        fingerprint: Fingerprint,
-        dataset: AdDataset,
-        about: dict[str, Any],
-    ) -> dict[str, Any]:
+        self, model: str, fingerprint: Fingerprint, dataset: AdDataset, details: Level1Details
+    ) -> Level1Card: ...
+
+    @overload
+    def finish(
+        self, model: str, fingerprint: Fingerprint, dataset: AdDataset, details: ExternalDetails
+    ) -> ExternalCard: ...
+
+    @overload
+    def finish(
+        self, model: str, fingerprint: Fingerprint, dataset: AdDataset, details: StackDetails
+    ) -> StackCard: ...
+
+    def finish(
+        self, model: str, fingerprint: Fingerprint, dataset: AdDataset, details: Details
+    ) -> Card:
         """Join the folds into oof.parquet and test.parquet, score them, and write the card.
 
         Parameters
@@ -143,39 +153,36 @@ class OofStore:
         fingerprint : Fingerprint
         dataset : AdDataset
             Labels and dimensions to score with.
-        about : dict
-            What else the card should say (parameters, inputs).
+        details : Level1Details, ExternalDetails or StackDetails
+            What the card says beside scores, seconds and fingerprint.
 
         Returns
         -------
-        dict
-            The card.
+        Level1Card, ExternalCard or StackCard
         """
         from competition.evaluation.metrics import score
 
         labels, dimensions = dataset.labels, [tag.dimension for tag in dataset.tags]
-        top_k = dataset.submission.top_k
+        top_k, of_ad = dataset.submission.top_k, self.folds.of_ad
         predictions = [self.read_fold(model, fold) for fold in range(self.folds.n)]
         oof = np.empty((len(self.folds.ids), len(self.tags)), dtype=np.float32)
         for prediction in predictions:
-            oof[self.folds.of_ad == prediction.fold] = prediction.held_out
+            oof[of_ad == prediction.fold] = prediction.held_out
         tests = np.stack([prediction.test for prediction in predictions])
         test = np.asarray(tests.mean(axis=0, dtype=np.float64))
         frames = {
-            "oof.parquet": self._frame(self.folds.ids, oof, fold=self.folds.of_ad),
-            "test.parquet": self._frame(self.test_ids, test.astype(np.float32)),
+            "oof.parquet": frame_of(self.folds.ids, oof, self.tags, fold=of_ad),
+            "test.parquet": frame_of(self.test_ids, test.astype(np.float32), self.tags),
         }
         for file, frame in frames.items():
             with written_whole(self.path(model, file)) as temporary:
                 frame.to_parquet(temporary, index=False)
-        card = {
+        scored = [of_ad == fold for fold in range(self.folds.n) if labels[of_ad == fold].any()]
+        values = {
             "model": model,
-            **about,
-            "scores": score(labels, oof, dimensions, self.folds.of_ad, top_k).as_dict(),
+            "scores": asdict(score(labels, oof, dimensions, of_ad, top_k)),
             "scores_per_fold": [
-                score(labels[held], oof[held], dimensions, top_k=top_k).as_dict()
-                for held in (self.folds.of_ad == fold for fold in range(self.folds.n))
-                if labels[held].any()
+                asdict(score(labels[ads], oof[ads], dimensions, top_k=top_k)) for ads in scored
             ],
             "fold_offsets": mean_logits_of_folds(tests),
             "seconds_per_fold": [round(prediction.seconds, 3) for prediction in predictions],
@@ -183,56 +190,72 @@ class OofStore:
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": versions(),
             "fingerprint": fingerprint.value,
-            "made_from": fingerprint.parts,
+            "made_from": fingerprint.made_from,
             "files": {file: file_digest(self.path(model, file)) for file in frames},
         }
-        write_json(self.path(model, "card.json"), card)
+        card = make_card(values, details)
+        write_json(self.path(model, "card.json"), card.model_dump(mode="json"))
         for leftover in self.path(model, "").glob(".*.tmp"):  # of a run that was killed
             leftover.unlink(missing_ok=True)
         self.path(model, "error.txt").unlink(missing_ok=True)
         return card
 
-    def card(self, model: str) -> dict[str, Any] | None:
-        """Card of a finished model, or None.
+    def card(self, model: str) -> Card | None:
+        """Read the card of a finished model; None where there is none.
 
         Raises
         ------
+        OutdatedCardError
+            If an earlier version has written the card.
         StoreError
-            If the card is no JSON object of the expected form.
+            If it is damaged.
         """
         path = self.path(model, "card.json")
-        if not path.is_file():
-            return None
-        try:
-            card = json.loads(path.read_text(encoding="utf-8"))
-            dict(card["made_from"]), dict(card["files"]), float(card["scores"]["gap"])
-        except (ValueError, KeyError, TypeError) as bad:
-            raise damaged(path, "it is not a card that was written here") from bad
-        return card
+        return read_card(path) if path.is_file() else None
 
-    def current_card(
-        self, model: str, fingerprint: Fingerprint, progress: Progress
-    ) -> dict[str, Any] | None:
-        """Card of a finished model made from just what `fingerprint` says, or None.
+    def current_card(self, model: str, fingerprint: Fingerprint) -> Card | None:
+        """Read the card of a model that was made from what `fingerprint` says; else None.
 
-        A card that says otherwise is withdrawn, and a remark says what has changed; fold files
-        vouch for themselves.
+        Nothing is changed: `withdraw_stale_card` removes a card that says otherwise.
 
         Raises
         ------
         StoreError
-            If a file differs from what the card says.
+            If the card is damaged, or a file differs from what the card says.
         """
-        card = self.card(model)
-        if card is None:
+        try:
+            card = self.card(model)
+        except OutdatedCardError:
             return None
-        changed = fingerprint.changed(card["made_from"])
-        if changed:
-            progress.remark(f"{model}: made from other {', '.join(changed)}, so it is run again")
-            self.path(model, "card.json").unlink()
+        if card is None or fingerprint.changed(card.made_from):
             return None
         self.verify(model, card)
         return card
+
+    def withdraw_stale_card(self, model: str, fingerprint: Fingerprint, progress: Progress) -> None:
+        """Remove a card that was made from other things than `fingerprint` says; report which.
+
+        The files of folds stay: each carries the fingerprint that it was made from.
+
+        Raises
+        ------
+        StoreError
+            If the card is damaged.
+        """
+        try:
+            card = self.card(model)
+        except OutdatedCardError:
+            progress.remark(f"{model}: made by an earlier version, so it is run again")
+            self.path(model, "card.json").unlink()
+            return
+        changed = [] if card is None else fingerprint.changed(card.made_from)
+        if not changed:
+            return
+        if changed == [SCORING]:
+            progress.remark(f"{model}: scored in another way, so it is scored again")
+        else:
+            progress.remark(f"{model}: made from other {', '.join(changed)}, so it is run again")
+        self.path(model, "card.json").unlink()
 
     def read(self, model: str) -> tuple[np.ndarray, np.ndarray]:
         """Read a finished model.
@@ -254,34 +277,17 @@ class OofStore:
         self.verify(model, card)
         oof_path, test_path = self.path(model, "oof.parquet"), self.path(model, "test.parquet")
         frame = read_parquet(oof_path)
-        oof = self._values(oof_path, frame, self.folds.ids)
+        oof = values_of(oof_path, frame, self.folds.ids, self.tags)
         fold_of = frame.set_index("id")["fold"].reindex(self.folds.ids)
         if not np.array_equal(fold_of.to_numpy(), self.folds.of_ad):
             raise damaged(oof_path, "it was made from other folds than folds.csv")
-        return oof, self._values(test_path, read_parquet(test_path), self.test_ids)
+        return oof, values_of(test_path, read_parquet(test_path), self.test_ids, self.tags)
 
-    def verify(self, model: str, card: dict[str, Any]) -> None:
-        """Raise StoreError if a finished model's files are not those of its card."""
-        for file, expected in card["files"].items():
+    def verify(self, model: str, card: Card) -> None:
+        """Raise a StoreError if a finished model's files are not those of its card."""
+        for file, expected in card.files.items():
             path = self.path(model, file)
             if not path.is_file():
                 raise damaged(path, "it is absent")
             if file_digest(path) != expected:
                 raise damaged(path, "its content is not what was written")
-
-    # Frames
-
-    def _frame(self, ids: pd.Index, values: np.ndarray, **columns: Any) -> pd.DataFrame:
-        frame = pd.DataFrame({"id": np.asarray(ids, dtype=object).astype(str), **columns})
-        tags = pd.DataFrame(values, columns=list(self.tags), dtype=np.float32)
-        return pd.concat([frame, tags], axis=1)
-
-    def _values(self, path: Path, frame: pd.DataFrame, ids: pd.Index) -> np.ndarray:
-        """Values in the order of `ids`, whatever the order of the rows."""
-        absent = [tag for tag in self.tags if tag not in frame.columns]
-        if absent:
-            raise damaged(path, f"it lacks the tag {absent[0]!r}")
-        frame = frame.set_index("id")
-        if not frame.index.is_unique or set(frame.index) != set(ids):
-            raise damaged(path, "it holds other ads than the dataset")
-        return frame.loc[ids, list(self.tags)].to_numpy(dtype=np.float32)

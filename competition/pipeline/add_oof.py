@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import gap
 from competition.folds import Folds, folds_from, load_or_make_folds, write_folds
 from competition.level1.registry import find_models
+from competition.oof.cards import ExternalCard, ExternalDetails, OutdatedCardError
 from competition.oof.external_files import PredictionFile, read_predictions
 from competition.oof.fold_files import FoldPrediction
 from competition.oof.store import OofStore
@@ -18,7 +18,6 @@ from competition.pipeline.fingerprints import file_fingerprint
 from competition.utils.errors import PredictionsError
 from competition.utils.progress import Progress
 
-FROM_FILE = "file"  # what the card of such a model says in place of a registered model
 N_FOLDS = 5  # where neither the store nor the file has folds
 
 
@@ -29,10 +28,10 @@ def add_oof(
     test: Path | None,
     out: Path,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> ExternalCard:
     """Store predictions made elsewhere under ``oof/<dataset>/<name>/``.
 
-    Where the dataset has no folds yet, those that the OOF file tells become its folds.
+    Where the dataset has no folds yet, those that the OOF file names become its folds.
 
     Parameters
     ----------
@@ -48,12 +47,11 @@ def add_oof(
     out : Path
         Folder that holds ``oof/``.
     progress : Progress or None
-        Is told what has to be taken on trust.
+        Reports what has to be taken on trust.
 
     Returns
     -------
-    dict
-        The card.
+    ExternalCard
 
     Raises
     ------
@@ -71,35 +69,37 @@ def add_oof(
     if test is not None:
         tests = read_predictions(test, list(dataset.test_ids), tags, "test").values
     folder = out / "oof" / dataset.name
-    folds = _settle(folder / "folds.csv", dataset, given)
+    folds = _load_or_make_folds(folder / "folds.csv", dataset, given)
     if given.fold is None:
         progress.remark(
-            f"{oof} has no column fold: that its predictions are out of fold is taken on trust."
+            f"{oof} does not name the fold of each ad: nothing can check that its predictions "
+            "are out of fold, so this is taken on trust."
         )
     store = OofStore(folder, tuple(tags), folds, dataset.test_ids)
     _check_free(name, store)
     fingerprint = file_fingerprint(oof, test, dataset, folds)
-    card = store.current_card(name, fingerprint, progress)
-    if card is not None:
-        return card
+    current = store.current_card(name, fingerprint)
+    if isinstance(current, ExternalCard):
+        return current
+    store.withdraw_stale_card(name, fingerprint, progress)
     for fold in range(folds.n):
         held_out = given.values[folds.of_ad == fold].astype(np.float32)
         # Who made the test predictions is not known, so every fold has the same ones.
         prediction = FoldPrediction(fold, held_out, tests.astype(np.float32), 0.0)
         store.write_fold(name, prediction, fingerprint.value)
-    about = {
-        "level1": FROM_FILE,
-        "oof_file": oof.name,
-        "test_file": None if test is None else test.name,
-        "folds_told": given.fold is not None,
-    }
-    card = store.finish(name, fingerprint, dataset, about)
-    shares = np.tile(dataset.labels.mean(axis=0), (len(dataset.labels), 1))
-    known = gap(dataset.labels, shares, dataset.submission.top_k)
-    if card["scores"]["gap"] < known:
+    details = ExternalDetails(
+        oof_file=oof.name,
+        test_file=None if test is None else test.name,
+        folds_given=given.fold is not None,
+    )
+    card = store.finish(name, fingerprint, dataset, details)
+    frequencies = np.tile(dataset.labels.mean(axis=0), (len(dataset.labels), 1))
+    least = gap(dataset.labels, frequencies, dataset.submission.top_k)
+    if card.scores.gap < least:
         progress.remark(
-            f"Warning: {name} scores {card['scores']['gap']:.4f}, less than the share of each tag "
-            f"would for every ad ({known:.4f}): are tags, ids or signs mixed up in {oof}?"
+            f"Warning: {name} has an OOF GAP of {card.scores.gap:.4f}. Predicting the frequency "
+            f"of each tag for every ad would reach {least:.4f}. Are tags, ids or signs mixed up "
+            f"in {oof}?"
         )
     return card
 
@@ -111,7 +111,7 @@ def _check_name(name: str) -> None:
         )
     if name in find_models():
         raise PredictionsError(
-            f"{name!r} is the name of a model that a run trains itself. Choose another name."
+            f"{name!r} is a registered model, which a run trains. Choose another name."
         )
 
 
@@ -131,28 +131,31 @@ def _check_test(dataset: AdDataset, test: Path | None) -> None:
 
 
 def _check_free(name: str, store: OofStore) -> None:
-    card = store.card(name)
-    if card is not None and card.get("level1") != FROM_FILE:
+    try:
+        card = store.card(name)
+    except OutdatedCardError:  # it is made again whoever made it
+        return
+    if card is not None and not isinstance(card, ExternalCard):
         raise PredictionsError(
             f"{store.folder / name} holds a model that a run has trained. Choose another name."
         )
 
 
-def _settle(path: Path, dataset: AdDataset, given: PredictionFile) -> Folds:
+def _load_or_make_folds(path: Path, dataset: AdDataset, given: PredictionFile) -> Folds:
     """Return the folds of folds.csv, else those of the file, else new ones."""
     if given.fold is None:
         return load_or_make_folds(path, dataset, N_FOLDS, 0)
     if not path.is_file():
-        told = dict(zip(given.ids, given.fold.tolist(), strict=True))
-        write_folds(path, folds_from(given.path, told, dataset))
+        fold_of = dict(zip(given.ids, given.fold.tolist(), strict=True))
+        write_folds(path, folds_from(given.path, fold_of, dataset))
     folds = load_or_make_folds(path, dataset, N_FOLDS, 0)
     other = np.flatnonzero(given.fold != folds.of_ad)
     if len(other):
         row = int(other[0])
         raise PredictionsError(
-            f"{given.where(row)}: predicted as held out in fold {given.fold[row]}, but {path} "
+            f"{given.where(row)}: the file holds the ad out in fold {given.fold[row]}, but {path} "
             f"holds it out in fold {folds.of_ad[row]} ({len(other):,} ad(s) differ). Predictions "
             "made on other folds would leak labels into the stack: make them again on the folds of "
-            "that file, or start over on yours with another --out."
+            "folds.csv, or start over on yours with another --out."
         )
     return folds

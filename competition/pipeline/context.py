@@ -13,7 +13,6 @@ Below ``out``::
         <dataset>/                         columns as the models read them
 """
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, Self, TypeAlias, TypeVar
@@ -24,9 +23,9 @@ from competition.datasets.base import AdDataset
 from competition.execution.devices import n_cores
 from competition.folds import load_or_make_folds
 from competition.oof.store import OofStore
+from competition.utils.files import PathLike
 from competition.utils.progress import Progress
 
-PathLike: TypeAlias = str | os.PathLike[str]
 P = TypeVar("P", bound=Profile | StackSettings)
 S = TypeVar("S", bound=Profile | StackSettings, covariant=True)
 

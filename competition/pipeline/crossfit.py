@@ -10,13 +10,14 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from competition.config.profile import Profile
 from competition.execution.local import run_tasks
 from competition.features.columns import Column, read_columns
+from competition.level1.base import Level1Model
 from competition.level1.registry import get_model
 from competition.oof.fold_files import Fingerprint, FoldPrediction
 from competition.oof.store import OofStore
@@ -38,6 +39,8 @@ class Level1Job:
         Constructor parameters that differ from the defaults.
     columns : tuple of Column
     fingerprint : Fingerprint
+    kind : {"level1", "rival"}
+        Of its card.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Level1Job:
     params: dict[str, Any]
     columns: tuple[Column, ...]
     fingerprint: Fingerprint
+    kind: Literal["level1", "rival"] = "level1"
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def make_estimator(
     params: dict[str, Any],
     defaults: ModelDefaults = ModelDefaults(),
     n_threads: int = 1,
-) -> Any:
+) -> Level1Model:
     """Make an unfitted model from its parameters, and from the defaults that it takes.
 
     Raises

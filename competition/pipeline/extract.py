@@ -12,11 +12,11 @@ from competition.datasets.base import AdDataset, Input
 from competition.features.base import Item
 from competition.features.registry import get_extractor
 from competition.features.run import extract_missing
-from competition.features.store import Digests, FeatureStore, feature_parts
-from competition.pipeline.context import Context, PathLike, open_context
+from competition.features.store import Digests, FeatureStore, feature_settings
+from competition.pipeline.context import Context, open_context
 from competition.pipeline.plan import PlannedFeature, plan_feature
 from competition.utils.errors import CompetitionError, ProfileError
-from competition.utils.files import digest
+from competition.utils.files import PathLike, digest
 from competition.utils.progress import Progress
 
 
@@ -91,7 +91,7 @@ def extract(
     ...     data = Path(folder, "ads")
     ...     data.mkdir()
     ...     for ad in "ab":
-    ...         np.save(data / f"{ad}.npy", np.ones((3, 2), dtype=np.float32))
+    ...         np.save(data / f"{ad}.npy", np.full((3, 2), float(ord(ad))))
     ...     _ = (data / "train.csv").write_text("id,vectors,tags\na,a.npy,x\nb,b.npy,y\n")
     ...     _ = (data / "competition.toml").write_text(
     ...         'name = "two"\ntrain = "train.csv"\nid = "id"\n'
@@ -151,9 +151,8 @@ def _extract(
     start = time.perf_counter()
     dataset = context.dataset
     keys, items = _items(dataset, planned.source, digests)
-    parts = feature_parts(planned.entry, planned.extractor, digests)
-    store = FeatureStore(context.features_folder, parts)
-    stage = f"extracting {planned.name}"
+    settings = feature_settings(planned.entry, planned.extractor, digests)
+    store = FeatureStore(context.features_folder, settings)
     try:
         n_new = extract_missing(
             planned.extractor,
@@ -161,7 +160,8 @@ def _extract(
             store,
             n_jobs=context.n_jobs,
             n_cores=context.n_cores,
-            at=lambda done, total: context.progress.update(stage, done, total),
+            progress=context.progress,
+            stage=f"extracting {planned.name}",
         )
     except CompetitionError as bad:
         raise type(bad)(f"features.{planned.name}: {bad}") from bad

@@ -1,4 +1,4 @@
-"""What predictions are made from: ads, labels, folds, inputs, parameters and source."""
+"""What predictions are made from: ads, labels, folds, inputs, parameters and source code."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,16 +9,20 @@ from competition.features.columns import Column, content_digest
 from competition.folds import Folds
 from competition.oof.fold_files import Fingerprint
 from competition.pipeline.plan import PlannedModel
+from competition.pipeline.stack_input import missing_inputs
 from competition.utils.files import digest, file_digest
 from competition.utils.source_digest import source_digest
 
-GATE = "competition.level2.selection"
-# What every meta-learner's input goes through.
-INPUT = ("competition.pipeline.stack_input", "competition.evaluation.fold_offsets")
+# What fits any level-1 model, any meta-learner, and what joins and scores their folds. Modules
+# that these import are followed.
+LEVEL1 = "competition.pipeline.crossfit"
+LEVEL2 = ("competition.pipeline.stack_input", "competition.level2.selection")
+SCORED_BY = "competition.oof.store"
+STACK_SCORED_BY = "competition.pipeline.stack_checks"
 
 
-def shared_parts(dataset: AdDataset, folds: Folds) -> dict[str, str]:
-    """Return the parts that all predictions for a dataset on one set of folds have in common."""
+def shared_components(dataset: AdDataset, folds: Folds) -> dict[str, str]:
+    """Return what all predictions for a dataset on one set of folds are made from."""
     return {
         "ads": digest(list(dataset.train_ids), list(dataset.test_ids)),
         "labels": digest(
@@ -30,76 +34,75 @@ def shared_parts(dataset: AdDataset, folds: Folds) -> dict[str, str]:
 
 def level1_fingerprint(
     planned: PlannedModel,
-    module: str,
+    modules: Sequence[str],
     columns: tuple[Column, ...],
     files: Sequence[Path],
     seed: int,
     dataset: AdDataset,
     folds: Folds,
 ) -> Fingerprint:
-    """Fingerprint of a level-1 model whose code lies in `module`, and that reads `files`."""
+    """Fingerprint of a level-1 model whose code lies in `modules`, and that reads `files`."""
     return Fingerprint(
         {
-            **shared_parts(dataset, folds),
+            **shared_components(dataset, folds),
             "inputs": digest([[column.name, column.fingerprint] for column in columns]),
             "parameters": digest(planned.model, planned.params, seed),
             "files": digest([[path.name, file_digest(path)] for path in sorted(files)]),
-            "source": source_digest(module),
-        }
+            "source": source_digest(LEVEL1, *modules),
+        },
+        _scoring(dataset, SCORED_BY),
     )
 
 
 def file_fingerprint(oof: Path, test: Path | None, dataset: AdDataset, folds: Folds) -> Fingerprint:
     """Fingerprint of a level-1 model whose predictions come from files."""
     files = [file_digest(path) for path in (oof, test) if path is not None]
-    return Fingerprint({**shared_parts(dataset, folds), "file": digest(files)})
+    return Fingerprint(
+        {**shared_components(dataset, folds), "file": digest(files)}, _scoring(dataset, SCORED_BY)
+    )
 
 
 def stack_fingerprint(
     level1: dict[str, str],
-    module: str,
-    params: dict[str, Any],
+    learners: dict[str, tuple[str, dict[str, Any]]],
     metadata: list[str],
     dataset: AdDataset,
     folds: Folds,
 ) -> Fingerprint:
-    """Fingerprint of a meta-learner over level-1 models given with their fingerprints."""
-    return Fingerprint(
-        {
-            **shared_parts(dataset, folds),
-            "level-1 models": digest(list(level1.items())),
-            "metadata": _metadata_digest(dataset, metadata),
-            "parameters": digest(params),
-            "source": digest([source_digest(one) for one in (*INPUT, module)]),
-        }
-    )
+    """Fingerprint of a meta-learner, or of the choice among several, over level-1 models.
 
-
-def gate_fingerprint(
-    level1: dict[str, str],
-    candidates: dict[str, tuple[str, dict[str, Any]]],
-    metadata: list[str],
-    dataset: AdDataset,
-    folds: Folds,
-) -> Fingerprint:
-    """Fingerprint of the gate over level-1 models given with their fingerprints.
-
-    Each candidate is given with the module of its code and its parameters.
+    Parameters
+    ----------
+    level1 : dict of str to str
+        Fingerprint of each level-1 model, in the order in which the meta-learner sees them.
+    learners : dict of str to (str, dict)
+        Module and parameters of each meta-learner.
+    metadata : list of str
+        Columns that they see.
+    dataset : AdDataset
+    folds : Folds
     """
-    modules = [*INPUT, GATE, *(module for module, _ in candidates.values())]
+    modules = [module for module, _ in learners.values()]
+    groups = dataset.groups
     return Fingerprint(
         {
-            **shared_parts(dataset, folds),
+            **shared_components(dataset, folds),
             "level-1 models": digest(list(level1.items())),
-            "metadata": _metadata_digest(dataset, metadata),
-            "candidates": digest(list(candidates)),
-            "parameters": digest(
-                [params for _, params in candidates.values()], dataset.submission.top_k
+            "metadata": digest([[name, content_digest(dataset.ads[name])] for name in metadata]),
+            "missing inputs": digest(
+                [[one.name, one.columns] for one in dataset.inputs.values()],
+                missing_inputs(dataset).to_numpy().tobytes(),
             ),
-            "source": digest([source_digest(module) for module in modules]),
-        }
+            "groups": digest(None if groups is None else [str(group) for group in groups]),
+            "meta-learners": digest(list(learners)),
+            "parameters": digest([params for _, params in learners.values()]),
+            "top_k": digest(dataset.submission.top_k),
+            "source": source_digest(*LEVEL2, *modules),
+        },
+        _scoring(dataset, SCORED_BY, STACK_SCORED_BY),
     )
 
 
-def _metadata_digest(dataset: AdDataset, metadata: list[str]) -> str:
-    return digest([[fact, content_digest(dataset.ads[fact])] for fact in metadata])
+def _scoring(dataset: AdDataset, *modules: str) -> str:
+    """Digest of what joins and scores folds."""
+    return digest(source_digest(*modules), dataset.submission.top_k)

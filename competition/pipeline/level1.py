@@ -1,11 +1,10 @@
 """Level 1 of a run: what each model is made from, and the cross-fits that are not stored yet."""
 
-from typing import Any
-
 from competition.config.profile import Profile
 from competition.features.prepare import prepare_columns
 from competition.folds import Folds
 from competition.level1.registry import get_model
+from competition.oof.cards import Level1Card, Level1Details
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context
 from competition.pipeline.crossfit import Level1Job, cross_fit, make_estimator, pending_folds
@@ -17,34 +16,35 @@ def level1_job(planned: PlannedModel, context: Context[Profile], folds: Folds) -
     """Prepare a model's columns and say what its predictions are made from."""
     dataset = context.dataset
     estimator = make_estimator(planned.model, planned.params)
-    terms = getattr(estimator, "text_terms", None)
-    files = estimator.files() if hasattr(estimator, "files") else ()
     columns = prepare_columns(
-        dataset, planned.columns, terms, context.columns_folder, context.progress
+        dataset, planned.columns, estimator.text_terms, context.columns_folder, context.progress
     )
-    module = get_model(planned.model).make.__module__
+    # A function may lie in one module, the class of what it makes in another.
+    modules = {get_model(planned.model).make.__module__, type(estimator).__module__}
+    seed = context.profile.seed
     fingerprint = level1_fingerprint(
-        planned, module, columns, files, context.profile.seed, dataset, folds
+        planned, sorted(modules), columns, estimator.files(), seed, dataset, folds
     )
     return Level1Job(planned.name, planned.model, planned.params, columns, fingerprint)
 
 
 def cross_fit_models(
     jobs: list[Level1Job], store: OofStore, context: Context[Profile]
-) -> tuple[list[dict[str, Any]], int]:
+) -> tuple[list[Level1Card], int]:
     """Cross-fit the models that are not stored; return all cards and the number of tasks run."""
-    cards = {
-        job.name: store.current_card(job.name, job.fingerprint, context.progress) for job in jobs
-    }
+    cards = {job.name: store.current_card(job.name, job.fingerprint) for job in jobs}
     waiting = [job for job in jobs if cards[job.name] is None]
+    for job in waiting:
+        store.withdraw_stale_card(job.name, job.fingerprint, context.progress)
     total = sum(len(pending_folds(job, store)) for job in waiting)
     cross_fit(waiting, store, context)
     for job in waiting:
-        about = {
-            "level1": job.model,
-            "inputs": [column.name for column in job.columns],
-            "parameters": job.params,
-            "seed": context.profile.seed,
-        }
-        cards[job.name] = store.finish(job.name, job.fingerprint, context.dataset, about)
-    return [card for card in cards.values() if card is not None], total
+        details = Level1Details(
+            kind=job.kind,
+            level1=job.model,
+            inputs=tuple(column.name for column in job.columns),
+            parameters=job.params,
+            seed=context.profile.seed,
+        )
+        cards[job.name] = store.finish(job.name, job.fingerprint, context.dataset, details)
+    return [card for card in cards.values() if isinstance(card, Level1Card)], total

@@ -8,20 +8,21 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import Scores
 from competition.level2.registry import meta_parameters
+from competition.oof.cards import Level1Card, StackCard
 from competition.oof.store import OofStore
-from competition.pipeline.context import Context, PathLike, open_context, open_store
+from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.extract import Extraction, extract_features
 from competition.pipeline.holdout import hold_out, score_holdout
 from competition.pipeline.level1 import cross_fit_models, level1_job
 from competition.pipeline.plan import PlannedModel, plan_metadata, plan_models
 from competition.pipeline.stack import fit_stack
 from competition.pipeline.submit import Submitted, submit
+from competition.utils.files import PathLike
 from competition.utils.progress import Progress
 
 
@@ -35,10 +36,9 @@ class RunResult:
     extractions : list of Extraction
         What became of every feature.
     store : OofStore
-    cards : list of dict
-        Card of every level-1 model.
-    stack : dict
-        Card of the stack.
+    cards : list of Level1Card
+        Of every level-1 model.
+    stack : StackCard
     n_trained : int
         (model, fold) tasks of level 1 that were run, not read.
     submitted : Submitted or None
@@ -50,8 +50,8 @@ class RunResult:
     dataset: AdDataset
     extractions: list[Extraction]
     store: OofStore
-    cards: list[dict[str, Any]]
-    stack: dict[str, Any]
+    cards: list[Level1Card]
+    stack: StackCard
     n_trained: int
     submitted: Submitted | None
     holdout: Scores | None = None
@@ -104,7 +104,7 @@ def run(
     ...     result = run(f"{folder}/ads", load_profile("text", quick), folder, n_jobs=1)
     >>> result.n_trained
     3
-    >>> [card["model"] for card in result.cards]
+    >>> [card.model for card in result.cards]
     ['tfidf_logreg']
     """
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
@@ -121,9 +121,7 @@ def run(
     stack = _fit_stack(context, store, cards)
     submitted = submit(context.dataset, store, stack, context.submissions, held_out)
     scores = (
-        None
-        if held_out is None
-        else score_holdout(context.dataset, store, stack["model"], held_out)
+        None if held_out is None else score_holdout(context.dataset, store, stack.model, held_out)
     )
     return RunResult(
         context.dataset, extractions, store, cards, stack, n_trained, submitted, scores
@@ -149,9 +147,7 @@ def _remark(
         )
 
 
-def _fit_stack(
-    context: Context[Profile], store: OofStore, cards: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _fit_stack(context: Context[Profile], store: OofStore, cards: list[Level1Card]) -> StackCard:
     """Fit the profile's meta-learner, or choose among several; return the stack's card."""
     profile = context.profile
     params = {

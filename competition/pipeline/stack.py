@@ -1,30 +1,37 @@
 """The stack of whatever level-1 models are stored, by the meta-learner that proves best."""
 
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from competition.config.profile import StackSettings
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
-from competition.evaluation.bootstrap import gap_difference
-from competition.evaluation.fold_offsets import LARGE, offset_spread
-from competition.evaluation.leaks import fold_standing_out
 from competition.evaluation.metrics import Scores
 from competition.folds import load_or_make_folds
-from competition.level2.base import StackInput
 from competition.level2.registry import find_meta_learners, get_meta_learner, meta_parameters
-from competition.level2.selection import Gate
+from competition.level2.selection import nested_selection
+from competition.oof.cards import (
+    ExternalCard,
+    Level1Card,
+    ModelCard,
+    OutdatedCardError,
+    StackCard,
+    StackDetails,
+)
 from competition.oof.store import OofStore
-from competition.pipeline.fingerprints import gate_fingerprint, shared_parts, stack_fingerprint
+from competition.pipeline.fingerprints import shared_components, stack_fingerprint
 from competition.pipeline.holdout import hold_out, score_holdout
 from competition.pipeline.plan import plan_metadata
-from competition.pipeline.stack_input import STACK, run_stack, stack_input
+from competition.pipeline.stack_checks import best_model, gain_over, large_offsets, standing_out
+from competition.pipeline.stack_input import STACK, stack_input, write_stack
 from competition.pipeline.submit import Submitted, submit
 from competition.utils.errors import ProfileError, StoreError, nearest
 from competition.utils.progress import Progress
 
-GATE = "gate"
+SELECTION = "selection"  # names the stack of several meta-learners
 UNFIT = {"ads": "other ads", "labels": "other labels", "folds": "other folds"}
 
 
@@ -35,10 +42,9 @@ class StackResult:
     Attributes
     ----------
     dataset : AdDataset
-    cards : list of dict
-        Card of every level-1 model that was stacked.
-    card : dict
-        Card of the gate.
+    cards : list of Level1Card or ExternalCard
+        Of every level-1 model that was stacked.
+    card : StackCard
     submitted : Submitted or None
         None where the dataset has no test ads.
     holdout : Scores or None
@@ -46,8 +52,8 @@ class StackResult:
     """
 
     dataset: AdDataset
-    cards: list[dict[str, Any]]
-    card: dict[str, Any]
+    cards: list[ModelCard]
+    card: StackCard
     submitted: Submitted | None
     holdout: Scores | None = None
 
@@ -75,7 +81,7 @@ def stack(
     holdout : float or None
         Share of the training ads that a run with the same share has kept from everything.
     progress : Progress or None
-        Is told how far it has come, and which models do not fit.
+        Hears how far it has come, and which models do not fit.
 
     Raises
     ------
@@ -111,11 +117,11 @@ def stack(
         progress=progress,
     )
     submitted = submit(dataset, store, card, out / "submissions", held_out)
-    kept = None if held_out is None else score_holdout(dataset, store, card["model"], held_out)
+    kept = None if held_out is None else score_holdout(dataset, store, card.model, held_out)
     return StackResult(dataset, cards, card, submitted, kept)
 
 
-def stored_models(store: OofStore, dataset: AdDataset, progress: Progress) -> list[dict[str, Any]]:
+def stored_models(store: OofStore, dataset: AdDataset, progress: Progress) -> list[ModelCard]:
     """Cards of the finished level-1 models that fit the dataset, sorted by name.
 
     Raises
@@ -123,13 +129,17 @@ def stored_models(store: OofStore, dataset: AdDataset, progress: Progress) -> li
     StoreError
         If there is none, or a card is damaged.
     """
-    shared = shared_parts(dataset, store.folds)
-    cards = []
+    shared = shared_components(dataset, store.folds)
+    cards: list[ModelCard] = []
     for name in sorted(path.name for path in store.folder.iterdir() if path.is_dir()):
-        card = None if "-" in name else store.card(name)  # of stacks and of rivals
-        if card is None:
+        try:
+            card = store.card(name)
+        except OutdatedCardError:
+            progress.remark(f"{name}: made by an earlier version, so it is left out; run it again")
             continue
-        unfit = [UNFIT[part] for part in UNFIT if card["made_from"].get(part) != shared[part]]
+        if not isinstance(card, Level1Card | ExternalCard) or card.kind == "rival":
+            continue
+        unfit = [UNFIT[part] for part in UNFIT if card.made_from.get(part) != shared[part]]
         if unfit:
             progress.remark(f"{name}: made from {', '.join(unfit)}, so it is left out")
         else:
@@ -164,30 +174,31 @@ def _candidates(settings: StackSettings) -> dict[str, dict[str, Any]]:
 def fit_stack(
     params: dict[str, dict[str, Any]],
     metadata: list[str],
-    cards: list[dict[str, Any]],
+    cards: Sequence[ModelCard],
     dataset: AdDataset,
     store: OofStore,
     *,
     seed: int,
     n_jobs: int,
     progress: Progress,
-) -> dict[str, Any]:
-    """Cross-fit a meta-learner, or the gate over several, unless it is stored; return its card.
+) -> StackCard:
+    """Stack level-1 models by nested selection, unless the stack is stored; return its card.
 
     Parameters
     ----------
     params : dict of str to dict
-        All parameters of each meta-learner.
+        All parameters of each meta-learner to choose from. Of a single one, the stack bears the
+        name; of several, "selection".
     metadata : list of str
         Metadata columns that they see.
-    cards : list of dict
-        Cards of the level-1 models.
+    cards : sequence of Level1Card or ExternalCard
+        Of the level-1 models.
     dataset : AdDataset
     store : OofStore
     seed : int
         Of the bootstrap.
     n_jobs : int
-        Cross-fits of the gate at a time; it changes nothing but the time taken.
+        Cross-fits at a time; it changes nothing but the time taken.
     progress : Progress
 
     Raises
@@ -196,73 +207,40 @@ def fit_stack(
         If there is no such meta-learner, or all fail.
     """
     entries = {name: get_meta_learner(name) for name in params}
-    cards = sorted(cards, key=lambda card: str(card["model"]))  # whoever asks, the same stack
-    level1 = {card["model"]: card["fingerprint"] for card in cards}
-    gated = len(params) > 1
-    if gated:
-        called = GATE
-        sources = {name: (entries[name].make.__module__, params[name]) for name in params}
-        fingerprint = gate_fingerprint(level1, sources, metadata, dataset, store.folds)
-    else:
-        ((called, entry),) = entries.items()
-        made_with = {"model": called, **params[called]}
-        module = entry.make.__module__
-        fingerprint = stack_fingerprint(level1, module, made_with, metadata, dataset, store.folds)
+    cards = sorted(cards, key=lambda card: card.model)  # whoever asks, the same stack
+    level1 = {card.model: card.fingerprint for card in cards}
+    called = SELECTION if len(params) > 1 else next(iter(params))
+    sources = {name: (entries[name].make.__module__, params[name]) for name in params}
+    fingerprint = stack_fingerprint(level1, sources, metadata, dataset, store.folds)
     name = STACK + called
-    card = store.current_card(name, fingerprint, progress)
-    if card is not None:
+    card = store.current_card(name, fingerprint)
+    if isinstance(card, StackCard):
         return card
-    top_k = dataset.submission.top_k
+    store.withdraw_stale_card(name, fingerprint, progress)
     candidates = {name: entry.make(**params[name]) for name, entry in entries.items()}
-    learner = Gate(candidates, top_k, progress, n_jobs) if gated else candidates[called]
-    progress.update("level 2", 0, 1, called)
-    data = stack_input(store, list(level1), dataset, metadata)
-    output = run_stack(name, learner, data, store, fingerprint.value)
-    if not gated:
-        progress.update("level 2", 1, 1, called)
-    best = max(cards, key=lambda card: card["scores"]["gap"])["model"]
-    rival = data.train[:, data.models.index(best)]
-    about = {
-        "level2": called,
-        "models": list(level1),
-        "metadata": metadata,
-        "parameters": params if gated else params[called],
-        **(_about_choice(learner) if isinstance(learner, Gate) else {}),
-        "best_model": best,
-        "gain": asdict(gap_difference(dataset.labels, output.oof, rival, top_k, seed)),
-        "standing_out": _standing_out(data, top_k),
-        "large_offsets": _large_offsets(cards),
-    }
-    return store.finish(name, fingerprint, dataset, about)
+    data, test = stack_input(store, list(level1), dataset, metadata)
+    start = time.perf_counter()
+    selection = nested_selection(candidates, data, test, n_jobs=n_jobs, progress=progress)
+    write_stack(name, selection.output, data, store, fingerprint.value, time.perf_counter() - start)
+    best = best_model(cards)
+    details = StackDetails(
+        level2=called,
+        models=tuple(level1),
+        metadata=tuple(metadata),
+        parameters=params,
+        candidates=selection.gaps,
+        candidates_without_fold=_by_fold(selection.inner_gaps),
+        standard_errors=_by_fold(selection.inner_errors),
+        failed=selection.failed,
+        chosen=tuple(selection.chosen),
+        corrections=_by_fold(selection.corrections) or None,
+        best_model=best,
+        gain=gain_over(best, data, selection.output.oof, seed),
+        standing_out=standing_out(data),
+        large_offsets=large_offsets(cards),
+    )
+    return store.finish(name, fingerprint, dataset, details)
 
 
-def _about_choice(gate: Gate) -> dict[str, Any]:
-    return {
-        "candidates": gate.gaps_,
-        "candidates_without_fold": gate.inner_gaps_,
-        "standard_errors": gate.inner_errors_,
-        "failed": gate.failed_,
-        "chosen": gate.chosen_,
-    }
-
-
-def _standing_out(data: StackInput, top_k: int) -> dict[str, dict[str, Any]]:
-    """Level-1 models that predict one fold suspiciously well, with that fold."""
-    found = {
-        model: fold_standing_out(data.labels, data.train[:, m], data.fold, top_k)
-        for m, model in enumerate(data.models)
-    }
-    return {model: asdict(one) for model, one in found.items() if one is not None}
-
-
-def _large_offsets(cards: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Level-1 models whose fold models predict on levels far apart, which the stack levels."""
-    return {
-        card["model"]: {
-            "spread": offset_spread(card["fold_offsets"]),
-            "fold_offsets": card["fold_offsets"],
-            **{name: card["scores"][name] for name in ("gap", "gap_folds")},
-        }
-        for card in cards
-        if offset_spread(card.get("fold_offsets", [])) > LARGE
-    }
+def _by_fold(numbers: dict[str, list[float]]) -> dict[str, tuple[float, ...]]:
+    return {name: tuple(of_name) for name, of_name in numbers.items() if of_name}

@@ -8,7 +8,7 @@ from competition.report.tables import console
 
 
 def print_ablation(ablation: Ablation) -> None:
-    """Print every table, the rows in the order they were made."""
+    """Print every table, and where the files lie."""
     for one in ablation.tables:
         table = Table(title=f"{one.title}, {ablation.dataset.name}")
         table.add_column("", overflow="fold")

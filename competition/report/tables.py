@@ -1,8 +1,8 @@
 """What the commands print."""
 
 from collections import Counter, defaultdict
+from inspect import Parameter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -12,6 +12,7 @@ from competition.datasets.base import AdDataset
 from competition.datasets.problems import Problem, Problems
 from competition.evaluation.metrics import Scores
 from competition.folds import Folds, unevenness
+from competition.oof.cards import StackCard
 from competition.pipeline.extract import Extraction
 from competition.pipeline.run import RunResult
 from competition.pipeline.stack import StackResult
@@ -25,9 +26,9 @@ SHOWN = 20  # warnings of one kind that are listed unless all are asked for
 
 
 def print_extractions(extractions: list[Extraction]) -> None:
-    """Print what became of every feature, and every ad that lacks one for a fault of its file.
+    """Print a row for every feature, and a line for every ad that lacks one because of its file.
 
-    "new" counts what was extracted now.
+    The column "new" counts the ads whose feature this call has extracted.
     """
     table = Table(title="Features")
     for heading in ("feature", "extractor", "from", "an ad has"):
@@ -59,46 +60,46 @@ def _print_faults(extraction: Extraction, most: int) -> None:
 
 
 def print_run(result: RunResult) -> None:
-    """Print the scores of every model and of the stack, and where the submission lies."""
+    """Print the scores of every level-1 model and of the stack, and the submission's path."""
     for extraction in result.extractions:
         _print_faults(extraction, SHOWN_FAULTS)
     table = Table(title=f"Out-of-fold scores, {result.dataset.name}")
     table.add_column("model")
     for heading in ("GAP", "GAP, mean of folds", "mAP", "seconds"):
         table.add_column(heading, justify="right")
-    cards = sorted(result.cards, key=lambda card: card["scores"]["gap"])
+    cards = sorted(result.cards, key=lambda card: card.scores.gap)
     for card in [*cards, result.stack]:
-        scores = card["scores"]
+        scores = card.scores
         table.add_row(
-            card["model"],
-            f"{scores['gap']:.4f}",
-            f"{scores['gap_folds']:.4f}",
-            f"{scores['map']:.4f}",
-            f"{card['seconds']:.1f}",
+            card.model,
+            f"{scores.gap:.4f}",
+            f"{scores.gap_folds:.4f}",
+            f"{scores.map:.4f}",
+            f"{card.seconds:.1f}",
             end_section=card is cards[-1],
             style="bold" if card is result.stack else None,
         )
     console.print(table)
-    if "chosen" in result.stack:
-        counts = Counter(result.stack["chosen"]).most_common()
-        _line(f"Chosen meta-learner: {', '.join(f'{name} in {n} folds' for name, n in counts)}.")
+    if result.stack.chosen:
+        counts = Counter(result.stack.chosen).most_common()
+        chosen = ", ".join(f"{name} in {n} of {result.store.folds.n} folds" for name, n in counts)
+        _line(f"Chosen meta-learner: {chosen}.")
     _print_end(result.stack, result.submitted, result.holdout)
 
 
 def print_stack(result: StackResult) -> None:
     """Print every level-1 model's and every candidate's OOF GAP, the chosen stack's last."""
     card = result.card
-    chosen_for = card.get("chosen", [card["level2"]])  # one meta-learner alone is not chosen
+    chosen_for = card.chosen or (card.level2,)  # one meta-learner alone is not chosen
     counts = Counter(chosen_for)
     table = Table(title=f"Out-of-fold GAP, {result.dataset.name}")
     table.add_column("model")
     for heading in ("GAP", "chosen in"):
         table.add_column(heading, justify="right")
-    cards = sorted(result.cards, key=lambda card: card["scores"]["gap"])
+    cards = sorted(result.cards, key=lambda card: card.scores.gap)
     for one in cards:
-        table.add_row(one["model"], f"{one['scores']['gap']:.4f}", end_section=one is cards[-1])
-    gaps = card.get("candidates", {})
-    candidates = sorted(gaps.items(), key=lambda item: (counts[item[0]], item[1]))
+        table.add_row(one.model, f"{one.scores.gap:.4f}", end_section=one is cards[-1])
+    candidates = sorted(card.candidates.items(), key=lambda item: (counts[item[0]], item[1]))
     for name, gap in candidates:
         table.add_row(
             name,
@@ -107,55 +108,54 @@ def print_stack(result: StackResult) -> None:
             end_section=name == candidates[-1][0],
         )
     chosen = "chosen, fold by fold" if len(counts) > 1 else f"chosen: {chosen_for[0]}"
-    table.add_row(chosen, f"{card['scores']['gap']:.4f}", style="bold")
+    table.add_row(chosen, f"{card.scores.gap:.4f}", style="bold")
     console.print(table)
     _print_end(card, result.submitted, result.holdout)
 
 
-def _print_end(card: dict[str, Any], submitted: Submitted | None, holdout: Scores | None) -> None:
-    """Print what a stack's reader must know, and where the submission lies."""
-    for name, reason in card.get("failed", {}).items():
+def _print_end(card: StackCard, submitted: Submitted | None, holdout: Scores | None) -> None:
+    """Print what a reader of the stack's score must know, and where the submission lies."""
+    for name, reason in card.failed.items():
         _line(f"{name} failed and is left out: {reason}")
-    for model, one in card["standing_out"].items():
+    for model, fold in card.standing_out.items():
         _line(
-            f"Warning: {model} scores {one['gap']:.4f} in fold {one['fold']} and "
-            f"{one['others']:.4f} in the others, which chance does not explain: were its "
-            "predictions of that fold made by a model that had seen its labels?"
+            f"Warning: {model} has a GAP of {fold.gap:.4f} in fold {fold.fold} and of "
+            f"{fold.others:.4f} in the others, more than chance explains: did the model that "
+            "predicts that fold see its labels?"
         )
-    for model, one in card.get("large_offsets", {}).items():
+    for model, offset in card.large_offsets.items():
         _line(
-            f"Warning: the fold models of {model} differ by up to {one['spread']:.2f} in their "
-            f"mean logit on the same test ads (GAP {one['gap']:.4f} in one list, "
-            f"{one['gap_folds']:.4f} as the mean of folds): its folds were levelled for the stack."
+            f"Warning: the fold models of {model} differ by up to {offset.spread:.2f} in their "
+            f"mean logit on the same test ads (GAP {offset.gap:.4f} in one list, "
+            f"{offset.gap_folds:.4f} as the mean of folds): the stack removes these fold offsets."
         )
     _print_gain(card)
     if holdout is not None:
         _line(f"GAP on the training ads held out: {holdout.gap:.4f}")
     if submitted is None:
-        _line("There are no test ads, so no submission was written.")
+        _line("There are no test ads, so no submission is written.")
         return
     if submitted.scores is not None:
         _line(f"GAP on the test ads: {submitted.scores.gap:.4f}")
     _line(f"Submission: {submitted.path}")
 
 
-def _print_gain(card: dict[str, Any]) -> None:
-    gain = card["gain"]
-    interval = f"95% interval over ads {gain['low']:+.4f} to {gain['high']:+.4f}"
+def _print_gain(card: StackCard) -> None:
+    gain = card.gain
     _line(
-        f"The stack gains {gain['value']:+.4f} GAP over its best model, "
-        f"{card['best_model']} ({interval})."
+        f"The stack gains {gain.value:+.4f} GAP over its best model, {card.best_model} "
+        f"(95% interval over ads {gain.low:+.4f} to {gain.high:+.4f})."
     )
-    if gain["value"] == 0 and set(card.get("chosen", [])) == {"single"}:
-        _line("It is the best model alone: no stack proved better by more than chance.")
-    elif gain["value"] <= 0:
-        _line("Warning: it does not beat that model: submit with care.")
-    elif gain["low"] <= 0:
-        _line("Warning: so small a gain may be chance: more ads would tell.")
+    if gain.value == 0 and set(card.chosen) == {"single"}:
+        _line("It is that model alone: no stack is better by more than chance.")
+    elif gain.value <= 0:
+        _line("Warning: the stack does not beat that model: submit with care.")
+    elif gain.low <= 0:
+        _line("Warning: a gain this small may be chance: more ads would decide it.")
 
 
 def print_check(dataset: AdDataset, problems: Problems, *, show_all: bool) -> None:
-    """Print what a dataset holds and everything that is wrong with it, errors first."""
+    """Print what a dataset holds, then all that is wrong with it, errors first."""
     _line(
         f"{dataset.root} ({dataset.name}): {len(dataset.labels):,} training ads, "
         f"{len(dataset.test_ids):,} test ads, {len(dataset.tags)} tags"
@@ -211,7 +211,8 @@ def print_folds(dataset: AdDataset, folds: Folds, path: Path) -> None:
     _line(f"Ads in each fold: {sizes}")
     spread = (evenness["most"] - evenness["least"]) / evenness["even"].clip(lower=1)
     _line(
-        f"Largest less smallest fold as a share of the even one, mean of tags: {spread.mean():.3f}"
+        f"Largest less smallest fold, as a share of an even fold, mean over tags: "
+        f"{spread.mean():.3f}"
     )
     _line(f"Folds: {path}")
 
@@ -241,7 +242,10 @@ def print_models(pattern: str) -> None:
 
 
 def _parameters(parameters: dict[str, object]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in parameters.items())
+    return ", ".join(
+        name if value is Parameter.empty else f"{name}={value!r}"
+        for name, value in parameters.items()
+    )
 
 
 def print_scores(scores: Scores) -> None:
@@ -254,7 +258,7 @@ def print_scores(scores: Scores) -> None:
 
 
 def print_tuned(tuned: Tuned) -> None:
-    """Print the best values beside those that tuning started from, and what they are worth."""
+    """Print the best values beside those that tuning starts from, and the GAP of both."""
     table = Table(title=f"Tuning {tuned.name}, {tuned.dataset}")
     table.add_column("parameter")
     for heading in ("start", "best", "importance"):
@@ -270,16 +274,13 @@ def print_tuned(tuned: Tuned) -> None:
     table.add_section()
     table.add_row("GAP", f"{tuned.start_gap:.4f}", f"{tuned.best_gap:.4f}", "")
     console.print(table)
-    _line(
-        f"{tuned.complete} trials complete, {tuned.pruned} pruned, {tuned.failed} stopped midway."
-    )
+    _line(f"{tuned.complete} trials are complete, {tuned.pruned} pruned, {tuned.failed} failed.")
     if not tuned.importances:
         _line(
-            f"Importances need {ENOUGH} complete trials, so none are shown; raise --trials and "
-            "call again."
+            f"Importances need {ENOUGH} complete trials: raise --trials and run the command again."
         )
     _line(
-        "The best GAP is optimistic: the folds that measure it have chosen it among "
+        "The best GAP is optimistic: the folds that measure it also choose it among "
         f"{tuned.complete + tuned.pruned} trials."
     )
     _line(f"Study: {tuned.study} in {tuned.storage}")
@@ -291,5 +292,5 @@ def _short(value: object) -> str:
 
 
 def _line(text: str) -> None:
-    """Print text as it is: no markup, no breaks that would cut a path in two."""
+    """Print a text without markup and without line breaks, which would cut a path in two."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,16 +1,18 @@
-"""Writing leaderboard files: to the last digit, read back before they appear.
+"""Writing leaderboard files: to the last digit, and read back before they appear.
 
-`competition.submission.read` draws the formats.
+`competition.submission.read` shows what the formats look like.
 """
 
 import csv
 import io
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from competition.datasets.base import SubmissionSpec
+from competition.datasets.base import SubmissionFormat, SubmissionSpec
 from competition.submission.read import (
     PAIRS_HEADER,
     Submission,
@@ -45,13 +47,10 @@ def write_submission(
     """
     scores = np.asarray(scores)
     _check_writable(path, tags, ids, scores)
-    scores = scores.astype(np.float64)
-    if spec.format == "taac2021":
+    chosen, scores = FORMATS[spec.format], scores.astype(np.float64)
+    if chosen.names_videos:
         ids = [without_mp4(ad) for ad in ids]
-    if spec.format == "wide":
-        rows = [[ad, *map(repr, row)] for ad, row in zip(ids, scores.tolist(), strict=True)]
-        text = _csv_text([["id", *tags], *rows])
-    else:
+    if chosen.lists_best:
         best = np.argsort(-scores, axis=1, kind="stable")[:, : spec.top_k]
         listed = np.take_along_axis(scores, best, axis=1)
         if listed.shape != scores.shape and (listed < 0).any():
@@ -60,11 +59,12 @@ def write_submission(
                 f"{path}: ad {ids[row]!r} would list a negative score, which ranks below the 0 of "
                 f"the tags that {spec.format} does not list. Give scores of at least 0."
             )
-        make_text = _taac_text if spec.format == "taac2021" else _pairs_text
-        labels = [[tags[column] for column in row] for row in best.tolist()]
-        text = make_text(ids, labels, [[*map(repr, row)] for row in listed.tolist()])
+        names = [[tags[column] for column in row] for row in best.tolist()]
         scores = np.zeros_like(scores)
         np.put_along_axis(scores, best, listed, axis=1)
+    else:
+        names, listed = [tags] * len(ids), scores
+    text = chosen.text(ids, names, [[*map(repr, row)] for row in listed.tolist()])
     with written_whole(path) as temporary:
         temporary.write_bytes(text.encode())
         _check_written(temporary, path, Submission(tuple(ids), tuple(tags), scores), spec.top_k)
@@ -108,8 +108,8 @@ def _check_written(temporary: Path, path: Path, meant: Submission, top_k: int) -
         fault = str(error)
     if fault:
         raise SubmissionError(
-            f"{path} was not written, for it could not be read back. {fault} Rename the tags that "
-            "contain spaces or that can be mistaken for another, or use another format."
+            f"{path} was not written, because it could not be read back. {fault} Rename the tags "
+            "that contain spaces or that can be mistaken for another, or use another format."
         )
 
 
@@ -129,7 +129,41 @@ def _pairs_text(ids: list[str], labels: list[list[str]], scores: list[list[str]]
     return _csv_text(rows)
 
 
+def _wide_text(ids: list[str], labels: list[list[str]], scores: list[list[str]]) -> str:
+    rows = [[ad, *numbers] for ad, numbers in zip(ids, scores, strict=True)]
+    return _csv_text([["id", *labels[0]], *rows])
+
+
 def _csv_text(rows: list[list[str]]) -> str:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of leaderboard files.
+
+    Attributes
+    ----------
+    ending : str
+        Of a file's name.
+    text : callable
+        From ids, the names of the tags of each ad and their scores (as text) to the file's text.
+    lists_best : bool
+        Whether an ad lists its best tags, best first, or every ad all tags in one order.
+    names_videos : bool
+        Whether ads are named by their videos: ``<id>.mp4``.
+    """
+
+    ending: str
+    text: Callable[[list[str], list[list[str]], list[list[str]]], str]
+    lists_best: bool
+    names_videos: bool = False
+
+
+FORMATS: dict[SubmissionFormat, Format] = {
+    "taac2021": Format(".json", _taac_text, lists_best=True, names_videos=True),
+    "wide": Format(".csv", _wide_text, lists_best=False),
+    "youtube8m": Format(".csv", _pairs_text, lists_best=True),
+}

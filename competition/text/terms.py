@@ -1,8 +1,8 @@
-"""Counted n-grams of a text: made once per ad, shared by every text model and every fold.
+"""Counted n-grams of a text: made once per ad, shared by all text models and folds.
 
 A term depends on its own text alone (no vocabulary, no frequencies of other ads), so that counting
-terms is no fitting. Which terms matter is decided later, from training ads only, by
-`competition.level1.components.text.TextVectorizer`.
+terms fits nothing. `competition.level1.components.text.TextVectorizer` selects terms later, from
+training ads only.
 
 Chinese is cut as jieba cuts it (default mode, with its hidden Markov model for unknown words), by
 `rjieba`, a compiled segmenter with jieba's dictionary.
@@ -33,13 +33,14 @@ _CHINESE = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?%?")
 _RUN = re.compile(r"[^\W_]+")
 
-# jieba's own two patterns: what it looks up in its dictionary in one piece, and how it splits such
-# a piece of ASCII that is not a word of the dictionary.
+# Two patterns of jieba: the pieces that it looks up in its dictionary, and how it splits a piece of
+# ASCII that is not in the dictionary.
 _ASCII_PIECE = re.compile(r"[a-zA-Z0-9+#&._%\-]+")
 _ASCII_SPLIT = re.compile(r"([a-zA-Z0-9]+(?:\.\d+)?%?)")
 
-# Neither Latin nor a common ideograph or punctuation mark: such a character is normalised, with the
-# one before it that it may combine with. Whole texts would take as long to normalise as to cut.
+# Characters to normalise: neither Latin nor a common ideograph or punctuation mark, with the
+# character before them, which they may combine with. To normalise whole texts takes as long as to
+# cut them.
 _RARE = re.compile(
     r".?[^\x00-\u02ff\u2010-\u203a\u3001-\u3011\u4e00-\u9fff"
     r"\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f]+"
@@ -50,7 +51,7 @@ _SPACE = " "
 
 @dataclass(frozen=True)
 class TermsSpec:
-    """What is counted in a text.
+    """Which n-grams of a text are counted.
 
     Attributes
     ----------
@@ -71,15 +72,15 @@ class TermsSpec:
     def __post_init__(self) -> None:
         if self.analyzer not in get_args(Analyzer):
             raise ProfileError(
-                f"There is no text analyzer {self.analyzer!r}; set analyzer to 'word' or 'char'."
+                f"There is no text analyzer {self.analyzer!r}. Set analyzer to 'word' or 'char'."
             )
         bounds = tuple(self.ngram_range)
         if len(bounds) != 2 or not 1 <= bounds[0] <= bounds[1]:
             raise ProfileError(
-                f"ngram_range is {self.ngram_range!r}; it must be two whole numbers, the shortest "
+                f"ngram_range is {self.ngram_range!r}. Set it to two whole numbers, the shortest "
                 "and the longest n-gram, such as [1, 2]."
             )
-        object.__setattr__(self, "ngram_range", bounds)  # a profile hands over a list
+        object.__setattr__(self, "ngram_range", bounds)  # a profile gives a list
 
     @classmethod
     def of(cls, analyzer: Analyzer, ngram_range: tuple[int, int] | None = None) -> "TermsSpec":
@@ -89,10 +90,12 @@ class TermsSpec:
 
 @lru_cache(maxsize=1)
 def _ascii_words() -> frozenset[str]:
-    """Words of jieba's dictionary that are pure ASCII (C++, AT&T, ...)."""
+    """Return the words of jieba's dictionary that are pure ASCII (C++, AT&T, ...)."""
     spec = find_spec("jieba")
     if spec is None or spec.origin is None:
-        raise ImportError("jieba, whose dictionary is needed to cut Chinese, is not installed")
+        raise ImportError(
+            "jieba is not installed, and its dictionary is needed to cut Chinese: pip install jieba"
+        )
     dictionary = (Path(spec.origin).parent / "dict.txt").read_bytes()
     words = re.findall(rb"^([\x21-\x7e]+) [1-9]", dictionary, flags=re.MULTILINE)
     return frozenset(word.decode("ascii") for word in words)
@@ -101,20 +104,20 @@ def _ascii_words() -> frozenset[str]:
 def _split_ascii(piece: str) -> list[str]:
     """Split a piece of ASCII that `rjieba` leaves whole and jieba does not ("xiaoe-tech.com")."""
     if len(piece) > 1 and _ASCII_PIECE.fullmatch(piece) and piece not in _ascii_words():
-        return [part for part in _ASCII_SPLIT.split(piece) if part]
+        return [word for word in _ASCII_SPLIT.split(piece) if word]
     return [piece]
 
 
 def _normalized(text: str) -> str:
     def plain(match: re.Match[str]) -> str:
-        # Half a surrogate pair, as cut-off JSON may hold, is no character: it is left out.
+        # Half a surrogate pair, which truncated JSON may hold, is no character: it is left out.
         return unicodedata.normalize("NFKC", match[0]).encode("utf-8", "ignore").decode("utf-8")
 
     return _RARE.sub(plain, text)
 
 
 def _segments(text: str, analyzer: Analyzer) -> Iterator[list[str]]:
-    """Pieces of each stretch of a text that n-grams may not leave."""
+    """Yield the pieces of each segment of a text; no n-gram spans two segments."""
     text = _normalized(text)
     if analyzer == "char":
         for run in _RUN.findall(text.lower()):
@@ -127,14 +130,14 @@ def _segments(text: str, analyzer: Analyzer) -> Iterator[list[str]]:
 
 
 def _tokens(piece: str, analyzer: Analyzer) -> list[str]:
-    """Tokens of a piece, none if it is punctuation; a piece is small and often met again."""
+    """Return the tokens of a piece; none if it is punctuation."""
     if analyzer == "char":
         return [piece]
     return [word.lower() for word in _split_ascii(piece) if _RUN.search(word)]
 
 
 def tokenize(text: str, analyzer: Analyzer) -> list[str]:
-    """Tokens of a text, in order, lower-cased, without punctuation.
+    """Return the tokens of a text, in order, lower-cased, without punctuation.
 
     Parameters
     ----------
@@ -158,7 +161,7 @@ def tokenize(text: str, analyzer: Analyzer) -> list[str]:
 
 
 class _PieceHashes(dict[str, tuple[int, ...]]):
-    """64-bit hashes of the tokens of each piece met so far; never 0, which marks a break."""
+    """64-bit hashes of the tokens of each piece, computed once; never 0, which marks a break."""
 
     def __init__(self, analyzer: Analyzer) -> None:
         super().__init__()
@@ -174,7 +177,7 @@ class _PieceHashes(dict[str, tuple[int, ...]]):
 
 
 def _extend(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Hash of each (n-1)-gram followed by a token: a multiply and the finaliser of MurmurHash3."""
+    """Hash each (n-1)-gram with the token after it: a multiply and MurmurHash3's finaliser."""
     mixed = left * np.uint64(0x9E3779B97F4A7C15) + right
     mixed ^= mixed >> np.uint64(33)
     mixed *= np.uint64(0xFF51AFD7ED558CCD)
@@ -206,7 +209,7 @@ def extract_terms(texts: Iterable[str], spec: TermsSpec) -> list[np.ndarray]:
     Returns
     -------
     list of ndarray of shape (n_terms, 2), dtype int64
-        One per text: a 64-bit hash of each n-gram, ascending and unique, and how often it occurs.
+        One per text: a 64-bit hash of each n-gram, ascending and unique, and its count.
         Hashes are the same on every machine and in every run. Two of a million n-grams share a
         hash with probability 3e-8.
     """

@@ -1,4 +1,4 @@
-"""Texts cut to what an encoder reads: the first tokens, or the first and the last."""
+"""Texts as token ids, cut to the first tokens, or to the first and the last."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -16,10 +16,10 @@ def encode(tokenizer: Any, texts: Sequence[str], max_tokens: int, keep: Keep) ->
     tokenizer : transformers.PreTrainedTokenizerFast
     texts : sequence of str
     max_tokens : int
-        Most tokens that are kept of a text; the special tokens around them are not counted.
+        Largest number of tokens of a text, without the special tokens around them.
     keep : {"first", "first_last"}
-        Which tokens of a longer text are kept: the first `max_tokens`, or the first half of as many
-        and the last half (of 256: the first and the last 128).
+        Which tokens of a longer text are kept: the first `max_tokens`, or half as many from its
+        beginning and half from its end (of 256: the first and the last 128).
 
     Returns
     -------
@@ -41,14 +41,13 @@ def padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[Any, Any]:
     ----------
     rows : sequence of sequences of int
     pad : int
-        The id that shorter rows are filled up with, at their end.
+        The id that fills shorter rows at their end.
 
     Returns
     -------
     ids, mask : torch.Tensor of shape (n_rows, length), dtype int64
-        The mask is 1 where a token is, 0 where the row is filled up. The length is that of the
-        longest row, rounded up to a multiple of 16: of every shape that a network meets, some
-        memory stays taken.
+        The mask is 1 for a token and 0 for padding. The length is that of the longest row, rounded
+        up to a multiple of 16: PyTorch keeps memory for every shape that a network has seen.
     """
     import torch
 
@@ -64,7 +63,9 @@ def padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[Any, Any]:
 def _cut(ids: list[int], special: list[int], max_tokens: int, keep: Keep) -> list[int]:
     if len(ids) - sum(special) <= max_tokens:
         return ids
-    start = special.index(0)  # special tokens come before and after the text's own, never between
+    start = special.index(
+        0
+    )  # special tokens stand before and after those of the text, never between them
     end = len(ids) - special[::-1].index(0)
     n_last = max_tokens // 2 if keep == "first_last" else 0
     kept = ids[start : start + max_tokens - n_last] + ids[end - n_last : end]

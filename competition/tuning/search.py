@@ -19,7 +19,7 @@ from competition.config.profile import Profile
 from competition.config.toml import profile_toml
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import gap
-from competition.pipeline.context import PathLike, open_context, open_store
+from competition.pipeline.context import open_context, open_store
 from competition.pipeline.extract import extract_features
 from competition.tuning.study import (
     claim,
@@ -35,7 +35,7 @@ from competition.tuning.study import (
 )
 from competition.tuning.targets import Tunable, tunable_model, tunable_stack
 from competition.utils.errors import TuningError
-from competition.utils.files import write_text
+from competition.utils.files import PathLike, write_text
 from competition.utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def tune(
     ...     make_demo(f"{folder}/ads", 40, films=False)
     ...     tuned = tune("tfidf_logreg", f"{folder}/ads", profile, folder, n_trials=2, n_jobs=1)
     >>> tuned.start["C"], tuned.best_gap >= tuned.start_gap
-    (1.0, True)
+    (4.0, True)
     """
     deadline = time.monotonic() + (np.inf if timeout is None else timeout)
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)

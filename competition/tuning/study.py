@@ -4,14 +4,13 @@ A trial ends complete, pruned or failed: the last when it was interrupted or its
 A failed trial is drawn again, so that the others are what they would have been without it.
 """
 
-import os
-import socket
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from competition.utils.errors import TuningError
+from competition.utils.processes import another_lives, this_process
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -38,7 +37,7 @@ def open_study(name: str, url: str) -> "Study":
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # trials are told of elsewhere
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # `Progress` reports trials
     study = optuna.create_study(
         study_name=name,
         storage=_open_storage(url),
@@ -103,7 +102,7 @@ def is_start(trial: "Trial | FrozenTrial") -> bool:
 
 def claim(trial: "Trial") -> None:
     """Say which process runs a trial."""
-    trial.set_user_attr("process", f"{socket.gethostname()}:{os.getpid()}")
+    trial.set_user_attr("process", this_process())
 
 
 def unfailed(study: "Study") -> list["FrozenTrial"]:
@@ -147,19 +146,5 @@ def _give_up_lost_trials(study: "Study") -> None:
     from optuna.trial import TrialState
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        host, _, process = str(trial.user_attrs.get("process", "")).rpartition(":")
-        if host == socket.gethostname() and not _is_another(int(process)):
+        if not another_lives(str(trial.user_attrs.get("process", ""))):
             study.tell(trial.number, state=TrialState.FAIL)
-
-
-def _is_another(process: int) -> bool:
-    """Whether a process of this machine lives and is not this one."""
-    if os.name == "nt":
-        return True  # there, asking would end it; the heartbeat will tell
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return process != os.getpid()  # numbers come back, in containers above all

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from competition.config.profile import Level1Settings, Profile
+from competition.execution.local import run_tasks
 from competition.features.columns import Column
 from competition.features.prepare import prepare_columns
 from competition.level1.registry import get_model
+from competition.level2.crossfit import cross_fit
 from competition.level2.registry import get_meta_learner, meta_parameters
 from competition.oof.fold_files import check_probabilities
 from competition.oof.store import OofStore
@@ -24,7 +26,7 @@ from competition.pipeline.stack import stored_models
 from competition.pipeline.stack_input import STACK, stack_input
 from competition.utils.errors import CompetitionError, ModelError, TuningError
 from competition.utils.files import digest
-from competition.utils.registry import Entry, WithPlugins
+from competition.utils.registry import Entry
 
 # Which training ads, and their OOF probabilities
 Pieces = Generator[tuple[np.ndarray, np.ndarray], None, None]
@@ -99,10 +101,8 @@ def tunable_model(name: str, context: Context[Profile], store: OofStore) -> Tuna
         )
 
     def oof(params: dict[str, Any]) -> Pieces:
-        from joblib import Parallel, delayed, parallel_config
-
         tried = {**planned.params, **params}
-        terms = getattr(make_estimator(planned.model, tried), "text_terms", None)
+        terms = make_estimator(planned.model, tried).text_terms
         job_now, cores = replace(job, params=tried, columns=columns(terms)), context.n_cores
         at_a_time = max(1, min(context.n_jobs, store.folds.n))
         n_threads = max(1, cores // at_a_time)
@@ -110,22 +110,20 @@ def tunable_model(name: str, context: Context[Profile], store: OofStore) -> Tuna
             FoldTask(job_now, fold, no_tests, dataset.labels, defaults, n_threads)
             for fold in range(store.folds.n)
         ]
-        threads = {"inner_max_num_threads": n_threads} if at_a_time > 1 else {}
-        backend = "loky" if at_a_time > 1 else "sequential"
         # Wave by wave, not all at once: to cancel running tasks is to start the workers again.
         for start in range(0, len(tasks), at_a_time):
             wave = tasks[start : start + at_a_time]
-            with parallel_config(backend, n_jobs=at_a_time, **threads):
-                found = Parallel()(delayed(WithPlugins(_held_out))(task) for task in wave)
-            for task, probabilities in zip(wave, found, strict=True):
-                yield store.folds.of_ad == task.fold, probabilities
+            given = [(task,) for task in wave]
+            found = dict(run_tasks(_held_out, given, n_jobs=at_a_time, n_threads=n_threads))
+            for task in wave:
+                yield store.folds.of_ad == task.fold, found[task.fold]
 
     def profile_with(params: dict[str, Any]) -> Profile:
         given = settings.model_dump(exclude_none=True)
         tuned = {**profile.level1, name: Level1Settings(**{**given, **params})}
         return profile.model_copy(update={"level1": tuned})
 
-    identity = digest(job.fingerprint.value, distributions, dataset.submission.top_k)
+    identity = digest(job.fingerprint.made_from, distributions)
     return Tunable(name, space, start, identity, oof, profile_with)
 
 
@@ -146,27 +144,26 @@ def tunable_stack(context: Context[Profile], store: OofStore) -> Tunable:
     profile, dataset, progress = context.profile, context.dataset, context.progress
     name, given = next(iter(profile.level2.params.items()))
     entry = get_meta_learner(name)
-    progress.remark(f"The meta-learner {name} is tuned; level2.model names another.")
+    progress.remark(f"Tuning the meta-learner {name}; set level2.model to tune another.")
     space = _space(entry, "meta-learner")
     base = meta_parameters(name, given, profile.seed)
     start, distributions = _start(name, space, {**entry.parameters, **base})
     cards = stored_models(store, dataset, progress)
-    level1 = {card["model"]: card["fingerprint"] for card in cards}
+    level1 = {card.model: card.fingerprint for card in cards}
     metadata = plan_metadata(profile, dataset)
-    data = stack_input(store, list(level1), dataset, metadata)
+    data, _ = stack_input(store, list(level1), dataset, metadata)
 
     def oof(params: dict[str, Any]) -> Pieces:
-        output = entry.make(**{**base, **params}).cross_fit(data, n_jobs=1)
-        yield np.ones(len(data.labels), dtype=bool), output.oof
+        learner = entry.make(**{**base, **params})
+        yield np.ones(len(data.labels), dtype=bool), cross_fit(learner, data).oof
 
     def profile_with(params: dict[str, Any]) -> Profile:
         return profile.model_copy(update={"level2": profile.level2.with_params(name, params)})
 
-    fixed = {"model": entry.name, **{key: v for key, v in base.items() if key not in start}}
-    made_from = stack_fingerprint(
-        level1, entry.make.__module__, fixed, metadata, dataset, store.folds
-    ).value
-    identity = digest(made_from, distributions, dataset.submission.top_k)
+    fixed = {key: value for key, value in base.items() if key not in start}
+    sources = {name: (entry.make.__module__, fixed)}
+    made_from = stack_fingerprint(level1, sources, metadata, dataset, store.folds).made_from
+    identity = digest(made_from, distributions)
     return Tunable(STACK + entry.name, space, start, identity, oof, profile_with)
 
 
@@ -206,8 +203,8 @@ def _start(
     return suggested, kinds
 
 
-def _held_out(task: FoldTask) -> np.ndarray:
-    """Fit one fold and predict the ads that it holds out."""
+def _held_out(task: FoldTask) -> tuple[int, np.ndarray]:
+    """Fit one fold and predict the ads that it holds out; return its number with them."""
     from threadpoolctl import threadpool_limits
 
     job = task.job
@@ -224,4 +221,4 @@ def _held_out(task: FoldTask) -> np.ndarray:
             f"{where}: {type(bad).__name__}: {bad}. Take these values out of its search space; "
             "`run` with them (--set) writes the traceback."
         ) from bad
-    return probabilities
+    return task.fold, probabilities

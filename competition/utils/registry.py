@@ -11,7 +11,7 @@ import inspect
 import pkgutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -32,23 +32,28 @@ class Entry:
     name : str
     make : callable
         Called with parameters, it returns an unfitted estimator.
+    search_space : callable or None
+        What tuning tries: from an Optuna trial to parameters; None where nothing is declared.
     """
 
     name: str
     make: Callable[..., Any]
+    search_space: Callable[..., dict[str, Any]] | None = field(default=None, kw_only=True)
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Names and defaults of what can be set."""
+        """Names and defaults of what can be set; `inspect.Parameter.empty` where it must be."""
         return {
             name: parameter.default
             for name, parameter in inspect.signature(self.make).parameters.items()
         }
 
     @property
-    def search_space(self) -> Callable[..., dict[str, Any]] | None:
-        """What tuning tries: from an Optuna trial to parameters; None where not declared."""
-        return getattr(self.make, "search_space", None)
+    def required(self) -> list[str]:
+        """Names of parameters that have no default."""
+        return [
+            name for name, default in self.parameters.items() if default is inspect.Parameter.empty
+        ]
 
     @property
     def summary(self) -> str:

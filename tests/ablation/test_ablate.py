@@ -93,7 +93,7 @@ def test_rivals_are_read_the_second_time_and_never_stacked(
     assert {path: path.stat().st_mtime_ns for path in out.rglob("card.json")} == cards
     assert again.tables == ablation.tables
     store = open_store(open_context(data, profile, out))
-    stored = [card["model"] for card in stored_models(store, ablation.dataset, Progress())]
+    stored = [card.model for card in stored_models(store, ablation.dataset, Progress())]
     assert stored == sorted(MODELS)
 
 

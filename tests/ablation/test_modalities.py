@@ -7,6 +7,7 @@ import pandas as pd
 
 from competition.ablation.modalities import Modality, combinations, modalities_of
 from competition.datasets.base import AdDataset, Input, SubmissionSpec
+from tests.made_cards import external_card, level1_card
 
 INPUTS = (
     Input("sound", "array", ("sound",)),
@@ -26,20 +27,16 @@ DATASET = AdDataset(
 )
 
 
-def card(model: str, level1: str, *inputs: str) -> dict:
-    return {"model": model, "level1": level1, "inputs": list(inputs)}
-
-
 def test_models_that_read_the_same_are_one_modality() -> None:
     cards = [
-        card("b", "deep_frames", "visual"),
-        card("trees", "lightgbm", "ocr", "asr", "duration"),
-        card("words", "tfidf_logreg", "ocr", "asr"),
-        card("a", "deep_frames", "visual"),
-        card("chars", "tfidf_linearsvc", "ocr"),
-        card("reader", "deep_text", "asr"),
-        card("metadata", "tabular", "duration", "width"),
-        {"model": "brought", "level1": "file"},
+        level1_card("b", "deep_frames", "visual"),
+        level1_card("trees", "lightgbm", "ocr", "asr", "duration"),
+        level1_card("words", "tfidf_logreg", "ocr", "asr"),
+        level1_card("a", "deep_frames", "visual"),
+        level1_card("chars", "tfidf_linearsvc", "ocr"),
+        level1_card("reader", "deep_text", "asr"),
+        level1_card("metadata", "tabular", "duration", "width"),
+        external_card("brought"),
     ]
     found = {m.name: (m.family, m.models) for m in modalities_of(cards, DATASET)}
     assert found == {

@@ -42,7 +42,7 @@ def test_models_lists_what_is_registered() -> None:
 ERRORS = {
     "no such folder": (["run", "--data", "/no/such/folder"], "There is no folder /no/such/folder"),
     "no such profile": (["run", "--profile", "demmo"], "Did you mean 'demo'?"),
-    "too few ads": (["demo", "x", "--ads", "3"], "ask for more"),
+    "too few ads": (["demo", "x", "--ads", "3"], "at least 10"),
     "bad model name": (["new-model", "My-Model"], "small letters"),
     "taken model name": (["new-model", "tfidf_logreg"], "exists already"),
     "unknown setting": (["stack", "--data", "x", "--set", "seeed=1"], "Did you mean 'seed'?"),

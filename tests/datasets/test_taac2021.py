@@ -1,6 +1,5 @@
 """Layout `taac2021`."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,31 +10,12 @@ from competition.datasets.problems import Problems
 from competition.datasets.taac2021 import official_tags
 from competition.utils.errors import DatasetError
 from competition.utils.progress import Progress
-
-TRAIN = "tagging/tagging_dataset_train_5k"
-TEST = "tagging/tagging_dataset_test_5k"
+from tests.datasets.made_taac2021 import TEST, TRAIN, write_taac2021, write_text
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three listed ads, two of them with texts, and one test ad."""
-    truth = tmp_path / "tagging" / "GroundTruth"
-    truth.mkdir(parents=True)
-    (tmp_path / "label_id.txt").write_text("室内\t0\n推广页\t1\n", encoding="utf-8")
-    (truth / "tagging_info.txt").write_text(
-        "a.mp4\t室内,推广页\nb.mp4\t推广页\nc.mp4\t室内\n", encoding="utf-8"
-    )
-    for split, ads in ((TRAIN, "ab"), (TEST, "t")):
-        for ad in ads:
-            write_text(tmp_path, split, ad, {"video_ocr": f"字幕{ad}", "video_asr": "声音"})
-    return tmp_path
-
-
-def write_text(folder: Path, split: str, ad: str, value: object) -> Path:
-    path = folder / split / "text_txt" / "tagging" / f"{ad}.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
-    return path
+    return write_taac2021(tmp_path)
 
 
 def found(folder: Path) -> list[tuple[str, str, str]]:
@@ -65,7 +45,7 @@ def test_reads_texts_and_labels_and_leaves_out_ads_without_files(folder: Path) -
     assert found(folder) == [("note", "no inputs", "")]
 
 
-def test_facts_are_read_and_may_be_missing(folder: Path) -> None:
+def test_metadata_is_read_and_may_be_missing(folder: Path) -> None:
     (folder / TRAIN / "metadata.csv").write_text("id,duration,width\na,7.5,720\n", encoding="utf-8")
     dataset = load_dataset(folder)
     assert dataset.inputs["metadata"].columns == ("duration", "width")
@@ -129,7 +109,7 @@ def test_broken_media_and_rare_tags_are_found_by_check(folder: Path) -> None:
 def test_check_refuses_fewer_ads_than_folds_as_a_run_would(folder: Path) -> None:
     _, problems = check_dataset(folder, 3, Progress())
     assert [problem.text for problem in problems.errors] == [
-        "2 training ads are too few for 3 folds."
+        "2 training ads are too few for 3 folds. Lower folds.n or add training ads."
     ]
 
 

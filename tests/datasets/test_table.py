@@ -128,7 +128,10 @@ BAD_TOML = {
     "name is missing": ("name", "nmae"),
     "inputs.poster.kind = 'picture'": ('"image"', '"picture"'),
     "submission.format = 'tall'": ('"wide"', '"tall"'),
-    "a path": ('column = "poster"', 'columns = ["poster", "title"]'),
+    "needs column, the one that holds its paths": (
+        'column = "poster"',
+        'columns = ["poster", "title"]',
+    ),
     "is not valid TOML": ("[inputs.poster]", "[inputs.poster"),
     "leaves the dataset's folder": ('"train.csv"', '"../train.csv"'),
     "no column plots": ('"plot"', '"plots"'),
@@ -150,12 +153,14 @@ def test_mistake_in_competition_toml_is_explained(table: Path, message: str) -> 
 
 
 @pytest.mark.parametrize("column", ["split", "group", "id"])
-def test_fact_cannot_take_the_name_of_a_column_of_the_ads(table: Path, column: str) -> None:
+def test_metadata_cannot_take_the_name_of_a_column_of_the_ads(table: Path, column: str) -> None:
     replace(table / "competition.toml", '"year"', f'"{column}"')
     for file in ("train.csv", "test.csv"):
         if column != "id":
             replace(table / file, "year", column)
-    with pytest.raises(DatasetError, match=f"the column '{column}', but that name is taken"):
+    with pytest.raises(
+        DatasetError, match=f"the column '{column}', but another column has that name"
+    ):
         load_dataset(table)
 
 
@@ -169,7 +174,7 @@ def test_table_without_any_tag_is_an_error(table: Path) -> None:
 
 
 def test_folder_without_a_layout_names_both(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"neither competition.toml nor label_id.txt"):
+    with pytest.raises(DatasetError, match=r"neither competition.toml, nor label_id.txt"):
         load_dataset(tmp_path)
 
 

@@ -21,6 +21,7 @@ from competition.folds import make_folds
 from competition.level2.base import StackInput
 from competition.level2.learners.logit_mean import LogitMean
 from competition.level2.learners.pooled import Pooled
+from competition.oof.cards import Level1Details
 from competition.oof.fold_files import Fingerprint, FoldPrediction
 from competition.oof.store import OofStore
 from competition.pipeline.stack_input import stack_input
@@ -93,6 +94,7 @@ def test_the_stack_reads_a_drifting_model_levelled(tmp_path: Path) -> None:
     tags = tuple(dataset.tag_names)
     store = OofStore(tmp_path / "oof", tags, folds, dataset.test_ids)
     fingerprint = Fingerprint({"source": "s"})
+    details = Level1Details(level1="made", inputs=(), parameters={}, seed=0)
     by = [0.0, 2.0, 0.0]
     n_test = len(dataset.test_ids)
     for fold in range(3):
@@ -103,7 +105,7 @@ def test_the_stack_reads_a_drifting_model_levelled(tmp_path: Path) -> None:
             FoldPrediction(fold, shifted(held_out, by[fold]), shifted(test, by[fold]), 0.0),
             fingerprint.value,
         )
-    card = store.finish("m", fingerprint, dataset, {})
+    card = store.finish("m", fingerprint, dataset, details)
     data = stack_input(store, ["m"], dataset, [])
-    assert card["fold_offsets"] == pytest.approx(logit(0.3) + np.array(by), abs=1e-5)
+    assert card.fold_offsets == pytest.approx(logit(0.3) + np.array(by), abs=1e-5)
     np.testing.assert_allclose(data.train, expit(logit(0.3) + 2 / 3), rtol=1e-5)

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from fractions import Fraction
 from itertools import chain, combinations, groupby, product
 
@@ -284,7 +285,7 @@ def test_score_gathers_every_metric():
 
 def test_scores_are_json():
     labels, scores = random_case()
-    fields = metrics.score(labels, scores.astype(np.float32), ["a"] * 30).as_dict()
+    fields = asdict(metrics.score(labels, scores.astype(np.float32), ["a"] * 30))
 
     assert json.loads(json.dumps(fields)) == fields
     assert fields["gap_folds"] is None

@@ -33,12 +33,12 @@ def write_pictures(folder: Path, n: int) -> list[Item]:
 @pytest.mark.parametrize("n_workers", [0, 1, 3])
 def test_every_ad_comes_once_with_its_frames_and_its_end(tmp_path, n_workers):
     items = write_pictures(tmp_path, 8)
-    parts: dict[int, list] = {row: [] for row in range(8)}
-    for row, part in frame_stream(items, 500, mean_colour, 4, n_workers):
-        parts[row].append(part)
-    for row, found in parts.items():
+    chunks: dict[int, list] = {row: [] for row in range(8)}
+    for row, chunk in frame_stream(items, 500, mean_colour, 4, n_workers):
+        chunks[row].append(chunk)
+    for row, found in chunks.items():
         if row % 3 == 2:
-            assert [type(part) for part in found] == [MediaError]
+            assert [type(chunk) for chunk in found] == [MediaError]
         else:
             frames, end = found
             assert frames.tolist() == [[row, 2 * row, 3 * row]]
@@ -62,8 +62,8 @@ def write_film(path: Path, n_frames: int) -> Item:
 
 def test_long_film_comes_in_chunks_in_order(tmp_path):
     items = [write_film(tmp_path / "film.mp4", 7)]
-    found = [part for _, part in frame_stream(items, 500, mean_colour, 3, n_workers=1)]
-    assert [len(part) for part in found[:-1]] == [3, 3, 1]
+    found = [chunk for _, chunk in frame_stream(items, 500, mean_colour, 3, n_workers=1)]
+    assert [len(chunk) for chunk in found[:-1]] == [3, 3, 1]
     assert found[-1] is None
     assert np.concatenate(found[:-1])[:, 0] == pytest.approx([5 * i for i in range(7)], abs=3)
 
@@ -79,17 +79,17 @@ def fails_at(width: int, exits: bool, picture: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("n_workers", [0, 2])
 def test_unforeseen_failure_is_that_ads_alone(tmp_path, n_workers):
     items = write_pictures(tmp_path, 2)
-    parts = list(frame_stream(items, 500, partial(fails_at, 8, False), 4, n_workers))
-    bad = [(row, str(part)) for row, part in parts if isinstance(part, MediaError)]
+    chunks = list(frame_stream(items, 500, partial(fails_at, 8, False), 4, n_workers))
+    bad = [(row, str(chunk)) for row, chunk in chunks if isinstance(chunk, MediaError)]
     assert bad == [(1, "ArithmeticError: a strange picture")]
 
 
 def test_ad_that_ends_its_process_ends_no_other(tmp_path):
     items = [item for i, item in enumerate(write_pictures(tmp_path, 9)) if i % 3 != 2]
-    parts = list(frame_stream(items, 500, partial(fails_at, 8, True), 4, n_workers=2))
-    bad = [(row, str(part)) for row, part in parts if isinstance(part, MediaError)]
+    chunks = list(frame_stream(items, 500, partial(fails_at, 8, True), 4, n_workers=2))
+    bad = [(row, str(chunk)) for row, chunk in chunks if isinstance(chunk, MediaError)]
     assert bad == [(1, "the process that decoded it ended with exit status 9")]
-    assert sorted(row for row, part in parts if part is None) == [0, 2, 3, 4, 5]
+    assert sorted(row for row, chunk in chunks if chunk is None) == [0, 2, 3, 4, 5]
 
 
 def test_processes_end_when_nobody_waits(tmp_path):

@@ -71,7 +71,7 @@ def test_film_has_a_thumbnail_per_step(tmp_path: Path):
     np.testing.assert_allclose(thumbnails, np.outer([50, 150], np.ones(27)) / 255, atol=0.01)
 
 
-def test_media_facts_are_those_that_the_registry_names(tmp_path: Path):
+def test_media_metadata_are_those_that_the_registry_names(tmp_path: Path):
     film = write_film(tmp_path / "film.mp4", greys([50, 100]), sound=tone(440, 0.2))
     entry = get_extractor("media_metadata")
 
@@ -116,7 +116,7 @@ BAD_INPUT = {
     "text for a film": ("thumbnails", "video", lambda p: p.write_text("words"), "cannot be opened"),
     "film without pictures": ("thumbnails", "video", write_song, "no video stream"),
     "one pixel": ("thumbnails", "image", write_pixel, "1 x 1 pixels"),
-    "bomb": ("thumbnails", "image", write_bomb, "more than the 67,108,864"),
+    "bomb": ("thumbnails", "image", write_bomb, "the limit of 67,108,864"),
     "text for an image": ("thumbnails", "image", lambda p: p.write_text("words"), "no image"),
     "pickled objects": ("npy", "array", write_objects, "pickled objects"),
     "NaN": ("npy", "array", write_nan, "2 of 2 rows hold NaN"),

@@ -1,4 +1,4 @@
-"""Films that tests write: small, and so coloured that each frame can be told by its grey."""
+"""Films that tests write: small, each frame with a grey of its own."""
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction

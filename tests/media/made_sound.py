@@ -1,9 +1,11 @@
-"""Sound files that tests write."""
+"""Sound files that tests write and read."""
 
 from pathlib import Path
 
 import av
 import numpy as np
+
+from competition.media.sound import read_sound
 
 
 def write_sound(
@@ -35,6 +37,11 @@ def write_silent_film(path: Path) -> Path:
         for packet in stream.encode(None):
             container.mux(packet)
     return path
+
+
+def load_sound(path: Path, rate: int = 16_000) -> np.ndarray:
+    """Read the whole sound of a file, shape (n_samples,)."""
+    return np.concatenate(list(read_sound(path, rate)))
 
 
 def tone(hertz: float, seconds: float, rate: int = 44_100, loudness: float = 0.5) -> np.ndarray:

@@ -1,9 +1,13 @@
+"""Arrays from .npy files and .npz archives."""
+
 import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from competition.media import arrays
 from competition.media.arrays import read_array
 from competition.utils.errors import MediaError
 
@@ -88,3 +92,60 @@ def test_real_features_are_read(real_data: Path):
 
     assert arrays
     assert {a.shape[1] for a in arrays} == {128, 1024}
+
+
+# Region features as they are published: an archive of arrays per image.
+REGIONS = np.random.default_rng(0).normal(size=(36, 8)).astype(np.float32)
+BOXES = np.zeros((36, 4), dtype=np.float32)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    return tmp_path / "ad.npz"
+
+
+@pytest.mark.parametrize("name", ["features", "feat", "x"])
+def test_features_are_found_among_other_arrays(archive, name):
+    np.savez_compressed(archive, bbox=BOXES, image_h=450, **{name: REGIONS})
+    assert np.array_equal(read_array(archive), REGIONS)
+
+
+def test_pickled_values_beside_the_features_are_not_touched(archive):
+    np.savez(archive, x=REGIONS, info=np.array({"image_id": "7"}, dtype=object))
+    assert np.array_equal(read_array(archive), REGIONS)
+
+
+def test_pickled_features_are_refused(archive):
+    np.savez(archive, x=np.array([{}], dtype=object))
+    with pytest.raises(MediaError, match="pickled objects"):
+        read_array(archive)
+
+
+def test_archive_without_features_is_refused(archive):
+    np.savez(archive, boxes=BOXES)
+    with pytest.raises(MediaError, match="none of them called features, feat, x"):
+        read_array(archive)
+
+
+def test_archive_cut_short_is_refused(archive):
+    np.savez(archive, features=REGIONS)
+    archive.write_bytes(archive.read_bytes()[:-200])
+    with pytest.raises(MediaError, match="damaged archive"):
+        read_array(archive)
+
+
+def test_flipped_bits_are_found(archive):
+    np.savez(archive, features=REGIONS)
+    content = bytearray(archive.read_bytes())
+    content[500] ^= 1
+    archive.write_bytes(bytes(content))
+    with pytest.raises(MediaError, match="damaged archive"):
+        read_array(archive)
+
+
+def test_archive_that_unpacks_to_too_much_is_refused(archive, monkeypatch):
+    monkeypatch.setattr(arrays, "LARGEST", 1000)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("features.npy", bytes(5000))
+    with pytest.raises(MediaError, match="has 5000 bytes"):
+        read_array(archive)

@@ -99,7 +99,7 @@ def test_frames_of_odd_size_keep_it(tmp_path: Path):
     np.testing.assert_array_equal(first_frame(path), noise)
 
 
-def test_shorter_side_is_scaled_down_to_what_was_asked_for(tmp_path: Path):
+def test_shorter_side_is_scaled_down_to_the_given_side(tmp_path: Path):
     x = np.linspace(0, 255, 120, dtype=np.uint8)
     slope = np.broadcast_to(x[None, :, None], (60, 120, 3))
     path = write_film(tmp_path / "film.mp4", [np.ascontiguousarray(slope)] * 2, turned=(90, False))
@@ -203,7 +203,7 @@ BAD_FILMS = {
     "cut before its index": (write_film_without_its_index, "it cannot be opened as a film"),
     "cut after its index": (write_film_cut_to_its_index, "is empty or cannot be decoded"),
     "one pixel": (write_one_pixel, "a placeholder of 1 x 1 pixels"),
-    "unknown codec": (write_unknown_codec, "its video stream is coded in an unknown way"),
+    "unknown codec": (write_unknown_codec, "the codec of its video stream is unknown"),
     "playlist": (write_playlist, "cannot be"),
     "missing": (lambda path: None, "there is no such file"),
 }
@@ -223,7 +223,7 @@ def test_film_of_too_many_pixels_is_refused(tmp_path: Path, monkeypatch: pytest.
     path = write_film(tmp_path / "film.mp4", greys([100, 100], 64, 64))
     monkeypatch.setattr(sizes, "MAX_PIXELS", 64 * 64 - 1)
 
-    with pytest.raises(MediaError, match="64 x 64 pixels are more than the 4,095"):
+    with pytest.raises(MediaError, match="64 x 64 pixels exceed the limit of 4,095"):
         first_frame(path)
 
 

@@ -15,7 +15,7 @@ def blocks(seed: int) -> np.ndarray:
     return fields.repeat(16, axis=0).repeat(16, axis=1)
 
 
-def test_facts_of_a_film(tmp_path: Path):
+def test_metadata_of_a_film(tmp_path: Path):
     scenes = [blocks(seed) for seed in range(3) for _ in range(25)]
     sound = tone(440, 3.0, loudness=0.5)
     path = write_film(tmp_path / "film.mp4", scenes, sound=sound, turned=(90, False))

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from competition.media.sound import load_sound, read_sound
+from competition.media.sound import read_sound
 from competition.utils.errors import MediaError
-from tests.media.made_sound import tone, write_silent_film, write_sound
+from tests.media.made_sound import load_sound, tone, write_silent_film, write_sound
 
 
 def loudest_hertz(sound: np.ndarray, rate: int) -> float:
@@ -25,7 +25,7 @@ def test_a_tone_keeps_its_pitch_loudness_and_length_at_every_rate(tmp_path: Path
     assert np.abs(middle).max() == pytest.approx(0.5, abs=0.01)
 
 
-def test_sound_of_the_asked_rate_comes_back_sample_for_sample(tmp_path: Path):
+def test_sound_of_the_given_rate_comes_back_sample_for_sample(tmp_path: Path):
     samples = np.random.default_rng(0).uniform(-1, 1, 16_000).astype(np.float32)
     path = write_sound(tmp_path / "noise.wav", samples[None], rate=16_000)
 

@@ -1,6 +1,5 @@
 """The OOF store."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,14 @@ from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import gap
 from competition.folds import Folds, make_folds
+from competition.oof.cards import Level1Card, Level1Details
 from competition.oof.fold_files import Fingerprint, FoldPrediction
 from competition.oof.store import OofStore
 from competition.utils.errors import StoreError
+from competition.utils.files import file_digest, write_json
 from tests.recorded import Recorded
 
-PRINT = Fingerprint({"folds": "f", "source": "s"})
+PRINT = Fingerprint({"folds": "f", "source": "s"}, "scored")
 
 
 @pytest.fixture
@@ -42,10 +43,13 @@ def predict(store: OofStore, fold: int) -> FoldPrediction:
     return FoldPrediction(fold, held_out, test, 1.5)
 
 
-def fill(store: OofStore, dataset: AdDataset, model: str = "m") -> dict:
+DETAILS = Level1Details(level1="made", inputs=("title",), parameters={"C": 2.0}, seed=0)
+
+
+def fill(store: OofStore, dataset: AdDataset, model: str = "m") -> Level1Card:
     for fold in range(store.folds.n):
         store.write_fold(model, predict(store, fold), PRINT.value)
-    return store.finish(model, PRINT, dataset, {"parameters": {}})
+    return store.finish(model, PRINT, dataset, DETAILS)
 
 
 def test_fold_is_read_back_bit_by_bit(store: OofStore) -> None:
@@ -79,11 +83,12 @@ def test_joined_folds_hold_every_ad_once_and_the_test_mean(
 def test_card_tells_scores_seconds_and_parts(store: OofStore, dataset: AdDataset) -> None:
     card = fill(store, dataset)
     oof, _ = store.read("m")
-    assert card["scores"]["gap"] == pytest.approx(gap(dataset.labels, oof))
-    assert card["seconds"] == 6.0
-    assert len(card["scores_per_fold"]) == 4
-    assert card["made_from"] == PRINT.parts
-    assert json.loads(store.path("m", "card.json").read_text(encoding="utf-8")) == card
+    assert card.scores.gap == pytest.approx(gap(dataset.labels, oof))
+    assert card.seconds == 6.0
+    assert len(card.scores_per_fold) == 4
+    assert card.made_from == {"folds": "f", "source": "s", "scoring": "scored"}
+    assert (card.kind, card.level1, card.parameters) == ("level1", "made", {"C": 2.0})
+    assert store.card("m") == card
 
 
 def test_rows_are_matched_by_id_not_by_position(store: OofStore, dataset: AdDataset) -> None:
@@ -91,10 +96,8 @@ def test_rows_are_matched_by_id_not_by_position(store: OofStore, dataset: AdData
     before, _ = store.read("m")
     path = store.path("m", "oof.parquet")
     pd.read_parquet(path).iloc[::-1].to_parquet(path, index=False)
-    from competition.utils.files import file_digest, write_json
-
-    card["files"]["oof.parquet"] = file_digest(path)
-    write_json(store.path("m", "card.json"), card)
+    changed = {**card.files, "oof.parquet": file_digest(path)}
+    write_json(store.path("m", "card.json"), {**card.model_dump(), "files": changed})
     after, _ = store.read("m")
     assert (after == before).all()
 
@@ -155,14 +158,48 @@ def test_predictions_made_from_other_folds_are_refused(store: OofStore, dataset:
         other.read("m")
 
 
-def test_changed_part_is_told_and_the_card_withdrawn(store: OofStore, dataset: AdDataset) -> None:
+OTHER = Fingerprint({"folds": "f", "source": "t"}, "scored")
+
+
+def test_card_of_another_fingerprint_is_not_current_and_stays(
+    store: OofStore, dataset: AdDataset
+) -> None:
+    card = fill(store, dataset)
+    assert store.current_card("m", PRINT) == card
+    assert store.current_card("m", OTHER) is None
+    assert store.card("m") == card
+
+
+def test_stale_card_is_withdrawn_naming_what_has_changed(
+    store: OofStore, dataset: AdDataset
+) -> None:
     fill(store, dataset)
-    remarks = Recorded()
-    assert store.current_card("m", PRINT, remarks) is not None
-    assert remarks.remarks == []
-    assert store.current_card("m", Fingerprint({"folds": "f", "source": "t"}), remarks) is None
-    assert remarks.remarks == ["m: made from other source, so it is run again"]
+    recorded = Recorded()
+    store.withdraw_stale_card("m", PRINT, recorded)
+    assert recorded.remarks == []
+    assert store.card("m") is not None
+    store.withdraw_stale_card("m", OTHER, recorded)
+    assert recorded.remarks == ["m: made from other source, so it is run again"]
     assert store.card("m") is None
+
+
+def test_model_scored_in_another_way_keeps_its_folds(store: OofStore, dataset: AdDataset) -> None:
+    fill(store, dataset)
+    rescored = Fingerprint(PRINT.components, "scored otherwise")
+    recorded = Recorded()
+    assert store.current_card("m", rescored) is None
+    store.withdraw_stale_card("m", rescored, recorded)
+    assert recorded.remarks == ["m: scored in another way, so it is scored again"]
+    assert all(store.has_fold("m", fold, rescored.value) for fold in range(4))
+    store.finish("m", rescored, dataset, DETAILS)
+    assert store.current_card("m", rescored) is not None
+
+
+def test_damaged_file_of_a_current_card_is_named(store: OofStore, dataset: AdDataset) -> None:
+    fill(store, dataset)
+    store.path("m", "oof.parquet").write_bytes(b"half")
+    with pytest.raises(StoreError, match=r"oof\.parquet: its content is not what was written"):
+        store.current_card("m", PRINT)
 
 
 @pytest.mark.parametrize("bad", [np.nan, -0.1, 1.1])

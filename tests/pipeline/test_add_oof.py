@@ -10,9 +10,11 @@ from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import gap
 from competition.folds import make_folds, write_folds
+from competition.oof.cards import ExternalDetails, Level1Details
 from competition.oof.store import OofStore
 from competition.pipeline.add_oof import add_oof
 from competition.utils.errors import FoldsError, PredictionsError
+from competition.utils.files import write_json
 from tests.recorded import Recorded
 
 
@@ -43,7 +45,7 @@ def files(dataset: AdDataset, tmp_path: Path) -> tuple[Path, Path]:
     return oof, test
 
 
-def tell_folds(oof: Path, of_ad: np.ndarray, dataset: AdDataset) -> None:
+def name_folds(oof: Path, of_ad: np.ndarray, dataset: AdDataset) -> None:
     frame = pd.read_parquet(oof).drop(columns="fold", errors="ignore")
     frame["fold"] = pd.Series(of_ad, index=dataset.train_ids)[frame["id"]].to_numpy()
     frame.to_parquet(oof)
@@ -72,9 +74,10 @@ def test_card_scores_it_and_says_that_it_came_from_a_file(
 ) -> None:
     card = add_oof("theirs", table, *files, out)
     values = predictions(dataset.train_ids, dataset)[dataset.tag_names].to_numpy()
-    assert card["scores"]["gap"] == pytest.approx(gap(dataset.labels, values))
-    assert (card["level1"], card["oof_file"]) == ("file", "oof.parquet")
-    assert set(card["made_from"]) == {"ads", "labels", "folds", "file"}
+    assert card.scores.gap == pytest.approx(gap(dataset.labels, values))
+    assert (card.kind, card.oof_file, card.test_file) == ("external", "oof.parquet", "test.parquet")
+    assert not card.folds_given
+    assert set(card.made_from) == {"ads", "labels", "folds", "file", "scoring"}
 
 
 def test_same_files_again_write_nothing(table: Path, files: tuple[Path, Path], out: Path) -> None:
@@ -89,10 +92,10 @@ def test_other_files_of_the_same_name_replace_it(
 ) -> None:
     first = add_oof("theirs", table, *files, out)
     predictions(dataset.train_ids, dataset, 7).to_parquet(files[0])
-    assert add_oof("theirs", table, *files, out)["scores"] != first["scores"]
+    assert add_oof("theirs", table, *files, out).scores != first.scores
 
 
-def test_folds_that_are_not_told_are_taken_on_trust_aloud(
+def test_folds_that_the_file_does_not_name_are_taken_on_trust_aloud(
     table: Path, files: tuple[Path, Path], out: Path
 ) -> None:
     remarks = Recorded()
@@ -104,7 +107,7 @@ def test_folds_of_the_first_file_become_those_of_the_dataset(
     table: Path, dataset: AdDataset, files: tuple[Path, Path], out: Path
 ) -> None:
     of_ad = np.arange(40) % 4
-    tell_folds(files[0], of_ad, dataset)
+    name_folds(files[0], of_ad, dataset)
     add_oof("theirs", table, *files, out)
     np.testing.assert_array_equal(open_store(out, dataset).folds.of_ad, of_ad)
 
@@ -116,15 +119,15 @@ def test_predictions_made_on_other_folds_are_refused_naming_an_ad(
     write_folds(out / "oof" / dataset.name / "folds.csv", folds)
     other = folds.of_ad.copy()
     other[7] = (other[7] + 1) % 5
-    tell_folds(files[0], other, dataset)
-    with pytest.raises(PredictionsError, match=r"\(ad ad7\): predicted as held out in fold"):
+    name_folds(files[0], other, dataset)
+    with pytest.raises(PredictionsError, match=r"\(ad ad7\): the file holds the ad out in fold"):
         add_oof("theirs", table, *files, out)
 
 
-def test_folds_told_with_a_gap_are_refused(
+def test_folds_with_a_gap_are_refused(
     table: Path, dataset: AdDataset, files: tuple[Path, Path], out: Path
 ) -> None:
-    tell_folds(files[0], np.arange(40) % 4 + 1, dataset)
+    name_folds(files[0], np.arange(40) % 4 + 1, dataset)
     with pytest.raises(FoldsError, match=r"0, 1, \.\.\., n - 1"):
         add_oof("theirs", table, *files, out)
 
@@ -158,10 +161,11 @@ def test_name_that_another_folder_has_or_needs_is_refused(
 def test_model_that_a_run_has_trained_is_not_overwritten(
     table: Path, files: tuple[Path, Path], out: Path
 ) -> None:
-    from competition.utils.files import write_json
-
     card = add_oof("mine", table, *files, out)
-    write_json(out / "oof" / "films" / "mine" / "card.json", {**card, "level1": "tfidf_logreg"})
+    details = Level1Details(level1="tfidf_logreg", inputs=("title",), parameters={}, seed=0)
+    common = card.model_dump(exclude=set(ExternalDetails.model_fields))
+    trained = {**common, **details.model_dump()}
+    write_json(out / "oof" / "films" / "mine" / "card.json", trained)
     with pytest.raises(PredictionsError, match="a model that a run has trained"):
         add_oof("mine", table, *files, out)
 
@@ -170,11 +174,11 @@ def test_predictions_worse_than_the_tags_shares_are_warned_of(
     table: Path, dataset: AdDataset, files: tuple[Path, Path], out: Path
 ) -> None:
     frame = pd.read_parquet(files[0]).set_index("id").loc[dataset.train_ids]
-    told = Recorded()
+    recorded = Recorded()
     for name, values in (("upside_down", 1 - 0.9 * dataset.labels), ("good", dataset.labels * 0.9)):
         frame[dataset.tag_names] = values.astype(np.float32)
         frame.reset_index().to_parquet(files[0])
-        add_oof(name, table, *files, out, told)
-    warnings = [remark for remark in told.remarks if "Warning" in remark]
+        add_oof(name, table, *files, out, recorded)
+    warnings = [remark for remark in recorded.remarks if "Warning" in remark]
     assert len(warnings) == 1
-    assert "upside_down scores" in warnings[0]
+    assert "upside_down has an OOF GAP of" in warnings[0]

@@ -71,7 +71,7 @@ def store(tmp_path: Path, dataset: AdDataset) -> OofStore:
 
 
 def make_job(dataset: AdDataset, cache: Path, model: str = SPY, **params: object) -> Level1Job:
-    terms = getattr(make_estimator(model, params), "text_terms", None)
+    terms = make_estimator(model, params).text_terms
     columns = prepare_columns(dataset, ["story"], terms, cache, Progress())
     return Level1Job(model, model, params, columns, Fingerprint({"of": "test"}))
 

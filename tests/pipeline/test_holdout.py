@@ -77,6 +77,6 @@ def test_stack_takes_what_such_a_run_has_stored(finished: tuple[Path, Path, RunR
     data, out, _ = finished
     settings = load_stack_settings(["level2.dnn.min_steps=5", "level2.dnn.seeds=1"])
     found = stack(data, settings, out, n_jobs=1, holdout=0.2)
-    assert [card["model"] for card in found.cards] == ["tfidf_logreg"]
+    assert [card.model for card in found.cards] == ["tfidf_logreg"]
     assert found.holdout is not None
     assert 0 < found.holdout.gap <= 1

@@ -65,7 +65,7 @@ def test_leaves_what_the_design_draws(finished: tuple[Path, RunResult]) -> None:
             "card.json",
         }
     assert result.n_trained == 6
-    gap = result.stack["scores"]["gap"]
+    gap = result.stack.scores.gap
     names = {path.name for path in (out / "submissions").iterdir()}
     assert names == {f"demo-dnn-{gap:.4f}.json", f"demo-dnn-{gap:.4f}.card.json"}
 
@@ -206,4 +206,4 @@ def test_dataset_without_test_ads_gives_scores_but_no_submission(
     toml.write_text(text, encoding="utf-8")
     result = run(table, load_profile("text", OVERRIDES), tmp_path / "out", n_jobs=1)
     assert result.submitted is None
-    assert 0 < result.stack["scores"]["gap"] <= 1
+    assert 0 < result.stack.scores.gap <= 1

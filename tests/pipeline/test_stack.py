@@ -11,6 +11,7 @@ from competition.config.profile import StackSettings, load_profile, load_stack_s
 from competition.datasets import load_dataset
 from competition.datasets.taac2021 import GROUND_TRUTH
 from competition.demo.make import make_demo
+from competition.evaluation.bootstrap import Difference
 from competition.evaluation.metrics import gap
 from competition.level2.registry import find_meta_learners
 from competition.pipeline.add_oof import add_oof
@@ -89,24 +90,24 @@ def test_files_and_labels_alone_give_a_stack_and_a_submission(
 ) -> None:
     _, out, result = finished
     assert result.submitted is not None
-    assert [card["model"] for card in result.cards] == sorted(MODELS)
+    assert [card.model for card in result.cards] == sorted(MODELS)
     assert result.submitted.path == out / f"submissions/bare-gate-{_gap(result):.4f}.csv"
     assert len(pd.read_csv(result.submitted.path)) == N_TEST
 
 
 def _gap(result: StackResult) -> float:
-    return float(result.card["scores"]["gap"])
+    return result.card.scores.gap
 
 
 def test_every_registered_meta_learner_is_a_candidate(
     finished: tuple[Path, Path, StackResult],
 ) -> None:
     card = finished[2].card
-    assert sorted([*card["candidates"], *card["failed"]]) == find_meta_learners()
-    assert card["failed"] == {}
-    assert card["standing_out"] == {}
-    assert set(card["chosen"]) <= set(card["candidates"])
-    assert len(card["chosen"]) == 5
+    assert sorted([*card.candidates, *card.failed]) == find_meta_learners()
+    assert card.failed == {}
+    assert card.standing_out == {}
+    assert set(card.chosen) <= set(card.candidates)
+    assert len(card.chosen) == 5
 
 
 def test_gain_is_over_the_best_model(finished: tuple[Path, Path, StackResult]) -> None:
@@ -122,10 +123,10 @@ def test_gain_is_over_the_best_model(finished: tuple[Path, Path, StackResult]) -
     }
     gaps = {name: gap(dataset.labels, values) for name, values in oof.items()}
     best = max(MODELS, key=lambda name: gaps[name])
-    assert result.card["best_model"] == best
-    gain = result.card["gain"]
-    assert gain["value"] == pytest.approx(gaps["stack-gate"] - gaps[best])
-    assert gain["low"] <= gain["value"] <= gain["high"]
+    assert result.card.best_model == best
+    gain = result.card.gain
+    assert gain.value == pytest.approx(gaps["stack-gate"] - gaps[best])
+    assert gain.low <= gain.value <= gain.high
 
 
 def test_unchanged_stack_is_read_not_run(finished: tuple[Path, Path, StackResult]) -> None:
@@ -154,7 +155,7 @@ def test_chosen_one_is_printed_last_to_four_decimals(
     with console.capture() as captured:
         print_stack(result)
     rows = [line for line in captured.get().splitlines() if line.startswith("│")]
-    for name, value in result.card["candidates"].items():
+    for name, value in result.card.candidates.items():
         assert any(name in row and f"{value:.4f}" in row for row in rows)
     assert "chosen" in rows[-1]
     assert f"{_gap(result):.4f}" in rows[-1]
@@ -163,16 +164,16 @@ def test_chosen_one_is_printed_last_to_four_decimals(
 @pytest.mark.parametrize(
     ("gain", "warning"),
     [
-        ({"value": -0.01, "low": -0.02, "high": 0.01}, "does not beat that model"),
-        ({"value": 0.01, "low": -0.02, "high": 0.03}, "may be chance"),
-        ({"value": 0.01, "low": 0.002, "high": 0.03}, None),
+        (Difference(-0.01, -0.02, 0.01), "does not beat that model"),
+        (Difference(0.01, -0.02, 0.03), "may be chance"),
+        (Difference(0.01, 0.002, 0.03), None),
     ],
 )
 def test_stack_that_does_not_surely_beat_its_best_model_is_warned_of(
-    finished: tuple[Path, Path, StackResult], gain: dict, warning: str | None
+    finished: tuple[Path, Path, StackResult], gain: Difference, warning: str | None
 ) -> None:
     result = finished[2]
-    card = {**result.card, "gain": gain}
+    card = result.card.model_copy(update={"gain": gain})
     with console.capture() as captured:
         print_stack(StackResult(result.dataset, result.cards, card, result.submitted))
     assert ("Warning" in captured.get()) == (warning is not None)
@@ -190,7 +191,7 @@ def test_model_of_other_folds_is_left_out_aloud(tmp_path: Path) -> None:
     path.write_text(json.dumps(card), encoding="utf-8")
     remarks = Recorded()
     result = stack(data, settings(), tmp_path, progress=remarks)
-    assert result.card["models"] == ["eyes"]
+    assert result.card.models == ("eyes",)
     assert "ears: made from other folds, so it is left out" in remarks.remarks
 
 
@@ -244,15 +245,15 @@ def test_predictions_made_elsewhere_are_what_tune_stack_tunes_over(
         load_stack_settings(["level2.model=dnn", "level2.dnn.seeds=1"]),
         finished[1],
     )
-    assert one.card["scores"]["gap"] == pytest.approx(done.best_gap, abs=1e-6)
+    assert one.card.scores.gap == pytest.approx(done.best_gap, abs=1e-6)
 
 
 def test_candidates_can_be_chosen(finished: tuple[Path, Path, StackResult]) -> None:
     two = stack(finished[0], load_stack_settings(['level2.model=["mean", "greedy"]']), finished[1])
-    assert set(two.card["candidates"]) == {"mean", "greedy"}
+    assert set(two.card.candidates) == {"mean", "greedy"}
     one = stack(finished[0], load_stack_settings(["level2.model=mean"]), finished[1])
-    assert one.card["level2"] == "mean"
-    assert one.card["scores"]["gap"] == pytest.approx(two.card["candidates"]["mean"], abs=1e-6)
+    assert one.card.level2 == "mean"
+    assert one.card.scores.gap == pytest.approx(two.card.candidates["mean"], abs=1e-6)
     with console.capture() as printed:
         print_stack(one)
     assert "chosen: mean" in printed.get()
@@ -277,10 +278,10 @@ def test_leak_of_one_fold_is_warned_of(tmp_path: Path) -> None:
     guesses[leaked] = labels[leaked]
     add_oof("eyes", data, *write_files(tmp_path, "eyes", guesses), tmp_path)
     result = stack(data, settings(), tmp_path)
-    assert list(result.card["standing_out"]) == ["eyes"]
+    assert list(result.card.standing_out) == ["eyes"]
     with console.capture() as captured:
         print_stack(result)
-    assert "Warning: eyes scores 1.0000 in fold 2" in captured.get()
+    assert "Warning: eyes has a GAP of 1.0000 in fold 2" in captured.get()
 
 
 def test_shuffled_labels_of_real_texts_score_at_chance(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from competition.execution.devices import choose_device
 from competition.features.base import Item
-from competition.features.chunked import InParts, Network
-from competition.features.encoders import checkpoint_files, load_part, network_dtype, quiet
+from competition.features.chunked import ChunkedExtractor, Network
+from competition.features.encoders import checkpoint_files, load_pretrained, network_dtype, quiet
 from competition.features.registry import extractor
 from competition.media.sound import read_sound
 from competition.utils.errors import FeatureError
@@ -26,7 +26,7 @@ NO_SPEECH, LOG_PROBABILITY = 0.6, -1.0
 
 
 @extractor("asr", kinds=("video", "audio"), gives="text", version=1)
-class ASR(InParts):
+class ASR(ChunkedExtractor):
     """The transcript of the sound, by any Whisper of Hugging Face's.
 
     Sound of more than 30 seconds is cut in pauses, near the end of each window of 30 seconds. The
@@ -184,13 +184,13 @@ def _quietest(sound: np.ndarray) -> int:
 def _load_whisper(model: str, dtype: Any) -> tuple[Any, Any]:
     from transformers import AutoConfig, WhisperForConditionalGeneration, WhisperProcessor
 
-    config = load_part(AutoConfig.from_pretrained, model)
+    config = load_pretrained(AutoConfig.from_pretrained, model)
     if config.model_type != "whisper":
         raise FeatureError(
             f"The checkpoint {model!r} is no Whisper but a {config.model_type}. asr needs one, "
             "such as openai/whisper-small."
         )
-    network, info = load_part(
+    network, info = load_pretrained(
         WhisperForConditionalGeneration.from_pretrained,
         model,
         dtype=dtype,
@@ -207,5 +207,5 @@ def _load_whisper(model: str, dtype: Any) -> tuple[Any, Any]:
             f"The checkpoint {model!r} does not say which tokens stand for what: it needs the "
             "generation_config.json of the Whisper that it was made from."
         )
-    processor = load_part(WhisperProcessor.from_pretrained, model)
+    processor = load_pretrained(WhisperProcessor.from_pretrained, model)
     return network.eval().requires_grad_(False), processor

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from competition.features.base import Extracted, Extractor, Item
-from competition.features.encoders import checkpoint_files, load_encoder, load_part
+from competition.features.encoders import checkpoint_files, load_encoder, load_pretrained
 from competition.features.registry import extractor
 from competition.text.tokens import Keep, encode, padded
 from competition.utils.errors import FeatureError, MediaError
@@ -144,4 +144,4 @@ def _loaded(model: str, device: str) -> tuple[Any, Any]:
     from transformers import AutoTokenizer
 
     network = load_encoder(model, device, ("pooler",))
-    return network, load_part(AutoTokenizer.from_pretrained, model)
+    return network, load_pretrained(AutoTokenizer.from_pretrained, model)

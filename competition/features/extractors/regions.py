@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from competition.features.base import Extractor, Item
-from competition.features.encoders import checkpoint_files, load_encoder, load_part
+from competition.features.encoders import checkpoint_files, load_encoder, load_pretrained
 from competition.features.pictures import pictures
 from competition.features.registry import extractor
 from competition.utils.errors import FeatureError, MediaError
@@ -99,7 +99,7 @@ class Regions(Extractor):
     def _load(self) -> None:
         from transformers import AutoConfig, AutoImageProcessor
 
-        config = load_part(AutoConfig.from_pretrained, self.checkpoint)
+        config = load_pretrained(AutoConfig.from_pretrained, self.checkpoint)
         # What it was saved from: a detector is loaded with the heads that score its queries.
         self.detects_ = any(
             name.endswith("ForObjectDetection") for name in config.architectures or ()
@@ -109,7 +109,7 @@ class Regions(Extractor):
         network = load_encoder(self.checkpoint, self.device, missing, auto=auto)
         # Of an encoder of pictures and texts, the part for pictures.
         self.network_ = network if self.detects_ else getattr(network, "vision_model", network)
-        self.processor_ = load_part(
+        self.processor_ = load_pretrained(
             AutoImageProcessor.from_pretrained, self.checkpoint, backend="pil"
         )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from competition.execution.devices import choose_device
 from competition.features.base import Item
-from competition.features.chunked import InParts, Network
+from competition.features.chunked import ChunkedExtractor, Network
 from competition.features.extractors.logmel import RATE, log_mel_patches
 from competition.features.registry import extractor
 from competition.media.sound import read_sound
@@ -16,7 +16,7 @@ from competition.utils.errors import FeatureError
 
 
 @extractor("vggish", kinds=("video", "audio"), gives="array", version=1)
-class VGGish(InParts):
+class VGGish(ChunkedExtractor):
     """One vector of 128 numbers for each 0.96 s of sound (S. Hershey et al., ICASSP 2017).
 
     The network's outputs are projected on principal components and quantised to 0..255, as in
@@ -68,7 +68,7 @@ class VGGish(InParts):
         return [path for path in named if path.is_file()]
 
     def read(self, item: Item) -> Iterator[np.ndarray]:
-        """Yield log-mel patches, shape (n_parts, 96, 64), dtype float32."""
+        """Yield log-mel patches, shape (n_patches, 96, 64), dtype float32."""
         n_read = 0
         for patches in log_mel_patches(read_sound(item.path, RATE)):
             if self.n_patches is not None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from competition.features.base import Extracted, Extractor, Item
-from competition.features.encoders import checkpoint_files, load_encoder, load_part
-from competition.features.frame_stream import Part, frame_stream
+from competition.features.encoders import checkpoint_files, load_encoder, load_pretrained
+from competition.features.frame_stream import Chunk, frame_stream
 from competition.features.registry import extractor
 from competition.utils.errors import FeatureError, MediaError
 
@@ -108,7 +108,7 @@ class _Batch:
     ended: list[tuple[int, MediaError | None]] = field(default_factory=list)
 
 
-def _batches(stream: Iterable[tuple[int, Part]], size: int) -> Iterator[_Batch]:
+def _batches(stream: Iterable[tuple[int, Chunk]], size: int) -> Iterator[_Batch]:
     batch = _Batch()
     for row, part in stream:
         if not isinstance(part, np.ndarray):
@@ -170,7 +170,9 @@ class _Encoder:
         network = load_encoder(checkpoint, device, () if pooling == "pooler" else ("pooler",))
         # Of an encoder of pictures and texts, the part for pictures.
         self.network = getattr(network, "vision_model", network)
-        self.processor = load_part(AutoImageProcessor.from_pretrained, checkpoint, backend="pil")
+        self.processor = load_pretrained(
+            AutoImageProcessor.from_pretrained, checkpoint, backend="pil"
+        )
         self.checkpoint = checkpoint
         self.pooling = pooling
         self._check_processor()

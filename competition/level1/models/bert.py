@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from competition.execution.devices import choose_device
-from competition.features.encoders import checkpoint_files, load_encoder, load_part
+from competition.features.encoders import checkpoint_files, load_encoder, load_pretrained
 from competition.level1.base import Level1Model
 from competition.level1.networks import TokenPooling
 from competition.level1.registry import level1_model
@@ -209,7 +209,7 @@ class Bert(Level1Model):
 
         encoder = load_encoder(self.checkpoint, "cpu", ("pooler",), dtype=torch.float32)
         encoder.requires_grad_(True)
-        tokenizer = load_part(AutoTokenizer.from_pretrained, self.checkpoint)
+        tokenizer = load_pretrained(AutoTokenizer.from_pretrained, self.checkpoint)
         special = len(tokenizer("")["input_ids"])
         longest = min(encoder.config.max_position_embeddings, tokenizer.model_max_length)
         most = longest - special - (n_texts - 1) * (special - 1)

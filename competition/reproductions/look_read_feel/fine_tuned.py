@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from competition.execution.devices import choose_device
-from competition.features.encoders import load_part
+from competition.features.encoders import load_pretrained
 from competition.level1.base import Level1Model
 from competition.utils.errors import MediaError
 
@@ -75,10 +75,10 @@ class FineTuned(Level1Model):
         from torch.nn.functional import binary_cross_entropy_with_logits
         from transformers import AutoImageProcessor, AutoModelForImageClassification
 
-        self.processor_ = load_part(
+        self.processor_ = load_pretrained(
             AutoImageProcessor.from_pretrained, self.checkpoint, backend="pil"
         )
-        network = load_part(
+        network = load_pretrained(
             AutoModelForImageClassification.from_pretrained,
             self.checkpoint,
             num_labels=Y.shape[1],

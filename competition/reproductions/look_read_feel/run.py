@@ -3,7 +3,7 @@
 from competition.config.profile import Profile
 from competition.features.prepare import prepare_columns
 from competition.features.store import Digests
-from competition.pipeline.context import PathLike, open_context
+from competition.pipeline.context import open_context
 from competition.pipeline.crossfit import ModelDefaults
 from competition.pipeline.extract import extract_features
 from competition.pipeline.plan import plan_models
@@ -18,6 +18,7 @@ from competition.reproductions.look_read_feel.parts import split_ads
 from competition.reproductions.look_read_feel.plots import write_plots
 from competition.reproductions.look_read_feel.results import Benchmark, Outcome
 from competition.reproductions.look_read_feel.tables import write_tables
+from competition.utils.files import PathLike
 from competition.utils.progress import Progress
 
 

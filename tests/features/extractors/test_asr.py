@@ -19,9 +19,8 @@ from transformers import (
 from competition.features.base import Item
 from competition.features.extractors.asr import ASR, WINDOW, windows
 from competition.features.registry import get_extractor
-from competition.media.sound import load_sound
 from competition.utils.errors import FeatureError, MediaError
-from tests.media.made_sound import tone, write_silent_film, write_sound
+from tests.media.made_sound import load_sound, tone, write_silent_film, write_sound
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SPECIAL = [

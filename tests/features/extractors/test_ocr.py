@@ -85,7 +85,7 @@ def test_picture_that_cannot_be_read(tmp_path):
 
 def counted(film: Item, monkeypatch: pytest.MonkeyPatch) -> int:
     """How many frames of a film are read."""
-    from competition.features import ocr
+    from competition.features.extractors import ocr
 
     seen = []
     monkeypatch.setattr(ocr, "_reader", lambda engine: lambda frame: seen.append(frame) or [])

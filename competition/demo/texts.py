@@ -1,8 +1,8 @@
-"""Demo ads as OCR and ASR read them: what is planned goes in, damaged text comes out.
+"""The texts of demo ads: the captions and speech of a plan, damaged as by OCR and ASR.
 
-OCR reads a caption anew in many frames, so fragments come back cut, misread and more than once,
-and what stands still in the picture (brands, buttons, small print) comes late and out of order.
-ASR hears: numbers are words, homophones change places, words drop out and sentences run together.
+OCR reads a caption again in many frames, so its fragments are cut, misread and repeated, and still
+captions (brands, buttons, small print) come late and out of order. ASR writes numbers as words,
+confuses homophones, drops words and joins sentences.
 """
 
 import re
@@ -14,6 +14,7 @@ from random import Random
 from competition.demo.content import DATA, pick
 from competition.demo.plan import AdPlan, CaptionLine
 
+# Shares of ads without any text, without OCR, without ASR, and with sound but without words.
 NO_TEXT = 0.002
 NO_OCR = 0.01
 NO_ASR = 0.015
@@ -26,7 +27,7 @@ LATIN = re.compile(r"[A-Za-z]+")
 
 @dataclass(frozen=True, eq=False)
 class Confusions:
-    """What is taken for what: of each character, all those it may become."""
+    """The characters that OCR and ASR may confuse with each character."""
 
     alike: dict[str, str]
     stray: list[str]
@@ -37,7 +38,7 @@ class Confusions:
 
 @cache
 def load_confusions() -> Confusions:
-    """Read which characters are taken for which."""
+    """Read the confusions of characters."""
     with (DATA / "confusions.toml").open("rb") as file:
         raw = tomllib.load(file)
     return Confusions(
@@ -58,7 +59,7 @@ def _others(groups: list[str]) -> dict[str, str]:
 
 
 def render_texts(plan: AdPlan) -> tuple[str, str]:
-    """OCR and ASR text of an ad, segments joined by ``|``; either may be empty."""
+    """Return the OCR and the ASR text of an ad, segments joined by ``|``; either may be empty."""
     rng = Random(f"{plan.noise_seed}:missing")
     nothing = rng.random() < NO_TEXT
     ocr = "" if nothing or rng.random() < NO_OCR else _read(plan, Random(f"{plan.noise_seed}:ocr"))
@@ -67,8 +68,8 @@ def render_texts(plan: AdPlan) -> tuple[str, str]:
 
 
 def _read(plan: AdPlan, rng: Random) -> str:
-    """OCR of an ad."""
-    # Squared: most films are read well, a few hardly at all.
+    """Return the OCR text of an ad."""
+    # Squared: OCR reads most films well and a few hardly at all.
     damage = 0.03 + 0.3 * rng.random() ** 2
     first, late = [], []
     for line in plan.captions:
@@ -86,7 +87,7 @@ def _read(plan: AdPlan, rng: Random) -> str:
 
 
 def _subtitle(line: CaptionLine, damage: float, rng: Random) -> list[str]:
-    """Pieces of a subtitle as they follow one another in the picture."""
+    """Return the readings of a subtitle's pieces, one after the other."""
     pieces = [piece for piece in line.text.split("，") if piece]
     return [
         text
@@ -97,7 +98,7 @@ def _subtitle(line: CaptionLine, damage: float, rng: Random) -> list[str]:
 
 
 def _seen_again(text: str, again: float, damage: float, rng: Random) -> list[str]:
-    """A caption as it is first read, then near-duplicates of it while chance allows."""
+    """Return the first reading of a caption, then a random number of near-duplicates."""
     readings = [misread(text, rng) if rng.random() < damage else text]
     while rng.random() < again and len(readings) < 12:
         reading = misread(text, rng)
@@ -106,7 +107,7 @@ def _seen_again(text: str, again: float, damage: float, rng: Random) -> list[str
 
 
 def misread(text: str, rng: Random) -> str:
-    """Misread at least one character, if there is any: look-alikes, symbols, strays and gaps."""
+    """Replace at least one character, if there is any, by a look-alike, a stray one or none."""
     confusions = load_confusions()
     characters = list(text)
     if not characters:
@@ -128,7 +129,7 @@ def misread(text: str, rng: Random) -> str:
 
 
 def _cut(text: str, rng: Random) -> str:
-    """A beginning or an end of `text`, half of it at the least."""
+    """Return a beginning or an end of `text`, at least half of it."""
     length = max(1, round(len(text) * (0.5 + 0.5 * rng.random())))
     return text[:length] if rng.random() < 0.5 else text[-length:]
 
@@ -138,7 +139,7 @@ def _shuffled(texts: list[str], rng: Random) -> list[str]:
 
 
 def _hear(plan: AdPlan, rng: Random) -> str:
-    """ASR of an ad."""
+    """Return the ASR text of an ad."""
     confusions = load_confusions()
     if rng.random() < NO_WORDS:
         return "|".join(
@@ -163,7 +164,7 @@ def _hear(plan: AdPlan, rng: Random) -> str:
 
 
 def mishear(text: str, damage: float, rng: Random) -> str:
-    """A sentence as it is heard; a share `damage` of its characters goes wrong."""
+    """Return a sentence as ASR writes it, with a share `damage` of its characters wrong."""
     homophones = load_confusions().homophones
     text = NUMBER.sub(lambda match: spoken_number(match.group()), text)
     text = LATIN.sub(lambda match: match.group().upper(), text)
@@ -182,22 +183,22 @@ def mishear(text: str, damage: float, rng: Random) -> str:
 
 
 def spoken_number(number: str) -> str:
-    """A number as it is said: 49 as 四十九, 9.9 as 九点九, 30% as 百分之三十.
+    """Spell a number out: 49 as 四十九, 9.9 as 九点九, 30% as 百分之三十.
 
-    Seven digits and more, and numbers that begin with a superfluous zero, are said digit by digit.
+    Numbers of seven digits or more, or with a leading zero, are spelled digit by digit.
     """
     if number.endswith("%"):
         return "百分之" + spoken_number(number[:-1])
     whole, _, decimals = number.partition(".")
     if len(whole) > 6 or (len(whole) > 1 and whole[0] == "0"):
-        said = _by_digit(whole)
+        spoken = _by_digit(whole)
     elif len(whole) > 4:
         rest = int(whole[-4:])
         link = "零" if 0 < rest < 1000 else ""
-        said = f"{_below_10000(int(whole[:-4]))}万{link}{_below_10000(rest) if rest else ''}"
+        spoken = f"{_below_10000(int(whole[:-4]))}万{link}{_below_10000(rest) if rest else ''}"
     else:
-        said = _below_10000(int(whole))
-    return f"{said}点{_by_digit(decimals)}" if decimals else said
+        spoken = _below_10000(int(whole))
+    return f"{spoken}点{_by_digit(decimals)}" if decimals else spoken
 
 
 def _by_digit(number: str) -> str:
@@ -207,11 +208,11 @@ def _by_digit(number: str) -> str:
 def _below_10000(number: int) -> str:
     if number == 0:
         return DIGITS[0]
-    said = ""
+    spoken = ""
     for unit, name in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
         digit, number = divmod(number, unit)
         if digit:
-            said += DIGITS[digit] + name
-        elif said and number and not said.endswith("零"):
-            said += "零"
-    return said[1:] if said.startswith("一十") else said
+            spoken += DIGITS[digit] + name
+        elif spoken and number and not spoken.endswith("零"):
+            spoken += "零"
+    return spoken[1:] if spoken.startswith("一十") else spoken

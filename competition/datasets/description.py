@@ -1,0 +1,86 @@
+"""A folder's own dataset.json, which any layout may have: its name, and its test ads' true tags.
+
+::
+
+    {"name": "spring_ads", "truth": "truth/tagging_info.txt"}
+
+Both keys are optional.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import Field
+
+from competition.datasets.base import AdDataset
+from competition.datasets.reading import path_inside
+from competition.utils.errors import DatasetError
+from competition.utils.settings import Settings, parse_settings
+
+FILE = "dataset.json"
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"  # it names folders and files
+
+
+class Description(Settings):
+    """A dataset.json.
+
+    Attributes
+    ----------
+    name : str or None
+        Takes the place of the name that the layout gives.
+    truth : str or None
+        Path, relative to the folder, of a file that `competition.submission.score.read_truth`
+        reads. The tags of the test ads serve for scoring alone.
+    """
+
+    name: str | None = Field(default=None, pattern=NAME)
+    truth: str | None = None
+
+
+def described(dataset: AdDataset) -> AdDataset:
+    """Apply the dataset.json of the dataset's folder, if there is one.
+
+    Raises
+    ------
+    DatasetError
+        If the file is malformed or has an unknown key, or `truth` is no file inside the folder.
+    """
+    path = dataset.root / FILE
+    if not path.is_file():
+        return dataset
+    description = parse_settings(Description, _read_object(path), str(path), DatasetError)
+    return replace(
+        dataset,
+        name=description.name or dataset.name,
+        truth=None if description.truth is None else _truth(path, description.truth),
+    )
+
+
+def _read_object(path: Path) -> dict[str, object]:
+    try:
+        value = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as bad:
+        raise DatasetError(f"{path} is not UTF-8 at byte {bad.start}. Save it as UTF-8.") from None
+    except json.JSONDecodeError as bad:
+        raise DatasetError(f"{path} is not valid JSON: {bad}. Correct or remove it.") from None
+    if not isinstance(value, dict):
+        raise DatasetError(
+            f'{path} does not hold an object. Write it like {{"name": "ads", "truth": "test.csv"}}.'
+        )
+    return value
+
+
+def _truth(description: Path, relative: str) -> Path:
+    path = path_inside(description.parent, relative)
+    if path is None:
+        raise DatasetError(
+            f"{description}: truth = {relative!r} leaves the dataset's folder. Copy the file into "
+            "the folder."
+        )
+    if not path.is_file():
+        raise DatasetError(
+            f"{description}: truth = {relative!r}: there is no such file. Correct the path, which "
+            f"is relative to {description.parent}, or remove the key."
+        )
+    return path

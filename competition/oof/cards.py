@@ -1,0 +1,233 @@
+"""Cards of finished models: what each is, what it scores, and what it was made from.
+
+A card lies as ``card.json`` beside the predictions that it describes. Its `kind` says who made
+them: ``level1`` (a run), ``rival`` (a network that an ablation compares the stack with),
+``external`` (somebody else) or ``stack`` (a meta-learner).
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from competition.evaluation.bootstrap import Difference
+from competition.evaluation.leaks import StandingOut
+from competition.evaluation.metrics import Scores
+from competition.oof.fold_files import damaged
+from competition.utils.errors import StoreError
+
+
+class OutdatedCardError(StoreError):
+    """A card that an earlier version of this package wrote."""
+
+
+class _Record(BaseModel):
+    """Immutable, and without unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Level1Details(_Record):
+    """How a level-1 model was made.
+
+    Attributes
+    ----------
+    kind : {"level1", "rival"}
+        Rivals are level-1 models that no stack reads.
+    level1 : str
+        Name in the registry.
+    inputs : tuple of str
+        Columns that it reads.
+    parameters : dict
+        Constructor parameters that differ from the defaults.
+    seed : int
+    """
+
+    kind: Literal["level1", "rival"] = "level1"
+    level1: str
+    inputs: tuple[str, ...]
+    parameters: dict[str, Any]
+    seed: int
+
+
+class ExternalDetails(_Record):
+    """Where predictions made elsewhere come from.
+
+    Attributes
+    ----------
+    oof_file : str
+    test_file : str or None
+        None where the dataset has no test ads.
+    folds_given : bool
+        Whether the OOF file names the fold of each ad.
+    """
+
+    kind: Literal["external"] = "external"
+    oof_file: str
+    test_file: str | None
+    folds_given: bool
+
+
+class FoldOffset(_Record):
+    """A level-1 model whose fold models predict with large offsets, which the stack removes.
+
+    Attributes
+    ----------
+    spread : float
+        Largest less smallest of `fold_offsets`.
+    fold_offsets : tuple of float
+        Mean logit of each fold model on the test ads.
+    gap, gap_folds : float
+        Of the model as it is: with all ads in one list, and as the mean of folds.
+    """
+
+    spread: float
+    fold_offsets: tuple[float, ...]
+    gap: float
+    gap_folds: float
+
+
+class StackDetails(_Record):
+    """How a stack was made, and what it is worth.
+
+    Attributes
+    ----------
+    level2 : str
+        Name of the meta-learner, or of the choice among several.
+    models : tuple of str
+        Level-1 models, as the meta-learner sees them.
+    metadata : tuple of str
+        Metadata columns that it sees.
+    parameters : dict
+        Of each meta-learner by its name.
+    candidates : dict of str to float
+        OOF GAP of each meta-learner to choose from, which the choice does not see.
+    candidates_without_fold : dict of str to tuple of float
+        OOF GAP of each without fold k, for every k: what the choice sees. Empty where there is a
+        single meta-learner, as are the errors.
+    standard_errors : dict of str to tuple of float
+        Of the difference between each of these and the highest without fold k.
+    failed : dict of str to str
+        Why other meta-learners failed.
+    chosen : tuple of str
+        The meta-learner that predicts each fold.
+    corrections : dict of str to tuple of float, or None
+        How much of its correction each fold of a meta-learner uses; None where none corrects.
+    best_model : str
+        The level-1 model with the highest GAP.
+    gain : Difference
+        GAP of the stack less that of the best model.
+    standing_out : dict of str to StandingOut
+        Level-1 models that predict one fold suspiciously well.
+    large_offsets : dict of str to FoldOffset
+        Level-1 models whose folds were moved to a common level.
+    """
+
+    kind: Literal["stack"] = "stack"
+    level2: str
+    models: tuple[str, ...]
+    metadata: tuple[str, ...]
+    parameters: dict[str, Any]
+    candidates: dict[str, float] = {}
+    candidates_without_fold: dict[str, tuple[float, ...]] = {}
+    standard_errors: dict[str, tuple[float, ...]] = {}
+    failed: dict[str, str] = {}
+    chosen: tuple[str, ...] = ()
+    corrections: dict[str, tuple[float, ...]] | None = None
+    best_model: str
+    gain: Difference
+    standing_out: dict[str, StandingOut]
+    large_offsets: dict[str, FoldOffset]
+
+
+class _Finished(_Record):
+    """What the card of every finished model says.
+
+    Attributes
+    ----------
+    model : str
+        Name in the store.
+    scores : Scores
+        Of the out-of-fold predictions.
+    scores_per_fold : tuple of Scores
+        Of each fold that has true tags.
+    fold_offsets : tuple of float
+        Mean logit of each fold model on the test ads; empty where these are too few.
+    seconds_per_fold : tuple of float
+        What fitting and predicting took.
+    seconds : float
+    written : str
+        UTC.
+    versions : dict of str to str
+        Of this package and of libraries.
+    fingerprint : str
+        Of the predictions of each fold.
+    made_from : dict of str to str
+        Components of the fingerprint, and `scoring`.
+    files : dict of str to str
+        SHA-256 of each file that the card describes.
+    """
+
+    model: str
+    scores: Scores
+    scores_per_fold: tuple[Scores, ...]
+    fold_offsets: tuple[float, ...]
+    seconds_per_fold: tuple[float, ...]
+    seconds: float
+    written: str
+    versions: dict[str, str]
+    fingerprint: str
+    made_from: dict[str, str]
+    files: dict[str, str]
+
+
+class Level1Card(_Finished, Level1Details):
+    """Card of a level-1 model that a run has trained, or of a rival."""
+
+
+class ExternalCard(_Finished, ExternalDetails):
+    """Card of predictions made elsewhere."""
+
+
+class StackCard(_Finished, StackDetails):
+    """Card of a stack."""
+
+
+Details = Level1Details | ExternalDetails | StackDetails
+ModelCard = Level1Card | ExternalCard  # what a stack stacks; a rival's is left out by its kind
+Card = Level1Card | ExternalCard | StackCard
+_CARD: TypeAdapter[Card] = TypeAdapter(Annotated[Card, Field(discriminator="kind")])
+
+
+def make_card(values: dict[str, Any], details: Details) -> Card:
+    """Make the card of a finished model from what every card says and what is its own."""
+    # Through JSON, so that a card just made equals the one that is read back.
+    return _CARD.validate_json(json.dumps({**values, **details.model_dump()}))
+
+
+def read_card(path: Path) -> Card:
+    """Read a card.
+
+    Raises
+    ------
+    OutdatedCardError
+        If an earlier version has written it.
+    StoreError
+        If it is damaged.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as bad:
+        raise damaged(path, "it is not JSON") from bad
+    if isinstance(values, dict) and "model" in values and "kind" not in values:
+        raise OutdatedCardError(
+            f"{path} was made by an earlier version of this package: run again, or `add-oof` "
+            "where the predictions were made elsewhere."
+        )
+    try:
+        return _CARD.validate_python(values)
+    except ValidationError as bad:
+        mistake = bad.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in mistake["loc"])
+        raise damaged(path, f"it is not a card ({where or 'the whole'}: {mistake['msg']})") from bad

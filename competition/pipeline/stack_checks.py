@@ -1,0 +1,46 @@
+"""What a stack is worth, and which of its level-1 models look suspicious: for its card."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from competition.evaluation.bootstrap import Difference, gap_difference
+from competition.evaluation.fold_offsets import LARGE, offset_spread
+from competition.evaluation.leaks import StandingOut, fold_standing_out
+from competition.level2.data import StackData
+from competition.oof.cards import FoldOffset, ModelCard
+
+
+def best_model(cards: Sequence[ModelCard]) -> str:
+    """Name of the level-1 model with the highest GAP; of equal ones, the first."""
+    return max(cards, key=lambda card: card.scores.gap).model
+
+
+def gain_over(model: str, data: StackData, oof: np.ndarray, seed: int) -> Difference:
+    """GAP of a stack's out-of-fold probabilities less that of one of its models."""
+    rival = data.ads.probabilities[:, data.models.index(model)]
+    return gap_difference(data.labels, oof, rival, data.top_k, seed)
+
+
+def standing_out(data: StackData) -> dict[str, StandingOut]:
+    """Level-1 models that predict one fold suspiciously well, with that fold."""
+    probabilities = data.ads.probabilities
+    found = {
+        model: fold_standing_out(data.labels, probabilities[:, place], data.fold, data.top_k)
+        for place, model in enumerate(data.models)
+    }
+    return {model: one for model, one in found.items() if one is not None}
+
+
+def large_offsets(cards: Sequence[ModelCard]) -> dict[str, FoldOffset]:
+    """Level-1 models whose folds `stack_input` moves to a common level."""
+    return {
+        card.model: FoldOffset(
+            spread=offset_spread(card.fold_offsets),
+            fold_offsets=card.fold_offsets,
+            gap=card.scores.gap,
+            gap_folds=card.scores.gap_folds or 0.0,
+        )
+        for card in cards
+        if offset_spread(card.fold_offsets) > LARGE
+    }

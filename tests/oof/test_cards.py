@@ -1,0 +1,84 @@
+"""Cards: what is written is read back, and what is no card is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from competition.evaluation.leaks import StandingOut
+from competition.oof.cards import Card, FoldOffset, OutdatedCardError, read_card
+from competition.utils.errors import StoreError
+from competition.utils.files import write_json
+from tests.made_cards import external_card, level1_card, stack_card
+
+CARDS: dict[str, Card] = {
+    "level1": level1_card("words", "tfidf_logreg", "title", "plot"),
+    "rival": level1_card("rival-sum", "fusion", "plot", kind="rival"),
+    "external": external_card("theirs"),
+    "stack": stack_card(
+        "gate",
+        candidates={"mean": 0.5, "dnn": 0.6},
+        candidates_without_fold={"mean": (0.5, 0.4), "dnn": (0.6, 0.7)},
+        standard_errors={"mean": (0.1, 0.1), "dnn": (0.0, 0.0)},
+        failed={"greedy": "no ads"},
+        chosen=("dnn", "dnn"),
+        corrections={"corrector": (0.5, 1.0)},
+        standing_out={"eyes": StandingOut(1, 0.9, 0.5)},
+        large_offsets={
+            "ears": FoldOffset(spread=0.7, fold_offsets=(0.0, 0.7), gap=0.4, gap_folds=0.5)
+        },
+    ),
+}
+
+
+def write(path: Path, card: Card) -> Path:
+    write_json(path, card.model_dump(mode="json"))
+    return path
+
+
+@pytest.mark.parametrize("kind", CARDS)
+def test_card_is_read_back_as_it_was(tmp_path: Path, kind: str) -> None:
+    card = read_card(write(tmp_path / "card.json", CARDS[kind]))
+    assert card == CARDS[kind]
+    assert (type(card), card.kind) == (type(CARDS[kind]), kind)
+
+
+def test_card_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        CARDS["level1"].model = "other"
+
+
+def test_card_without_a_kind_is_of_an_earlier_version(tmp_path: Path) -> None:
+    values = CARDS["level1"].model_dump(mode="json")
+    del values["kind"]
+    path = tmp_path / "card.json"
+    write_json(path, values)
+    with pytest.raises(OutdatedCardError, match=r"card\.json was made by an earlier .*run again"):
+        read_card(path)
+
+
+def changed(**values: Any) -> str:
+    return json.dumps({**CARDS["level1"].model_dump(mode="json"), **values})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (changed()[:-20], "it is not JSON"),
+        ("[]", "it is not a card"),
+        ("{}", "it is not a card"),
+        (changed(kind="level3"), r"it is not a card .*level3"),
+        (changed(scores={"gap": 0.5}), r"it is not a card \(level1\.scores"),
+        (changed(seconds="long"), r"it is not a card \(level1\.seconds"),
+        (changed(colour="red"), r"it is not a card \(level1\.colour"),
+    ],
+)
+def test_damaged_card_is_named_with_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "m" / "card.json"
+    path.parent.mkdir()
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(StoreError, match=message) as error:
+        read_card(path)
+    assert f"Remove the folder {path.parent}" in str(error.value)
