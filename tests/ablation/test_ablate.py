@@ -43,7 +43,7 @@ def test_every_table_has_the_rows_it_promises(finished: tuple[Path, Path, Ablati
         "combinations": ["tf-idf + story+film", "tf-idf + story+film + metadata"],
         "missing": ["without tf-idf", "without story+film"],
         "fusion": [
-            "stack-gate",
+            "stack-selection",
             "mean",
             "logit_mean",
             rows["fusion"][3],
