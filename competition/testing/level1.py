@@ -6,6 +6,7 @@ A test file needs three lines; pytest finds the tests in the base class:
         kinds = ("text", "metadata")
         def make(self): return MyModel(epochs=2)
 
+Of a plain scikit-learn classifier that a function makes, ``get_model(name).make()`` is tested.
 Each test makes its own small ads. Give a slow model quick settings, but enough of them to learn
 what can be read off one word.
 """
@@ -21,6 +22,7 @@ import pandas as pd
 import pytest
 
 from competition.datasets.base import InputKind
+from competition.level1.base import Level1Model
 from competition.testing.synthetic import N_TAGS, auc, made_ads, snapshot
 from competition.utils.errors import ModelError
 
@@ -30,6 +32,13 @@ class Level1Contract:
 
     kinds: tuple[InputKind, ...]
     """The kinds of input that the model reads."""
+
+    _folder: Path | None = None
+
+    @pytest.fixture(autouse=True)
+    def _files(self, tmp_path: Path) -> None:
+        """Files of the made ads lie in a folder of the test."""
+        self._folder = tmp_path
 
     def make(self) -> Any:
         """Return an unfitted model."""
@@ -248,14 +257,13 @@ class Level1Contract:
         assert snapshot(X) == before, "fit or predict_proba changed X. Work on a copy."
         assert np.array_equal(Y, labels), "fit changed Y. Work on a copy."
 
-    def _new(self) -> Any:
+    def _new(self) -> Level1Model:
         """Make a model, seeded where it can be."""
         model = self.make()
-        for name in ("fit", "predict_proba", "get_params", "set_params"):
-            assert callable(getattr(model, name, None)), (
-                f"{type(model).__name__} has no method {name}. {_BASE} only _fit and "
-                "_predict_proba are left to write."
-            )
+        assert isinstance(model, Level1Model), (
+            f"{type(model).__name__} is no Level1Model. {_BASE} only _fit and _predict_proba are "
+            "left to write. Of any other classifier, test what get_model(name).make() returns."
+        )
         if "random_state" in model.get_params():
             model.set_params(random_state=7)
         return model
@@ -263,8 +271,7 @@ class Level1Contract:
     def _ads(
         self, n_ads: int = 120, seed: int = 0, missing: tuple[InputKind, ...] = ()
     ) -> tuple[pd.DataFrame, np.ndarray]:
-        terms = getattr(self.make(), "text_terms", None)
-        return made_ads(self.kinds, n_ads, seed, missing, terms)
+        return made_ads(self.kinds, n_ads, seed, missing, self._new().text_terms, self._folder)
 
     def _fitted(self) -> tuple[Any, pd.DataFrame, np.ndarray]:
         X, Y = self._ads()

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from competition.level1.components.reduced import is_metadata
+from competition.level1.components.metadata import frequencies, is_metadata, numbers
+from competition.level1.components.pooled_arrays import means_over_time
 from competition.level1.components.text import TextVectorizer
 from competition.text.terms import TermsSpec
 from competition.utils.errors import ModelError
@@ -147,19 +148,18 @@ def _dims(column: pd.Series) -> int:
 def _means(column: pd.Series, dims: int) -> np.ndarray:
     """Mean over time of each array: (n_ads, dims), float32, NaN where there is none."""
     means = np.full((len(column), dims), np.nan, dtype=np.float32)
-    for row, cell in enumerate(column):
-        if cell is not None and dims:
-            means[row] = np.mean(cell, axis=0, dtype=np.float32)
+    found, there = means_over_time(column)
+    if there.any() and dims:
+        means[there] = found
     return means
 
 
 def _numbers(column: pd.Series) -> np.ndarray:
-    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.where(np.isfinite(numbers), numbers, np.nan)[:, None]
+    return numbers(column, np.float64)[:, None]
 
 
 def _common(column: pd.Series) -> list[object]:
-    counts = column.astype(object).value_counts()
+    counts = frequencies(column)
     return sorted((category for category, n in counts.items() if n >= RARE), key=str)
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from competition.execution.devices import choose_device
-from competition.level1.base import Level1Model
+from competition.level1.components.network_model import NetworkModel
 from competition.level1.components.pooled_arrays import PooledArrays
 from competition.level1.registry import level1_model
 
@@ -20,7 +19,7 @@ SLOPE = 0.2  # of the leaky ReLU, as in the paper
 
 
 @level1_model("mlgcn", kinds=("array",))
-class MLGCN(Level1Model):
+class MLGCN(NetworkModel):
     """Two graph convolutions over the tags make one linear classifier per tag (Chen et al. 2019).
 
     ``W = A h(A E W0) W1`` with the normalised label graph A, the label embeddings E and a leaky
@@ -92,14 +91,6 @@ class MLGCN(Level1Model):
             "epochs": trial.suggest_int("epochs", 10, 100, log=True),
             "weight_decay": trial.suggest_float("weight_decay", 1e-5, 1e-2, log=True),
         }
-
-    def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        from competition.execution.devices import torch_threads
-        from competition.level1.networks.training import seeded
-
-        device = choose_device(self.device)
-        with torch_threads(self.n_jobs), seeded(self.random_state, device):
-            self._train(X, Y, device)
 
     def _train(self, X: pd.DataFrame, Y: np.ndarray, device: str) -> None:
         import torch

@@ -19,7 +19,7 @@ def write_plots(benchmark: Benchmark) -> None:
 
     paper = paper_figures(benchmark.dataset.name)
     first = {
-        outcome.method.label: {task: parts["test"] for task, parts in outcome.scores.items()}
+        outcome.method.label: {task: scores["test"] for task, scores in outcome.scores.items()}
         for outcome in benchmark.table1
         if outcome.scores
     }
