@@ -135,7 +135,9 @@ def stored_models(store: OofStore, dataset: AdDataset, progress: Progress) -> li
         try:
             card = store.card(name)
         except OutdatedCardError:
-            progress.remark(f"{name}: made by an earlier version, so it is left out; run it again")
+            progress.remark(
+                f"{name}: its card is of another version, so it is left out: run it again"
+            )
             continue
         if not isinstance(card, Level1Card | ExternalCard) or card.kind == "rival":
             continue

@@ -105,6 +105,22 @@ def test_plugin_brings_the_modules_of_this_package_that_it_imports(plugin: Path)
     assert f"{TOP}.unused" not in found
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from competition import gap",
+        "import competition\n\ndef f():\n    return competition.gap",
+        "import competition as c\nBEST = c.gap",
+        "from competition.evaluation.metrics import gap",
+        "from competition.evaluation import metrics",
+        "import competition.evaluation.metrics",
+    ],
+)
+def test_public_names_are_followed_to_their_modules(module: Path, code: str) -> None:
+    digest_of(module, code)
+    assert "competition.evaluation.metrics" in followed_modules(module.stem)
+
+
 def test_other_packages_are_not_followed(module: Path) -> None:
     digest_of(module, "import numpy\nfrom sklearn.base import clone\n")
     assert set(followed_modules(module.stem)) == {module.stem}
