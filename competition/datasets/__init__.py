@@ -7,6 +7,7 @@ from competition.datasets.base import AdDataset
 from competition.datasets.description import described
 from competition.datasets.problems import Problems
 from competition.utils.errors import DatasetError
+from competition.utils.files import PathLike
 
 __all__ = ["load_dataset", "read_dataset"]
 
@@ -43,14 +44,25 @@ def _read_layout(root: Path, problems: Problems) -> AdDataset:
     )
 
 
-def load_dataset(root: Path) -> AdDataset:
+def load_dataset(root: PathLike) -> AdDataset:
     """Read a folder of ads.
 
     Raises
     ------
     DatasetError
         If the folder has a fault that stops a run; the message shows the first ones.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import load_dataset, make_demo
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(folder, 20, films=False)
+    ...     ads = load_dataset(folder)
+    >>> list(ads.inputs), ads.labels.shape, len(ads.test_ids)
+    (['ocr', 'asr'], (20, 40), 4)
     """
+    root = Path(root)
     problems = Problems()
     dataset = read_dataset(root, problems)
     errors = problems.errors

@@ -60,6 +60,15 @@ class Extractor(BaseEstimator, ABC):
     device : str
         Where the network runs: ``"cpu"``, ``"cuda"``, ..., or ``"auto"``. On a GPU, one process
         extracts and others decode.
+
+    Examples
+    --------
+    >>> from competition import Extractor
+    >>> class Letters(Extractor):
+    ...     def extract_one(self, item):
+    ...         return {"letters": float(len(item.value))}
+    >>> list(Letters().extract([Item("text", "free coins")]))
+    [{'letters': 10.0}]
     """
 
     not_counted: frozenset[str] = frozenset({"device", "batch_size"})

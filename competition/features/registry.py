@@ -48,7 +48,18 @@ def extractor(
     version: int,
     metadata: tuple[str, ...] = (),
 ) -> Callable[[X], X]:
-    """Register the decorated class as the extractor `name`."""
+    """Register the decorated class as the extractor `name`.
+
+    Examples
+    --------
+    >>> from competition import Extractor, extractor
+    >>> @extractor("letters", kinds=("text",), gives="metadata", version=1, metadata=("letters",))
+    ... class Letters(Extractor):
+    ...     def extract_one(self, item):
+    ...         return {"letters": float(len(item.value))}
+    >>> find_extractors("lett*"), get_extractor("letters").kinds
+    (['letters'], ('text',))
+    """
 
     def register(make: X) -> X:
         _registry.add(ExtractorEntry(name, make, kinds, gives, version, metadata))

@@ -44,6 +44,21 @@ class Level1Model(BaseEstimator, ABC):
         Tags that some training ads carry and others do not.
     columns_ : list of str
         Columns of the training inputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from competition import Level1Model
+    >>> class Frequencies(Level1Model):
+    ...     def _fit(self, X, Y):
+    ...         self.frequencies_ = Y.mean(axis=0)
+    ...     def _predict_proba(self, X):
+    ...         return np.tile(self.frequencies_, (len(X), 1))
+    >>> ads = pd.DataFrame({"story": ["a war", "a love", "a war", "a war"]})
+    >>> model = Frequencies().fit(ads, np.array([[1, 0], [0, 1], [1, 0], [1, 0]]))
+    >>> model.predict_proba(ads[:1])
+    array([[0.75, 0.25]], dtype=float32)
     """
 
     search_space: ClassVar[Callable[..., dict[str, Any]] | None] = None

@@ -100,12 +100,12 @@ class StackDetails(_Record):
     metadata : tuple of str
         Metadata columns that it sees.
     parameters : dict
-        Of the meta-learner; of several, those of each by its name.
+        Of each meta-learner by its name.
     candidates : dict of str to float
-        OOF GAP of each meta-learner to choose from, which the choice does not see; empty where
-        there is no choice, as are the next five.
+        OOF GAP of each meta-learner to choose from, which the choice does not see.
     candidates_without_fold : dict of str to tuple of float
-        OOF GAP of each without fold k, for every k: what the choice sees.
+        OOF GAP of each without fold k, for every k: what the choice sees. Empty where there is a
+        single meta-learner, as are the errors.
     standard_errors : dict of str to tuple of float
         Of the difference between each of these and the highest without fold k.
     failed : dict of str to str
@@ -113,7 +113,7 @@ class StackDetails(_Record):
     chosen : tuple of str
         The meta-learner that predicts each fold.
     corrections : dict of str to tuple of float, or None
-        How much of its correction each fold of a meta-learner uses.
+        How much of its correction each fold of a meta-learner uses; None where none corrects.
     best_model : str
         The level-1 model with the highest GAP.
     gain : Difference

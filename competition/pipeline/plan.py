@@ -1,13 +1,26 @@
-"""Which level-1 models of a profile run on a dataset, and on which columns."""
+"""What a profile means for a dataset: which features are extracted, which models read what."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from competition.config.profile import Level1Settings, Profile, StackSettings
-from competition.datasets.base import AdDataset, InputKind
+from competition.config.profile import FeatureSettings, Level1Settings, Profile, StackSettings
+from competition.datasets.base import AdDataset, Input, InputKind
+from competition.features.base import Extractor
+from competition.features.registry import ExtractorEntry, get_extractor
 from competition.level1.registry import ModelEntry, find_models, get_model
-from competition.utils.errors import ModelError, ProfileError, nearest
-from competition.utils.settings import check_value
+from competition.pipeline.context import Context
+from competition.utils.errors import FeatureError, ModelError, ProfileError, nearest
+from competition.utils.settings import check_parameters
+
+
+@dataclass(frozen=True)
+class PlannedFeature:
+    """A feature with the input that it is extracted from."""
+
+    name: str
+    entry: ExtractorEntry
+    extractor: Extractor
+    source: Input
 
 
 @dataclass(frozen=True)
@@ -46,12 +59,7 @@ def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
     planned = []
     for name, chosen in settings.items():
         entry = _model(name, chosen)
-        for parameter in chosen.params:
-            if parameter not in entry.parameters:
-                hint = nearest(parameter, entry.parameters)
-                raise ProfileError(f"level1.{name}: unknown key {parameter}.{hint}")
-            given = chosen.params[parameter]
-            check_value(f"level1.{name}.{parameter}", given, entry.parameters[parameter])
+        check_parameters(f"level1.{name}", chosen.params, entry.parameters)
         for parameter in entry.required:
             if parameter not in chosen.params:
                 raise ProfileError(
@@ -148,3 +156,72 @@ def plan_metadata(profile: Profile | StackSettings, dataset: AdDataset) -> list[
                 f"level2.metadata: {dataset.name} has no fact {name!r}.{nearest(name, metadata)}"
             )
     return list(profile.level2.metadata)
+
+
+def plan_feature(name: str, own: AdDataset, context: Context[Profile]) -> PlannedFeature | None:
+    """Make the extractor of one of the profile's features.
+
+    Parameters
+    ----------
+    name : str
+    own : AdDataset
+        The ads with the inputs that they came with.
+    context : Context
+        Its ads have the features that are extracted already.
+
+    Returns
+    -------
+    PlannedFeature or None
+        None where the ads came with an input of that name and, with a remark, where the source or
+        the checkpoint is missing.
+
+    Raises
+    ------
+    ProfileError, FeatureError
+        If a key is unknown or a value does not suit.
+    """
+    settings, remark = context.profile.features[name], context.progress.remark
+    entry = get_extractor(settings.extractor)
+    if "model" in settings.params and "checkpoint" in entry.parameters:
+        raise ProfileError(f"features.{name}.model: that key is now checkpoint.")
+    check_parameters(f"features.{name}", settings.params, entry.parameters)
+    if name in own.inputs:
+        return None
+    source = _source(name, settings, entry, own, context.dataset)
+    if source is None:
+        wanted = settings.input or " or ".join(entry.kinds)
+        remark(f"features.{name} is left out: {own.name} has no input {wanted}.")
+        return None
+    known = {"device": context.device} if "device" in entry.parameters else {}
+    try:
+        extractor = entry.make(**{**known, **settings.params})
+    except (TypeError, ValueError) as bad:
+        raise FeatureError(f"features.{name}: {bad}") from bad
+    lacks = extractor.lacks()
+    if lacks:
+        remark(f"features.{name} is left out: {lacks}")
+        return None
+    return PlannedFeature(name, entry, extractor, source)
+
+
+def _source(
+    name: str,
+    settings: FeatureSettings,
+    entry: ExtractorEntry,
+    own: AdDataset,
+    dataset: AdDataset,
+) -> Input | None:
+    """The input that a feature is extracted from."""
+    if settings.input is None:
+        fitting = [given for given in own.inputs.values() if given.kind in entry.kinds]
+        if len(fitting) > 1:
+            names = ", ".join(given.name for given in fitting)
+            raise ProfileError(f"features.{name}: set input to one of {names}.")
+        return fitting[0] if fitting else None
+    source = dataset.inputs.get(settings.input)
+    if source is not None and source.kind not in entry.kinds:
+        raise ProfileError(
+            f"features.{name}: the input {source.name} is of kind {source.kind}, but the extractor "
+            f"{entry.name} reads {', '.join(entry.kinds)}."
+        )
+    return source

@@ -1,5 +1,6 @@
 """The stack of whatever level-1 models are stored, by the meta-learner that proves best."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import Scores
 from competition.folds import load_or_make_folds
 from competition.level2.registry import find_meta_learners, get_meta_learner, meta_parameters
-from competition.level2.selection import Gate
+from competition.level2.selection import nested_selection
 from competition.oof.cards import (
     ExternalCard,
     Level1Card,
@@ -25,12 +26,12 @@ from competition.pipeline.fingerprints import shared_components, stack_fingerpri
 from competition.pipeline.holdout import hold_out, score_holdout
 from competition.pipeline.plan import plan_metadata
 from competition.pipeline.stack_checks import best_model, gain_over, large_offsets, standing_out
-from competition.pipeline.stack_input import STACK, run_stack, stack_input
+from competition.pipeline.stack_input import STACK, stack_input, write_stack
 from competition.pipeline.submit import Submitted, submit
 from competition.utils.errors import ProfileError, StoreError, nearest
 from competition.utils.progress import Progress
 
-GATE = "gate"
+SELECTION = "selection"  # names the stack of several meta-learners
 UNFIT = {"ads": "other ads", "labels": "other labels", "folds": "other folds"}
 
 
@@ -80,7 +81,7 @@ def stack(
     holdout : float or None
         Share of the training ads that a run with the same share has kept from everything.
     progress : Progress or None
-        Is told how far it has come, and which models do not fit.
+        Hears how far it has come, and which models do not fit.
 
     Raises
     ------
@@ -181,12 +182,13 @@ def fit_stack(
     n_jobs: int,
     progress: Progress,
 ) -> StackCard:
-    """Cross-fit a meta-learner, or the gate over several, unless it is stored; return its card.
+    """Stack level-1 models by nested selection, unless the stack is stored; return its card.
 
     Parameters
     ----------
     params : dict of str to dict
-        All parameters of each meta-learner.
+        All parameters of each meta-learner to choose from. Of a single one, the stack bears the
+        name; of several, "selection".
     metadata : list of str
         Metadata columns that they see.
     cards : sequence of Level1Card or ExternalCard
@@ -196,7 +198,7 @@ def fit_stack(
     seed : int
         Of the bootstrap.
     n_jobs : int
-        Cross-fits of the gate at a time; it changes nothing but the time taken.
+        Cross-fits at a time; it changes nothing but the time taken.
     progress : Progress
 
     Raises
@@ -207,8 +209,7 @@ def fit_stack(
     entries = {name: get_meta_learner(name) for name in params}
     cards = sorted(cards, key=lambda card: card.model)  # whoever asks, the same stack
     level1 = {card.model: card.fingerprint for card in cards}
-    gated = len(params) > 1
-    called = GATE if gated else next(iter(params))
+    called = SELECTION if len(params) > 1 else next(iter(params))
     sources = {name: (entries[name].make.__module__, params[name]) for name in params}
     fingerprint = stack_fingerprint(level1, sources, metadata, dataset, store.folds)
     name = STACK + called
@@ -216,34 +217,30 @@ def fit_stack(
     if isinstance(card, StackCard):
         return card
     store.withdraw_stale_card(name, fingerprint, progress)
-    top_k = dataset.submission.top_k
     candidates = {name: entry.make(**params[name]) for name, entry in entries.items()}
-    learner = Gate(candidates, top_k, progress, n_jobs) if gated else candidates[called]
-    progress.update("level 2", 0, 1, called)
-    data = stack_input(store, list(level1), dataset, metadata)
-    output = run_stack(name, learner, data, store, fingerprint.value)
-    if not gated:
-        progress.update("level 2", 1, 1, called)
+    data, test = stack_input(store, list(level1), dataset, metadata)
+    start = time.perf_counter()
+    selection = nested_selection(candidates, data, test, n_jobs=n_jobs, progress=progress)
+    write_stack(name, selection.output, data, store, fingerprint.value, time.perf_counter() - start)
     best = best_model(cards)
     details = StackDetails(
         level2=called,
         models=tuple(level1),
         metadata=tuple(metadata),
-        parameters=params if gated else params[called],
-        **(_choice(learner) if isinstance(learner, Gate) else {}),
+        parameters=params,
+        candidates=selection.gaps,
+        candidates_without_fold=_by_fold(selection.inner_gaps),
+        standard_errors=_by_fold(selection.inner_errors),
+        failed=selection.failed,
+        chosen=tuple(selection.chosen),
+        corrections=_by_fold(selection.corrections) or None,
         best_model=best,
-        gain=gain_over(best, data, output.oof, top_k, seed),
-        standing_out=standing_out(data, top_k),
+        gain=gain_over(best, data, selection.output.oof, seed),
+        standing_out=standing_out(data),
         large_offsets=large_offsets(cards),
     )
     return store.finish(name, fingerprint, dataset, details)
 
 
-def _choice(gate: Gate) -> dict[str, Any]:
-    return {
-        "candidates": gate.gaps_,
-        "candidates_without_fold": gate.inner_gaps_,
-        "standard_errors": gate.inner_errors_,
-        "failed": gate.failed_,
-        "chosen": gate.chosen_,
-    }
+def _by_fold(numbers: dict[str, list[float]]) -> dict[str, tuple[float, ...]]:
+    return {name: tuple(of_name) for name, of_name in numbers.items() if of_name}

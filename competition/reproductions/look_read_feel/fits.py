@@ -13,7 +13,7 @@ from competition.evaluation.metrics import f1_overall, f1_per_class, mean_averag
 from competition.features.columns import Column, read_columns
 from competition.level1.base import Level1Model
 from competition.level1.registry import get_model
-from competition.pipeline.crossfit import ModelContext, make_estimator
+from competition.pipeline.crossfit import ModelDefaults, make_estimator
 from competition.reproductions.look_read_feel.methods import Method
 from competition.reproductions.look_read_feel.results import Outcome, Scores
 from competition.reproductions.look_read_feel.split import LabelledAds, Split
@@ -35,7 +35,7 @@ class Fits:
     columns : dict of str to Column
         Inputs by name.
     folder : Path
-    context : ModelContext
+    defaults : ModelDefaults
     n_threads : int
     """
 
@@ -45,14 +45,14 @@ class Fits:
         split: Split,
         columns: Mapping[str, Column],
         folder: Path,
-        context: ModelContext,
+        defaults: ModelDefaults,
         n_threads: int,
     ) -> None:
         self.dataset = dataset
         self.split = split
         self.columns = columns
         self.folder = folder
-        self.context = context
+        self.defaults = defaults
         self.n_threads = n_threads
         self.dimensions = np.array([tag.dimension for tag in dataset.tags], dtype=object)
         self.tasks = tuple(dict.fromkeys(self.dimensions))
@@ -89,7 +89,7 @@ class Fits:
             "model": method.model,
             "params": _parameters(method),
             "tasks": list(tasks),
-            "seed": self.context.seed,
+            "seed": self.defaults.seed,
             "inputs": {name: self.columns[name].fingerprint for name in method.columns},
             "files": digest([[path.name, file_digest(path)] for path in estimator.files()]),
             "split": self.split.fingerprint,
@@ -114,8 +114,8 @@ class Fits:
 
     def _estimator(self, method: Method, tasks: Sequence[str]) -> Level1Model:
         dimensions = tuple(self.dimensions[np.isin(self.dimensions, tasks)])
-        context = ModelContext(self.context.seed, self.context.device, dimensions)
-        return make_estimator(method.model, dict(method.params), context, self.n_threads)
+        defaults = ModelDefaults(self.defaults.seed, self.defaults.device, dimensions)
+        return make_estimator(method.model, dict(method.params), defaults, self.n_threads)
 
 
 def _parameters(method: Method) -> dict[str, Any]:
