@@ -113,7 +113,7 @@ def run(
     if holdout is not None:
         dataset, held_out = hold_out(context.dataset, holdout, profile.folds.seed)
         context = context.with_dataset(dataset)
-    plan = plan_models(profile, context.dataset)
+    plan = plan_models(profile, context.dataset, context.progress)
     store = open_store(context, None if own_folds is None else Path(own_folds))
     _remark(context, plan, store, has_own_folds=own_folds is not None)
     jobs = [level1_job(planned, context, store.folds) for planned in plan]
@@ -131,11 +131,8 @@ def run(
 def _remark(
     context: Context[Profile], plan: list[PlannedModel], store: OofStore, *, has_own_folds: bool
 ) -> None:
-    """Report what runs on which folds, and what is left out."""
+    """Report what runs on which folds."""
     profile, folds, remark = context.profile, store.folds, context.progress.remark
-    absent = sorted(set(profile.level1) - {planned.name for planned in plan})
-    if absent:
-        remark(f"Left out, as nothing that they read is there: {', '.join(absent)}.")
     remark(
         f"{context.dataset.name}: {len(folds.ids):,} training ads and {len(store.test_ids):,} test "
         f"ads, {len(store.tags)} tags, {folds.n} folds, {len(plan)} level-1 models"

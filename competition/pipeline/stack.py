@@ -28,7 +28,7 @@ from competition.pipeline.plan import plan_metadata
 from competition.pipeline.stack_checks import best_model, gain_over, large_offsets, standing_out
 from competition.pipeline.stack_input import STACK, stack_input, write_stack
 from competition.pipeline.submit import Submitted, submit
-from competition.utils.errors import ProfileError, StoreError, nearest
+from competition.utils.errors import ModelError, ProfileError, StoreError, nearest
 from competition.utils.progress import Progress
 
 SELECTION = "selection"  # names the stack of several meta-learners
@@ -204,8 +204,9 @@ def fit_stack(
     Raises
     ------
     ModelError
-        If there is no such meta-learner, or all fail.
+        If there is no such meta-learner, or all fail or lack a library.
     """
+    params = _installed(params, progress)
     entries = {name: get_meta_learner(name) for name in params}
     cards = sorted(cards, key=lambda card: card.model)  # whoever asks, the same stack
     level1 = {card.model: card.fingerprint for card in cards}
@@ -240,6 +241,17 @@ def fit_stack(
         large_offsets=large_offsets(cards),
     )
     return store.finish(name, fingerprint, dataset, details)
+
+
+def _installed(params: dict[str, dict[str, Any]], progress: Progress) -> dict[str, dict[str, Any]]:
+    """Return the meta-learners whose libraries are there, and remark on the others."""
+    lacks = {name: get_meta_learner(name).lacks for name in params}
+    if all(lacks.values()):
+        raise ModelError(f"No meta-learner can run here: {next(iter(lacks.values()))}")
+    for name, why in lacks.items():
+        if why:
+            progress.remark(f"The meta-learner {name} is left out: {why}")
+    return {name: given for name, given in params.items() if not lacks[name]}
 
 
 def _by_fold(numbers: dict[str, list[float]]) -> dict[str, tuple[float, ...]]:

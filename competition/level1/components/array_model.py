@@ -49,6 +49,8 @@ class ArrayModel(Level1Model):
     device : str
     """
 
+    libraries = ("torch",)
+
     pooling: Pooling
     hidden: int
     rows_seen: int

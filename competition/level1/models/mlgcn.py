@@ -59,6 +59,8 @@ class MLGCN(Level1Model):
     2019.
     """
 
+    libraries = ("torch",)
+
     def __init__(
         self,
         hidden: int = 1024,
