@@ -1,4 +1,4 @@
-"""Training ads that nothing may learn from, scored once at the end."""
+"""Training ads that are held out of everything, and scored once at the end."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ from competition.utils.errors import FoldsError
 
 @dataclass(frozen=True, eq=False)
 class Holdout:
-    """Training ads that are kept from everything.
+    """Training ads that no fold, model or choice uses.
 
     Attributes
     ----------
