@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from competition.utils.errors import CompetitionError, ModelError, ProfileError, nearest
+from competition.utils.extras import lacking
 from competition.utils.files import digest
 
 OWN = "competition_plugins"  # the package of modules that lie in files of a user's own
@@ -54,6 +55,11 @@ class Entry:
         return [
             name for name, default in self.parameters.items() if default is inspect.Parameter.empty
         ]
+
+    @property
+    def lacks(self) -> str:
+        """Why it cannot run here: a library that is not installed; "" if it can."""
+        return lacking(getattr(self.make, "libraries", ()))  # a function has no hooks
 
     @property
     def summary(self) -> str:

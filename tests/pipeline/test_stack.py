@@ -91,7 +91,7 @@ def test_files_and_labels_alone_give_a_stack_and_a_submission(
     _, out, result = finished
     assert result.submitted is not None
     assert [card.model for card in result.cards] == sorted(MODELS)
-    assert result.submitted.path == out / f"submissions/bare-gate-{_gap(result):.4f}.csv"
+    assert result.submitted.path == out / f"submissions/bare-selection-{_gap(result):.4f}.csv"
     assert len(pd.read_csv(result.submitted.path)) == N_TEST
 
 
@@ -119,13 +119,13 @@ def test_gain_is_over_the_best_model(finished: tuple[Path, Path, StackResult]) -
         .set_index("id")
         .loc[dataset.train_ids, dataset.tag_names]
         .to_numpy()
-        for name in (*MODELS, "stack-gate")
+        for name in (*MODELS, "stack-selection")
     }
     gaps = {name: gap(dataset.labels, values) for name, values in oof.items()}
     best = max(MODELS, key=lambda name: gaps[name])
     assert result.card.best_model == best
     gain = result.card.gain
-    assert gain.value == pytest.approx(gaps["stack-gate"] - gaps[best])
+    assert gain.value == pytest.approx(gaps["stack-selection"] - gaps[best])
     assert gain.low <= gain.value <= gain.high
 
 
@@ -223,7 +223,7 @@ def test_store_without_models_says_how_to_fill_it(tmp_path: Path) -> None:
         ("level2.dnn.hidden=64", "level2.dnn.hidden: 64 is not a list"),
         ('models=["*"]', "unknown key models"),
         ('level2.model=["dnn", "mien"]', "no meta-learner 'mien'. Did you mean 'mean'"),
-        ('level2.metadata=["size"]', "no fact 'size'"),
+        ('level2.metadata=["size"]', "no metadata 'size'"),
     ],
 )
 def test_unknown_setting_is_named(
@@ -285,7 +285,7 @@ def test_leak_of_one_fold_is_warned_of(tmp_path: Path) -> None:
 
 
 def test_shuffled_labels_of_real_texts_score_at_chance(tmp_path: Path) -> None:
-    """The whole of it, from texts to the gate, learns nothing where there is nothing to learn."""
+    """From texts to the selection, nothing is learned where there is nothing to learn."""
     make_demo(tmp_path / "demo", 60, seed=1, films=False)
     path = tmp_path / "demo" / GROUND_TRUTH
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]

@@ -49,6 +49,8 @@ class ASR(ChunkedExtractor):
         Windows per pass of the network.
     """
 
+    libraries = ("av", "torch", "transformers")
+
     def __init__(
         self,
         checkpoint: str = "",

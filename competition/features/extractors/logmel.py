@@ -100,6 +100,8 @@ class LogMel(Extractor):
         Milliseconds that a row stands for, a multiple of 10: the mean of its frames.
     """
 
+    libraries = ("av",)
+
     def __init__(self, step_ms: int = 100) -> None:
         self.step_ms = step_ms
 

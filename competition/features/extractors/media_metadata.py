@@ -17,6 +17,8 @@ from competition.media.probe import MediaMetadata, probe
 class MediaMetadataExtractor(Extractor):
     """The attributes of `competition.media.probe.MediaMetadata`; NaN where one is not known."""
 
+    libraries = ("av",)
+
     def extract_one(self, item: Item) -> dict[str, float]:
         """Return the metadata by name."""
         return asdict(probe(item.path))

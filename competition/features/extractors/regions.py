@@ -48,6 +48,8 @@ class Regions(Extractor):
     device : str
     """
 
+    libraries = ("PIL", "torch", "transformers")
+
     def __init__(
         self,
         checkpoint: str = "",

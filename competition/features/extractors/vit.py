@@ -48,6 +48,8 @@ class ViT(Extractor):
         Frames per pass of the network.
     """
 
+    libraries = ("PIL", "av", "torch", "transformers")
+
     def __init__(
         self,
         checkpoint: str = "",

@@ -72,6 +72,8 @@ class Bert(Level1Model):
     device : str
     """
 
+    libraries = ("torch", "transformers")
+
     def __init__(
         self,
         checkpoint: str = "",

@@ -67,6 +67,8 @@ class Fusion(Level1Model):
     random_state : int
     """
 
+    libraries = ("torch",)
+
     def __init__(
         self,
         how: How = "concat",

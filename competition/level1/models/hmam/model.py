@@ -115,6 +115,8 @@ class Hmam(Level1Model):
     Look, Read and Feel: Benchmarking Ads Understanding with Multimodal Multitask Learning, 2020.
     """
 
+    libraries = ("torch", "gensim")
+
     def __init__(
         self,
         dim: int = 1024,
