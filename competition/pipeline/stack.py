@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from competition.config.profile import StackSettings
 from competition.datasets.base import AdDataset
