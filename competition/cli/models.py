@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-PROJECT = Path(__file__).resolve().parents[2]  # of a checkout
-
 
 def models(
     pattern: Annotated[str, typer.Argument(help="Like 'tfidf_*'.")] = "*",
@@ -23,6 +21,7 @@ def new_model(
     """Write a working level-1 model to start from, and its test."""
     from competition.level1.template import write_template
 
-    for path in write_template(name, PROJECT):
-        typer.echo(f"wrote {path}")
-    typer.echo(f"`models` lists it now, and any profile with models = ['*'] runs {name}.")
+    new = write_template(name, Path.cwd())
+    typer.echo(f"wrote {new.model}")
+    typer.echo(f"wrote {new.test}")
+    typer.echo(new.usage)

@@ -3,11 +3,19 @@
 from dataclasses import dataclass
 from typing import Any
 
-from competition.config.profile import FeatureSettings, Level1Settings, Profile, StackSettings
+from competition.config.profile import (
+    CandidateSettings,
+    FeatureSettings,
+    Level1Settings,
+    Level2Settings,
+    Profile,
+    StackSettings,
+)
 from competition.datasets.base import AdDataset, Input, InputKind
 from competition.features.base import Extractor
 from competition.features.registry import ExtractorEntry, get_extractor
 from competition.level1.registry import ModelEntry, find_models, get_model
+from competition.level2.registry import find_meta_learners, meta_parameters
 from competition.pipeline.context import Context
 from competition.utils.errors import FeatureError, ModelError, ProfileError, nearest
 from competition.utils.progress import Progress
@@ -60,7 +68,9 @@ def plan_models(
         if pattern.startswith("!"):
             names = [name for name in names if name not in matching]
         else:
-            names += [name for name in matching if name not in names]
+            # What cannot run without a setting, such as a checkpoint, is no part of "all".
+            ready = [name for name in matching if name == pattern or not get_model(name).required]
+            names += [name for name in ready if name not in names]
     for name in names:
         if profile.kinds is None or set(get_model(name).kinds) <= set(profile.kinds):
             settings.setdefault(name, Level1Settings())
@@ -69,6 +79,12 @@ def plan_models(
     for name, chosen in settings.items():
         entry = _model(name, chosen)
         check_parameters(f"level1.{name}", chosen.params, entry.parameters)
+        for parameter in entry.required:
+            if parameter not in chosen.params:
+                raise ProfileError(
+                    f"level1.{name}: the model {entry.name} has no default {parameter}. Set "
+                    f"level1.{name}.{parameter}."
+                )
         columns = _columns(name, chosen, entry.kinds, profile, dataset)
         if columns and entry.lacks:
             lacks = entry.lacks
@@ -152,7 +168,7 @@ def plan_metadata(profile: Profile | StackSettings, dataset: AdDataset) -> list[
     Raises
     ------
     ProfileError
-        If the profile names a fact that the dataset lacks.
+        If the profile names metadata that the dataset lacks.
     """
     metadata = [
         column
@@ -165,7 +181,8 @@ def plan_metadata(profile: Profile | StackSettings, dataset: AdDataset) -> list[
     for name in profile.level2.metadata:
         if name not in metadata:
             raise ProfileError(
-                f"level2.metadata: {dataset.name} has no fact {name!r}.{nearest(name, metadata)}"
+                f"level2.metadata: {dataset.name} has no metadata {name!r}."
+                f"{nearest(name, metadata)}"
             )
     return list(profile.level2.metadata)
 
@@ -237,3 +254,49 @@ def _source(
             f"{entry.name} reads {', '.join(entry.kinds)}."
         )
     return source
+
+
+def plan_meta_learners(profile: Profile | StackSettings) -> dict[str, dict[str, Any]]:
+    """All parameters of each meta-learner that the profile names, in its order.
+
+    Those of `stack` are all that are registered, unless its settings name some.
+
+    Raises
+    ------
+    ModelError
+        If there is no such meta-learner.
+    ProfileError
+        If it does not take a parameter.
+    """
+    level2 = profile.level2
+    given = level2.params if isinstance(level2, Level2Settings) else _candidates(level2)
+    return {name: meta_parameters(name, params, profile.seed) for name, params in given.items()}
+
+
+def check_level2(profile: Profile | StackSettings, dataset: AdDataset) -> None:
+    """Find the mistakes that a profile makes about level 2, before anything is trained or written.
+
+    Raises
+    ------
+    ModelError, ProfileError
+    """
+    plan_meta_learners(profile)
+    plan_metadata(profile, dataset)
+
+
+def _candidates(settings: CandidateSettings) -> dict[str, dict[str, Any]]:
+    """Each meta-learner that `stack` compares, with the parameters that are set."""
+    known, chosen = find_meta_learners(), settings.model
+    names = known if chosen is None else [chosen] if isinstance(chosen, str) else list(chosen)
+    given = settings.params
+    for name in [*names, *given]:
+        if name not in known:
+            hint = nearest(name, [*known, "metadata", "model"])
+            raise ProfileError(f"level2: there is no meta-learner {name!r}.{hint}")
+    for name in given:
+        if name not in names:
+            raise ProfileError(
+                f"level2.{name}: {name} is not among the meta-learners of level2.model "
+                f"({', '.join(names)}). Add it there, or leave its parameters out."
+            )
+    return {name: given.get(name, {}) for name in names}

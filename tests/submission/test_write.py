@@ -2,18 +2,19 @@ import csv
 import json
 import string
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from competition.datasets.base import SubmissionSpec
+from competition.datasets.base import SubmissionFormat, SubmissionSpec
 from competition.submission.read import read_submission
 from competition.submission.write import write_submission
 from competition.utils.errors import SubmissionError
 
-FORMATS = ["taac2021", "wide", "youtube8m"]
+FORMATS = get_args(SubmissionFormat)
 TAGS = ["室内", "单人口播", "静态"]
 IDS = ["a1", "b2"]
 SCORES = np.array([[0.1, 0.9, 0.5], [0.25, 0.25, 1.0]])
@@ -123,7 +124,7 @@ def test_tags_with_spaces_survive_in_youtube8m(path):
 def test_youtube8m_refuses_tags_that_could_be_mistaken_for_another(path):
     tags, scores = ["a", "a 0.5 b", "b"], np.array([[0.5, 0.1, 0.3]])
 
-    with pytest.raises(SubmissionError, match="not written, for it could not be read back"):
+    with pytest.raises(SubmissionError, match="not written, because it could not be read back"):
         write_submission(path, SubmissionSpec("youtube8m"), tags, ["x"], scores)
 
 

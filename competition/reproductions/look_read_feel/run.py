@@ -2,7 +2,6 @@
 
 from competition.config.profile import Profile
 from competition.features.prepare import prepare_columns
-from competition.features.store import Digests
 from competition.pipeline.context import open_context
 from competition.pipeline.crossfit import ModelDefaults
 from competition.pipeline.extract import extract_features
@@ -13,10 +12,11 @@ from competition.reproductions.look_read_feel.methods import (
     sweep_points,
     table1,
     table2,
+    with_fine_tuned,
 )
-from competition.reproductions.look_read_feel.parts import split_ads
 from competition.reproductions.look_read_feel.plots import write_plots
 from competition.reproductions.look_read_feel.results import Benchmark, Outcome
+from competition.reproductions.look_read_feel.split import split_ads
 from competition.reproductions.look_read_feel.tables import write_tables
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress
@@ -55,16 +55,15 @@ def run(
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
     context, extractions = extract_features(context)
     dataset, progress = context.dataset, context.progress
-    plan = {planned.name: planned for planned in plan_models(profile, dataset)}
+    planned_models = plan_models(with_fine_tuned(profile), dataset)
+    plan = {planned.name: planned for planned in planned_models}
     names = sorted({column for planned in plan.values() for column in planned.columns})
     columns = prepare_columns(dataset, names, None, context.columns_folder, progress)
-    digests = Digests(context.digests_file)
     folder = context.benchmark_folder
     fits = Fits(
         dataset,
         split_ads(dataset, profile.folds.seed),
         {column.name: column for column in columns},
-        digests,
         folder / "fits",
         ModelDefaults(profile.seed, device),
         context.n_cores,
@@ -76,11 +75,10 @@ def run(
         progress.update("benchmark", done, len(methods), method.label)
         outcomes[method.label] = fits.outcome(method)
     progress.update("benchmark", len(methods), len(methods))
-    digests.save()
     benchmark = Benchmark(
         dataset,
         extractions,
-        fits.parts,
+        fits.split,
         fits.tasks,
         [outcomes[method.label] for method in rows],
         [outcomes[method.label] for method in ablations],

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from competition.execution.devices import choose_device
-from competition.features.encoders import load_pretrained
-from competition.level1.base import Level1Model
-from competition.utils.errors import MediaError
+from competition.features.encoders import checkpoint_files, load_pretrained
+from competition.level1.components.network_model import NetworkModel
+from competition.level1.registry import level1_model
+from competition.utils.errors import MediaError, ModelError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class FineTuned(Level1Model):
-    """An image classifier with a sigmoid for each tag, trained on binary cross-entropy.
+@level1_model("image_classifier", kinds=("image",))
+class ImageClassifier(NetworkModel):
+    """A pre-trained image classifier, every layer of which is trained further on the ads.
 
-    The baseline of the image-ad paper ("All"). It reads one column of image files, which no
-    level-1 model of a stack does: there, pictures come as extracted arrays. An image that cannot be
-    read is not trained on; its ad gets the prior of each tag.
+    It has a sigmoid for each tag and learns by binary cross-entropy: the baseline of the image-ad
+    paper ("All"). An image that cannot be read is not trained on; its ad gets the prior of each
+    tag. It needs a checkpoint, so that it runs where a profile names it and not by a pattern.
 
     Parameters
     ----------
@@ -62,13 +63,9 @@ class FineTuned(Level1Model):
         self.n_jobs = n_jobs
         self.device = device
 
-    def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        from competition.execution.devices import torch_threads
-        from competition.level1.networks.training import seeded
-
-        device = choose_device(self.device)
-        with torch_threads(self.n_jobs), seeded(self.random_state, device):
-            self._train(X, Y, device)
+    def files(self) -> Sequence[Path]:
+        """Files of a checkpoint in a local folder."""
+        return checkpoint_files(self.checkpoint)
 
     def _train(self, X: pd.DataFrame, Y: np.ndarray, device: str) -> None:
         import torch
@@ -143,4 +140,9 @@ class FineTuned(Level1Model):
 
 
 def _files(X: pd.DataFrame) -> list[str | None]:
+    if X.shape[1] != 1:
+        raise ModelError(
+            f"image_classifier reads one image of an ad, got the inputs {', '.join(X.columns)}. "
+            "Name one of them in its inputs."
+        )
     return [cell if isinstance(cell, str) else None for cell in X.iloc[:, 0]]
