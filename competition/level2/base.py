@@ -28,6 +28,8 @@ class MetaLearner(BaseEstimator, ABC):
         How much it may learn: 0 for one model alone, 1 for a mean of all, 2 for a weighted mean, 3
         for a shrunken linear stack, 4 for an unshrunken one, 5 for a stack that bends. Of
         candidates that do about equally well, nested selection takes one of the lowest.
+    libraries : tuple of str
+        What must be installed beside what this package always needs: names to import.
     search_space : callable or None
         What `tune` tries: a static method from an Optuna trial to parameters. None: it cannot be
         tuned.
@@ -52,6 +54,7 @@ class MetaLearner(BaseEstimator, ABC):
     """
 
     complexity: ClassVar[int] = 5
+    libraries: ClassVar[tuple[str, ...]] = ()
     search_space: ClassVar[Callable[..., dict[str, Any]] | None] = None
 
     n_tags_: int

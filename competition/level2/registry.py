@@ -38,7 +38,7 @@ def meta_learner(name: str) -> Callable[[M], M]:
     """
 
     def register(make: M) -> M:
-        _registry.add(Entry(name, make, search_space=make.search_space))
+        _registry.add(Entry(name, make, search_space=make.search_space, libraries=make.libraries))
         return make
 
     return register

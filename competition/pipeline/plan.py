@@ -18,6 +18,7 @@ from competition.level1.registry import ModelEntry, find_models, get_model
 from competition.level2.registry import find_meta_learners, meta_parameters
 from competition.pipeline.context import Context
 from competition.utils.errors import FeatureError, ModelError, ProfileError, nearest
+from competition.utils.progress import Progress
 from competition.utils.settings import check_parameters
 
 
@@ -41,8 +42,17 @@ class PlannedModel:
     params: dict[str, Any]
 
 
-def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
+def plan_models(
+    profile: Profile, dataset: AdDataset, progress: Progress | None = None
+) -> list[PlannedModel]:
     """Say which level-1 models run on a dataset, on which columns.
+
+    Parameters
+    ----------
+    profile : Profile
+    dataset : AdDataset
+    progress : Progress or None
+        Receives a remark on models of the profile that are left out.
 
     Raises
     ------
@@ -64,7 +74,8 @@ def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
     for name in names:
         if profile.kinds is None or set(get_model(name).kinds) <= set(profile.kinds):
             settings.setdefault(name, Level1Settings())
-    planned = []
+    remark = (progress or Progress()).remark
+    planned, absent, lacks = [], [], ""
     for name, chosen in settings.items():
         entry = _model(name, chosen)
         check_parameters(f"level1.{name}", chosen.params, entry.parameters)
@@ -75,12 +86,21 @@ def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
                     f"level1.{name}.{parameter}."
                 )
         columns = _columns(name, chosen, entry.kinds, profile, dataset)
-        if columns:
+        if columns and entry.lacks:
+            lacks = entry.lacks
+            remark(f"The model {name} is left out: {lacks}")
+        elif columns:
             planned.append(PlannedModel(name, entry.name, columns, chosen.params))
+        elif name in profile.level1:
+            absent.append(name)
+    if absent:
+        remark(f"Left out, as nothing that they read is there: {', '.join(sorted(absent))}.")
     if not profile.models and not profile.level1:
         raise ProfileError(
             'The profile lists no level-1 model: add models = ["*"], or a table [level1.NAME].'
         )
+    if not planned and lacks:
+        raise ProfileError(f"No level-1 model of the profile can run here: {lacks}")
     if not planned:
         kinds = ", ".join(sorted({given.kind for given in dataset.inputs.values()})) or "none"
         raise ProfileError(
@@ -206,7 +226,7 @@ def plan_feature(name: str, own: AdDataset, context: Context[Profile]) -> Planne
         extractor = entry.make(**{**known, **settings.params})
     except (TypeError, ValueError) as bad:
         raise FeatureError(f"features.{name}: {bad}") from bad
-    lacks = extractor.lacks()
+    lacks = entry.lacks or extractor.lacks()
     if lacks:
         remark(f"features.{name} is left out: {lacks}")
         return None

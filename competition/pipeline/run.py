@@ -109,7 +109,7 @@ def run(
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
     context, extractions = extract_features(context)
     context, held_out = set_aside(context, holdout)
-    plan = plan_models(profile, context.dataset)
+    plan = plan_models(profile, context.dataset, context.progress)
     check_level2(profile, context.dataset)
     store = open_store(context, None if own_folds is None else Path(own_folds))
     _remark(context, plan, store, has_own_folds=own_folds is not None)
@@ -126,11 +126,8 @@ def run(
 def _remark(
     context: Context[Profile], plan: list[PlannedModel], store: OofStore, *, has_own_folds: bool
 ) -> None:
-    """Report what runs on which folds, and what is left out."""
+    """Report what runs on which folds."""
     profile, folds, remark = context.profile, store.folds, context.progress.remark
-    absent = sorted(set(profile.level1) - {planned.name for planned in plan})
-    if absent:
-        remark(f"Left out, as nothing that they read is there: {', '.join(absent)}.")
     remark(
         f"{context.dataset.name}: {len(folds.ids):,} training ads and {len(store.test_ids):,} test "
         f"ads, {len(store.tags)} tags, {folds.n} folds, {len(plan)} level-1 models"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from competition.config.profile import StackSettings
 from competition.datasets.base import AdDataset
@@ -25,7 +26,7 @@ from competition.pipeline.plan import check_level2, plan_meta_learners, plan_met
 from competition.pipeline.stack_checks import best_model, gain_over, large_offsets, standing_out
 from competition.pipeline.stack_input import STACK, stack_input, write_stack
 from competition.pipeline.submit import Submitted, submit
-from competition.utils.errors import StoreError
+from competition.utils.errors import ModelError, StoreError
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress
 
@@ -136,7 +137,7 @@ def stored_models(store: OofStore, context: AnyContext) -> list[ModelCard]:
         try:
             card = store.card(name)
         except OutdatedCardError:
-            remark(f"{name}: made by an earlier version, so it is left out; run it again")
+            remark(f"{name}: its card is of another version, so it is left out: run it again")
             continue
         if not isinstance(card, Level1Card | ExternalCard) or card.kind == "rival":
             continue
@@ -171,10 +172,10 @@ def fit_stack(cards: Sequence[ModelCard], store: OofStore, context: AnyContext) 
     Raises
     ------
     ModelError
-        If there is no such meta-learner, or all fail.
+        If there is no such meta-learner, or all fail or lack a library.
     """
     dataset, progress = context.dataset, context.progress
-    params = plan_meta_learners(context.profile)
+    params = _installed(plan_meta_learners(context.profile), progress)
     metadata = plan_metadata(context.profile, dataset)
     entries = {name: get_meta_learner(name) for name in params}
     cards = sorted(cards, key=lambda card: card.model)  # whoever asks, the same stack
@@ -210,6 +211,17 @@ def fit_stack(cards: Sequence[ModelCard], store: OofStore, context: AnyContext) 
         large_offsets=large_offsets(cards),
     )
     return store.finish(name, fingerprint, dataset, details)
+
+
+def _installed(params: dict[str, dict[str, Any]], progress: Progress) -> dict[str, dict[str, Any]]:
+    """Return the meta-learners whose libraries are there, and remark on the others."""
+    lacks = {name: get_meta_learner(name).lacks for name in params}
+    if all(lacks.values()):
+        raise ModelError(f"No meta-learner can run here: {next(iter(lacks.values()))}")
+    for name, why in lacks.items():
+        if why:
+            progress.remark(f"The meta-learner {name} is left out: {why}")
+    return {name: given for name, given in params.items() if not lacks[name]}
 
 
 def _by_fold(numbers: dict[str, list[float]]) -> dict[str, tuple[float, ...]]:

@@ -6,6 +6,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from competition import _HOME
 from competition.utils.errors import ModelError
 from competition.utils.files import digest
 
@@ -33,6 +34,7 @@ NOT_FOLLOWED = frozenset(
         "competition.config",
         "competition.datasets",
         "competition.folds",
+        "competition.pipeline.context",
         "competition.pipeline.extract",
         "competition.pipeline.plan",
         # The store joins and scores what folds predict: a card digests it apart, as `scoring`.
@@ -166,14 +168,21 @@ def _is_for_type_checkers(test: ast.expr) -> bool:
 
 def _imports(tree: ast.Module, module: str) -> set[str]:
     """Names of what `module` imports anywhere in its code; not all of them are modules."""
-    names = set()
+    names, whole = set(), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
+            whole |= {alias.asname or PACKAGE for alias in node.names if alias.name == PACKAGE}
         elif isinstance(node, ast.ImportFrom):
             source = _absolute(node, module)
             names |= {source, *(f"{source}.{alias.name}" for alias in node.names)}
-    return names
+    for node in ast.walk(tree):  # competition.gap, where it is imported whole
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", None) in whole:
+            names.add(f"{PACKAGE}.{node.attr}")
+    # The package imports its public names when they are used, unseen from here.
+    return names | {
+        f"{PACKAGE}.{home}" for name, home in _HOME.items() if f"{PACKAGE}.{name}" in names
+    }
 
 
 def _absolute(node: ast.ImportFrom, module: str) -> str:
