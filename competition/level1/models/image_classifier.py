@@ -43,6 +43,8 @@ class ImageClassifier(NetworkModel):
     device : str
     """
 
+    libraries = ("PIL", "torch", "transformers")
+
     def __init__(
         self,
         checkpoint: str,
