@@ -102,6 +102,19 @@ def ablate(
     ------
     StoreError
         If no stored model fits the ads, labels and folds.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import ablate, load_profile, make_demo, run
+    >>> quick = ['models=["tfidf_logreg"]', "folds.n=2", "level2.model=mean"]
+    >>> profile = load_profile("text", [*quick, 'kinds=["metadata"]'])  # nothing to fuse
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(f"{folder}/ads", 40, films=False)
+    ...     _ = run(f"{folder}/ads", load_profile("text", quick), folder, n_jobs=1)
+    ...     ablation = ablate(f"{folder}/ads", profile, folder, n_jobs=1)
+    >>> [table.name for table in ablation.tables]
+    ['modalities', 'combinations', 'missing', 'fusion', 'models']
     """
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
     context, _ = extract_features(context)

@@ -58,6 +58,22 @@ def add_oof(
     PredictionsError
         If the name is taken, a file does not fit the dataset, or its folds are not those of
         folds.csv.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> import pandas as pd
+    >>> from competition import add_oof, load_dataset, make_demo
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(f"{folder}/ads", 20, films=False)
+    ...     ads = load_dataset(f"{folder}/ads")
+    ...     for ids, name in ((ads.train_ids, "oof"), (ads.test_ids, "test")):
+    ...         values = pd.DataFrame(0.1, index=ids, columns=ads.tag_names)
+    ...         values.to_csv(f"{folder}/{name}.csv", index_label="id")
+    ...     files = f"{folder}/oof.csv", f"{folder}/test.csv"
+    ...     card = add_oof("guess", f"{folder}/ads", *files, folder)
+    >>> card.kind, card.oof_file
+    ('external', 'oof.csv')
     """
     context = open_context(data, StackSettings(), out, progress=progress)
     oof, test = Path(oof), None if test is None else Path(test)

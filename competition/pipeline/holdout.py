@@ -15,7 +15,7 @@ from competition.utils.errors import FoldsError
 
 @dataclass(frozen=True, eq=False)
 class Holdout:
-    """Training ads that are kept from everything.
+    """Training ads that no fold, model or choice uses.
 
     Attributes
     ----------

@@ -88,6 +88,21 @@ def stack(
         If no stored model fits the ads, labels and folds, or a file of one is damaged.
     ModelError
         If every meta-learner fails.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import load_profile, load_stack_settings, make_demo, run, stack
+    >>> quick = ['models=["tfidf_logreg", "tfidf_nblogreg"]', "folds.n=3", "level2.model=mean"]
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(f"{folder}/ads", 40, films=False)
+    ...     first = run(f"{folder}/ads", load_profile("text", quick), folder, n_jobs=1)
+    ...     settings = load_stack_settings(['level2.model=["mean", "single"]'])
+    ...     second = stack(f"{folder}/ads", settings, folder, n_jobs=1)
+    >>> [card.model for card in second.cards]
+    ['tfidf_logreg', 'tfidf_nblogreg']
+    >>> second.card.candidates["mean"] == first.stack.scores.gap
+    True
     """
     context = open_context(data, settings, out, n_jobs=n_jobs, progress=progress)
     context, held_out = set_aside(context, holdout)

@@ -133,7 +133,7 @@ def tune(
     --------
     >>> from tempfile import TemporaryDirectory
     >>> from competition import load_profile, make_demo, tune
-    >>> profile = load_profile("text", ["folds.n=3"])
+    >>> profile = load_profile("text", ["folds.n=2"])
     >>> with TemporaryDirectory() as folder:
     ...     make_demo(f"{folder}/ads", 40, films=False)
     ...     tuned = tune("tfidf_logreg", f"{folder}/ads", profile, folder, n_trials=2, n_jobs=1)

@@ -35,11 +35,14 @@ class Entry:
         Called with parameters, it returns an unfitted estimator.
     search_space : callable or None
         What tuning tries: from an Optuna trial to parameters; None where nothing is declared.
+    libraries : tuple of str
+        What must be installed: names to import.
     """
 
     name: str
     make: Callable[..., Any]
     search_space: Callable[..., dict[str, Any]] | None = field(default=None, kw_only=True)
+    libraries: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -59,7 +62,7 @@ class Entry:
     @property
     def lacks(self) -> str:
         """Why it cannot run here: a library that is not installed; "" if it can."""
-        return lacking(getattr(self.make, "libraries", ()))  # a function has no hooks
+        return lacking(self.libraries)
 
     @property
     def summary(self) -> str:

@@ -216,10 +216,10 @@ def test_changed_metrics_score_again_without_fitting_and_stack_again(tmp_path: P
         Path(one).relative_to(out / "oof" / "films") for one in first if third[one] > first[one]
     }
     assert "tfidf_logreg: scored in another way, so it is scored again" in text
-    assert "stack-gate: made from other source, scoring, so it is run again" in text
+    assert "stack-selection: made from other source, scoring, so it is run again" in text
     of_model = {str(one.name) for one in rewritten if one.parent.name == "tfidf_logreg"}
     assert of_model == {"card.json", "oof.parquet", "test.parquet"}
-    assert {str(one.name) for one in rewritten if one.parent.name == "stack-gate"} == {
+    assert {str(one.name) for one in rewritten if one.parent.name == "stack-selection"} == {
         "card.json",
         "oof.parquet",
         "test.parquet",

@@ -127,6 +127,8 @@ class OutsidePrior(Level1Model):
 """
 PROFILE = """\
 models = ["outside_prior"]
+[folds]
+n = 2
 [level2]
 model = "mean"
 """
@@ -159,7 +161,7 @@ def test_model_of_an_installed_package_runs(tmp_path: Path, table: Path) -> None
     given = ["--data", table, "--profile", profile, "--out", out, "--jobs", 2]
     done = command_line(tmp_path / "site", "run", *given)
     assert done.returncode == 0, done.stderr
-    assert (out / "oof" / "films" / "outside_prior" / "fold_4.parquet").is_file()
+    assert (out / "oof" / "films" / "outside_prior" / "fold_1.parquet").is_file()
     assert "outside_prior" in command_line(tmp_path / "site", "models", "outside_*").stdout
 
 

@@ -60,8 +60,6 @@ class C2AE(NetworkModel):
     Yeh, Wu, Ko, Wang: Learning deep latent spaces for multi-label classification, AAAI 2017.
     """
 
-    libraries = ("torch",)
-
     def __init__(
         self,
         alpha: float = 0.5,

@@ -58,8 +58,6 @@ class MLGCN(NetworkModel):
     2019.
     """
 
-    libraries = ("torch",)
-
     def __init__(
         self,
         hidden: int = 1024,
