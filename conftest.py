@@ -1,4 +1,4 @@
-"""Examples in docstrings register plug-ins; each leaves the registries as it found them."""
+"""What plug-ins of a test or of a docstring's example register is forgotten after it."""
 
 from collections.abc import Iterator
 
@@ -6,19 +6,26 @@ import pytest
 from _pytest.doctest import DoctestItem
 
 
-@pytest.fixture(autouse=True)
-def _registries_restored(request: pytest.FixtureRequest) -> Iterator[None]:
-    if not isinstance(request.node, DoctestItem):
-        yield
-        return
+@pytest.fixture
+def registries_restored() -> Iterator[None]:
+    """Forget the plug-ins that a test registers."""
     from competition.features import registry as extractors
     from competition.level1 import registry as models
     from competition.level2 import registry as meta_learners
+    from competition.utils import registry as plugins
 
-    registries = [module._registry for module in (extractors, models, meta_learners)]
-    for registry in registries:
-        registry.find()  # all plug-ins are imported, once: what they register must stay
-    before = [dict(registry._entries) for registry in registries]
+    known = [plugins._loaded]
+    for module in (extractors, models, meta_learners):
+        module._registry.find()  # all that the package itself registers is there before
+        known.append(module._registry._entries)
+    before = [dict(entries) for entries in known]
     yield
-    for registry, entries in zip(registries, before, strict=True):
-        registry._entries = entries
+    for entries, old in zip(known, before, strict=True):
+        entries.clear()
+        entries.update(old)
+
+
+@pytest.fixture(autouse=True)
+def _examples_leave_no_plug_ins(request: pytest.FixtureRequest) -> None:
+    if isinstance(request.node, DoctestItem):
+        request.getfixturevalue("registries_restored")

@@ -150,6 +150,7 @@ def test_predictions_made_elsewhere_are_scored_and_stacked(ads: Path, out: Path)
     assert stacked.row("theirs")[1] == f"{value:.4f}"
 
 
+@pytest.mark.usefixtures("registries_restored")
 def test_plug_in_of_a_profile_runs(ads: Path, tmp_path: Path) -> None:
     (tmp_path / "shares.py").write_text(PLUGIN, encoding="utf-8")
     (tmp_path / "own.toml").write_text(
@@ -168,6 +169,7 @@ def test_plug_in_of_a_profile_runs(ads: Path, tmp_path: Path) -> None:
     assert done.row("shares_of_a_plugin")[1] == f"{value:.4f}"
 
 
+@pytest.mark.usefixtures("registries_restored")
 def test_plug_in_of_the_command_line_lies_relative_to_the_current_folder(
     ads: Path, tmp_path: Path
 ) -> None:
