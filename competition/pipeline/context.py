@@ -140,9 +140,11 @@ def open_context(
         If the ads cannot be read.
     """
     cores = n_cores()
-    dataset = load_dataset(Path(data))
-    listener = progress or Progress()
-    return Context(dataset, profile, Path(out), n_jobs or cores, cores, device, listener)
+    dataset = load_dataset(data)
+    # Processes that work on it may have another current folder.
+    dataset = replace(dataset, root=dataset.root.absolute())
+    where, listener = Path(out).absolute(), progress or Progress()
+    return Context(dataset, profile, where, n_jobs or cores, cores, device, listener)
 
 
 def open_store(context: AnyContext, own_folds: Path | None = None) -> OofStore:

@@ -18,7 +18,7 @@ CARDS: dict[str, Card] = {
     "rival": level1_card("rival-sum", "fusion", "plot", kind="rival"),
     "external": external_card("theirs"),
     "stack": stack_card(
-        "gate",
+        "selection",
         candidates={"mean": 0.5, "dnn": 0.6},
         candidates_without_fold={"mean": (0.5, 0.4), "dnn": (0.6, 0.7)},
         standard_errors={"mean": (0.1, 0.1), "dnn": (0.0, 0.0)},

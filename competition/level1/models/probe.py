@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from competition.level1.base import Level1Model
-from competition.level1.components.linear import prior_logit
 from competition.level1.components.pooled_arrays import PooledArrays
 from competition.level1.registry import level1_model
+from competition.utils.odds import prior_logits
 
 STRENGTHS = tuple(float(C) for C in np.logspace(-4, 1, 16))  # tried from the most penalised on
 INNER_FOLDS = 3  # of the training ads, that strengths are compared on
@@ -72,7 +72,7 @@ class RidgeLogistic:
         self._rotated = left * self._singular
         self._labels = Y.astype(np.float32)
         self._start = np.zeros((len(self._singular) + 1, Y.shape[1]))
-        self._start[-1] = prior_logit(Y)
+        self._start[-1] = prior_logits(Y)
 
     def solve(self, C: float) -> tuple[np.ndarray, np.ndarray]:
         """Fit, from where the fit before has ended.

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from competition.level1.components.linear import fit_linear, prior_logit
+from competition.level1.components.linear import fit_linear
 from competition.level1.components.text import LinearTextModel
 from competition.level1.registry import level1_model
 from competition.text.terms import Analyzer
+from competition.utils.odds import prior_logits
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -36,5 +37,5 @@ class TfidfLogreg(LinearTextModel):
 
     def _solve(self, X: csr_matrix, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return fit_linear(
-            X, Y, loss="logistic", C=self.C, offset=prior_logit(Y), random_state=self.random_state
+            X, Y, loss="logistic", C=self.C, offset=prior_logits(Y), random_state=self.random_state
         )

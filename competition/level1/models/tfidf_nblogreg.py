@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from competition.level1.components.linear import fit_linear, prior_logit
+from competition.level1.components.linear import fit_linear
 from competition.level1.components.text import LinearTextModel
 from competition.level1.registry import level1_model
 from competition.text.terms import Analyzer
+from competition.utils.odds import prior_logits
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -48,7 +49,7 @@ class TfidfNBLogreg(LinearTextModel):
             Y,
             loss="logistic",
             C=self.C,
-            offset=prior_logit(Y),
+            offset=prior_logits(Y),
             variance=_squared_ratios(X, Y),
             random_state=self.random_state,
         )

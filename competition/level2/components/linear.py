@@ -6,7 +6,6 @@ import numpy as np
 
 from competition.level2.components.features import Scale, scale_of, standardised
 from competition.level2.components.logits import Logits, enough
-from competition.utils.odds import prior_logits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -128,7 +127,7 @@ def _shrunken(
     truth = torch.from_numpy(labels.T.astype(np.float32))
     own = torch.from_numpy(np.stack([logits.of_tag(tag, rows) for tag in range(n_tags)]))
     mean = torch.zeros(n_tags, sum(sizes), dtype=torch.float64)
-    mean[:, : 1 + n_models] = _pooled(own, truth, torch.from_numpy(prior_logits(labels)))
+    mean[:, : 1 + n_models] = _pooled(own, truth)
     kinds = [kind for kind in torch.arange(sum(sizes)).split(sizes) if len(kind)]
     precision = torch.full((sum(sizes),), 50.0, dtype=torch.float64)
     precision[0] = 5.0
@@ -148,7 +147,7 @@ def _shrunken(
     return weights, mean, precision
 
 
-def _pooled(own: "Tensor", truth: "Tensor", prior: "Tensor") -> "Tensor":
+def _pooled(own: "Tensor", truth: "Tensor") -> "Tensor":
     """Intercept of each tag and weights of its models, if all tags weigh them and the prior alike.
 
     Returns shape (n_tags, 1 + n_models), float64.
@@ -156,6 +155,9 @@ def _pooled(own: "Tensor", truth: "Tensor", prior: "Tensor") -> "Tensor":
     import torch
 
     n_tags, n_rows, n_models = own.shape
+    positives = truth.sum(dim=1)
+    # `prior_logits` rounds otherwise in the last bit, which networks on top would magnify.
+    prior = torch.log((positives + 0.5) / (n_rows - positives + 0.5))
     columns = [torch.ones(n_tags, n_rows, 1), prior[:, None, None].expand(-1, n_rows, 1), own]
     design = torch.cat(columns, dim=2).view(1, n_tags * n_rows, 2 + n_models)
     start = torch.zeros(1, 2 + n_models, dtype=torch.float64)
