@@ -29,8 +29,8 @@ NOT_READ = {
     b"8BPS": "a Photoshop file",
     b"<svg": "an SVG drawing",
     b"<?xml": "an XML file, perhaps an SVG drawing",
-    b"<!DOCTYPE html": "an HTML page, perhaps of a failed download",
-    b"<html": "an HTML page, perhaps of a failed download",
+    b"<!": "a web page, perhaps of a failed download",
+    b"<html": "a web page, perhaps of a failed download",
 }
 
 # Exceptions that Pillow raises on damaged files.
@@ -96,40 +96,49 @@ def opened_image(path: Path) -> Iterator["Image"]:
     from PIL import Image, UnidentifiedImageError
 
     check_file(path)
+    start = b""
     try:
+        with path.open("rb") as file:
+            start = file.read(64)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata; sizes are checked below
-            image = Image.open(path, formats=_formats())
+            image = Image.open(path, formats=_formats(start))
         with image:
             check_size(*image.size)
             yield image
     except UnidentifiedImageError as bad:
-        raise MediaError(_why_unknown(path)) from bad
+        raise MediaError(_why_unknown(start)) from bad
     except Image.DecompressionBombError as bad:
         raise MediaError(str(bad)) from bad
     except DAMAGE as bad:
         raise MediaError(f"it is damaged ({str(bad) or type(bad).__name__})") from bad
 
 
-def _formats() -> list[str]:
-    """Return the formats that are read; HEIC is one where pillow-heif is installed."""
+def _formats(start: bytes) -> list[str]:
+    """Return what an image that starts thus may be; register HEIC where it is needed."""
+    if not _is_heic(start):
+        return list(FORMATS)
     if find_spec("pillow_heif") is None:
-        return [*FORMATS]
+        raise MediaError(
+            "it is a HEIC image; convert it to JPEG or PNG, or install the package pillow-heif"
+        )
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
-    return [*FORMATS, "HEIF"]
+    return ["HEIF"]
 
 
-def _why_unknown(path: Path) -> str:
-    with path.open("rb") as file:
-        start = file.read(64)
-    if start[4:8] == b"ftyp" and start[8:12] in HEIC_BRANDS:
-        if find_spec("pillow_heif") is None:
-            return "it is a HEIC image; convert it to JPEG or PNG, or run pip install pillow-heif"
+def _is_heic(start: bytes) -> bool:
+    # AVIF may start in the same way and be named further on.
+    return start[4:8] == b"ftyp" and start[8:12] in HEIC_BRANDS and b"avif" not in start
+
+
+def _why_unknown(start: bytes) -> str:
+    if _is_heic(start):
         return "it is a HEIC image that is damaged or in an unknown form; convert it to JPEG or PNG"
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     for mark, name in NOT_READ.items():
-        if start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(mark):
+        if text.startswith(mark):
             return f"it is {name}, which is not read as an image; convert it to JPEG or PNG"
     return f"it is no image of a known format ({', '.join(FORMATS)})"
 
