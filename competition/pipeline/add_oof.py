@@ -60,7 +60,7 @@ def add_oof(
         folds.csv.
     """
     progress = progress or Progress()
-    dataset = load_dataset(data)
+    dataset = load_dataset(data, progress)
     _check_name(name)
     _check_test(dataset, test)
     tags = dataset.tag_names

@@ -105,7 +105,7 @@ def open_ads(
     ProfileError, FeatureError
         If a feature cannot be what the profile says.
     """
-    dataset = load_dataset(data)
+    dataset = load_dataset(data, progress)
     run = _Run(
         dataset,
         out / "cache",

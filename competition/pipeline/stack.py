@@ -90,7 +90,7 @@ def stack(
         If every meta-learner fails.
     """
     progress = progress or Progress()
-    dataset = load_dataset(data)
+    dataset = load_dataset(data, progress)
     held_out = None
     if holdout is not None:
         dataset, held_out = hold_out(dataset, holdout, settings.folds.seed)
