@@ -135,7 +135,7 @@ def test_own_folds_that_differ_from_stored_ones_are_refused(
 FAULTS = {
     "1 ad(s) have no fold (ad3)": ("ad3,", None),
     "1 ad(s) are no training ads (zz)": ("ad39,", "ad39,0\nzz,"),
-    "folds.csv:5 (ad ad2): the ad stands above already": ("ad3,", "ad2,0\nad3,"),
+    "folds.csv:25 (ad ad2): the ad stands above already": ("ad3,", "ad2,0\nad3,"),
     "fold 'x' is not a number. Write 0, 1, 2": ("ad3,", "ad3,x"),
     "Number them 0, 1, ..., n - 1": ("ad3,", "ad3,9"),
 }

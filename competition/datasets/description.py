@@ -74,7 +74,7 @@ def _read_object(path: Path) -> dict[str, object]:
 def _truth(description: Path, relative: str) -> Path:
     root = description.parent
     fault = DatasetFolder(root).path_inside(relative)
-    if fault == "absent":
+    if fault in ("absent", "no regular file"):
         raise DatasetError(
             f"{description}: truth = {relative!r}: there is no such file. Correct the path, which "
             f"is relative to {root}, or remove the key."
@@ -83,4 +83,4 @@ def _truth(description: Path, relative: str) -> Path:
         raise DatasetError(
             f"{description}: truth = {relative!r} {SENTENCES[fault]}. Copy the file into the folder."
         )
-    return root / relative
+    return (root / relative).resolve()

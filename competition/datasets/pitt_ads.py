@@ -80,7 +80,8 @@ def read(root: Path, problems: Problems) -> AdDataset:
     faults: dict[str, PathFault | None] = {ad: folder.path_inside(ad, media=True) for ad in both}
     for ad, fault in faults.items():
         if fault is not None and fault != "absent":
-            problems.error(fault, ad, f"the image {SENTENCES[fault]}. Copy or remove it.", ad)
+            text = f"the image {SENTENCES[fault]}: the ad is left out. Copy the image."
+            problems.warning(f"{fault} file", ad, text, ad)
     images = [ad for ad, fault in faults.items() if fault is None]
     if len(images) < len(both):
         absent = min(set(both) - set(images))

@@ -58,10 +58,11 @@ def read_truth(path: Path, dataset: AdDataset | None = None) -> Truth:
     SubmissionError
         If a row is malformed, names an ad again or has an unknown tag. The message says which.
     """
-    if path.suffix == ".txt" or _is_tagging_info(path):
+    id_column = "id" if dataset is None else dataset.submission.id_column
+    if path.suffix == ".txt" or _is_tagging_info(path, id_column):
         rows = _tagging_rows(read_text(path), path)
     else:
-        rows = _table_rows(path, dataset)
+        rows = _table_rows(path, id_column, dataset)
     known = None if dataset is None or not dataset.tags_are_closed else dataset.tag_names
     truth: dict[str, frozenset[str]] = {}
     for number, ad, tags in rows:
@@ -202,17 +203,20 @@ def _tagging_rows(text: str, path: Path) -> list[tuple[int, str, Iterable[str]]]
     return rows
 
 
-def _is_tagging_info(path: Path) -> bool:
-    """Return whether a file begins with an ad's video and its tags, not with a header."""
+def _is_tagging_info(path: Path, id_column: str) -> bool:
+    """Return whether a file begins with an ad, a tab and its tags, and not with a header."""
     try:
         with path.open("rb") as file:
             first = file.readline(4096)
     except OSError as error:
         raise SubmissionError(f"{path} cannot be read: {error.strerror}.") from error
-    return b".mp4\t" in first
+    ad, *rest = first.split(b"\t")
+    return len(rest) == 1 and ad.strip() not in (b"id", id_column.encode())
 
 
-def _table_rows(path: Path, dataset: AdDataset | None) -> list[tuple[int, str, Iterable[str]]]:
+def _table_rows(
+    path: Path, wanted: str, dataset: AdDataset | None
+) -> list[tuple[int, str, Iterable[str]]]:
     """Return line, id and tags of each row of a table."""
     problems = Problems()
     table = read_table(path, str(path), [], problems)
@@ -221,8 +225,7 @@ def _table_rows(path: Path, dataset: AdDataset | None) -> list[tuple[int, str, I
     if not len(table.lines):
         raise SubmissionError(f"{path} holds no ads. Give a header and one row per ad.")
     names = list(table.cells.columns)
-    wanted = () if dataset is None else (dataset.submission.id_column,)
-    id_column = next((name for name in (*wanted, "id") if name in names), names[0])
+    id_column = next((name for name in (wanted, "id") if name in names), names[0])
     tags: list[list[str]] = [[] for _ in table.lines]
     for spec in _columns_of_tags(path, table, id_column, dataset):
         if spec.separator is None:

@@ -35,7 +35,7 @@ def test_reads_ads_tags_and_labels(table: Path) -> None:
         ("dark", "mood"),
     ]
     assert dataset.labels[0].tolist() == [1, 0, 0, 1, 1]
-    assert dataset.labels[10].tolist() == [1, 1, 0, 0, 0]
+    assert dataset.labels[dataset.train_ids.get_loc("ad10")].tolist() == [1, 1, 0, 0, 0]
 
 
 def test_joins_text_columns_and_types_metadata(table: Path) -> None:

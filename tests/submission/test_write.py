@@ -123,7 +123,7 @@ def test_tags_with_spaces_survive_in_youtube8m(path):
 def test_youtube8m_refuses_tags_that_could_be_mistaken_for_another(path):
     tags, scores = ["a", "a 0.5 b", "b"], np.array([[0.5, 0.1, 0.3]])
 
-    with pytest.raises(SubmissionError, match="not written, for it could not be read back"):
+    with pytest.raises(SubmissionError, match="not written, because it could not be read back"):
         write_submission(path, SubmissionSpec("youtube8m"), tags, ["x"], scores)
 
 
