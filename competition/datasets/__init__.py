@@ -63,9 +63,7 @@ def load_dataset(root: Path | AdDataset, progress: Progress | None = None) -> Ad
         return root
     problems = Problems()
     dataset = read_dataset(root, problems)
-    problems.raise_errors(
-        f"{root} has", f"`python -m competition check {root}` lists all of them."
-    )
+    problems.raise_errors(f"{root} has", f"`python -m competition check {root}` lists all of them.")
     for problem in problems.found:
         if progress is not None and problem.level == "warning" and not problem.ad:
             progress.remark(f"Warning: {problem}")

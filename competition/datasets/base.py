@@ -11,6 +11,8 @@ import pandas as pd
 
 RESERVED = ("id", "fold", "split", "group")  # of the ads and of stored predictions
 
+GIANT = 1.5  # even folds that a group may fill without a warning
+
 InputKind = Literal["text", "image", "video", "audio", "metadata", "array"]
 SubmissionFormat = Literal["wide", "youtube8m", "taac2021"]
 
@@ -137,6 +139,20 @@ class AdDataset:
         if "group" not in self.ads.columns:
             return None
         return self.ads.loc[self.train_ids, "group"].to_numpy()
+
+    def warning_of_giant_group(self, n_folds: int) -> str:
+        """Say which group leaves the models of one of `n_folds` folds little to learn from."""
+        if self.groups is None or not len(self.groups):
+            return ""
+        sizes = pd.Series(self.groups).value_counts()
+        largest, n = int(sizes.iloc[0]), len(self.groups)
+        if largest <= GIANT * n / n_folds:
+            return ""
+        return (
+            f"the group {sizes.index[0]!r} has {largest:,} of {n:,} training ads, and a group stays "
+            f"in one fold: the models that hold it out learn from {n - largest:,} ads at most. Use "
+            "smaller groups if ads of a group may be told apart."
+        )
 
     @classmethod
     def from_frames(

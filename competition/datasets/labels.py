@@ -20,7 +20,9 @@ SEPARATORS = ("|", ",", ";", "/", "\t", "，", "、", "；")
 DOUBTFUL = frozenset({"-", "--", "?", "unknown", "missing", "n.a.", "未知"})
 _SHOWN = 3
 
-_ITEM = re.compile(r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s,'"\[\](){}][^,'"\[\](){}]*))\s*""")
+_ITEM = re.compile(
+    r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s,'"\[\](){}][^,'"\[\](){}]*))\s*"""
+)
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 
 
@@ -81,7 +83,7 @@ def read_tags(cells: pd.Series, separator: str, null_words: Collection[str]) -> 
     null_words : collection of str
         In small letters.
     """
-    codes, distinct = pd.factorize(cells.to_numpy(dtype=object))
+    codes, distinct = pd.factorize(cells)
     texts = [str(cell) for cell in distinct]
     lists = [_list_of(text) for text in texts]
     n_lists = sum(one is not None for one in lists)
@@ -199,7 +201,9 @@ def _warn_of_separator(
     found = read.found
     used = any(separator in cell for cell in read.cells)
     for other in SEPARATORS:
-        joined = {tag: [piece.strip() for piece in tag.split(other)] for tag in found if other in tag}
+        joined = {
+            tag: [piece.strip() for piece in tag.split(other)] for tag in found if other in tag
+        }
         pieces = {piece for parts in joined.values() for piece in parts if piece}
         fused = [tag for tag, parts in joined.items() if all(part in found for part in parts)]
         shared = not used and len(joined) > 1 and len(pieces) < len(joined) + 1

@@ -1,8 +1,12 @@
 """Metadata: which columns hold numbers, categories or dates, and what stands for nothing."""
 
+import warnings
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from competition.datasets.numerals import plain_numbers, read_numerals
@@ -59,41 +63,93 @@ def metadata_column(
     -------
     Series indexed by ad id; NA where missing.
     """
-    cells = cells.rename(name)
-    filled = cells[~is_null(cells, null_words)]
+    column = _Column(name, *_distinct(cells), null_words)
     if declared == "category":
-        return _categories(cells, filled)
-    among = filled[~is_null(filled, NULL_AMONG_NUMBERS)]
+        return column.as_categories(cells.index)
+    words, counts = column.words[column.given], column.counts[column.given]
+    traits: dict[str, int] = {}
     if declared == "date":
-        values, traits = _days(among), dict[str, int]()
+        values = _days(words)
     else:
-        values = plain_numbers(among)
-        traits = {}
-        if len(among) and values.notna().mean() < NUMERIC_SHARE:
-            numerals = read_numerals(among)
+        values = plain_numbers(words)
+        if _share(values, counts) < NUMERIC_SHARE:
+            numerals = read_numerals(words, counts)
             values, traits = numerals.values, numerals.traits
-    share = float(values.notna().mean()) if len(values) else float(not len(filled))
-    if declared is None and share < NUMERIC_SHARE:
-        _warn_of_category(name, among, share, problems)
-        return _categories(cells, filled)
-    nulls = filled[~filled.index.isin(among.index)].value_counts()
-    if len(nulls):
-        traits = {**traits, f"null words ({_some(nulls.index)})": int(nulls.sum())}
+    share = _share(values, counts)
+    if declared is None and (share < NUMERIC_SHARE or not len(words) and column.doubtful.any()):
+        _warn_of_category(name, words, counts, share, problems)
+        return column.as_categories(cells.index)
+    if column.doubtful.any():
+        n_nulls = int(column.counts[column.doubtful].sum())
+        traits = {**traits, f"null words ({_some(column.words[column.doubtful])})": n_nulls}
     if traits:
-        counts = ", ".join(f"{count:,} with {trait}" for trait, count in traits.items())
+        listed = ", ".join(f"{count:,} with {trait}" for trait, count in traits.items())
+        n_read, n_filled = counts[values.notna()].sum(), column.counts[~column.nulls].sum()
         problems.warning(
             "decorated numbers",
             f"column {name}",
-            f"{int(values.notna().sum()):,} of {len(filled):,} cells are read as numbers; {counts}"
-            f". If that is wrong, declare its type as \"category\".",
+            f"{n_read:,} of {n_filled:,} cells are read as numbers; {listed}. If that is wrong, "
+            'declare its type as "category".',
         )
-    _warn_of_each(name, cells, values, declared or "number", place, problems)
-    return values.reindex(cells.index).astype("float64").rename(name)
+    kind = declared or "number"
+    bad = words.index[values.isna()]
+    for position in np.flatnonzero(np.isin(column.codes, bad)):
+        text = f"column {name} holds {shortened(cells.iloc[position])!r}, not a {kind}: "
+        ad = str(cells.index[position])
+        problems.warning(f"not a {kind}", place(int(position)), text + "read as missing.", ad)
+    return pd.Series(column.spread(values), index=cells.index, name=name, dtype="float64")
 
 
-def _categories(cells: pd.Series, filled: pd.Series) -> pd.Series:
-    # The order of categories follows from the words, not from the rows.
-    return filled.astype(object).reindex(cells.index).astype("category").rename(cells.name)
+@dataclass(frozen=True, eq=False)
+class _Column:
+    """The cells of a column, each distinct one once."""
+
+    name: str
+    codes: np.ndarray
+    words: pd.Series
+    null_words: Collection[str]
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        return np.bincount(self.codes, minlength=len(self.words))
+
+    @cached_property
+    def nulls(self) -> np.ndarray:
+        """Which distinct cells stand for nothing in any column."""
+        return is_null(self.words, self.null_words).to_numpy(dtype=bool)
+
+    @cached_property
+    def doubtful(self) -> np.ndarray:
+        """Which others stand for nothing among numbers."""
+        return is_null(self.words, NULL_AMONG_NUMBERS).to_numpy(dtype=bool) & ~self.nulls
+
+    @property
+    def given(self) -> np.ndarray:
+        return ~(self.nulls | self.doubtful)
+
+    def spread(self, values: pd.Series) -> np.ndarray:
+        """Return the value of each cell from those of some distinct cells."""
+        of_word = np.full(len(self.words), np.nan)
+        of_word[values.index] = values.to_numpy()
+        return of_word[self.codes]
+
+    def as_categories(self, index: pd.Index) -> pd.Series:
+        # The order of categories follows from the words, not from the rows.
+        words = self.words[~self.nulls].astype(object).sort_values()
+        of_word = np.full(len(self.words), -1)
+        of_word[words.index] = np.arange(len(words))
+        categories = pd.Index(words, dtype=object, name=None)
+        values = pd.Categorical.from_codes(of_word[self.codes], categories=categories)
+        return pd.Series(values, index=index, name=self.name)
+
+
+def _distinct(cells: pd.Series) -> tuple[np.ndarray, pd.Series]:
+    codes, words = pd.factorize(cells.astype("str"))
+    return codes, pd.Series(words, dtype="str")
+
+
+def _share(values: pd.Series, counts: np.ndarray) -> float:
+    return float(counts[values.notna()].sum() / counts.sum()) if counts.sum() else 1.0
 
 
 def _days(cells: pd.Series) -> pd.Series:
@@ -101,8 +157,6 @@ def _days(cells: pd.Series) -> pd.Series:
     forms = [{"format": "ISO8601"}, {"dayfirst": False}, {"dayfirst": True}]
     best = pd.Series(float("nan"), cells.index)
     for form in forms:
-        import warnings
-
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of forms that do not fit, which are tried on purpose
             moments = pd.to_datetime(cells, errors="coerce", utc=True, **form)
@@ -112,40 +166,29 @@ def _days(cells: pd.Series) -> pd.Series:
     return best.astype("float64")
 
 
-def _warn_of_category(name: str, among: pd.Series, share: float, problems: Problems) -> None:
+def _warn_of_category(
+    name: str, words: pd.Series, counts: np.ndarray, share: float, problems: Problems
+) -> None:
     where = f"column {name}"
+    if not len(words):
+        return
     if share >= MOSTLY:
-        values = read_numerals(among).values
-        others = among[values.isna()].value_counts()
+        values = read_numerals(words, counts).values
+        others = words[values.isna()].iloc[np.argsort(-counts[values.isna()], kind="stable")]
         problems.warning(
             "mostly numbers",
             where,
-            f"{share:.0%} of {len(among):,} cells are numbers, others are not ({_some(others.index)}"
-            f"): read as categories. Correct those cells, name them in null_words, or declare "
-            'its type as "number".',
+            f"{share:.0%} of {counts.sum():,} cells are numbers, others are not ({_some(others)})"
+            ": read as categories. Correct those cells, name them in null_words, or declare its "
+            'type as "number".',
         )
-    elif len(among) and _days(among[:200]).notna().mean() >= NUMERIC_SHARE:
+    elif _days(words[:200]).notna().mean() >= NUMERIC_SHARE:
         problems.warning(
             "dates",
             where,
-            f"the cells look like dates ({_some(among[:1])}) and are read as categories. Declare "
-            'their type as "date" to read them as days.',
+            f"the cells look like dates ({_some(words[:1])}) and are read as categories. Declare "
+            'its type as "date" to read them as days.',
         )
-
-
-def _warn_of_each(
-    name: str,
-    cells: pd.Series,
-    values: pd.Series,
-    kind: str,
-    place: Callable[[int], str],
-    problems: Problems,
-) -> None:
-    bad = values.index[values.isna()]
-    positions = cells.index.get_indexer(bad)
-    for ad, position in zip(bad, positions, strict=True):
-        text = f"column {name} holds {shortened(cells.iloc[position])!r}, not a {kind}: "
-        problems.warning(f"not a {kind}", place(position), text + "read as missing.", ad)
 
 
 def _some(words: Collection[str]) -> str:

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 _CURRENCY_CODES = "USD|EUR|GBP|CNY|RMB|JPY|INR|KRW|BRL|CHF|CAD|AUD|RUB|TRY|MXN|R\\$"
-_CURRENCY = re.compile(rf"^(?:{_CURRENCY_CODES}|\p)\s*|\s*(?:{_CURRENCY_CODES}|\p|元|円|원)$".replace(
-    r"\p", "[$¢-¥₠-⃀]"
-))
+_CURRENCY = re.compile(
+    rf"^(?:{_CURRENCY_CODES}|\p)\s*|\s*(?:{_CURRENCY_CODES}|\p|元|円|원)$".replace(
+        r"\p", "[$¢-¥₠-⃀]"
+    )
+)
 _SPACES = re.compile(r"(?<=\d)[ '’](?=\d{3}(?!\d))")  # thousands; NFKC has made spaces plain
 # A point for decimals and commas for thousands, or the other way round.
 _POINT = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d*)?")
@@ -19,7 +21,7 @@ _COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)?(?:,\d*)?")
 
 @dataclass(frozen=True, eq=False)
 class Numerals:
-    """What the cells of a column say as numbers.
+    """What the distinct cells of a column say as numbers.
 
     Attributes
     ----------
@@ -39,26 +41,30 @@ def plain_numbers(cells: pd.Series) -> pd.Series:
     return numbers.where(np.isfinite(numbers))
 
 
-def read_numerals(cells: pd.Series) -> Numerals:
+def read_numerals(words: pd.Series, counts: np.ndarray) -> Numerals:
     """Read decorated numbers; whether commas or points mark decimals is decided for the column.
+
+    Parameters
+    ----------
+    words : Series of str
+        The distinct cells.
+    counts : ndarray of shape (n_words,)
+        How often each stands.
 
     ``1,234`` alone may be 1234 or 1.234: it is the former where no other cell decides.
     """
-    counts = cells.value_counts()
-    bare = {cell: _Bare.of(cell) for cell in counts.index}
-    by_point = sum(n for cell, n in counts.items() if _fits(_POINT, bare[cell].text))
-    by_comma = sum(n for cell, n in counts.items() if _fits(_COMMA, bare[cell].text))
+    bare = [_Bare.of(word) for word in words]
+    by_point = sum(n for one, n in zip(bare, counts, strict=True) if _fits(_POINT, one.text))
+    by_comma = sum(n for one, n in zip(bare, counts, strict=True) if _fits(_COMMA, one.text))
     decimal, form = (",", _COMMA) if by_comma > by_point else (".", _POINT)
     thousands = "." if decimal == "," else ","
-    value_of: dict[str, float] = {}
+    values = np.full(len(words), np.nan)
     traits: dict[str, int] = {}
-    for cell, count in counts.items():
-        found = bare[cell]
+    for place, (found, count) in enumerate(zip(bare, counts, strict=True)):
         if not _fits(form, found.text):
-            value_of[cell] = np.nan
             continue
         number = float(found.text.replace(thousands, "").replace(decimal, "."))
-        value_of[cell] = number if np.isfinite(number) else np.nan
+        values[place] = number if np.isfinite(number) else np.nan
         names = list(found.traits)
         if decimal == "," and "," in found.text:
             names.append("decimal commas")
@@ -66,7 +72,7 @@ def read_numerals(cells: pd.Series) -> Numerals:
             names.append("thousands separators")
         for name in names:
             traits[name] = traits.get(name, 0) + int(count)
-    return Numerals(cells.map(value_of).astype("float64"), traits)
+    return Numerals(pd.Series(values, index=words.index), traits)
 
 
 def _fits(form: re.Pattern[str], text: str) -> bool:

@@ -15,6 +15,13 @@ SENTENCES: dict[PathFault, str] = {
     "absent": "is not there",
 }
 
+# The kinds of problems that they are.
+KINDS: dict[PathFault, str] = {
+    "outside": "path outside",
+    "no regular file": "no regular file",
+    "absent": "absent file",
+}
+
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _SEARCHED = 200_000  # files that the search for a hint looks at
 _SAMPLE = 20  # absent paths that it tries

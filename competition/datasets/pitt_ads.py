@@ -34,7 +34,7 @@ import pandas as pd
 
 from competition.datasets.base import AdDataset, Input, SubmissionSpec, Tag
 from competition.datasets.problems import Problems
-from competition.datasets.paths import SENTENCES, DatasetFolder, PathFault
+from competition.datasets.paths import KINDS, SENTENCES, DatasetFolder, PathFault
 
 VOTES = {"topic": Path("Topics.json"), "sentiment": Path("Sentiments.json")}
 LISTS = {"topic": Path("Topics_List.txt"), "sentiment": Path("Sentiments_List.txt")}
@@ -81,7 +81,7 @@ def read(root: Path, problems: Problems) -> AdDataset:
     for ad, fault in faults.items():
         if fault is not None and fault != "absent":
             text = f"the image {SENTENCES[fault]}: the ad is left out. Copy the image."
-            problems.warning(f"{fault} file", ad, text, ad)
+            problems.warning(KINDS[fault], ad, text, ad)
     images = [ad for ad, fault in faults.items() if fault is None]
     if len(images) < len(both):
         absent = min(set(both) - set(images))
@@ -136,7 +136,7 @@ def _vocabulary(root: Path, dimension: str, taken: set[str], problems: Problems)
     path = LISTS[dimension]
     fault = DatasetFolder(root).path_inside(str(path))
     if fault is not None:
-        problems.error(f"{fault} file", str(path), f"the file {SENTENCES[fault]}. Add it.")
+        problems.error(KINDS[fault], str(path), f"the file {SENTENCES[fault]}. Add it.")
         return vocabulary
     for number, line in enumerate(_text((root / path).read_bytes()).splitlines(), start=1):
         line = " ".join(line.translate(_QUOTES).split())
@@ -180,7 +180,7 @@ def _annotations(root: Path, relative: Path, problems: Problems) -> dict[str, li
     path = root / relative
     fault = DatasetFolder(root).path_inside(str(relative))
     if fault is not None:
-        problems.error(f"{fault} file", str(relative), f"the file {SENTENCES[fault]}. Add it.")
+        problems.error(KINDS[fault], str(relative), f"the file {SENTENCES[fault]}. Add it.")
         return {}
     try:
         value = json.loads(path.read_bytes().decode("utf-8-sig"))

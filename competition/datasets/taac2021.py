@@ -9,7 +9,7 @@ import pandas as pd
 
 from competition.datasets.base import RESERVED, AdDataset, Input, InputKind, SubmissionSpec, Tag
 from competition.datasets.metadata import metadata_column
-from competition.datasets.paths import SENTENCES, DatasetFolder
+from competition.datasets.paths import KINDS, SENTENCES, DatasetFolder
 from competition.datasets.problems import Problems
 from competition.datasets.reading import is_utf8, printable, read_table
 
@@ -93,7 +93,7 @@ def _lines(root: Path, relative: Path, problems: Problems) -> list[tuple[int, st
     path = root / relative
     fault = DatasetFolder(root).path_inside(str(relative))
     if fault is not None:
-        problems.error(f"{fault} file", str(relative), f"the file {SENTENCES[fault]}. Add it.")
+        problems.error(KINDS[fault], str(relative), f"the file {SENTENCES[fault]}. Add it.")
         return []
     lines = []
     text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
@@ -165,7 +165,7 @@ def _media(root: Path, split: str, problems: Problems) -> dict[str, dict[str, st
                 of_ad[path.stem] = relative
             else:
                 text = f"the file {SENTENCES[fault]}. Copy it into the folder, or remove it."
-                problems.error(f"{fault} file", relative, text, path.stem)
+                problems.error(KINDS[fault], relative, text, path.stem)
     return found
 
 
@@ -177,7 +177,7 @@ def _metadata(root: Path, split: str, problems: Problems) -> dict[str, dict[str,
     if fault == "absent":
         return metadata
     if fault is not None:
-        problems.error(f"{fault} file", str(relative), f"the file {SENTENCES[fault]}. Copy it.")
+        problems.error(KINDS[fault], str(relative), f"the file {SENTENCES[fault]}. Copy it.")
         return metadata
     table = read_table(root / relative, str(relative), ["id"], problems)
     taken = {*RESERVED, *TEXTS, "video", *(name for name, *_ in MEDIA)} - {"id"}

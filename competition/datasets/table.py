@@ -10,7 +10,7 @@ import pandas as pd
 from competition.datasets.base import RESERVED, AdDataset, Input, SubmissionSpec
 from competition.datasets.formats import frame_table
 from competition.datasets.metadata import is_null, metadata_column
-from competition.datasets.paths import SENTENCES, DatasetFolder, hint_for_absent, is_url
+from competition.datasets.paths import KINDS, SENTENCES, DatasetFolder, hint_for_absent, is_url
 from competition.datasets.problems import Problems, shortened
 from competition.datasets.reading import Dialect, Table, printable, read_table
 from competition.datasets.table_config import (
@@ -149,7 +149,11 @@ def assemble(
             every = np.arange(len(train))
             place = _placed(rows, positions)
             sources.append(TagSource(tags, train, every, place, names))
-    taken = {config.id, *config.input_columns, *(one for one in (config.group, config.split) if one)}
+    taken = {
+        config.id,
+        *config.input_columns,
+        *(one for one in (config.group, config.split) if one),
+    }
     tags, labels = read_labels(sources, len(train), taken, config.nulls, config.train, problems)
     if tags:
         for row in np.flatnonzero(~labels.any(axis=1)):
@@ -182,7 +186,9 @@ def _placed(rows: Rows, positions: np.ndarray) -> Callable[[int], str]:
 
 def _rows(config: TableConfig, tables: list[Table], problems: Problems) -> Rows:
     """Join the tables' rows by ad; rows without an id of their own become errors."""
-    cells = pd.concat([table.cells for table in tables], ignore_index=True).fillna("")
+    cells = tables[0].cells
+    if len(tables) > 1:
+        cells = pd.concat([table.cells for table in tables], ignore_index=True).fillna("")
     places = np.concatenate(
         [
             np.column_stack([np.full(len(table.lines), number), np.arange(len(table.lines))])
@@ -215,7 +221,7 @@ def _rows(config: TableConfig, tables: list[Table], problems: Problems) -> Rows:
         problems.error("no ads", config.train, "it has no training ad. Add rows.")
     whole = len(order) == len(cells) and (order == np.arange(len(order))).all()
     chosen = cells if whole else cells.iloc[order]
-    chosen.index = pd.Index(ids.iloc[order], name="id", dtype="str")
+    chosen = chosen.set_axis(pd.Index(ids.iloc[order], name="id", dtype="str"))
     return Rows(chosen, is_train[order], tuple(tables), places[order])
 
 
@@ -346,15 +352,11 @@ def _paths(
         elif fault == "absent":
             absent.append(cell)
             text = f"column {column}: there is no file {shortened(printable(cell), 200)}; the input"
-            problems.warning(
-                "absent file", rows.place(position), f"{text} counts as missing.", ad
-            )
+            problems.warning("absent file", rows.place(position), f"{text} counts as missing.", ad)
         else:
-            kind = "path outside" if fault == "outside" else fault
+            kind = KINDS[fault]
             text = f"column {column} = {shortened(printable(cell), 200)!r} {SENTENCES[fault]}."
-            problems.error(
-                kind, rows.place(position), text + " Copy the file into the folder.", ad
-            )
+            problems.error(kind, rows.place(position), text + " Copy the file into the folder.", ad)
     if urls:
         text = (
             f"{len(urls):,} cells are URLs, such as {shortened(urls[0])}, and count as missing: "

@@ -69,7 +69,7 @@ def add_oof(
     if test is not None:
         tests = read_predictions(test, list(dataset.test_ids), tags, "test").values
     folder = out / "oof" / dataset.name
-    folds = _load_or_make_folds(folder / "folds.csv", dataset, given)
+    folds = _load_or_make_folds(folder / "folds.csv", dataset, given, progress)
     if given.fold is None:
         progress.remark(
             f"{oof} does not name the fold of each ad: nothing can check that its predictions "
@@ -141,14 +141,16 @@ def _check_free(name: str, store: OofStore) -> None:
         )
 
 
-def _load_or_make_folds(path: Path, dataset: AdDataset, given: PredictionFile) -> Folds:
+def _load_or_make_folds(
+    path: Path, dataset: AdDataset, given: PredictionFile, progress: Progress
+) -> Folds:
     """Return the folds of folds.csv, else those of the file, else new ones."""
     if given.fold is None:
-        return load_or_make_folds(path, dataset, N_FOLDS, 0)
+        return load_or_make_folds(path, dataset, N_FOLDS, 0, progress=progress)
     if not path.is_file():
         fold_of = dict(zip(given.ids, given.fold.tolist(), strict=True))
         write_folds(path, folds_from(given.path, fold_of, dataset))
-    folds = load_or_make_folds(path, dataset, N_FOLDS, 0)
+    folds = load_or_make_folds(path, dataset, N_FOLDS, 0, progress=progress)
     other = np.flatnonzero(given.fold != folds.of_ad)
     if len(other):
         row = int(other[0])

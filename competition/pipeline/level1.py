@@ -22,12 +22,18 @@ from competition.utils.progress import Progress
 
 
 def open_store(
-    dataset: AdDataset, profile: Profile, out: Path, own_folds: Path | None = None
+    dataset: AdDataset,
+    profile: Profile,
+    out: Path,
+    own_folds: Path | None = None,
+    progress: Progress | None = None,
 ) -> OofStore:
     """Open a dataset's store below `out`; its folds are made where it has none."""
     folder = out / "oof" / dataset.name
     wanted = profile.folds
-    folds = load_or_make_folds(folder / "folds.csv", dataset, wanted.n, wanted.seed, own_folds)
+    folds = load_or_make_folds(
+        folder / "folds.csv", dataset, wanted.n, wanted.seed, own_folds, progress
+    )
     return OofStore(folder, tuple(dataset.tag_names), folds, dataset.test_ids)
 
 

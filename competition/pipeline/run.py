@@ -96,7 +96,7 @@ def run(
     absent = sorted(set(profile.level1) - {planned.name for planned in plan})
     if absent:
         progress.remark(f"Left out, as nothing that they read is there: {', '.join(absent)}.")
-    store = open_store(dataset, profile, out, own_folds)
+    store = open_store(dataset, profile, out, own_folds, progress)
     folds = store.folds
     progress.remark(
         f"{dataset.name}: {len(folds.ids):,} training ads and {len(store.test_ids):,} test ads, "

@@ -97,7 +97,13 @@ def stack(
     metadata = plan_metadata(settings, dataset)
     params = _candidates(settings)
     folder = out / "oof" / dataset.name
-    folds = load_or_make_folds(folder / "folds.csv", dataset, settings.folds.n, settings.folds.seed)
+    folds = load_or_make_folds(
+        folder / "folds.csv",
+        dataset,
+        settings.folds.n,
+        settings.folds.seed,
+        progress=progress,
+    )
     store = OofStore(folder, tuple(dataset.tag_names), folds, dataset.test_ids)
     cards = stored_models(store, dataset, progress)
     progress.remark(

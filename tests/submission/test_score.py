@@ -289,3 +289,42 @@ def test_a_malformed_truth_is_refused_with_its_row(tmp_path, name, text, message
         read_truth(path, make_dataset())
 
     assert message in str(error.value)
+
+
+def test_truth_is_split_as_the_dataset_splits(tmp_path):
+    path = tmp_path / "truth.csv"
+    path.write_text("id,title,tags\nx,a,indoors;calm\ny,b|c,night\n")
+    columns = (TagColumns(("tags",), ";", NULL_WORDS),)
+    dataset = dataclasses.replace(make_dataset(), tag_columns=columns, tags_are_closed=False)
+    assert read_truth(path, dataset).of == {"x": {"indoors", "calm"}, "y": {"night"}}
+
+
+def test_truth_of_a_dataset_with_a_column_per_tag_is_read(tmp_path):
+    path = tmp_path / "truth.csv"
+    path.write_text("id,indoors,night,calm\nx,1,0,1\ny,0,1,\n")
+    columns = (TagColumns(("indoors", "night", "calm"), None, NULL_WORDS),)
+    dataset = dataclasses.replace(make_dataset(), tag_columns=columns)
+    assert read_truth(path, dataset).of == {"x": {"indoors", "calm"}, "y": {"night"}}
+
+
+def test_a_truth_whose_column_of_tags_is_not_said_is_refused(tmp_path):
+    path = tmp_path / "truth.csv"
+    path.write_text("id,title,genre\nx,a,indoors\n")
+    columns = (TagColumns(("tags",), ";", NULL_WORDS),)
+    dataset = dataclasses.replace(make_dataset(), tag_columns=columns, tags_are_closed=False)
+    for given in (None, dataset):
+        with pytest.raises(SubmissionError, match="title, genre, and which of them hold tags"):
+            read_truth(path, given)
+
+
+def test_ids_of_the_truth_are_in_the_column_that_the_dataset_names(tmp_path):
+    path = tmp_path / "truth.csv"
+    path.write_text("scene,clip\nindoors,x\n")
+    spec = SubmissionSpec("wide", id_column="clip")
+    dataset = dataclasses.replace(make_dataset(), submission=spec)
+    assert read_truth(path, dataset).of == {"x": {"indoors"}}
+
+
+def test_a_wide_submission_calls_the_ids_as_the_dataset_does(path):
+    write_submission(path, SubmissionSpec("wide", id_column="clip"), TAGS, TEST, random_scores(2))
+    assert path.read_text().startswith("clip,indoors,night,calm\n")
