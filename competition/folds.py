@@ -279,8 +279,8 @@ def _compare_ids(path: Path, fold_of: Mapping[str, int], dataset: AdDataset) -> 
     for ads, fault in ((missing, "have no fold"), (extra, "are no training ads")):
         if ads:
             raise FoldsError(
-                f"{path} was made for other ads: {len(ads)} ad(s) {fault} ({_some(ads)}). It must name "
-                "every training ad once. If it is the store's own and the ads were meant to "
+                f"{path} was made for other ads: {len(ads)} ad(s) {fault} ({_some(ads)}). It must "
+                "name every training ad once. If it is the store's own and the ads were meant to "
                 "change, remove it and the predictions beside it, or use another --out folder."
             )
 
@@ -363,8 +363,8 @@ def _read_or_grow(path: Path, dataset: AdDataset, progress: Progress) -> Folds:
         changes.append(f"{len(gone):,} ad(s) are gone ({_some(gone)}) and are left out")
     kept = len(dataset.train_ids) - len(new)
     progress.remark(
-        f"{path} is written anew: {'; '.join(changes)}. The other {kept:,} keep their folds. Models "
-        "are trained again, on features that are kept."
+        f"{path} is written anew: {'; '.join(changes)}. The other {kept:,} keep their folds. "
+        "Models are trained again, on features that are kept."
     )
     return folds
 

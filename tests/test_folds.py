@@ -224,7 +224,7 @@ def test_a_new_ad_of_a_known_group_goes_where_the_group_is(n: int, n_new: int, s
     of_ad = np.concatenate([np.arange(20) % n, np.full(n_new, -1)])
     grown = grown_folds(labels, groups, of_ad)
     assert (grown[:20] == of_ad[:20]).all()
-    assert (0 <= grown).all()
+    assert (grown >= 0).all()
     assert all(len(set(grown[groups == group])) == 1 for group in groups)
 
 

@@ -149,9 +149,9 @@ class AdDataset:
         if largest <= GIANT * n / n_folds:
             return ""
         return (
-            f"the group {sizes.index[0]!r} has {largest:,} of {n:,} training ads, and a group stays "
-            f"in one fold: the models that hold it out learn from {n - largest:,} ads at most. Use "
-            "smaller groups if ads of a group may be told apart."
+            f"the group {sizes.index[0]!r} has {largest:,} of {n:,} training ads, and a group "
+            f"stays in one fold: the models that hold it out learn from {n - largest:,} ads at "
+            "most. Use smaller groups if ads of a group may be told apart."
         )
 
     @classmethod

@@ -81,6 +81,6 @@ def _truth(description: Path, relative: str) -> Path:
         )
     if fault is not None:
         raise DatasetError(
-            f"{description}: truth = {relative!r} {SENTENCES[fault]}. Copy the file into the folder."
+            f"{description}: truth = {relative!r} {SENTENCES[fault]}. Copy the file into it."
         )
     return (root / relative).resolve()

@@ -147,9 +147,9 @@ def read_flags(
         yes = words.isin(YES)
         wrong = ~(yes | words.isin(NO) | is_null(cells[name], null_words))
         flags[:, column] = yes.to_numpy()
-        for row in np.flatnonzero(wrong.to_numpy()):
+        for row in np.flatnonzero(wrong.to_numpy()).tolist():
             text = f"column {name} holds {shortened(cells[name].iloc[row])!r}: write 1 or 0."
-            problems.error("no yes or no", place(int(row)), text, str(cells.index[row]))
+            problems.error("no yes or no", place(row), text, str(cells.index[row]))
     return flags
 
 

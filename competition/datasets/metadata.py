@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -76,7 +76,7 @@ def metadata_column(
             numerals = read_numerals(words, counts)
             values, traits = numerals.values, numerals.traits
     share = _share(values, counts)
-    if declared is None and (share < NUMERIC_SHARE or not len(words) and column.doubtful.any()):
+    if declared is None and (share < NUMERIC_SHARE or (not len(words) and column.doubtful.any())):
         _warn_of_category(name, words, counts, share, problems)
         return column.as_categories(cells.index)
     if column.doubtful.any():
@@ -93,10 +93,10 @@ def metadata_column(
         )
     kind = declared or "number"
     bad = words.index[values.isna()]
-    for position in np.flatnonzero(np.isin(column.codes, bad)):
+    for position in np.flatnonzero(np.isin(column.codes, bad)).tolist():
         text = f"column {name} holds {shortened(cells.iloc[position])!r}, not a {kind}: "
         ad = str(cells.index[position])
-        problems.warning(f"not a {kind}", place(int(position)), text + "read as missing.", ad)
+        problems.warning(f"not a {kind}", place(position), text + "read as missing.", ad)
     return pd.Series(column.spread(values), index=cells.index, name=name, dtype="float64")
 
 
@@ -154,7 +154,7 @@ def _share(values: pd.Series, counts: np.ndarray) -> float:
 
 def _days(cells: pd.Series) -> pd.Series:
     """Read dates as days since 1970: ISO 8601, else one form for the whole column."""
-    forms = [{"format": "ISO8601"}, {"dayfirst": False}, {"dayfirst": True}]
+    forms: list[dict[str, Any]] = [{"format": "ISO8601"}, {"dayfirst": False}, {"dayfirst": True}]
     best = pd.Series(float("nan"), cells.index)
     for form in forms:
         with warnings.catch_warnings():

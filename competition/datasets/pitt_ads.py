@@ -33,8 +33,8 @@ import numpy as np
 import pandas as pd
 
 from competition.datasets.base import AdDataset, Input, SubmissionSpec, Tag
-from competition.datasets.problems import Problems
 from competition.datasets.paths import KINDS, SENTENCES, DatasetFolder, PathFault
+from competition.datasets.problems import Problems
 
 VOTES = {"topic": Path("Topics.json"), "sentiment": Path("Sentiments.json")}
 LISTS = {"topic": Path("Topics_List.txt"), "sentiment": Path("Sentiments_List.txt")}

@@ -266,8 +266,10 @@ def _read_text(
         delimiter = dialect.delimiter or _delimiter(head, builder.required)
         head.detach()
     with encodings.unpacked(path, packed) as file:
-        text = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
-        return _rows(text, delimiter, name, builder, problems, checked=checked, encoding=encoding)
+        content = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
+        return _rows(
+            content, delimiter, name, builder, problems, checked=checked, encoding=encoding
+        )
 
 
 def _delimiter(text: io.TextIOWrapper, required: Sequence[str]) -> str:

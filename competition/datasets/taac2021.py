@@ -192,8 +192,8 @@ def _metadata(root: Path, split: str, problems: Problems) -> dict[str, dict[str,
             text = "the id stands above already; keep one of the rows."
             problems.error("duplicate id", where, text, ad)
             continue
-        for name, cell in cells.items():
-            metadata.setdefault(name, {})[ad] = (cell, where)
+        for column, cell in cells.items():
+            metadata.setdefault(str(column), {})[ad] = (cell, where)
     return metadata
 
 

@@ -45,7 +45,7 @@ class Rows:
 
     def place(self, position: int) -> str:
         table, row = self.places[position]
-        return self.tables[table].place(int(row))
+        return self.tables[table].place(row)
 
 
 def read(root: Path, problems: Problems) -> AdDataset:
@@ -144,7 +144,9 @@ def assemble(
             ids = table.cells[config.id]
             _note_strangers(ids, rows, table.name, problems)
             cells = table.cells.set_index(config.id, drop=False)
-            sources.append(TagSource(tags, cells, train.index.get_indexer(ids), table.place, names))
+            sources.append(
+                TagSource(tags, cells, train.index.get_indexer(pd.Index(ids)), table.place, names)
+            )
         else:
             every = np.arange(len(train))
             place = _placed(rows, positions)
@@ -154,16 +156,18 @@ def assemble(
         *config.input_columns,
         *(one for one in (config.group, config.split) if one),
     }
-    tags, labels = read_labels(sources, len(train), taken, config.nulls, config.train, problems)
-    if tags:
-        for row in np.flatnonzero(~labels.any(axis=1)):
+    every_tag, labels = read_labels(
+        sources, len(train), taken, config.nulls, config.train, problems
+    )
+    if every_tag:
+        for row in np.flatnonzero(~labels.any(axis=1)).tolist():
             at = rows.place(positions[row])
             problems.warning("no tag", at, "the ad has no tag.", train.index[row])
     return AdDataset(
         name=config.name,
         root=root,
         ads=pd.DataFrame(columns, index=rows.cells.index),
-        tags=tags,
+        tags=every_tag,
         labels=labels,
         inputs=inputs,
         submission=SubmissionSpec(config.submission.format, config.submission.top_k, config.id),
@@ -199,13 +203,13 @@ def _rows(config: TableConfig, tables: list[Table], problems: Problems) -> Rows:
     ids = cells[config.id]
     empty = (ids == "").to_numpy()
     again = ids.duplicated().to_numpy() & ~empty & kept
-    for position in np.flatnonzero(empty & kept):
+    for position in np.flatnonzero(empty & kept).tolist():
         table, row = places[position]
         text = f"column {config.id} is empty; give the ad an id."
         problems.error("no id", tables[table].place(row), text)
     first = ids[again | (ids.isin(ids[again]).to_numpy())].drop_duplicates()
     first_of = dict(zip(first, first.index, strict=True))
-    for position in np.flatnonzero(again):
+    for position in np.flatnonzero(again).tolist():
         ad, before = ids.iloc[position], first_of[ids.iloc[position]]
         line = tables[places[before, 0]].lines[places[before, 1]]
         where = tables[places[position, 0]].place(places[position, 1])
@@ -265,7 +269,7 @@ def _groups(rows: Rows, column: str, problems: Problems) -> pd.Series:
         rows.cells[column] = ""
     groups = rows.cells[column]
     empty = (groups == "").to_numpy()
-    for position in np.flatnonzero(empty & rows.is_train):
+    for position in np.flatnonzero(empty & rows.is_train).tolist():
         text = f"column {column} is empty: the ad is a group of its own."
         ad = rows.cells.index[position]
         problems.warning("no group", rows.place(position), text, ad)
@@ -322,7 +326,7 @@ def _texts(
             between = ((text != "") & (cells != "")).map({True: "\n", False: ""}).astype("str")
             text = text + between + cells
     assert text is not None  # an input has a column
-    for position in np.flatnonzero((text == "").to_numpy()):
+    for position in np.flatnonzero((text == "").to_numpy()).tolist():
         what = f"{', '.join(spec.all_columns)}: no text for the input {name}."
         problems.warning("empty text", rows.place(position), what, rows.cells.index[position])
     return text.rename(name)
@@ -341,7 +345,7 @@ def _paths(
     given = ~is_null(cells, config.nulls).to_numpy()
     values = np.full(len(cells), None, dtype=object)
     urls, absent = [], []
-    for position in np.flatnonzero(given):
+    for position in np.flatnonzero(given).tolist():
         cell, ad = cells.iloc[position], cells.index[position]
         if is_url(cell):
             urls.append(cell)

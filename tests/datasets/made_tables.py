@@ -40,7 +40,9 @@ def write_small(
         "tags": ["xy"[i % 2] for i in range(n)],
         **columns,
     }
-    write_csv(folder / "train.csv", list(every), [list(row) for row in zip(*every.values())])
+    write_csv(
+        folder / "train.csv", list(every), [list(row) for row in zip(*every.values(), strict=True)]
+    )
     toml = TOML.format(top=top, tags=tags, inputs=inputs)
     (folder / "competition.toml").write_text(toml, encoding="utf-8")
     return folder

@@ -207,7 +207,7 @@ def test_a_frame_without_a_column_or_with_an_id_twice_is_refused() -> None:
     with pytest.raises(DatasetError, match="train has no column 'titel', but 'id', 'title'"):
         AdDataset.from_frames(FRAME, tags=tags, inputs=inputs)
     inputs["words"]["column"] = "title"
-    with pytest.raises(DatasetError, match="train, row 2 .ad 1.: id 1 stands on line 1 already"):
+    with pytest.raises(DatasetError, match=r"train, row 2 \(ad 1\): id 1 stands on line 1 already"):
         AdDataset.from_frames(FRAME.assign(id="1"), tags=tags, inputs=inputs)
 
 

@@ -29,7 +29,8 @@ def test_another_word_in_such_a_column_is_named_with_its_place(tmp_path: Path):
     folder = write_small(
         tmp_path / "d", {**FLAGS, "genre_food": ["1", "2", "0"]}, tags='columns = "genre_*"'
     )
-    assert ("error", "no yes or no", "train.csv:3 (ad a001): column genre_food holds '2': write 1 or 0.") in read_small(folder)[1]  # fmt: skip
+    text = "train.csv:3 (ad a001): column genre_food holds '2': write 1 or 0."
+    assert ("error", "no yes or no", text) in read_small(folder)[1]
 
 
 def test_columns_of_0_and_1_that_are_declared_as_tags_are_refused(tmp_path: Path):
