@@ -20,11 +20,14 @@ find_python() {
 
 # What pip is doing, from its log and from what lies in .venv.
 pip_state() {
-    local log=$1 found wanted there
+    local log=$1 found wanted there newest
     wanted=$(sed -n 's/^Installing collected packages: //p' "$log" | tr ',' '\n' | wc -l)
     if [ "$wanted" -gt 0 ]; then
-        there=$(find .venv/lib*/python*/site-packages -maxdepth 1 -name '*.dist-info' | wc -l)
-        printf 'installing: %d of %d packages' "$((there < wanted ? there : wanted))" "$wanted"
+        there=$(find .venv/lib/python*/site-packages -maxdepth 1 -name '*.dist-info' | wc -l)
+        newest=$(ls -td .venv/lib/python*/site-packages/*.dist-info | head -n 1)
+        newest=${newest##*/}
+        printf 'installing: %d of %d packages, now %s' "$((there < wanted ? there : wanted))" \
+            "$wanted" "${newest%.dist-info}"
     else
         found=$(grep -c '^Collecting ' "$log" || true)
         printf 'collecting: %d packages, last %s' "$found" \

@@ -16,11 +16,10 @@ import pandas as pd
 
 from competition.evaluation.metrics import gap
 from competition.execution.devices import torch_threads
-from competition.level2.base import StackInput
-from competition.level2.components.features import EncodedMetadata
-from competition.level2.components.logits import Logits
 from competition.level2.components.networks import Inputs, endless, train
-from competition.level2.learners.dnn import DNN, models_and_absence
+from competition.level2.crossfit import cross_fit
+from competition.level2.data import Ads, StackData
+from competition.level2.learners.dnn import DNN
 from competition.utils.files import write_text
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     return (1 / (1 + np.exp(-logits))).astype(np.float32)
 
 
-def make_case(n_ads: int, seed: int | None = None) -> StackInput:
+def make_case(n_ads: int, seed: int | None = None) -> StackData:
     """Ads of one and the same world, whatever their number."""
     world, rng = np.random.default_rng(123), np.random.default_rng(n_ads if seed is None else seed)
     loadings = world.normal(size=(N_LATENT, N_TAGS))
@@ -85,17 +84,13 @@ def make_case(n_ads: int, seed: int | None = None) -> StackInput:
             "shape": np.where(metadata[:, 2] > 0.5, "wide", "tall"),
         }
     )
-    return StackInput(
+    return StackData(
         models=tuple(f"model_{m}" for m in range(len(MODALITY))),
-        train=probabilities,
-        test=probabilities[:0],
-        train_metadata=frame,
-        test_metadata=frame[:0],
-        train_missing=missing,
-        test_missing=missing[:0],
         reads=MODALITY[:, None] == np.arange(4),
+        ads=Ads(probabilities, frame, missing),
         labels=(rng.random(truth.shape) < sigmoid(truth)).astype(np.uint8),
         fold=rng.permutation(np.arange(n_ads) % 5),
+        top_k=20,
     )
 
 
@@ -109,34 +104,31 @@ def seconds(work: Callable[[], object]) -> tuple[float, float]:
 def score_row(n_ads: int) -> str:
     """Score the best single model, both means and the DNN as one row of the table."""
     data = make_case(n_ads)
-    clipped = np.clip(data.train, 1e-4, 1 - 1e-4)
+    models = data.ads.probabilities
+    clipped = np.clip(models, 1e-4, 1 - 1e-4)
     scores = [
-        max(gap(data.labels, data.train[:, m]) for m in range(len(data.models))),
-        gap(data.labels, data.train.mean(axis=1)),
+        max(gap(data.labels, models[:, m]) for m in range(len(data.models))),
+        gap(data.labels, models.mean(axis=1)),
         gap(data.labels, sigmoid(np.log(clipped / (1 - clipped)).mean(axis=1))),
     ]
-    learner = DNN()
     start = time.perf_counter()
-    scores.append(gap(data.labels, learner.cross_fit(data, n_jobs=THREADS).oof))
+    output = cross_fit(DNN(), data)
     taken = time.perf_counter() - start
+    scores.append(gap(data.labels, output.oof))
     cells = " | ".join(f"{score:.4f}" for score in scores)
-    return f"| {n_ads:,} | {cells} | {learner.strength_.mean():.2f} | {taken:.1f} |"
+    return f"| {n_ads:,} | {cells} | {np.mean(output.corrections):.2f} | {taken:.1f} |"
 
 
-def prepared(data: StackInput) -> list[tuple[np.ndarray, np.ndarray, Inputs]]:
+def prepared(data: StackData) -> list[tuple[StackData, np.ndarray, Inputs]]:
     """Of every fold its training ads, which of them each network learns from, and its inputs."""
-    learner, logits = DNN(), Logits(data)
-    metadata, mean = EncodedMetadata(data.train_metadata, data.train_missing), logits.mean()
-    modalities = models_and_absence(data.reads, data.train_missing)
     found = []
-    for k, fold in enumerate(data.folds):
-        training = np.flatnonzero(data.fold != fold)
-        inputs = learner._inputs(logits, metadata, modalities, mean, data.labels, training)
-        found.append((training, learner._learns(k, len(training)), inputs))
+    for place, fold in enumerate(data.folds):
+        rest, learner = data.without_fold(fold), DNN().for_fold(place)
+        found.append((rest, learner._learns(len(rest.labels)), learner._inputs(rest)))
     return found
 
 
-def plain_network(rows: np.ndarray, inputs: "Tensor", base: "Tensor", labels: "Tensor") -> None:
+def plain_network(inputs: "Tensor", base: "Tensor", labels: "Tensor") -> None:
     """Train one such network as one would without any thought of speed."""
     import torch
     from torch import nn
@@ -152,15 +144,15 @@ def plain_network(rows: np.ndarray, inputs: "Tensor", base: "Tensor", labels: "T
         nn.Dropout(given.dropout),
         nn.Linear(second, N_TAGS),
     )
-    steps = max(given.min_steps, math.ceil(given.epochs * len(rows) / given.batch_size))
+    steps = max(given.min_steps, math.ceil(given.epochs * len(labels) / given.batch_size))
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=given.learning_rate, weight_decay=given.weight_decay, fused=True
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     loss_of = nn.BCEWithLogitsLoss()
-    batches = endless(len(rows), steps * given.batch_size, np.random.default_rng(0))
+    batches = endless(len(labels), steps * given.batch_size, np.random.default_rng(0))
     for batch in batches.reshape(steps, -1):
-        ads = torch.from_numpy(rows[batch])
+        ads = torch.from_numpy(batch)
         loss = loss_of(network(inputs[ads]) + base[ads], labels[ads])
         optimizer.zero_grad()
         loss.backward()
@@ -173,28 +165,27 @@ def speed_rows() -> list[str]:
     import torch
     from joblib import Parallel, delayed
 
-    data, given = make_case(TIMED), DNN()
-    folds, settings = prepared(data), {n: getattr(given, n) for n in OF_NETWORKS}
-    every = [inputs.of_ads(np.arange(TIMED)) for _, _, inputs in folds]
-    labels = torch.from_numpy(data.labels.astype(np.float32))
+    given = DNN()
+    folds, settings = prepared(make_case(TIMED)), {n: getattr(given, n) for n in OF_NETWORKS}
+    every = [inputs.of_ads(np.arange(len(rest.labels))) for rest, _, inputs in folds]
 
     def at_once() -> None:
         with torch_threads(1):
             Parallel(n_jobs=THREADS, prefer="threads")(
-                delayed(train)(rows, learns, inputs, data.labels, seed=0, **settings)
-                for rows, learns, inputs in folds
+                delayed(train)(learns, inputs, rest.labels, seed=0, **settings)
+                for rest, learns, inputs in folds
             )
 
     def one_by_one() -> None:
-        for rows, learns, inputs in folds:
+        for rest, learns, inputs in folds:
             for own in learns:
-                alone = np.ones((1, own.sum()), dtype=bool)
-                train(rows[own], alone, inputs, data.labels, seed=0, **settings)
+                train(own[None], inputs, rest.labels, seed=0, **settings)
 
     def plainly() -> None:
-        for (rows, learns, inputs), given_inputs in zip(folds, every, strict=True):
-            for own in learns:
-                plain_network(rows[own], given_inputs, inputs.base, labels)
+        for (rest, learns, inputs), seen in zip(folds, every, strict=True):
+            labels = torch.from_numpy(rest.labels.astype(np.float32))
+            for own in torch.from_numpy(learns):
+                plain_network(seen[own], inputs.base[own], labels[own])
 
     quickest = [
         np.min([seconds(way) for _ in range(REPEATS)], axis=0)
@@ -212,8 +203,8 @@ def main() -> None:
     lines = [
         "# Level-2 DNN",
         "",
-        f"Made by `python -m benchmarks.level2_dnn` with {THREADS} threads. 10 models, 82 tags, "
-        "5 folds, 5 networks a fold; OOF GAP.",
+        "Made by `python -m benchmarks.level2_dnn`: OOF GAP with 10 models, 82 tags, 5 folds and 5 "
+        "networks a fold; seconds on one thread.",
         "",
         "| ads | best model | mean | mean logit | dnn | strength | seconds |",
         "|---|---|---|---|---|---|---|",

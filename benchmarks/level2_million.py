@@ -18,7 +18,9 @@ import pandas as pd
 
 from benchmarks.level2_dnn import make_case
 from competition.evaluation.metrics import gap
-from competition.level2.base import MetaLearner, StackInput
+from competition.level2.base import MetaLearner
+from competition.level2.crossfit import cross_fit
+from competition.level2.data import Ads, StackData
 from competition.level2.learners.dnn import DNN
 from competition.level2.learners.pooled import Pooled
 from competition.utils.files import write_text
@@ -27,30 +29,35 @@ N_ADS, AT_ONCE = 1_000_000, 50_000
 LEARNERS: dict[str, type[MetaLearner]] = {"pooled": Pooled, "dnn": DNN}
 
 
-def make_file(path: Path) -> StackInput:
-    """Write the predictions to a file; return what belongs to them, without predictions."""
-    parts: list[StackInput] = []
+def make_file(path: Path) -> StackData:
+    """Write the predictions to a file, which the ads returned are mapped from."""
+    chunks: list[StackData] = []
     for start in range(0, N_ADS, AT_ONCE):
-        part = make_case(AT_ONCE, seed=start)
-        shape = (N_ADS, *part.train.shape[1:])
+        chunk = make_case(AT_ONCE, seed=start)
+        shape = (N_ADS, *chunk.ads.shape[1:])
         file = np.memmap(path, np.float32, "r+" if start else "w+", shape=shape)
-        file[start : start + AT_ONCE] = part.train
-        parts.append(replace(part, train=part.train[:0], test=part.train[:0]))
+        file[start : start + AT_ONCE] = chunk.ads.probabilities
+        bare = Ads(chunk.ads.probabilities[:0], chunk.ads.metadata, chunk.ads.missing)
+        chunks.append(replace(chunk, ads=bare))
+    ads = Ads(
+        np.memmap(path, np.float32, "r", shape=shape),
+        pd.concat([chunk.ads.metadata for chunk in chunks], ignore_index=True),
+        np.concatenate([chunk.ads.missing for chunk in chunks]),
+    )
     return replace(
-        parts[0],
-        train_metadata=pd.concat([part.train_metadata for part in parts], ignore_index=True),
-        train_missing=np.concatenate([part.train_missing for part in parts]),
-        labels=np.concatenate([part.labels for part in parts]),
-        fold=np.concatenate([part.fold for part in parts]),
+        chunks[0],
+        ads=ads,
+        labels=np.concatenate([chunk.labels for chunk in chunks]),
+        fold=np.concatenate([chunk.fold for chunk in chunks]),
     )
 
 
-def run(name: str, path: Path, data: StackInput) -> tuple[float, float, float]:
+def run(name: str, path: Path, data: StackData) -> tuple[float, float, float]:
     """OOF GAP, minutes and peak memory (GiB, pages of the file included) of a meta-learner."""
-    shape = (N_ADS, *data.train.shape[1:])
-    data = replace(data, train=np.memmap(path, np.float32, "r", shape=shape))
+    file = np.memmap(path, np.float32, "r", shape=(N_ADS, *data.ads.shape[1:]))
+    data = replace(data, ads=Ads(file, data.ads.metadata, data.ads.missing))
     start = time.perf_counter()
-    oof = LEARNERS[name]().cross_fit(data, n_jobs=1).oof
+    oof = cross_fit(LEARNERS[name](), data).oof
     minutes = (time.perf_counter() - start) / 60
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return gap(data.labels, oof), minutes, peak
@@ -62,18 +69,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "predictions"
         data = make_file(path)
+        mean = gap(data.labels, data.ads.probabilities.mean(axis=1))
+        # A mapped array would be pickled as a whole: its process maps the file itself.
+        unmapped = Ads(data.ads.read(slice(0)), data.ads.metadata, data.ads.missing)
+        data = replace(data, ads=unmapped)
         for name in LEARNERS:
             context = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(1, mp_context=context) as pool:
                 score, minutes, peak = pool.submit(run, name, path, data).result()
             rows.append(f"| {name} | {score:.4f} | {minutes:.1f} | {peak:.1f} |")
-        file = np.memmap(path, np.float32, "r", shape=(N_ADS, *data.train.shape[1:]))
-        mean = gap(data.labels, file.mean(axis=1))
     lines = [
         "# A million ads",
         "",
-        f"Made by `python -m benchmarks.level2_million`: {N_ADS:,} ads, {data.train.shape[1]} "
-        f"models, {data.train.shape[2]} tags, {len(data.folds)} folds, one thread. Peak memory "
+        f"Made by `python -m benchmarks.level2_million`: {N_ADS:,} ads, {data.ads.shape[1]} "
+        f"models, {data.ads.shape[2]} tags, {len(data.folds)} folds, one thread. Peak memory "
         "counts the pages of the mapped file, 3.1 GiB, which the system may take back.",
         "",
         f"OOF GAP of the plain mean: {mean:.4f}.",

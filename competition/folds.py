@@ -326,6 +326,18 @@ def load_or_make_folds(
     ------
     FoldsError
         If folds.csv does not fit the ads, or differs from `given`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import load_dataset, load_or_make_folds, make_demo
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(folder, 20, films=False)
+    ...     ads = load_dataset(folder)
+    ...     folds = load_or_make_folds(Path(folder, "folds.csv"), ads, 4, 0)
+    >>> folds.n, len(folds.of_ad)
+    (4, 20)
     """
     progress = progress or Progress()
     warning = dataset.warning_of_giant_group(n)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
 
 from competition.ablation.dropping import eliminate
 from competition.ablation.modalities import Modality, combinations, modalities_of
@@ -13,23 +12,23 @@ from competition.ablation.rivals import fusion_rivals
 from competition.ablation.rows import (
     AblationTable,
     RowMaker,
-    only,
-    oof_of,
     without_modality,
-    without_test,
 )
 from competition.ablation.writing import write_tables
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
-from competition.execution.devices import n_cores
-from competition.level2.base import MetaLearner, StackInput
-from competition.level2.registry import get_meta_learner, meta_parameters
+from competition.execution.local import run_tasks
+from competition.level2.base import MetaLearner
+from competition.level2.crossfit import cross_fit
+from competition.level2.data import StackData
+from competition.level2.registry import get_meta_learner
 from competition.oof.cards import Level1Card, ModelCard
-from competition.pipeline.extract import open_ads
-from competition.pipeline.level1 import open_store
-from competition.pipeline.plan import plan_metadata
+from competition.pipeline.context import open_context, open_store
+from competition.pipeline.extract import extract_features
+from competition.pipeline.plan import plan_meta_learners, plan_metadata
 from competition.pipeline.stack import fit_stack, stored_models
 from competition.pipeline.stack_input import stack_input
+from competition.utils.files import PathLike
 from competition.utils.progress import Progress
 
 QUICK = "pooled"  # stacks a few hundred times in a minute
@@ -53,27 +52,26 @@ class Ablation:
 
 
 @dataclass(frozen=True, eq=False)
-class _Parts:
+class _Subject:
     """What the tables are made from."""
 
-    data: StackInput
+    data: StackData
     modalities: list[Modality]
-    inputs: dict[str, list[int]]  # of each modality, columns of data.train_missing
+    inputs: dict[str, list[int]]  # of each modality, columns of data.ads.missing
     learner: MetaLearner
     called: str
-    top_k: int
     seed: int
     n_jobs: int
     progress: Progress
 
     def row_maker(self, reference: np.ndarray) -> RowMaker:
-        return RowMaker(self.data.labels, reference, self.top_k, self.seed)
+        return RowMaker(self.data.labels, reference, self.data.top_k, self.seed)
 
 
 def ablate(
-    data: Path,
+    data: PathLike,
     profile: Profile,
-    out: Path,
+    out: PathLike = ".",
     *,
     n_jobs: int | None = None,
     device: str = "auto",
@@ -87,12 +85,12 @@ def ablate(
 
     Parameters
     ----------
-    data : Path
+    data : path
         Folder of ads.
     profile : Profile
         Its ``level2`` says what stacks (of several meta-learners the first makes the rows), its
         ``features`` and ``level1.fusion`` what the rivals see and how they are trained.
-    out : Path
+    out : path
         Folder that holds ``oof/`` and ``cache/``.
     n_jobs : int or None
         Rows at a time; None takes one per core.
@@ -104,46 +102,47 @@ def ablate(
     ------
     StoreError
         If no stored model fits the ads, labels and folds.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import ablate, load_profile, make_demo, run
+    >>> quick = ['models=["tfidf_logreg"]', "folds.n=2", "level2.model=mean"]
+    >>> profile = load_profile("text", [*quick, 'kinds=["metadata"]'])  # nothing to fuse
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(f"{folder}/ads", 40, films=False)
+    ...     _ = run(f"{folder}/ads", load_profile("text", quick), folder, n_jobs=1)
+    ...     ablation = ablate(f"{folder}/ads", profile, folder, n_jobs=1)
+    >>> [table.name for table in ablation.tables]
+    ['modalities', 'combinations', 'missing', 'fusion', 'models']
     """
-    progress = progress or Progress()
-    cores = n_cores()
-    n_jobs = n_jobs or cores
-    dataset, _ = open_ads(
-        data, profile, out, n_jobs=n_jobs, n_cores=cores, device=device, progress=progress
-    )
-    store = open_store(dataset, profile, out)
-    cards = stored_models(store, dataset, progress)
+    context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
+    context, _ = extract_features(context)
+    dataset, store = context.dataset, open_store(context)
+    cards = stored_models(store, context)
+    stack = fit_stack(cards, store, context)
+    called, its_params = next(iter(plan_meta_learners(profile).items()))
     metadata = plan_metadata(profile, dataset)
-    params = {
-        name: meta_parameters(name, given, profile.seed)
-        for name, given in profile.level2.params.items()
-    }
-    stack = fit_stack(
-        params, metadata, cards, dataset, store, seed=profile.seed, n_jobs=n_jobs, progress=progress
-    )
-    called, its_params = next(iter(params.items()))
     modalities = modalities_of(cards, dataset)
-    parts = _Parts(
-        data=without_test(stack_input(store, [card.model for card in cards], dataset, metadata)),
+    stack_data, _ = stack_input(store, [card.model for card in cards], dataset, metadata)
+    subject = _Subject(
+        data=stack_data,
         modalities=modalities,
         inputs=_inputs(modalities, cards, dataset),
         learner=get_meta_learner(called).make(**its_params),
         called=called,
-        top_k=dataset.submission.top_k,
         seed=profile.seed,
-        n_jobs=n_jobs,
-        progress=progress,
+        n_jobs=context.n_jobs,
+        progress=context.progress,
     )
-    rivals = fusion_rivals(
-        profile, dataset, store, out / "cache" / dataset.name, n_jobs, device, progress
-    )
+    rivals = fusion_rivals(context, store)
     submitted = store.read(stack.model)[0]
     tables = [
-        *_of_modalities(parts),
-        _of_fusion(parts, stack.model, submitted, rivals),
-        _of_models(parts),
+        *_of_modalities(subject),
+        _of_fusion(subject, stack.model, submitted, rivals),
+        _of_models(subject),
     ]
-    return Ablation(dataset, tables, write_tables(store.folder / "ablation", dataset.name, tables))
+    return Ablation(dataset, tables, write_tables(context.ablation_folder, dataset.name, tables))
 
 
 def _inputs(
@@ -162,38 +161,39 @@ def _inputs(
     }
 
 
-def _of_modalities(parts: _Parts) -> list[AblationTable]:
+def _of_modalities(subject: _Subject) -> list[AblationTable]:
     """Tables 2 and 3, and what is left where a modality is missing."""
-    data, learner, modalities = parts.data, parts.learner, parts.modalities
+    data, learner, modalities = subject.data, subject.learner, subject.modalities
     stacks = {
-        modality.name: only(data, modality.models, metadata=False)
+        modality.name: data.of_models(modality.models).without_metadata()
         for modality in modalities
         if len(modality.models) > 1
     }
     combined = combinations(modalities)
-    stacks |= {name: only(data, models, metadata=False) for name, models in combined}
+    stacks |= {name: data.of_models(models).without_metadata() for name, models in combined}
     everything = " + ".join(dict.fromkeys(modality.family for modality in modalities))
     whole = f"{everything} + metadata"
-    found = _stacked(parts, {**stacks, whole: data})
-    row = parts.row_maker(found[whole])
+    found = _stacked(subject, {**stacks, whole: data})
+    row = subject.row_maker(found[whole])
+    alone = data.ads.probabilities.swapaxes(0, 1)
     single = [
         row(
             modality.name,
             modality.models,
-            found.get(modality.name, data.train[:, data.models.index(modality.models[0])]),
+            found.get(modality.name, alone[data.models.index(modality.models[0])]),
         )
         for modality in modalities
     ]
-    taken = [(modality.models, parts.inputs[modality.name]) for modality in modalities]
-    missing = without_modality(learner, data, taken)
-    reference = f"all models and metadata, stacked by {parts.called}"
+    removed = [(modality.models, subject.inputs[modality.name]) for modality in modalities]
+    missing = without_modality(learner, data, removed)
+    reference = f"all models and metadata, stacked by {subject.called}"
     return [
         AblationTable(
             "modalities",
             "Single modalities (the paper's Table 2)",
             reference,
             tuple(single),
-            f"A modality of several models is their stack by {parts.called}, without metadata.",
+            f"A modality of several models is their stack by {subject.called}, without metadata.",
         ),
         AblationTable(
             "combinations",
@@ -205,7 +205,7 @@ def _of_modalities(parts: _Parts) -> list[AblationTable]:
                     row(whole, data.models, found[whole]),
                 ]
             ),
-            f"Stacked by {parts.called}.",
+            f"Stacked by {subject.called}.",
         ),
         AblationTable(
             "missing",
@@ -221,29 +221,32 @@ def _of_modalities(parts: _Parts) -> list[AblationTable]:
     ]
 
 
-def _stacked(parts: _Parts, stacks: dict[str, StackInput]) -> dict[str, np.ndarray]:
+def _stacked(subject: _Subject, stacks: dict[str, StackData]) -> dict[str, np.ndarray]:
     """Stack every one, some at a time."""
-    n_jobs = min(effective_n_jobs(parts.n_jobs), len(stacks))
+    tasks = [(name, subject.learner, data) for name, data in stacks.items()]
+    n_jobs = min(subject.n_jobs, len(stacks))
     found = {}
-    done = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(oof_of)(parts.learner, data) for data in stacks.values()
-    )
-    for number, (name, oof) in enumerate(zip(stacks, done, strict=True), start=1):
+    for number, (name, oof) in enumerate(run_tasks(_named_oof, tasks, n_jobs=n_jobs), start=1):
         found[name] = oof
-        parts.progress.update("ablation", number, len(stacks), name)
+        subject.progress.update("ablation", number, len(stacks), name)
     return found
 
 
+def _named_oof(name: str, learner: MetaLearner, data: StackData) -> tuple[str, np.ndarray]:
+    return name, cross_fit(learner, data).oof
+
+
 def _of_fusion(
-    parts: _Parts, stack: str, submitted: np.ndarray, rivals: dict[str, np.ndarray]
+    subject: _Subject, stack: str, submitted: np.ndarray, rivals: dict[str, np.ndarray]
 ) -> AblationTable:
     """Table 4: the stack, the plain means, the best model and the networks that fuse features."""
-    data = parts.data
-    row = parts.row_maker(submitted)
+    data = subject.data
+    row = subject.row_maker(submitted)
     rows = [row(stack, data.models, submitted)]
     for name in ("mean", "logit_mean"):
-        rows.append(row(name, data.models, oof_of(get_meta_learner(name).make(), data)))
-    alone = [row(m, [m], data.train[:, i]) for i, m in enumerate(data.models)]
+        rows.append(row(name, data.models, cross_fit(get_meta_learner(name).make(), data).oof))
+    probabilities = data.ads.probabilities
+    alone = [row(m, [m], probabilities[:, place]) for place, m in enumerate(data.models)]
     rows.append(max(alone, key=lambda one: one.gap))
     rows[-1] = replace(rows[-1], note="the best model")
     rows += [row(name, [name], oof) for name, oof in rivals.items()]
@@ -252,30 +255,33 @@ def _of_fusion(
         "Ways of fusing (the paper's Table 4)",
         stack,
         tuple(rows),
-        "" if rivals else "The dataset has no text, fact or array whose features could be fused.",
+        ""
+        if rivals
+        else "The dataset has no text, metadata or array whose features could be fused.",
     )
 
 
-def _of_models(parts: _Parts) -> AblationTable:
+def _of_models(subject: _Subject) -> AblationTable:
     """What each model adds, and which can be dropped without loss."""
-    data = parts.data
+    data = subject.data
     learner = get_meta_learner(QUICK).make()
-    whole = oof_of(learner, data)
-    row = parts.row_maker(whole)
+    whole = cross_fit(learner, data).oof
+    row = subject.row_maker(whole)
     n_folds = len(data.folds)
     rows = [row("all models", data.models, whole)]
     if len(data.models) > 1 and n_folds > 2:
-        parts.progress.update("dropping models", 0, 1)
-        pruned = eliminate(learner, data, parts.top_k, parts.n_jobs)
+        subject.progress.update("dropping models", 0, 1)
+        pruned = eliminate(learner, data, subject.n_jobs)
         for model in data.models:
             left = [name for name in data.models if name != model]
             n = sum(model in gone for gone in pruned.dropped.values())
             note = f"dropped in {n} of {n_folds} folds" if n else ""
-            rows.append(row(f"without {model}", left, oof_of(learner, only(data, left)), note))
+            oof = cross_fit(learner, data.of_models(left)).oof
+            rows.append(row(f"without {model}", left, oof, note))
         always = set.intersection(*(set(gone) for gone in pruned.dropped.values()))
         left = [name for name in data.models if name not in always]
         rows.append(row("after dropping", left, pruned.oof))
-        parts.progress.update("dropping models", 1, 1)
+        subject.progress.update("dropping models", 1, 1)
     return AblationTable(
         "models",
         "What each model adds",

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from competition.ablation.rows import only, oof_of
 from competition.evaluation.metrics import gap
-from competition.level2.base import MetaLearner, StackInput
-from competition.level2.selection import without_fold
+from competition.execution.local import run_tasks
+from competition.level2.base import MetaLearner
+from competition.level2.crossfit import cross_fit
+from competition.level2.data import StackData
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,7 @@ class Pruned:
     oof: np.ndarray
 
 
-def eliminate(learner: MetaLearner, data: StackInput, top_k: int, n_jobs: int = 1) -> Pruned:
+def eliminate(learner: MetaLearner, data: StackData, n_jobs: int = 1) -> Pruned:
     """Drop models one by one as long as GAP does not fall below that of all of them.
 
     Which models fold k is predicted without is decided on the other folds alone, cross-fitted
@@ -37,28 +38,27 @@ def eliminate(learner: MetaLearner, data: StackInput, top_k: int, n_jobs: int = 
     ----------
     learner : MetaLearner
         A quick one: it is cross-fitted up to n_models ** 2 / 2 times for each fold.
-    data : StackInput
-    top_k : int
+    data : StackData
     n_jobs : int
         Folds at a time.
     """
-    from joblib import Parallel, delayed
-
-    found = Parallel(n_jobs=n_jobs)(
-        delayed(_eliminated)(learner, without_fold(data, fold), top_k) for fold in data.folds
-    )
-    dropped = dict(zip(data.folds, found, strict=True))
+    tasks = [(learner, data, fold) for fold in data.folds]
+    found = dict(run_tasks(_eliminated, tasks, n_jobs=n_jobs))
+    dropped = {fold: found[fold] for fold in data.folds}
     oof = np.empty(data.labels.shape, dtype=np.float32)
     for fold, gone in dropped.items():
         left = [model for model in data.models if model not in gone]
         held_out = data.fold == fold
-        oof[held_out] = oof_of(learner, only(data, left))[held_out]
+        oof[held_out] = cross_fit(learner, data.of_models(left)).oof[held_out]
     return Pruned(dropped, oof)
 
 
-def _eliminated(learner: MetaLearner, data: StackInput, top_k: int) -> tuple[str, ...]:
+def _eliminated(learner: MetaLearner, data: StackData, fold: int) -> tuple[int, tuple[str, ...]]:
+    """Drop models without looking at a fold; return the fold and the names."""
+    data = data.without_fold(fold)
+
     def scored(models: Sequence[str]) -> float:
-        return gap(data.labels, oof_of(learner, only(data, models)), top_k)
+        return gap(data.labels, cross_fit(learner, data.of_models(models)).oof, data.top_k)
 
     left, gone = list(data.models), []
     enough = scored(left)
@@ -69,4 +69,4 @@ def _eliminated(learner: MetaLearner, data: StackInput, top_k: int) -> tuple[str
             break
         left.remove(model)
         gone.append(model)
-    return tuple(gone)
+    return fold, tuple(gone)

@@ -1,4 +1,4 @@
-"""Which modality a level-1 model belongs to, told by the inputs that it reads."""
+"""Which modality a level-1 model belongs to, by the inputs that it reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,13 +1,17 @@
-"""Profiles: what to run, as TOML; unknown keys are errors that name the nearest known one."""
+"""Profiles: what to run, and the reader of their TOML.
+
+An unknown key is an error that names the nearest known one.
+"""
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import ConfigDict, Field
 
 from competition.datasets.base import InputKind
 from competition.utils.errors import ProfileError, nearest
+from competition.utils.registry import load_plugins
 from competition.utils.settings import Settings, parse_settings, read_toml
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -51,7 +55,7 @@ class Level1Settings(Settings):
 
 
 class Level2Settings(Settings):
-    """The meta-learner, or several, of which the gate chooses.
+    """The meta-learner, or several that nested selection chooses among.
 
     Every further key is a parameter of the one meta-learner; of several, each has a table of its
     own: ``level2.dnn.seeds``.
@@ -96,6 +100,9 @@ class Profile(Settings):
 
     Attributes
     ----------
+    plugins : tuple of str
+        Files of Python that register models, meta-learners or extractors. A path in a profile is
+        relative to the profile's folder, one of ``--set`` to the current folder.
     seed : int
         Seed of every model.
     kinds : tuple of str or None
@@ -103,12 +110,14 @@ class Profile(Settings):
         uses all.
     models : tuple of str
         Patterns of registered models to run with default settings, wherever the dataset has an
-        input that they read; a pattern that begins with "!" takes models away again.
+        input that they read; a pattern that begins with "!" takes models away again. A model with a
+        parameter that has no default runs where it is named in ``level1``, whatever the patterns.
     folds, features, level1, level2
         Settings of the parts; a name in ``features`` becomes an input, one in ``level1`` adds a
         model or sets one of `models`.
     """
 
+    plugins: tuple[str, ...] = ()
     seed: int = 0
     kinds: tuple[InputKind, ...] | None = None
     models: tuple[str, ...] = ()
@@ -123,7 +132,7 @@ class Profile(Settings):
 
 
 class CandidateSettings(Settings):
-    """The meta-learners that `stack` compares, and what they know of an ad.
+    """The meta-learners that `stack` compares, and the metadata that they see.
 
     Every further key is a meta-learner's table of parameters.
 
@@ -148,9 +157,13 @@ class CandidateSettings(Settings):
 class StackSettings(Settings):
     """What `stack` does: a profile without level 1, and with many meta-learners."""
 
+    plugins: tuple[str, ...] = ()
     seed: int = 0
     folds: FoldSettings = FoldSettings()
     level2: CandidateSettings = CandidateSettings.model_validate({})
+
+
+S = TypeVar("S", Profile, StackSettings)
 
 
 def profile_names() -> list[str]:
@@ -159,7 +172,7 @@ def profile_names() -> list[str]:
 
 
 def load_profile(name: str, overrides: list[str] | None = None) -> Profile:
-    """Read a shipped profile by name, or a user's own by path, and apply overrides.
+    """Read a shipped profile by name, or a user's own by path; apply overrides, load plug-ins.
 
     Parameters
     ----------
@@ -171,7 +184,14 @@ def load_profile(name: str, overrides: list[str] | None = None) -> Profile:
     Raises
     ------
     ProfileError
-        If there is no such profile, or a key of it is unknown.
+        If there is no such profile, a key of it is unknown, or a plug-in is missing.
+
+    Examples
+    --------
+    >>> from competition import load_profile
+    >>> profile = load_profile("text", ["folds.n=3", "level1.tfidf_logreg.C=2"])
+    >>> profile.folds.n, profile.level1["tfidf_logreg"].params
+    (3, {'C': 2})
     """
     path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
     if not path.is_file():
@@ -179,23 +199,44 @@ def load_profile(name: str, overrides: list[str] | None = None) -> Profile:
         hint = nearest(name, known) if path.parent == PROFILES else ""
         raise ProfileError(f"There is no profile {name!r}.{hint}")
     data = read_toml(path, ProfileError)
-    for override in overrides or []:
-        _apply(data, override)
-    return parse_settings(Profile, data, f"profile {name}", ProfileError)
+    _anchor_plugins(data, path.parent)
+    return _parsed(Profile, data, overrides, f"profile {name}")
 
 
 def load_stack_settings(overrides: list[str] | None = None) -> StackSettings:
-    """Read what `stack` does from overrides like ``level2.dnn.seeds=3``.
+    """Read what `stack` does from overrides like ``level2.dnn.seeds=3``; load plug-ins.
 
     Raises
     ------
     ProfileError
-        If a key is unknown.
+        If a key is unknown, or a plug-in is missing.
+
+    Examples
+    --------
+    >>> from competition import load_stack_settings
+    >>> load_stack_settings(["level2.dnn.seeds=3", "seed=1"]).level2.params
+    {'dnn': {'seeds': 3}}
     """
-    data: dict[str, Any] = {}
+    return _parsed(StackSettings, {}, overrides, "--set")
+
+
+def _parsed(schema: type[S], data: dict[str, Any], overrides: list[str] | None, source: str) -> S:
+    """Apply overrides, check the result and load its plug-ins."""
     for override in overrides or []:
         _apply(data, override)
-    return parse_settings(StackSettings, data, "--set", ProfileError)
+    _anchor_plugins(data, Path.cwd())
+    settings = parse_settings(schema, data, source, ProfileError)
+    load_plugins([Path(path) for path in settings.plugins])
+    return settings
+
+
+def _anchor_plugins(data: dict[str, Any], folder: Path) -> None:
+    """Make the paths of plug-ins absolute, so that they hold wherever the profile is written."""
+    paths = data.get("plugins")
+    if isinstance(paths, list):
+        data["plugins"] = [
+            str((folder / path).absolute()) if isinstance(path, str) else path for path in paths
+        ]
 
 
 def _apply(data: dict[str, Any], override: str) -> None:

@@ -8,6 +8,7 @@ from competition.datasets.description import described
 from competition.datasets.problems import Problems
 from competition.datasets.table_config import CONFIG
 from competition.utils.errors import DatasetError
+from competition.utils.files import PathLike
 from competition.utils.progress import Progress
 
 __all__ = ["load_dataset", "read_dataset"]
@@ -45,12 +46,12 @@ def _read_layout(root: Path, problems: Problems) -> AdDataset:
     )
 
 
-def load_dataset(root: Path | AdDataset, progress: Progress | None = None) -> AdDataset:
+def load_dataset(root: PathLike | AdDataset, progress: Progress | None = None) -> AdDataset:
     """Read a folder of ads; a dataset that is read already stays as it is.
 
     Parameters
     ----------
-    root : Path or AdDataset
+    root : path or AdDataset
     progress : Progress, optional
         Is told the warnings that are not of a single ad.
 
@@ -58,9 +59,20 @@ def load_dataset(root: Path | AdDataset, progress: Progress | None = None) -> Ad
     ------
     DatasetError
         If the folder has a fault that stops a run; the message shows the first ones.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import load_dataset, make_demo
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(folder, 20, films=False)
+    ...     ads = load_dataset(folder)
+    >>> list(ads.inputs), ads.labels.shape, len(ads.test_ids)
+    (['ocr', 'asr'], (20, 40), 4)
     """
     if isinstance(root, AdDataset):
         return root
+    root = Path(root)
     problems = Problems()
     dataset = read_dataset(root, problems)
     problems.raise_errors(f"{root} has", f"`python -m competition check {root}` lists all of them.")

@@ -107,6 +107,16 @@ class AdDataset:
         ads, and test ads may carry others.
     test_labels : ndarray of shape (n_test, n_tags), dtype uint8, or None
         Labels of the test ads where the layout makes test ads of labelled ones: for scoring alone.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import AdDataset, load_dataset, make_demo
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(folder, 20, films=False)
+    ...     ads = load_dataset(folder)
+    >>> isinstance(ads, AdDataset), ads.ads.columns.to_list()
+    (True, ['split', 'ocr', 'asr'])
     """
 
     name: str

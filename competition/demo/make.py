@@ -27,7 +27,7 @@ from competition.demo.texts import render_texts
 from competition.execution.devices import n_cores
 from competition.execution.local import run_tasks
 from competition.utils.errors import DatasetError
-from competition.utils.files import write_json
+from competition.utils.files import PathLike, write_json
 from competition.utils.progress import Progress
 
 VERSION = 2
@@ -39,7 +39,7 @@ DESCRIPTION = {"name": "demo", "truth": TEST_TRUTH}
 
 
 def make_demo(
-    root: Path,
+    root: PathLike,
     n_ads: int = 500,
     seed: int = 0,
     *,
@@ -54,7 +54,7 @@ def make_demo(
 
     Parameters
     ----------
-    root : Path
+    root : path
         A folder that does not exist, is empty, or holds demo ads.
     n_ads : int
         Number of training ads, at least 10; the number of test ads is a fifth of it.
@@ -71,6 +71,16 @@ def make_demo(
     ------
     DatasetError
         If `n_ads` or `seed` is too small, or `root` holds anything but demo ads.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import make_demo
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(folder, 10, films=False)
+    ...     Path(folder, "label_id.txt").is_file()
+    True
     """
     if n_ads < LEAST_ADS:
         raise DatasetError(

@@ -1,9 +1,9 @@
-"""How good scores are: GAP, mAP, F1 and accuracy.
+"""Metrics of scores: GAP, mAP, F1 and accuracy.
 
 Every metric takes `labels`, 0 or 1, and `scores`, any numbers but NaN, both arrays of shape
 (n_ads, n_tags). It raises a MetricError if the shapes do not fit, a label is neither 0 nor 1, a
-score is NaN, or no ad has a tag. GAP and mAP look at the order of the scores alone; F1 and accuracy
-call a tag predicted where its score is at least 0.5.
+score is NaN, or no ad has a tag. GAP and mAP use the order of the scores alone; F1 and accuracy
+count a tag as predicted where its score is at least 0.5.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,15 @@ def score(
     fold: np.ndarray | None = None,
     top_k: int = 20,
 ) -> Scores:
-    """Compute every metric; without `fold` there is no mean over folds."""
+    """Compute every metric; without `fold` there is no mean over folds.
+
+    Examples
+    --------
+    >>> from competition import score
+    >>> found = score([[1, 0], [0, 1]], [[0.9, 0.4], [0.7, 0.6]], ["place", "mood"])
+    >>> round(found.gap, 4), found.map, found.accuracy
+    (0.8333, 1.0, 0.75)
+    """
     labels, scores = _checked(labels, scores)
     return Scores(
         gap=gap(labels, scores, top_k),
@@ -90,6 +98,14 @@ def gap(labels: np.ndarray, scores: np.ndarray, top_k: int = 20) -> float:
     ------
     MetricError
         As every metric, and if `top_k` is below 1.
+
+    Examples
+    --------
+    The list is 0.9 (right), 0.7 (wrong), 0.6 (right), 0.4 (wrong): (1/1 + 2/3) / 2.
+
+    >>> from competition import gap
+    >>> round(gap([[1, 0], [0, 1]], [[0.9, 0.4], [0.7, 0.6]]), 4)
+    0.8333
     """
     labels, scores = _checked(labels, scores)
     if top_k < 1:
@@ -157,7 +173,14 @@ def gap_by_dimension(
 
 
 def mean_average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Mean of the average precision of each tag, over the tags that at least one ad carries."""
+    """Mean of the average precision of each tag, over the tags that at least one ad carries.
+
+    Examples
+    --------
+    >>> from competition import mean_average_precision
+    >>> mean_average_precision([[1, 0], [0, 1], [0, 1]], [[0.9, 0.4], [0.7, 0.6], [0.1, 0.2]])
+    0.9166666666666666
+    """
     from sklearn.metrics import average_precision_score
 
     labels, scores = _checked(labels, scores)

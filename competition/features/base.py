@@ -57,14 +57,26 @@ class Extractor(BaseEstimator, ABC):
         Whether the work is worth other processes.
     shard : int
         Items that are written together: what a killed run loses, per process.
+    libraries : tuple of str
+        What must be installed beside what this package always needs: names to import.
     device : str
         Where the network runs: ``"cpu"``, ``"cuda"``, ..., or ``"auto"``. On a GPU, one process
         extracts and others decode.
+
+    Examples
+    --------
+    >>> from competition import Extractor
+    >>> class Letters(Extractor):
+    ...     def extract_one(self, item):
+    ...         return {"letters": float(len(item.value))}
+    >>> list(Letters().extract([Item("text", "free coins")]))
+    [{'letters': 10.0}]
     """
 
     not_counted: frozenset[str] = frozenset({"device", "batch_size"})
     parallel: bool = True
     shard: int = 32
+    libraries: tuple[str, ...] = ()
     device: str = "cpu"
 
     def lacks(self) -> str:

@@ -13,6 +13,7 @@ from competition.features.columns import (
     write_refs,
     write_series,
 )
+from competition.features.store import Digests
 from competition.text.terms import TermsSpec
 from competition.utils.files import digest
 from competition.utils.progress import Progress
@@ -28,7 +29,7 @@ def prepare_columns(
     cache: Path,
     progress: Progress,
 ) -> tuple[Column, ...]:
-    """Store the columns that a model asked for, unless they are stored already.
+    """Store the columns that a model reads, unless they are stored already.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ def prepare_columns(
     terms : TermsSpec or None
         How to count the terms of texts; None leaves texts as they are.
     cache : Path
-        Folder of the dataset's columns.
+        Folder of the dataset's columns, beside ``digests.parquet``.
     progress : Progress
     """
     kinds = {column: given.kind for given in dataset.inputs.values() for column in given.columns}
@@ -46,6 +47,8 @@ def prepare_columns(
     def prepared(column: str) -> Column:
         if kinds[column] == "array":
             return _array_column(dataset.ads[column], cache)
+        if kinds[column] == "image":
+            return _file_column(dataset.ads[column], dataset.root, cache)
         if kinds[column] == "text" and terms is not None:
             return _terms_column(dataset.ads[column], terms, cache, progress)
         return _plain_column(dataset.ads[column], cache)
@@ -70,6 +73,21 @@ def _array_column(refs: pd.Series, cache: Path) -> Column:
     fingerprint = digest(made_from)
     path = cache / f"{_file_name(name)}-{fingerprint[:16]}.refs"
     write_refs(path, refs)
+    return Column(name, fingerprint, path)
+
+
+def _file_column(files: pd.Series, root: Path, cache: Path) -> Column:
+    """Store the paths of files, None where missing; the fingerprint is that of their content."""
+    name = str(files.name)
+    digests = Digests(cache.parent / "digests.parquet")
+    found = [None if pd.isna(file) else (root / file).resolve() for file in files]
+    contents = [None if file is None else digests.of(file) for file in found]
+    digests.save()
+    fingerprint = digest(list(files.index), contents)
+    path = cache / f"{_file_name(name)}-{fingerprint[:16]}.parquet"
+    # Written anew: a dataset that was moved has the same content under other paths.
+    paths = [None if file is None else str(file) for file in found]
+    write_series(path, pd.Series(paths, files.index, dtype=object))
     return Column(name, fingerprint, path)
 
 

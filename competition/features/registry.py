@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from competition.datasets.base import InputKind
+from competition.features.base import Extractor
 from competition.utils.registry import Entry, Registry
 
 Gives = Literal["array", "text", "metadata"]
-X = TypeVar("X", bound=Callable[..., Any])
+X = TypeVar("X", bound=type[Extractor])
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,23 @@ def extractor(
     version: int,
     metadata: tuple[str, ...] = (),
 ) -> Callable[[X], X]:
-    """Register the decorated class as the extractor `name`."""
+    """Register the decorated class as the extractor `name`.
+
+    Examples
+    --------
+    >>> from competition import Extractor, extractor
+    >>> @extractor("letters", kinds=("text",), gives="metadata", version=1, metadata=("letters",))
+    ... class Letters(Extractor):
+    ...     def extract_one(self, item):
+    ...         return {"letters": float(len(item.value))}
+    >>> find_extractors("lett*"), get_extractor("letters").kinds
+    (['letters'], ('text',))
+    """
 
     def register(make: X) -> X:
-        _registry.add(ExtractorEntry(name, make, kinds, gives, version, metadata))
+        _registry.add(
+            ExtractorEntry(name, make, kinds, gives, version, metadata, libraries=make.libraries)
+        )
         return make
 
     return register

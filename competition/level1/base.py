@@ -38,15 +38,34 @@ class Level1Model(BaseEstimator, ABC):
     search_space : callable or None
         From an Optuna trial to parameters: a static method ``search_space(trial)`` of the subclass.
         None: the model cannot be tuned.
+    libraries : tuple of str
+        What must be installed beside what this package always needs: names to import. A model that
+        lacks one is left out of a run.
     prior_ : ndarray of shape (n_tags,), dtype float32
         Share of training ads that carry each tag.
     learnable_ : ndarray of shape (n_tags,), dtype bool
         Tags that some training ads carry and others do not.
     columns_ : list of str
         Columns of the training inputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from competition import Level1Model
+    >>> class Frequencies(Level1Model):
+    ...     def _fit(self, X, Y):
+    ...         self.frequencies_ = Y.mean(axis=0)
+    ...     def _predict_proba(self, X):
+    ...         return np.tile(self.frequencies_, (len(X), 1))
+    >>> ads = pd.DataFrame({"story": ["a war", "a love", "a war", "a war"]})
+    >>> model = Frequencies().fit(ads, np.array([[1, 0], [0, 1], [1, 0], [1, 0]]))
+    >>> model.predict_proba(ads[:1])
+    array([[0.75, 0.25]], dtype=float32)
     """
 
     search_space: ClassVar[Callable[..., dict[str, Any]] | None] = None
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     @property
     def text_terms(self) -> TermsSpec | None:

@@ -51,6 +51,16 @@ def level1_model(name: str, *, kinds: tuple[InputKind, ...]) -> Callable[[M], M]
 
     A `Level1Model` is used as it is. A class or function that makes any other classifier with
     `fit` and `predict_proba` gets the checks, and the defaults of the hooks, from `Classifier`.
+
+    Examples
+    --------
+    >>> from competition import level1_model
+    >>> @level1_model("neighbours", kinds=("metadata",))
+    ... def neighbours(n_neighbors=30):
+    ...     from sklearn.neighbors import KNeighborsClassifier
+    ...     return KNeighborsClassifier(n_neighbors)
+    >>> find_models("neigh*"), get_model("neighbours").parameters
+    (['neighbours'], {'n_neighbors': 30})
     """
     unknown = set(kinds) - set(get_args(InputKind))
     if unknown:
@@ -61,9 +71,11 @@ def level1_model(name: str, *, kinds: tuple[InputKind, ...]) -> Callable[[M], M]
 
     def register(make: M) -> M:
         if inspect.isclass(make) and issubclass(make, Level1Model):
-            _registry.add(ModelEntry(name, make, kinds, search_space=make.search_space))
+            space, libraries = make.search_space, make.libraries
+            entry = ModelEntry(name, make, kinds, search_space=space, libraries=libraries)
         else:
-            _registry.add(ModelEntry(name, _with_hooks(make), kinds))
+            entry = ModelEntry(name, _with_hooks(make), kinds)
+        _registry.add(entry)
         return make
 
     return register

@@ -2,11 +2,14 @@
 
 import keyword
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from competition.level1.registry import find_models
 from competition.utils.errors import ModelError
 from competition.utils.files import write_text
+
+PACKAGE = Path(__file__).resolve().parents[1]
 
 MODEL = '''\
 """{name}: ads are tagged like the ads that read most alike. Replace this by your own idea."""
@@ -14,9 +17,9 @@ MODEL = '''\
 import numpy as np
 import pandas as pd
 
-from competition.text.terms import TermsSpec
 from competition.level1.base import Level1Model
 from competition.level1.registry import level1_model
+from competition.text.terms import TermsSpec
 
 
 @level1_model("{name}", kinds=("text",))
@@ -34,7 +37,7 @@ class {class_name}(Level1Model):
 
     @property
     def text_terms(self) -> TermsSpec:
-        """Ask for texts as counted terms; without this property they come as str."""
+        """Texts come as counted terms; without this property they come as str."""
         return TermsSpec()
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
@@ -59,8 +62,7 @@ class {class_name}(Level1Model):
 TEST = '''\
 """{name} keeps the contract of level-1 models."""
 
-from competition.level1.models.{name} import {class_name}
-from competition.testing.level1 import Level1Contract
+{imports}
 
 
 class Test{class_name}(Level1Contract):
@@ -71,8 +73,35 @@ class Test{class_name}(Level1Contract):
 '''
 
 
-def write_template(name: str, root: Path) -> list[Path]:
-    """Write ``competition/level1/models/<name>.py`` and ``tests/level1/models/test_<name>.py``.
+@dataclass(frozen=True)
+class NewModel:
+    """What `write_template` has written.
+
+    Attributes
+    ----------
+    model, test : Path
+    usage : str
+        How the model is run, in a sentence.
+    """
+
+    model: Path
+    test: Path
+    usage: str
+
+
+def write_template(name: str, folder: Path, package: Path = PACKAGE) -> NewModel:
+    """Write a model and its test.
+
+    In a checkout of the project they become ``competition/level1/models/<name>.py`` and
+    ``tests/level1/models/test_<name>.py`` of it. Where the package is installed, they become
+    ``<name>.py``, a plug-in, and ``test_<name>.py`` in `folder`.
+
+    Parameters
+    ----------
+    name : str
+    folder : Path
+    package : Path
+        Folder of the package ``competition``.
 
     Raises
     ------
@@ -84,11 +113,27 @@ def write_template(name: str, root: Path) -> list[Path]:
             f"{name!r} cannot name a model: use small letters, digits and underscores, a letter "
             "first, like my_model."
         )
-    model = root / "competition" / "level1" / "models" / f"{name}.py"
-    test = root / "tests" / "level1" / "models" / f"test_{name}.py"
+    root = package.parent
+    if (root / "pyproject.toml").is_file() and (root / "tests").is_dir():
+        model = package / "level1" / "models" / f"{name}.py"
+        test = root / "tests" / "level1" / "models" / f"test_{name}.py"
+        module = f"competition.level1.models.{name}"
+        usage = f'`models` lists it now, and any profile with models = ["*"] runs {name}.'
+    else:
+        model, test, module = folder / f"{name}.py", folder / f"test_{name}.py", name
+        usage = (
+            f'A profile in this folder runs it by plugins = ["{model.name}"] and '
+            f'models = ["{name}"]; `pytest {test.name}` runs its test.'
+        )
     if name in find_models() or model.exists() or test.exists():
         raise ModelError(f"{name} exists already: choose another name.")
-    class_name = "".join(part.capitalize() for part in name.split("_"))
-    for path, text in ((model, MODEL), (test, TEST)):
-        write_text(path, text.format(name=name, class_name=class_name))
-    return [model, test]
+    class_name = "".join(word.capitalize() for word in name.split("_"))
+    write_text(model, MODEL.format(name=name, class_name=class_name))
+    imports = sorted(
+        [
+            f"from {module} import {class_name}",
+            "from competition.testing.level1 import Level1Contract",
+        ]
+    )
+    write_text(test, TEST.format(name=name, class_name=class_name, imports="\n".join(imports)))
+    return NewModel(model, test, usage)

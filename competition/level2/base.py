@@ -1,240 +1,148 @@
-"""What goes into a meta-learner, what comes out, and what all of them share."""
+"""The base class of all meta-learners."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
-import pandas as pd
-from joblib import Parallel, delayed, effective_n_jobs
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
-from competition.level2.components.logits import check_range
+from competition.level2.data import Ads, StackData, check_range
 from competition.utils.errors import ModelError
-
-
-@dataclass(frozen=True, eq=False)
-class StackInput:
-    """What a meta-learner may see.
-
-    Attributes
-    ----------
-    models : tuple of str
-        Names of the level-1 models.
-    train : ndarray of shape (n_train, n_models, n_tags), dtype float32
-        Out-of-fold probabilities: each ad as predicted by models that never saw it.
-    test : ndarray of shape (n_test, n_models, n_tags), dtype float32
-        Test probabilities, mean over folds.
-    train_metadata, test_metadata : DataFrame of shape (n_ads, n_metadata)
-        Metadata as the dataset gives it: numbers or categories, NA where missing.
-    train_missing, test_missing : ndarray of shape (n_ads, n_inputs), dtype bool
-        True where an ad lacks an input.
-    reads : ndarray of shape (n_models, n_inputs), dtype bool
-        Which inputs each model reads; none where that is not known.
-    labels : ndarray of shape (n_train, n_tags), dtype uint8
-    fold : ndarray of shape (n_train,), dtype int
-        The fold that each training ad is held out in.
-    """
-
-    models: tuple[str, ...]
-    train: np.ndarray
-    test: np.ndarray
-    train_metadata: pd.DataFrame
-    test_metadata: pd.DataFrame
-    train_missing: np.ndarray
-    test_missing: np.ndarray
-    reads: np.ndarray
-    labels: np.ndarray
-    fold: np.ndarray
-
-    @property
-    def folds(self) -> list[int]:
-        """Fold numbers, ascending."""
-        return sorted(int(k) for k in np.unique(self.fold))
-
-
-@dataclass(frozen=True, eq=False)
-class StackOutput:
-    """What a meta-learner predicts.
-
-    Attributes
-    ----------
-    oof : ndarray of shape (n_train, n_tags), dtype float32
-        Each training ad as predicted by the meta-learner of the other folds.
-    fold_test : ndarray of shape (n_folds, n_test, n_tags), dtype float32
-        The test ads as each fold's meta-learner predicts them, folds ascending.
-    """
-
-    oof: np.ndarray
-    fold_test: np.ndarray
 
 
 class MetaLearner(BaseEstimator, ABC):
     """A model over the predictions of the level-1 models.
 
-    The constructor stores parameters. `cross_fit` trains one meta-learner per fold on the ads of
-    the other folds; nothing (scaling, choice of epochs, averaging weights) is learned with the ads
-    that it then predicts.
+    Its life: the constructor stores parameters and does nothing else. `competition.level2.crossfit`
+    takes a copy for each fold, has it `fit` to the ads of the other folds, and has it predict the
+    held-out ads and the test ads. So nothing (scaling, choice of epochs, averaging weights) is
+    learned with the ads that it then predicts, and no ad changes the prediction of another.
+
+    A child writes `_fit` and `_predict_proba`. What it learns ends in ``_`` and is plain data
+    (numbers, arrays, tuples of these, boosters, other meta-learners), so that a stack can be saved.
 
     Attributes
     ----------
     complexity : int
         How much it may learn: 0 for one model alone, 1 for a mean of all, 2 for a weighted mean, 3
         for a shrunken linear stack, 4 for an unshrunken one, 5 for a stack that bends. Of
-        candidates that do about equally well, the gate takes one of the lowest.
+        candidates that do about equally well, nested selection takes one of the lowest.
+    libraries : tuple of str
+        What must be installed beside what this package always needs: names to import.
     search_space : callable or None
-        What `tune` tries, from an Optuna trial to parameters: a static method of the subclass.
+        What `tune` tries: a static method from an Optuna trial to parameters. None: it cannot be
+        tuned.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from competition import MetaLearner
+    >>> class Brave(MetaLearner):
+    ...     def _fit(self, data):
+    ...         pass
+    ...     def _predict_proba(self, ads):
+    ...         return ads.probabilities.max(axis=1)
+    >>> values = np.array([[[0.5, 0.125], [0.75, 0.0]], [[0.25, 0.5], [0.5, 1.0]]])
+    >>> ads = Ads(values, pd.DataFrame(index=range(2)), np.zeros((2, 0), dtype=bool))
+    >>> reads, labels, fold = np.zeros((2, 0), dtype=bool), np.eye(2, dtype=np.uint8), np.arange(2)
+    >>> data = StackData(("one", "other"), reads, ads, labels, fold, top_k=20)
+    >>> Brave().fit(data).predict_proba(ads)
+    array([[0.75 , 0.125],
+           [0.5  , 1.   ]], dtype=float32)
     """
 
     complexity: ClassVar[int] = 5
+    libraries: ClassVar[tuple[str, ...]] = ()
     search_space: ClassVar[Callable[..., dict[str, Any]] | None] = None
 
-    @abstractmethod
-    def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
-        """Predict every fold by a meta-learner trained on the other folds, and the test ads."""
+    n_tags_: int
+    models_: tuple[str, ...]
 
+    def fit(self, data: StackData) -> Self:
+        """Learn from training ads.
 
-@dataclass(frozen=True, eq=False)
-class Ads:
-    """What is known of some ads, but for their labels.
-
-    Attributes
-    ----------
-    probabilities : ndarray of shape (n_ads, n_models, n_tags), dtype float32
-        Level-1 predictions, each between 0 and 1.
-    metadata : DataFrame of shape (n_ads, n_metadata)
-        Numbers or categories, NA where missing.
-    missing : ndarray of shape (n_ads, n_inputs), dtype bool
-        True where an ad lacks an input.
-    """
-
-    probabilities: np.ndarray
-    metadata: pd.DataFrame
-    missing: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.probabilities)
-
-    def take(self, rows: np.ndarray) -> "Ads":
-        """Return the ads at these positions."""
-        return Ads(self.probabilities[rows], self.metadata.iloc[rows], self.missing[rows])
-
-
-class FoldwiseLearner(MetaLearner):
-    """A meta-learner that is fitted and asked fold by fold.
-
-    A child writes `_fit_predict` alone. It is handed the labels of the training ads and of no
-    others, so that it cannot learn from those it is asked about; it must not let one of these
-    change the prediction of another.
-    """
-
-    def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
-        """Predict every fold by a meta-learner fitted on the other folds, and the test ads.
+        Parameters
+        ----------
+        data : StackData
 
         Raises
         ------
         ModelError
-            If there are fewer than two folds, or a level-1 probability is not a number between 0
-            and 1.
+            If a level-1 probability is not a number between 0 and 1, there are no ads, or a
+            parameter is out of range.
         """
-        check_folds(data)
-        ads = ads_of(data)
+        if len(data.ads) == 0:
+            raise ModelError(f"{type(self).__name__} needs training ads, and there are none.")
+        check_range(data.ads, "training", data.models)
+        self.models_, self.n_tags_ = data.models, data.labels.shape[1]
+        with _one_blas_thread():
+            self._fit(data)
+        return self
 
-        def predict(_: int, training: np.ndarray, asked: np.ndarray) -> np.ndarray:
-            return self._fit_predict(
-                ads.take(training), data.labels[training], ads.take(asked), effective_n_jobs(n_jobs)
-            )
-
-        return fold_by_fold(data, predict)
-
-    @abstractmethod
-    def _fit_predict(
-        self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
-    ) -> np.ndarray:
-        """Fit on `train` and predict `asked`.
+    def predict_proba(self, ads: Ads) -> np.ndarray:
+        """Predict ads, each on its own.
 
         Parameters
         ----------
-        train : Ads
-        labels : ndarray of shape (len(train), n_tags), dtype uint8
-        asked : Ads
-            The held-out ads, then the test ads.
-        n_threads : int
+        ads : Ads
+            With the level-1 models, the metadata and the inputs of the training ads, in their
+            order.
 
         Returns
         -------
-        ndarray of shape (len(asked), n_tags)
+        ndarray of shape (n_ads, n_tags), dtype float32
             Between 0 and 1.
+
+        Raises
+        ------
+        ModelError
+            If it is not fitted, there are other models or tags than in training, or a level-1
+            probability is not a number between 0 and 1.
         """
+        name = type(self).__name__
+        if "n_tags_" not in vars(self):
+            raise ModelError(f"{name} cannot predict before it is fitted: call fit(data) first.")
+        expected = (len(self.models_), self.n_tags_)
+        if ads.shape[1:] != expected:
+            raise ModelError(
+                f"{name} was fitted to {expected[0]} level-1 models and {expected[1]} tags, and "
+                f"these ads have {ads.shape[1]} and {ads.shape[2]}. Give it the predictions of the "
+                f"same models: {', '.join(self.models_)}."
+            )
+        if len(ads) == 0:
+            return np.empty((0, self.n_tags_), dtype=np.float32)
+        check_range(ads, "predicted", self.models_)
+        with _one_blas_thread():
+            return np.asarray(self._predict_proba(ads), dtype=np.float32)
+
+    def for_fold(self, place: int) -> Self:
+        """Return an unfitted copy for the fold at this place; folds are counted from 0.
+
+        A meta-learner that draws numbers may draw others for each fold.
+        """
+        return clone(self)
+
+    @property
+    def correction(self) -> float | None:
+        """Share in [0, 1] of its correction that a fitted meta-learner uses.
+
+        None: it corrects no other stack.
+        """
+        return None
+
+    @abstractmethod
+    def _fit(self, data: StackData) -> None:
+        """Learn from at least one training ad."""
+
+    @abstractmethod
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
+        """Predict at least one ad: (n_ads, n_tags), between 0 and 1."""
 
 
-def fold_by_fold(
-    data: StackInput, predict: Callable[[int, np.ndarray, np.ndarray], np.ndarray], n_jobs: int = 1
-) -> StackOutput:
-    """Predict every fold and, for every fold, the test ads.
+def _one_blas_thread() -> Any:
+    """Sums of several threads add up in another order, and the last bits with them."""
+    from threadpoolctl import threadpool_limits
 
-    Parameters
-    ----------
-    data : StackInput
-    predict : callable
-        Is given the place of a fold, the positions of its training ads, and those of the ads that
-        are asked about (the held-out ads, then the test ads, which are counted on from the last
-        training ad); returns probabilities of shape (n_asked, n_tags).
-    n_jobs : int
-        Folds at a time, each in a thread.
-    """
-    n_train, n_tags = data.labels.shape
-    oof = np.empty((n_train, n_tags), dtype=np.float32)
-    fold_test = np.empty((len(data.folds), len(data.test), n_tags), dtype=np.float32)
-
-    def fill(k: int, fold: int) -> None:
-        held_out = np.flatnonzero(data.fold == fold)
-        asked = np.concatenate([held_out, np.arange(n_train, n_train + len(data.test))])
-        predicted = predict(k, np.flatnonzero(data.fold != fold), asked)
-        oof[held_out], fold_test[k] = predicted[: len(held_out)], predicted[len(held_out) :]
-
-    Parallel(n_jobs=min(effective_n_jobs(n_jobs), len(data.folds)), prefer="threads")(
-        delayed(fill)(k, fold) for k, fold in enumerate(data.folds)
-    )
-    return StackOutput(oof, fold_test)
-
-
-def ads_of(data: StackInput) -> Ads:
-    """All ads, those of training first.
-
-    Raises
-    ------
-    ModelError
-        If a level-1 probability is not a number between 0 and 1.
-    """
-    check_range(data)
-    return Ads(
-        np.concatenate([data.train, data.test]),
-        pd.concat([data.train_metadata, data.test_metadata], ignore_index=True),
-        np.concatenate([data.train_missing, data.test_missing]),
-    )
-
-
-def check_folds(data: StackInput) -> None:
-    """Raise a ModelError if there are fewer than two folds."""
-    if len(data.folds) < 2:
-        raise ModelError(
-            f"A meta-learner needs ads in two folds or more, got the folds {data.folds}. "
-            "Make the folds again with n = 2 or more."
-        )
-
-
-def prior_logits(labels: np.ndarray) -> np.ndarray:
-    """Log-odds of each tag among the ads, half an ad added to either side.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n_ads, n_tags), 0 or 1
-
-    Returns
-    -------
-    ndarray of shape (n_tags,), dtype float32
-    """
-    positives = labels.sum(axis=0, dtype=np.float64) + 0.5
-    return np.log(positives / (len(labels) + 1 - positives)).astype(np.float32)
+    return threadpool_limits(1, user_api="blas")

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from competition.level2.base import MetaLearner
-from competition.utils.errors import ProfileError, nearest
 from competition.utils.registry import Entry, Registry
-from competition.utils.settings import check_value
+from competition.utils.settings import check_parameters
 
 M = TypeVar("M", bound=type[MetaLearner])
 
@@ -23,10 +22,23 @@ get_meta_learner = _registry.get
 
 
 def meta_learner(name: str) -> Callable[[M], M]:
-    """Register the decorated class as the meta-learner `name`."""
+    """Register the decorated class as the meta-learner `name`.
+
+    Examples
+    --------
+    >>> from competition import MetaLearner, meta_learner
+    >>> @meta_learner("brave")
+    ... class Brave(MetaLearner):
+    ...     def _fit(self, data):
+    ...         pass
+    ...     def _predict_proba(self, ads):
+    ...         return ads.probabilities.max(axis=1)
+    >>> find_meta_learners("br*")
+    ['brave']
+    """
 
     def register(make: M) -> M:
-        _registry.add(Entry(name, make, search_space=make.search_space))
+        _registry.add(Entry(name, make, search_space=make.search_space, libraries=make.libraries))
         return make
 
     return register
@@ -43,9 +55,5 @@ def meta_parameters(name: str, given: dict[str, Any], seed: int) -> dict[str, An
         If it does not take a parameter.
     """
     known = get_meta_learner(name).parameters
-    for parameter in given:
-        if parameter not in known:
-            hint = nearest(parameter, known)
-            raise ProfileError(f"level2.{name}: unknown key {parameter}.{hint}")
-        check_value(f"level2.{name}.{parameter}", given[parameter], known[parameter])
+    check_parameters(f"level2.{name}", given, known)
     return {**({"random_state": seed} if "random_state" in known else {}), **given}

@@ -1,8 +1,8 @@
-"""The gate: which meta-learner to use is itself learned, by folds that the choice never saw.
+"""Nested selection: which meta-learner to use is itself learned, without the fold it is used for.
 
 Whoever scores ten candidates on all ads and reports the best score reports luck as well. Here the
 candidate that predicts fold k is chosen without fold k (nested cross-validation; Varma and Simon
-2006, BMC Bioinformatics 7:91), so that the gate's OOF score pays for the choice.
+2006, BMC Bioinformatics 7:91), so that the OOF score of the selection pays for the choice.
 
 With few ads the best of several candidates is mostly the luckiest, and the most flexible are the
 luckiest of all. So of those that the ads cannot tell from the best, the simplest is taken: the
@@ -10,16 +10,21 @@ one-standard-error rule (Breiman et al. 1984, Classification and Regression Tree
 with the error of the difference to the best, as both are scored on the same ads.
 """
 
-from dataclasses import replace
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.base import clone
 
 from competition.evaluation.bootstrap import resampled
 from competition.evaluation.metrics import gap
-from competition.level2.base import MetaLearner, StackInput, StackOutput
+from competition.execution.local import run_tasks
+from competition.level2.base import MetaLearner
+from competition.level2.crossfit import StackOutput, cross_fit
+from competition.level2.data import Ads, StackData
 from competition.oof.fold_files import check_probabilities
 from competition.utils.errors import CompetitionError, ModelError
 from competition.utils.progress import Progress
@@ -28,8 +33,48 @@ from competition.utils.progress import Progress
 N_RESAMPLES = 100
 
 
-class Gate(MetaLearner):
+@dataclass(frozen=True, eq=False)
+class NestedSelection:
     """For each fold, the simplest candidate about as good as the best on the other folds.
+
+    Attributes
+    ----------
+    output : StackOutput
+        Each fold, and the test ads, as the candidate chosen for that fold predicts them.
+    chosen : list of str
+        The candidate that predicts each fold.
+    gaps : dict of str to float
+        Each working candidate's OOF GAP on all ads, which the choice does not see.
+    inner_gaps : dict of str to list of float
+        Each working candidate's OOF GAP without fold k, for every k; an empty list where there is
+        but one candidate.
+    inner_errors : dict of str to list of float
+        Standard error of the difference between each of these and the highest without fold k.
+    corrections : dict of str to list of float
+        For each working candidate that corrects another stack, the share of its correction that it
+        uses in each fold.
+    failed : dict of str to str
+        Why each other candidate failed.
+    """
+
+    output: StackOutput
+    chosen: list[str]
+    gaps: dict[str, float]
+    inner_gaps: dict[str, list[float]]
+    inner_errors: dict[str, list[float]]
+    corrections: dict[str, list[float]]
+    failed: dict[str, str]
+
+
+def nested_selection(
+    candidates: Mapping[str, MetaLearner],
+    data: StackData,
+    test: Ads | None = None,
+    *,
+    n_jobs: int = 1,
+    progress: Progress | None = None,
+) -> NestedSelection:
+    """Choose a candidate for every fold without that fold, and predict the fold by it.
 
     For every fold k:
 
@@ -45,173 +90,154 @@ class Gate(MetaLearner):
 
     Parameters
     ----------
-    candidates : dict of str to MetaLearner
-        Unfitted; they are cloned.
-    top_k : int
-        Tags of an ad that enter GAP's list.
-    progress : Progress or None
-        Is told how far the cross-fits have come.
+    candidates : mapping of str to MetaLearner
+        They are copied and stay as they are.
+    data : StackData
+    test : Ads or None
+        None: there are no test ads.
     n_jobs : int
         Cross-fits at a time, each in a process of its own; it changes nothing but the time taken.
+    progress : Progress or None
+        Hears how far the cross-fits have come.
 
-    Attributes
-    ----------
-    gaps_ : dict of str to float
-        Each working candidate's OOF GAP on all ads, which the choice does not see.
-    inner_gaps_ : dict of str to list of float
-        Each working candidate's OOF GAP without fold k, for every k; an empty list where there is
-        but one candidate.
-    inner_errors_ : dict of str to list of float
-        Standard error of the difference between each of these and the highest without fold k.
-    chosen_ : list of str
-        The candidate that predicts each fold.
-    failed_ : dict of str to str
-        Why each other candidate failed.
+    Raises
+    ------
+    ModelError
+        If there are fewer than three folds to choose with, or every candidate fails.
     """
-
-    def __init__(
-        self,
-        candidates: dict[str, MetaLearner],
-        top_k: int = 20,
-        progress: Progress | None = None,
-        n_jobs: int = 1,
-    ) -> None:
-        self.candidates = candidates
-        self.top_k = top_k
-        self.progress = progress
-        self.n_jobs = n_jobs
-
-    def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
-        """Predict every fold by the candidate chosen on the other folds, and the test ads.
-
-        Raises
-        ------
-        ModelError
-            If there are fewer than three folds to choose with, or every candidate fails.
-        """
-        choose = len(self.candidates) > 1
-        if choose and len(data.folds) < 3:
-            raise ModelError(
-                "Choosing among meta-learners needs three folds or more, for those that are left "
-                f"when one is held out are folds again; got the folds {data.folds}. Make the folds "
-                "again with n = 3 or more."
-            )
-        outputs = self._outputs(data, data.folds if choose else [])
-        if not outputs:
-            reasons = "\n".join(f"  {name}: {reason}" for name, reason in self.failed_.items())
-            raise ModelError(f"Every meta-learner failed:\n{reasons}")
-        return self._gated(data, outputs)
-
-    def _outputs(self, data: StackInput, apart: list[int]) -> dict[str, StackOutput]:
-        """What each working candidate predicts for all ads; sets what is known of all of them."""
-        from joblib import Parallel, delayed, parallel_config
-
-        progress = self.progress or Progress()
-        tasks = [(name, k) for name in self.candidates for k in range(-1, len(apart))]
-        n_jobs = min(effective_n_jobs(self.n_jobs), len(tasks))
-        threads = {"inner_max_num_threads": 1} if n_jobs > 1 else {}
-        outputs: dict[str, StackOutput] = {}
-        attempted: dict[str, dict[int, _Attempt]] = {name: {} for name in self.candidates}
-        self.failed_: dict[str, str] = {}
-        with parallel_config("loky" if n_jobs > 1 else "sequential", n_jobs=n_jobs, **threads):
-            attempts = Parallel(return_as="generator_unordered", batch_size=1)(
-                delayed(_attempt)(name, self.candidates[name], k, data, self.top_k)
-                for name, k in tasks
-            )
-            for done, one in enumerate(attempts, start=1):
-                progress.update("level 2", done, len(tasks), one.name)
-                attempted[one.name][one.k] = one._replace(output=None)
-                if one.failure:
-                    self.failed_.setdefault(one.name, one.failure)
-                elif one.output is not None:
-                    outputs[one.name] = one.output
-        working = [name for name in self.candidates if name not in self.failed_]
-        self.gaps_ = {name: attempted[name][-1].gap for name in working}
-        self.inner_gaps_ = {
-            name: [attempted[name][k].gap for k in range(len(apart))] for name in working
-        }
-        self.inner_errors_: dict[str, list[float]] = {name: [] for name in working}
-        for k in range(len(apart) if working else 0):
-            best = max((attempted[name][k] for name in working), key=lambda one: one.gap)
-            for name in working:
-                difference = attempted[name][k].resampled - best.resampled
-                self.inner_errors_[name].append(float(difference.std(ddof=1)))
-        return {name: outputs[name] for name in working}
-
-    def _choice(self, k: int) -> str:
-        """Name of the candidate that predicts the fold at place k."""
-        gaps = {name: of_fold[k] for name, of_fold in self.inner_gaps_.items()}
-        best = max(gaps.values())
-        kept = [name for name in gaps if gaps[name] >= best - self.inner_errors_[name][k]]
-        return min(kept, key=lambda name: (self.candidates[name].complexity, -gaps[name]))
-
-    def _gated(self, data: StackInput, outputs: dict[str, StackOutput]) -> StackOutput:
-        n_ads, n_tags = data.labels.shape
-        oof = np.empty((n_ads, n_tags), dtype=np.float32)
-        fold_test = np.empty((len(data.folds), len(data.test), n_tags), dtype=np.float32)
-        self.chosen_: list[str] = []
-        for k, fold in enumerate(data.folds):
-            name = self._choice(k) if len(self.candidates) > 1 else next(iter(outputs))
-            held_out = data.fold == fold
-            oof[held_out] = outputs[name].oof[held_out]
-            fold_test[k] = outputs[name].fold_test[k]
-            self.chosen_.append(name)
-        return StackOutput(oof, fold_test)
-
-
-def without_fold(data: StackInput, fold: int) -> StackInput:
-    """Return what a meta-learner may see where the ads of `fold`, and the test ads, do not exist.
-
-    Parameters
-    ----------
-    data : StackInput
-    fold : int
-
-    Returns
-    -------
-    StackInput
-        The rest of the training ads, in the folds they had, and no test ads.
-    """
-    rest = data.fold != fold
-    return replace(
-        data,
-        train=data.train[rest],
-        test=data.test[:0],
-        train_metadata=data.train_metadata[rest],
-        test_metadata=data.test_metadata[:0],
-        train_missing=data.train_missing[rest],
-        test_missing=data.test_missing[:0],
-        labels=data.labels[rest],
-        fold=data.fold[rest],
+    choose = len(candidates) > 1
+    if choose and len(data.folds) < 3:
+        raise ModelError(
+            "Choosing among meta-learners needs three folds or more, for those that are left "
+            f"when one is held out are folds again; got the folds {data.folds}. Make the folds "
+            "again with n = 3 or more."
+        )
+    places = range(len(data.folds) if choose else 0)
+    attempts = _attempts(candidates, [None, *places], data, test, n_jobs, progress or Progress())
+    failed = {
+        name: reasons[0]
+        for name, of_name in attempts.items()
+        if (reasons := [one.failure for one in of_name.values() if one.failure])
+    }
+    working = [name for name in candidates if name not in failed]
+    if not working:
+        listed = "\n".join(f"  {name}: {reason}" for name, reason in failed.items())
+        raise ModelError(f"Every meta-learner failed:\n{listed}")
+    outputs = {
+        name: output for name in working if (output := attempts[name][None].output) is not None
+    }
+    gaps = {name: attempts[name][None].gap for name in working}
+    inner_gaps = {name: [attempts[name][place].gap for place in places] for name in working}
+    inner_errors: dict[str, list[float]] = {name: [] for name in working}
+    chosen = []
+    for place in range(len(data.folds)):
+        if choose:
+            of_place = {name: attempts[name][place] for name in working}
+            errors = _errors(of_place)
+            for name, error in errors.items():
+                inner_errors[name].append(error)
+            chosen.append(_choice(candidates, of_place, errors))
+        else:
+            chosen.append(working[0])
+    return NestedSelection(
+        _joined(data, [outputs[name] for name in chosen]),
+        chosen,
+        gaps,
+        inner_gaps,
+        inner_errors,
+        {name: its for name, output in outputs.items() if (its := output.corrections)},
+        failed,
     )
 
 
 class _Attempt(NamedTuple):
-    """One cross-fit of a candidate: without fold k, or with all ads (k = -1)."""
+    """A cross-fit of a candidate without the fold at a place, or with all of them (None)."""
 
     name: str
-    k: int
+    place: int | None
     gap: float = 0.0
-    resampled: np.ndarray = np.empty(0)  # GAPs; the same draws for every candidate without fold k
+    resampled: np.ndarray = np.empty(0)  # GAPs; the same draws for every candidate at this place
     output: StackOutput | None = None
     failure: str = ""
 
 
-def _attempt(name: str, candidate: MetaLearner, k: int, data: StackInput, top_k: int) -> _Attempt:
+def _attempts(
+    candidates: Mapping[str, MetaLearner],
+    places: list[int | None],
+    data: StackData,
+    test: Ads | None,
+    n_jobs: int,
+    progress: Progress,
+) -> dict[str, dict[int | None, _Attempt]]:
+    """Cross-fit every candidate without each fold; by name and place, in the order given."""
+    tasks = [
+        (name, candidate, place, data, test)
+        for name, candidate in candidates.items()
+        for place in places
+    ]
+    n_jobs = min(effective_n_jobs(n_jobs), len(tasks))
+    found: dict[tuple[str, int | None], _Attempt] = {}
+    progress.update("level 2", 0, len(tasks))
+    for done, one in enumerate(run_tasks(_attempt, tasks, n_jobs=n_jobs), start=1):
+        progress.update("level 2", done, len(tasks), one.name)
+        found[one.name, one.place] = one
+    return {name: {place: found[name, place] for place in places} for name in candidates}
+
+
+def _attempt(
+    name: str, candidate: MetaLearner, place: int | None, data: StackData, test: Ads | None
+) -> _Attempt:
     try:
-        data = data if k == -1 else without_fold(data, data.folds[k])
+        if place is not None:
+            data, test = data.without_fold(data.folds[place]), None
+        output = cross_fit(candidate, data, test)
         n_ads, n_tags = data.labels.shape
-        output = clone(candidate).cross_fit(data, n_jobs=1)
         check_probabilities(name, output.oof, (n_ads, n_tags))
-        for test in output.fold_test:
-            check_probabilities(name, test, (len(data.test), n_tags))
-        if k == -1:
-            return _Attempt(name, k, gap(data.labels, output.oof, top_k), output=output)
-        found = resampled(data.labels, output.oof, top_k, N_RESAMPLES, seed=0)
-        return _Attempt(name, k, found.value, found.resamples)
+        for fold_test in output.fold_test:
+            check_probabilities(name, fold_test, (len(fold_test), n_tags))
+        if place is None:
+            value = gap(data.labels, output.oof, data.top_k)
+            return _Attempt(name, place, value, output=output)
+        found = resampled(data.labels, output.oof, data.top_k, N_RESAMPLES, seed=0)
+        return _Attempt(name, place, found.value, found.resamples)
     except Exception as bad:  # whatever stops one candidate must not stop the others
-        return _Attempt(name, k, failure=_reason(bad))
+        return _Attempt(name, place, failure=_reason(bad))
 
 
 def _reason(bad: Exception) -> str:
-    return str(bad) if isinstance(bad, CompetitionError) else f"{type(bad).__name__}: {bad}"
+    if isinstance(bad, CompetitionError):
+        return str(bad)
+    frames = traceback.extract_tb(bad.__traceback__)
+    where = [one for one in frames if "site-packages" not in one.filename][-1]
+    return f"{type(bad).__name__}: {bad} ({Path(where.filename).name}, line {where.lineno})"
+
+
+def _errors(attempts: Mapping[str, _Attempt]) -> dict[str, float]:
+    """Standard error of the difference between each candidate's GAP and the highest."""
+    best = max(attempts.values(), key=lambda one: one.gap)
+    return {
+        name: float((one.resampled - best.resampled).std(ddof=1)) for name, one in attempts.items()
+    }
+
+
+def _choice(
+    candidates: Mapping[str, MetaLearner],
+    attempts: Mapping[str, _Attempt],
+    errors: Mapping[str, float],
+) -> str:
+    """Name of the simplest candidate within one standard error of the best."""
+    best = max(one.gap for one in attempts.values())
+    kept = [name for name, one in attempts.items() if one.gap >= best - errors[name]]
+    return min(kept, key=lambda name: (candidates[name].complexity, -attempts[name].gap))
+
+
+def _joined(data: StackData, outputs: list[StackOutput]) -> StackOutput:
+    """Each fold from the output at its place."""
+    oof = np.empty(data.labels.shape, dtype=np.float32)
+    for fold, output in zip(data.folds, outputs, strict=True):
+        oof[data.fold == fold] = output.oof[data.fold == fold]
+    return StackOutput(
+        oof,
+        np.stack([output.fold_test[place] for place, output in enumerate(outputs)]),
+        tuple(output.learners[place] for place, output in enumerate(outputs)),
+    )

@@ -2,7 +2,7 @@
 
 One (model, fold) pair is one task. A task carries all that it needs: the model's name and
 parameters, the paths of its columns, labels and folds. It writes its own predictions, so that a
-run that is killed loses at most the tasks it was in.
+killed run loses at most the tasks that were running.
 """
 
 import time
@@ -14,19 +14,20 @@ from typing import Any, Literal
 
 import numpy as np
 
+from competition.config.profile import Profile
 from competition.execution.local import run_tasks
 from competition.features.columns import Column, read_columns
 from competition.level1.base import Level1Model
 from competition.level1.registry import get_model
 from competition.oof.fold_files import Fingerprint, FoldPrediction
 from competition.oof.store import OofStore
+from competition.pipeline.context import Context
 from competition.utils.errors import CompetitionError, ModelError
-from competition.utils.progress import Progress
 
 
 @dataclass(frozen=True, eq=False)
 class Level1Job:
-    """A level-1 model to be cross-fitted.
+    """A level-1 model to cross-fit.
 
     Attributes
     ----------
@@ -51,8 +52,10 @@ class Level1Job:
 
 
 @dataclass(frozen=True)
-class ModelContext:
-    """What any model gets whose constructor has the parameter.
+class ModelDefaults:
+    """Values for constructor parameters that a profile leaves out.
+
+    A model receives those that its constructor takes.
 
     Attributes
     ----------
@@ -77,17 +80,17 @@ class FoldTask:
     fold: int
     store: OofStore
     labels: np.ndarray
-    context: ModelContext
+    defaults: ModelDefaults
     n_threads: int
 
 
 def make_estimator(
     model: str,
     params: dict[str, Any],
-    context: ModelContext = ModelContext(),
+    defaults: ModelDefaults = ModelDefaults(),
     n_threads: int = 1,
 ) -> Level1Model:
-    """Make an unfitted model; pass it of the context and the number of threads what it takes.
+    """Make an unfitted model from its parameters, and from the defaults that it takes.
 
     Raises
     ------
@@ -95,17 +98,23 @@ def make_estimator(
         If the constructor refuses the parameters.
     """
     entry = get_model(model)
-    defaults = {
-        "random_state": context.seed,
+    values = {
+        "random_state": defaults.seed,
         "n_jobs": n_threads,
-        "device": context.device,
-        "dimensions": context.dimensions,
+        "device": defaults.device,
+        "dimensions": defaults.dimensions,
     }
-    known = {name: value for name, value in defaults.items() if name in entry.parameters}
+    known = {name: value for name, value in values.items() if name in entry.parameters}
     try:
         return entry.make(**{**known, **params})
     except (TypeError, ValueError) as bad:
         raise ModelError(f"The level-1 model {model!r} cannot be made: {bad}.") from bad
+
+
+def model_defaults(context: Context[Profile]) -> ModelDefaults:
+    """Return what the level-1 models of a command receive."""
+    dimensions = tuple(tag.dimension for tag in context.dataset.tags)
+    return ModelDefaults(context.profile.seed, context.device, dimensions)
 
 
 def pending_folds(job: Level1Job, store: OofStore) -> list[int]:
@@ -122,29 +131,15 @@ def pending_folds(job: Level1Job, store: OofStore) -> list[int]:
     ]
 
 
-def cross_fit(
-    jobs: Sequence[Level1Job],
-    store: OofStore,
-    labels: np.ndarray,
-    *,
-    context: ModelContext,
-    n_jobs: int,
-    n_cores: int,
-    progress: Progress,
-) -> None:
-    """Run the pending folds of all jobs, `n_jobs` tasks at a time.
+def cross_fit(jobs: Sequence[Level1Job], store: OofStore, context: Context[Profile]) -> None:
+    """Run the pending folds of all jobs, some tasks at a time.
 
     Parameters
     ----------
     jobs : sequence of Level1Job
     store : OofStore
-    labels : ndarray of shape (n_train, n_tags), dtype uint8
-        In the order of ``store.folds.ids``.
-    context : ModelContext
-    n_jobs : int
-        Tasks at a time; the cores are shared out among them, at least one thread each.
-    n_cores : int
-    progress : Progress
+    context : Context
+        Its `n_jobs` tasks run at a time and share its cores, at least one thread each.
 
     Raises
     ------
@@ -154,10 +149,12 @@ def cross_fit(
     pending = [(job, fold) for job in jobs for fold in pending_folds(job, store)]
     if not pending:
         return
+    progress = context.progress
     progress.update("level 1", 0, len(pending))
-    n_jobs = max(1, min(n_jobs, len(pending)))
-    n_threads = max(1, n_cores // n_jobs)
-    tasks = [FoldTask(job, fold, store, labels, context, n_threads) for job, fold in pending]
+    n_jobs = max(1, min(context.n_jobs, len(pending)))
+    n_threads = max(1, context.n_cores // n_jobs)
+    labels, defaults = context.dataset.labels, model_defaults(context)
+    tasks = [FoldTask(job, fold, store, labels, defaults, n_threads) for job, fold in pending]
     outcomes = run_tasks(run_task, zip(tasks), n_jobs=n_jobs, n_threads=n_threads)
     for finished, (name, fold) in enumerate(outcomes, start=1):
         progress.update("level 1", finished, len(tasks), f"{name}, fold {fold}")
@@ -201,7 +198,7 @@ def fit_and_predict(task: FoldTask) -> FoldPrediction:
     job, folds = task.job, task.store.folds
     frame = read_columns(job.columns)
     held_out = folds.of_ad == task.fold
-    model = make_estimator(job.model, job.params, task.context, task.n_threads)
+    model = make_estimator(job.model, job.params, task.defaults, task.n_threads)
     model.fit(frame.loc[folds.ids[~held_out]], task.labels[~held_out])
     return FoldPrediction(
         task.fold,

@@ -1,22 +1,22 @@
 """From the media of a dataset to inputs that models read: arrays, texts and metadata."""
 
 import time
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from competition.config.profile import FeatureSettings, Profile
-from competition.datasets import load_dataset
+from competition.config.profile import Profile
 from competition.datasets.base import AdDataset, Input
-from competition.features.base import Extractor, Item
-from competition.features.registry import ExtractorEntry, get_extractor
+from competition.features.base import Item
+from competition.features.registry import get_extractor
 from competition.features.run import extract_missing
 from competition.features.store import Digests, FeatureStore, feature_settings
-from competition.utils.errors import CompetitionError, FeatureError, ProfileError, nearest
-from competition.utils.files import digest
+from competition.pipeline.context import Context, open_context
+from competition.pipeline.plan import PlannedFeature, plan_feature
+from competition.utils.errors import CompetitionError, ProfileError
+from competition.utils.files import PathLike, digest
 from competition.utils.progress import Progress
 
 
@@ -47,57 +47,75 @@ class Extraction:
     seconds: float
 
 
-@dataclass(frozen=True)
-class _Planned:
-    name: str
-    entry: ExtractorEntry
-    extractor: Extractor
-    source: Input
-
-
-@dataclass(eq=False)
-class _Run:
-    dataset: AdDataset
-    root: Path
-    digests: Digests
-    n_jobs: int
-    n_cores: int
-    progress: Progress
-    done: list[Extraction] = field(default_factory=list)
-
-
-def open_ads(
-    data: Path,
+def extract(
+    data: PathLike,
     profile: Profile,
-    out: Path,
+    out: PathLike = ".",
     *,
-    n_jobs: int,
-    n_cores: int,
+    n_jobs: int | None = None,
     device: str = "auto",
-    progress: Progress,
+    progress: Progress | None = None,
 ) -> tuple[AdDataset, list[Extraction]]:
-    """Read a folder of ads and extract the features that a profile asks for.
-
-    A feature becomes an input under its own name. What the dataset brings under that name is used
-    instead; a feature whose source or checkpoint is not there is left out, and the progress told.
+    r"""Read a folder of ads and extract the features of a profile.
 
     Parameters
     ----------
-    data : Path
+    data : path
         Folder of ads.
     profile : Profile
-    out : Path
-        Folder that holds ``cache/``.
-    n_jobs : int
-        Processes at a time.
-    n_cores : int
+    out : path
+        Folder that receives ``cache/``.
+    n_jobs : int or None
+        Processes; None takes one per core.
     device : str
         Where networks run.
-    progress : Progress
+    progress : Progress or None
 
     Returns
     -------
     (AdDataset, list of Extraction)
+        The ads with their features as inputs, and what became of each feature.
+
+    Raises
+    ------
+    ProfileError, FeatureError
+        If a feature cannot be what the profile says.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from competition import extract, load_profile
+    >>> with TemporaryDirectory() as folder:
+    ...     data = Path(folder, "ads")
+    ...     data.mkdir()
+    ...     for ad in "ab":
+    ...         np.save(data / f"{ad}.npy", np.full((3, 2), float(ord(ad))))
+    ...     _ = (data / "train.csv").write_text("id,vectors,tags\na,a.npy,x\nb,b.npy,y\n")
+    ...     _ = (data / "competition.toml").write_text(
+    ...         'name = "two"\ntrain = "train.csv"\nid = "id"\n'
+    ...         '[[tags]]\ncolumn = "tags"\ndimension = "tag"\n'
+    ...         '[inputs.vectors]\nkind = "array"\ncolumn = "vectors"\n'
+    ...     )
+    ...     ads, (vectors,) = extract(data, load_profile("clips"), folder, n_jobs=1)
+    >>> vectors.feature, vectors.n_new, vectors.shape
+    ('vectors', 2, '3 x 2 (median)')
+    """
+    context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
+    context, extractions = extract_features(context)
+    return context.dataset, extractions
+
+
+def extract_features(context: Context[Profile]) -> tuple[Context[Profile], list[Extraction]]:
+    """Extract the features that a profile names; return the context with them.
+
+    A feature becomes an input under its own name. An input of that name that the ads came with is
+    used instead; a feature whose source or checkpoint is missing is left out, with a remark.
+
+    Returns
+    -------
+    (Context, list of Extraction)
         Cells of every array input are `ArrayRef`, or None where missing.
 
     Raises
@@ -105,104 +123,44 @@ def open_ads(
     ProfileError, FeatureError
         If a feature cannot be what the profile says.
     """
-    dataset = load_dataset(data, progress)
-    run = _Run(
-        dataset,
-        out / "cache",
-        Digests(out / "cache" / "digests.parquet"),
-        n_jobs,
-        n_cores,
-        progress,
-    )
-    for given in dataset.inputs.values():
+    profile, own = context.profile, context.dataset
+    digests, done = Digests(context.digests_file), []
+    npy = get_extractor("npy")
+    for given in own.inputs.values():
         if given.kind == "array" and _wanted(profile, "array"):
-            npy = get_extractor("npy")
-            _extract(run, _Planned(given.name, npy, npy.make(), given))
-    for name, settings in profile.features.items():
-        planned = _plan(name, settings, dataset, run.dataset, device, progress)
-        if planned is not None and _wanted(profile, planned.entry.gives):
-            _extract(run, planned)
-    run.digests.save()
-    return run.dataset, run.done
+            planned = PlannedFeature(given.name, npy, npy.make(), given)
+            context, extraction = _extract(context, planned, digests)
+            done.append(extraction)
+    for name in profile.features:
+        feature = plan_feature(name, own, context)
+        if feature is not None and _wanted(profile, feature.entry.gives):
+            context, extraction = _extract(context, feature, digests)
+            done.append(extraction)
+    digests.save()
+    return context, done
 
 
 def _wanted(profile: Profile, kind: str) -> bool:
     return profile.kinds is None or kind in profile.kinds
 
 
-def _plan(
-    name: str,
-    settings: FeatureSettings,
-    own: AdDataset,
-    dataset: AdDataset,
-    device: str,
-    progress: Progress,
-) -> _Planned | None:
-    """Make the extractor of a feature; None, with a remark, where it cannot be had here."""
-    entry = get_extractor(settings.extractor)
-    for parameter in settings.params:
-        if parameter == "model" and "checkpoint" in entry.parameters:
-            raise ProfileError(f"features.{name}.model: that key is now checkpoint.")
-        if parameter not in entry.parameters:
-            hint = nearest(parameter, entry.parameters)
-            raise ProfileError(f"features.{name}: unknown key {parameter}.{hint}")
-    if name in own.inputs:
-        return None
-    source = _source(name, settings, entry, own, dataset)
-    if source is None:
-        wanted = settings.input or " or ".join(entry.kinds)
-        progress.remark(f"features.{name} is left out: {own.name} has no input {wanted}.")
-        return None
-    known = {"device": device} if "device" in entry.parameters else {}
-    try:
-        extractor = entry.make(**{**known, **settings.params})
-    except (TypeError, ValueError) as bad:
-        raise FeatureError(f"features.{name}: {bad}") from bad
-    lacks = extractor.lacks()
-    if lacks:
-        progress.remark(f"features.{name} is left out: {lacks}")
-        return None
-    return _Planned(name, entry, extractor, source)
-
-
-def _source(
-    name: str,
-    settings: FeatureSettings,
-    entry: ExtractorEntry,
-    own: AdDataset,
-    dataset: AdDataset,
-) -> Input | None:
-    """The input that a feature is extracted from."""
-    if settings.input is None:
-        fitting = [given for given in own.inputs.values() if given.kind in entry.kinds]
-        if len(fitting) > 1:
-            names = ", ".join(given.name for given in fitting)
-            raise ProfileError(f"features.{name}: set input to one of {names}.")
-        return fitting[0] if fitting else None
-    source = dataset.inputs.get(settings.input)
-    if source is not None and source.kind not in entry.kinds:
-        raise ProfileError(
-            f"features.{name}: the input {source.name} is of kind {source.kind}, but the extractor "
-            f"{entry.name} reads {', '.join(entry.kinds)}."
-        )
-    return source
-
-
-def _extract(run: _Run, planned: _Planned) -> None:
-    """Extract one feature and add it to the dataset."""
+def _extract(
+    context: Context[Profile], planned: PlannedFeature, digests: Digests
+) -> tuple[Context[Profile], Extraction]:
+    """Extract one feature; return the context with it, and what became of it."""
     start = time.perf_counter()
-    keys, items = _items(run, planned.source)
-    store = FeatureStore(
-        run.root / "features", feature_settings(planned.entry, planned.extractor, run.digests)
-    )
+    dataset = context.dataset
+    keys, items = _items(dataset, planned.source, digests)
+    settings = feature_settings(planned.entry, planned.extractor, digests)
+    store = FeatureStore(context.features_folder, settings)
     try:
         n_new = extract_missing(
             planned.extractor,
             items,
             store,
-            n_jobs=run.n_jobs,
-            n_cores=run.n_cores,
-            progress=run.progress,
+            n_jobs=context.n_jobs,
+            n_cores=context.n_cores,
+            progress=context.progress,
             stage=f"extracting {planned.name}",
         )
     except CompetitionError as bad:
@@ -210,13 +168,11 @@ def _extract(run: _Run, planned: _Planned) -> None:
     found = store.read().reindex(list(items))
     errors = {str(key): str(error) for key, error in found["error"].items()}
     reasons = {ad: errors[key] for ad, key in keys.items() if errors[key]}
-    columns, shape = _columns(run.dataset, planned, store, found, keys, reasons)
-    sources = run.dataset.ads[planned.source.columns[0]]
+    columns, shape = _columns(dataset, planned, store, found, keys, reasons)
+    sources = dataset.ads[planned.source.columns[0]]
     is_text = planned.source.kind == "text"
     faults = tuple((ad, "" if is_text else str(sources[ad]), why) for ad, why in reasons.items())
-    run.dataset = _with_input(run.dataset, planned.name, planned.entry.gives, columns)
-    seconds = time.perf_counter() - start
-    done = Extraction(
+    extraction = Extraction(
         planned.name,
         planned.entry.name,
         planned.source.name,
@@ -224,23 +180,26 @@ def _extract(run: _Run, planned: _Planned) -> None:
         n_new,
         shape,
         faults,
-        seconds,
+        time.perf_counter() - start,
     )
-    run.done.append(done)
+    extended = _with_input(dataset, planned.name, planned.entry.gives, columns)
+    return context.with_dataset(extended), extraction
 
 
-def _items(run: _Run, source: Input) -> tuple[dict[str, str], dict[str, Item]]:
+def _items(
+    dataset: AdDataset, source: Input, digests: Digests
+) -> tuple[dict[str, str], dict[str, Item]]:
     """Key of each ad that has the source, and the items by key."""
     keys: dict[str, str] = {}
     items: dict[str, Item] = {}
-    for ad, cell in run.dataset.ads[source.columns[0]].dropna().items():
+    for ad, cell in dataset.ads[source.columns[0]].dropna().items():
         if source.kind == "text":
             if not cell:
                 continue
             key, item = digest(cell), Item("text", cell)
         else:
-            path = run.dataset.root / cell
-            key, item = run.digests.of(path), Item(source.kind, path)
+            path = dataset.root / cell
+            key, item = digests.of(path), Item(source.kind, path)
         keys[str(ad)] = key
         items.setdefault(key, item)
     return keys, items
@@ -248,7 +207,7 @@ def _items(run: _Run, source: Input) -> tuple[dict[str, str], dict[str, Item]]:
 
 def _columns(
     dataset: AdDataset,
-    planned: _Planned,
+    planned: PlannedFeature,
     store: FeatureStore,
     found: pd.DataFrame,
     keys: dict[str, str],
@@ -262,9 +221,9 @@ def _columns(
     if gives == "metadata":
         rows = pd.Series(keys, dtype="str").reindex(index)
         columns = {
-            fact: rows.map(found.get(fact, {})).astype("float64")
-            for fact in planned.entry.metadata
-            if fact not in dataset.ads.columns
+            name: rows.map(found.get(name, {})).astype("float64")
+            for name in planned.entry.metadata
+            if name not in dataset.ads.columns
         }
         return columns, f"{len(columns)} metadata"
     refs: dict[str, Any] = {}
@@ -290,7 +249,7 @@ def _with_input(
 ) -> AdDataset:
     if gives != "metadata" and name not in dataset.inputs and name in dataset.ads.columns:
         raise ProfileError(
-            f"features.{name}: {dataset.name} has a fact of that name; call the feature otherwise."
+            f"features.{name}: {dataset.name} has metadata of that name. Rename the feature."
         )
     ads = dataset.ads.drop(columns=[column for column in columns if column in dataset.ads])
     ads = pd.concat([ads, pd.DataFrame(columns, index=ads.index)], axis=1)

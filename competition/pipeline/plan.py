@@ -1,13 +1,35 @@
-"""Which level-1 models of a profile run on a dataset, and on which columns."""
+"""What a profile means for a dataset: which features are extracted, which models read what."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from competition.config.profile import Level1Settings, Profile, StackSettings
-from competition.datasets.base import AdDataset, InputKind
+from competition.config.profile import (
+    CandidateSettings,
+    FeatureSettings,
+    Level1Settings,
+    Level2Settings,
+    Profile,
+    StackSettings,
+)
+from competition.datasets.base import AdDataset, Input, InputKind
+from competition.features.base import Extractor
+from competition.features.registry import ExtractorEntry, get_extractor
 from competition.level1.registry import ModelEntry, find_models, get_model
-from competition.utils.errors import ModelError, ProfileError, nearest
-from competition.utils.settings import check_value
+from competition.level2.registry import find_meta_learners, meta_parameters
+from competition.pipeline.context import Context
+from competition.utils.errors import FeatureError, ModelError, ProfileError, nearest
+from competition.utils.progress import Progress
+from competition.utils.settings import check_parameters
+
+
+@dataclass(frozen=True)
+class PlannedFeature:
+    """A feature with the input that it is extracted from."""
+
+    name: str
+    entry: ExtractorEntry
+    extractor: Extractor
+    source: Input
 
 
 @dataclass(frozen=True)
@@ -20,8 +42,17 @@ class PlannedModel:
     params: dict[str, Any]
 
 
-def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
+def plan_models(
+    profile: Profile, dataset: AdDataset, progress: Progress | None = None
+) -> list[PlannedModel]:
     """Say which level-1 models run on a dataset, on which columns.
+
+    Parameters
+    ----------
+    profile : Profile
+    dataset : AdDataset
+    progress : Progress or None
+        Receives a remark on models of the profile that are left out.
 
     Raises
     ------
@@ -37,26 +68,39 @@ def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
         if pattern.startswith("!"):
             names = [name for name in names if name not in matching]
         else:
-            names += [name for name in matching if name not in names]
+            # What cannot run without a setting, such as a checkpoint, is no part of "all".
+            ready = [name for name in matching if name == pattern or not get_model(name).required]
+            names += [name for name in ready if name not in names]
     for name in names:
         if profile.kinds is None or set(get_model(name).kinds) <= set(profile.kinds):
             settings.setdefault(name, Level1Settings())
-    planned = []
+    remark = (progress or Progress()).remark
+    planned, absent, lacks = [], [], ""
     for name, chosen in settings.items():
         entry = _model(name, chosen)
-        for parameter in chosen.params:
-            if parameter not in entry.parameters:
-                hint = nearest(parameter, entry.parameters)
-                raise ProfileError(f"level1.{name}: unknown key {parameter}.{hint}")
-            given = chosen.params[parameter]
-            check_value(f"level1.{name}.{parameter}", given, entry.parameters[parameter])
+        check_parameters(f"level1.{name}", chosen.params, entry.parameters)
+        for parameter in entry.required:
+            if parameter not in chosen.params:
+                raise ProfileError(
+                    f"level1.{name}: the model {entry.name} has no default {parameter}. Set "
+                    f"level1.{name}.{parameter}."
+                )
         columns = _columns(name, chosen, entry.kinds, profile, dataset)
-        if columns:
+        if columns and entry.lacks:
+            lacks = entry.lacks
+            remark(f"The model {name} is left out: {lacks}")
+        elif columns:
             planned.append(PlannedModel(name, entry.name, columns, chosen.params))
+        elif name in profile.level1:
+            absent.append(name)
+    if absent:
+        remark(f"Left out, as nothing that they read is there: {', '.join(sorted(absent))}.")
     if not profile.models and not profile.level1:
         raise ProfileError(
             'The profile lists no level-1 model: add models = ["*"], or a table [level1.NAME].'
         )
+    if not planned and lacks:
+        raise ProfileError(f"No level-1 model of the profile can run here: {lacks}")
     if not planned:
         kinds = ", ".join(sorted({given.kind for given in dataset.inputs.values()})) or "none"
         raise ProfileError(
@@ -124,7 +168,7 @@ def plan_metadata(profile: Profile | StackSettings, dataset: AdDataset) -> list[
     Raises
     ------
     ProfileError
-        If the profile names a fact that the dataset lacks.
+        If the profile names metadata that the dataset lacks.
     """
     metadata = [
         column
@@ -137,6 +181,122 @@ def plan_metadata(profile: Profile | StackSettings, dataset: AdDataset) -> list[
     for name in profile.level2.metadata:
         if name not in metadata:
             raise ProfileError(
-                f"level2.metadata: {dataset.name} has no fact {name!r}.{nearest(name, metadata)}"
+                f"level2.metadata: {dataset.name} has no metadata {name!r}."
+                f"{nearest(name, metadata)}"
             )
     return list(profile.level2.metadata)
+
+
+def plan_feature(name: str, own: AdDataset, context: Context[Profile]) -> PlannedFeature | None:
+    """Make the extractor of one of the profile's features.
+
+    Parameters
+    ----------
+    name : str
+    own : AdDataset
+        The ads with the inputs that they came with.
+    context : Context
+        Its ads have the features that are extracted already.
+
+    Returns
+    -------
+    PlannedFeature or None
+        None where the ads came with an input of that name and, with a remark, where the source or
+        the checkpoint is missing.
+
+    Raises
+    ------
+    ProfileError, FeatureError
+        If a key is unknown or a value does not suit.
+    """
+    settings, remark = context.profile.features[name], context.progress.remark
+    entry = get_extractor(settings.extractor)
+    if "model" in settings.params and "checkpoint" in entry.parameters:
+        raise ProfileError(f"features.{name}.model: that key is now checkpoint.")
+    check_parameters(f"features.{name}", settings.params, entry.parameters)
+    if name in own.inputs:
+        return None
+    source = _source(name, settings, entry, own, context.dataset)
+    if source is None:
+        wanted = settings.input or " or ".join(entry.kinds)
+        remark(f"features.{name} is left out: {own.name} has no input {wanted}.")
+        return None
+    known = {"device": context.device} if "device" in entry.parameters else {}
+    try:
+        extractor = entry.make(**{**known, **settings.params})
+    except (TypeError, ValueError) as bad:
+        raise FeatureError(f"features.{name}: {bad}") from bad
+    lacks = entry.lacks or extractor.lacks()
+    if lacks:
+        remark(f"features.{name} is left out: {lacks}")
+        return None
+    return PlannedFeature(name, entry, extractor, source)
+
+
+def _source(
+    name: str,
+    settings: FeatureSettings,
+    entry: ExtractorEntry,
+    own: AdDataset,
+    dataset: AdDataset,
+) -> Input | None:
+    """The input that a feature is extracted from."""
+    if settings.input is None:
+        fitting = [given for given in own.inputs.values() if given.kind in entry.kinds]
+        if len(fitting) > 1:
+            names = ", ".join(given.name for given in fitting)
+            raise ProfileError(f"features.{name}: set input to one of {names}.")
+        return fitting[0] if fitting else None
+    source = dataset.inputs.get(settings.input)
+    if source is not None and source.kind not in entry.kinds:
+        raise ProfileError(
+            f"features.{name}: the input {source.name} is of kind {source.kind}, but the extractor "
+            f"{entry.name} reads {', '.join(entry.kinds)}."
+        )
+    return source
+
+
+def plan_meta_learners(profile: Profile | StackSettings) -> dict[str, dict[str, Any]]:
+    """All parameters of each meta-learner that the profile names, in its order.
+
+    Those of `stack` are all that are registered, unless its settings name some.
+
+    Raises
+    ------
+    ModelError
+        If there is no such meta-learner.
+    ProfileError
+        If it does not take a parameter.
+    """
+    level2 = profile.level2
+    given = level2.params if isinstance(level2, Level2Settings) else _candidates(level2)
+    return {name: meta_parameters(name, params, profile.seed) for name, params in given.items()}
+
+
+def check_level2(profile: Profile | StackSettings, dataset: AdDataset) -> None:
+    """Find the mistakes that a profile makes about level 2, before anything is trained or written.
+
+    Raises
+    ------
+    ModelError, ProfileError
+    """
+    plan_meta_learners(profile)
+    plan_metadata(profile, dataset)
+
+
+def _candidates(settings: CandidateSettings) -> dict[str, dict[str, Any]]:
+    """Each meta-learner that `stack` compares, with the parameters that are set."""
+    known, chosen = find_meta_learners(), settings.model
+    names = known if chosen is None else [chosen] if isinstance(chosen, str) else list(chosen)
+    given = settings.params
+    for name in [*names, *given]:
+        if name not in known:
+            hint = nearest(name, [*known, "metadata", "model"])
+            raise ProfileError(f"level2: there is no meta-learner {name!r}.{hint}")
+    for name in given:
+        if name not in names:
+            raise ProfileError(
+                f"level2.{name}: {name} is not among the meta-learners of level2.model "
+                f"({', '.join(names)}). Add it there, or leave its parameters out."
+            )
+    return {name: given.get(name, {}) for name in names}

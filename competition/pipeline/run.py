@@ -1,4 +1,10 @@
-"""The whole run: ads, folds, level-1 models, stack, scores, submission."""
+"""The whole run, in the order of the paper's figure: ads, features, folds, level 1, level 2, file.
+
+::
+
+    ads -> features -> level-1 models -> OOF predictions -> meta-learner -> submission
+     └----> folds --------^
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,16 +12,16 @@ from pathlib import Path
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import Scores
-from competition.execution.devices import n_cores
-from competition.level2.registry import meta_parameters
 from competition.oof.cards import Level1Card, StackCard
 from competition.oof.store import OofStore
-from competition.pipeline.extract import Extraction, open_ads
-from competition.pipeline.holdout import hold_out, score_holdout
-from competition.pipeline.level1 import cross_fit_models, level1_job, model_context, open_store
-from competition.pipeline.plan import plan_metadata, plan_models
+from competition.pipeline.context import Context, open_context, open_store
+from competition.pipeline.extract import Extraction, extract_features
+from competition.pipeline.holdout import score_holdout, set_aside
+from competition.pipeline.level1 import cross_fit_models, level1_job
+from competition.pipeline.plan import PlannedModel, check_level2, plan_models
 from competition.pipeline.stack import fit_stack
 from competition.pipeline.submit import Submitted, submit
+from competition.utils.files import PathLike
 from competition.utils.progress import Progress
 
 
@@ -51,12 +57,12 @@ class RunResult:
 
 
 def run(
-    data: Path,
+    data: PathLike | AdDataset,
     profile: Profile,
-    out: Path,
+    out: PathLike = ".",
     *,
     n_jobs: int | None = None,
-    own_folds: Path | None = None,
+    own_folds: PathLike | None = None,
     holdout: float | None = None,
     device: str = "auto",
     progress: Progress | None = None,
@@ -65,59 +71,69 @@ def run(
 
     Parameters
     ----------
-    data : Path
-        Folder of ads.
+    data : path or AdDataset
+        Folder of ads, or ads that are read already.
     profile : Profile
-    out : Path
-        Folder that holds ``oof/``, ``submissions/`` and ``cache/``.
+    out : path
+        Folder that receives ``oof/``, ``submissions/`` and ``cache/``.
     n_jobs : int or None
         (model, fold) tasks at a time; None takes one per core.
-    own_folds : Path or None
+    own_folds : path or None
         A user's own folds.csv.
     holdout : float or None
-        Share of the training ads to keep from everything and to score at the end; the run then has
-        a store of its own.
+        Share of the training ads that nothing learns from, and that the stack is scored on at the
+        end; such a run has a store of its own.
     device : str
         Where networks run: a name of PyTorch's, or "auto".
     progress : Progress or None
-        Is told how far the run has come.
+        Receives remarks and the progress of every stage.
+
+    Raises
+    ------
+    CompetitionError
+        If the ads, the profile or a stored file cannot be used; the message says what to do.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import load_profile, make_demo, run
+    >>> quick = ['models=["tfidf_logreg"]', "folds.n=3", "level2.model=mean"]
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(f"{folder}/ads", 40, films=False)
+    ...     result = run(f"{folder}/ads", load_profile("text", quick), folder, n_jobs=1)
+    >>> result.n_trained
+    3
+    >>> [card.model for card in result.cards]
+    ['tfidf_logreg']
     """
-    progress = progress or Progress()
-    cores = n_cores()
-    n_jobs = n_jobs or cores
-    dataset, extractions = open_ads(
-        data, profile, out, n_jobs=n_jobs, n_cores=cores, device=device, progress=progress
+    context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
+    context, extractions = extract_features(context)
+    context, held_out = set_aside(context, holdout)
+    plan = plan_models(profile, context.dataset, context.progress)
+    check_level2(profile, context.dataset)
+    store = open_store(context, None if own_folds is None else Path(own_folds))
+    _remark(context, plan, store, has_own_folds=own_folds is not None)
+    jobs = [level1_job(planned, context, store.folds) for planned in plan]
+    cards, n_trained = cross_fit_models(jobs, store, context)
+    stack = fit_stack(cards, store, context)
+    submitted = submit(context.dataset, store, stack, context.submissions, held_out)
+    scores = score_holdout(context.dataset, store, stack.model, held_out)
+    return RunResult(
+        context.dataset, extractions, store, cards, stack, n_trained, submitted, scores
     )
-    cache = out / "cache" / dataset.name
-    held_out = None
-    if holdout is not None:
-        dataset, held_out = hold_out(dataset, holdout, profile.folds.seed)
-    plan = plan_models(profile, dataset)
-    absent = sorted(set(profile.level1) - {planned.name for planned in plan})
-    if absent:
-        progress.remark(f"Left out, as nothing that they read is there: {', '.join(absent)}.")
-    store = open_store(dataset, profile, out, own_folds, progress)
-    folds = store.folds
-    progress.remark(
-        f"{dataset.name}: {len(folds.ids):,} training ads and {len(store.test_ids):,} test ads, "
-        f"{len(store.tags)} tags, {folds.n} folds, {len(plan)} level-1 models"
+
+
+def _remark(
+    context: Context[Profile], plan: list[PlannedModel], store: OofStore, *, has_own_folds: bool
+) -> None:
+    """Report what runs on which folds."""
+    profile, folds, remark = context.profile, store.folds, context.progress.remark
+    remark(
+        f"{context.dataset.name}: {len(folds.ids):,} training ads and {len(store.test_ids):,} test "
+        f"ads, {len(store.tags)} tags, {folds.n} folds, {len(plan)} level-1 models"
     )
-    if own_folds is None and folds.n != profile.folds.n:
-        progress.remark(
-            f"The profile asks for {profile.folds.n} folds; the {folds.n} of "
-            f"{store.folder / 'folds.csv'} are obeyed. Remove that file to make new ones."
+    if not has_own_folds and folds.n != profile.folds.n:
+        remark(
+            f"The profile says {profile.folds.n} folds; the {folds.n} of {context.folds_file} are "
+            "obeyed. Remove that file to make new ones."
         )
-    jobs = [level1_job(planned, profile.seed, dataset, folds, cache, progress) for planned in plan]
-    context = model_context(profile, dataset, device)
-    cards, n_trained = cross_fit_models(jobs, context, dataset, store, n_jobs, cores, progress)
-    params = {
-        name: meta_parameters(name, given, profile.seed)
-        for name, given in profile.level2.params.items()
-    }
-    metadata = plan_metadata(profile, dataset)
-    stack = fit_stack(
-        params, metadata, cards, dataset, store, seed=profile.seed, n_jobs=n_jobs, progress=progress
-    )
-    submitted = submit(dataset, store, stack, out / "submissions", held_out)
-    kept = None if held_out is None else score_holdout(dataset, store, stack.model, held_out)
-    return RunResult(dataset, extractions, store, cards, stack, n_trained, submitted, kept)

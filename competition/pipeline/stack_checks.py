@@ -7,7 +7,7 @@ import numpy as np
 from competition.evaluation.bootstrap import Difference, gap_difference
 from competition.evaluation.fold_offsets import LARGE, offset_spread
 from competition.evaluation.leaks import StandingOut, fold_standing_out
-from competition.level2.base import StackInput
+from competition.level2.data import StackData
 from competition.oof.cards import FoldOffset, ModelCard
 
 
@@ -16,16 +16,17 @@ def best_model(cards: Sequence[ModelCard]) -> str:
     return max(cards, key=lambda card: card.scores.gap).model
 
 
-def gain_over(model: str, data: StackInput, oof: np.ndarray, top_k: int, seed: int) -> Difference:
+def gain_over(model: str, data: StackData, oof: np.ndarray, seed: int) -> Difference:
     """GAP of a stack's out-of-fold probabilities less that of one of its models."""
-    rival = data.train[:, data.models.index(model)]
-    return gap_difference(data.labels, oof, rival, top_k, seed)
+    rival = data.ads.probabilities[:, data.models.index(model)]
+    return gap_difference(data.labels, oof, rival, data.top_k, seed)
 
 
-def standing_out(data: StackInput, top_k: int) -> dict[str, StandingOut]:
+def standing_out(data: StackData) -> dict[str, StandingOut]:
     """Level-1 models that predict one fold suspiciously well, with that fold."""
+    probabilities = data.ads.probabilities
     found = {
-        model: fold_standing_out(data.labels, data.train[:, place], data.fold, top_k)
+        model: fold_standing_out(data.labels, probabilities[:, place], data.fold, data.top_k)
         for place, model in enumerate(data.models)
     }
     return {model: one for model, one in found.items() if one is not None}

@@ -1,9 +1,8 @@
-"""The stack: a meta-learner over the stored predictions of the level-1 models."""
+"""What a stack is made from, read from the store, and its predictions, written there."""
 
 import math
 import os
 import tempfile
-import time
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +12,11 @@ import pandas as pd
 
 from competition.datasets.base import AdDataset
 from competition.evaluation.fold_offsets import without_offsets
-from competition.level2.base import MetaLearner, StackInput, StackOutput
+from competition.level2.crossfit import StackOutput
+from competition.level2.data import Ads, StackData
 from competition.oof.cards import Level1Card
 from competition.oof.fold_files import FoldPrediction
 from competition.oof.store import OofStore
-from competition.utils.errors import ModelError
 from competition.utils.processes import another_lives, this_process
 
 LARGE = 2**30  # bytes: predictions of more are read from a file, not held in memory
@@ -31,7 +30,7 @@ def missing_inputs(dataset: AdDataset) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n_ads, n_inputs), dtype bool
-        An empty text, no file, or not a single fact.
+        An empty text, no file, or not a single value of metadata.
     """
     missing = {}
     for name, given in dataset.inputs.items():
@@ -44,11 +43,20 @@ def missing_inputs(dataset: AdDataset) -> pd.DataFrame:
 
 def stack_input(
     store: OofStore, models: Sequence[str], dataset: AdDataset, metadata: Sequence[str]
-) -> StackInput:
-    """Collect what a meta-learner may see: stored predictions, metadata, missing inputs, labels.
+) -> tuple[StackData, Ads]:
+    """Collect what a meta-learner learns from, and the test ads.
 
     Offsets between fold models are removed (`competition.evaluation.fold_offsets`). The test
     predictions are the mean over folds and need no correction.
+
+    Parameters
+    ----------
+    store : OofStore
+    models : sequence of str
+        Level-1 models whose stored predictions are stacked.
+    dataset : AdDataset
+    metadata : sequence of str
+        Metadata columns that a meta-learner may see.
     """
     n_tags = len(store.tags)
     train = _room((len(store.folds.ids), len(models), n_tags), store.folder)
@@ -63,18 +71,20 @@ def stack_input(
         reads[place] = [bool(columns & set(one.columns)) for one in dataset.inputs.values()]
     missing = missing_inputs(dataset)
     frame = dataset.ads[list(metadata)]
-    return StackInput(
+    training, tests = (
+        Ads(probabilities, frame.loc[ids], missing.loc[ids].to_numpy())
+        for probabilities, ids in ((train, dataset.train_ids), (test, dataset.test_ids))
+    )
+    data = StackData(
         models=tuple(models),
-        train=train,
-        test=test,
-        train_metadata=frame.loc[dataset.train_ids],
-        test_metadata=frame.loc[dataset.test_ids],
-        train_missing=missing.loc[dataset.train_ids].to_numpy(),
-        test_missing=missing.loc[dataset.test_ids].to_numpy(),
         reads=reads,
+        ads=training,
         labels=dataset.labels,
         fold=store.folds.of_ad,
+        top_k=dataset.submission.top_k,
+        group=dataset.groups,
     )
+    return data, tests
 
 
 def _room(shape: tuple[int, int, int], folder: Path) -> np.ndarray:
@@ -102,28 +112,17 @@ def _remove(mapped: Path) -> None:
     _mapped.discard(mapped.name)
 
 
-def run_stack(
+def write_stack(
     name: str,
-    meta_learner: MetaLearner,
-    data: StackInput,
+    output: StackOutput,
+    data: StackData,
     store: OofStore,
     fingerprint: str,
-) -> StackOutput:
-    """Cross-fit a meta-learner and store its folds under `name`; return what it predicts.
-
-    It gets one thread: the bytes of some would depend on how many there are.
-    """
-    start = time.perf_counter()
-    try:
-        output = meta_learner.cross_fit(data, n_jobs=1)
-    except (TypeError, ValueError) as bad:
-        raise ModelError(
-            f"The meta-learner {name} failed: {type(bad).__name__}: {bad}. Are its parameters, "
-            f"{meta_learner.get_params()}, of the right types?"
-        ) from bad
-    seconds = (time.perf_counter() - start) / store.folds.n
+    seconds: float,
+) -> None:
+    """Store the folds of a cross-fitted meta-learner under `name`; all took `seconds`."""
     for fold in range(store.folds.n):
-        held_out = output.oof[data.fold == fold]
-        prediction = FoldPrediction(fold, held_out, output.fold_test[fold], seconds)
+        prediction = FoldPrediction(
+            fold, output.oof[data.fold == fold], output.fold_test[fold], seconds / store.folds.n
+        )
         store.write_fold(name, prediction, fingerprint)
-    return output

@@ -16,7 +16,7 @@ from competition.reproductions.look_read_feel.tables import (
 def print_benchmark(result: Benchmark) -> None:
     """Print Tables 1 and 2, the values that the sweeps choose, and where the files lie."""
     name = result.dataset.name
-    first = _table(f"Scores on {len(result.parts.test.ids):,} test ads, {name}", result)
+    first = _table(f"Scores on {len(result.split.test.ids):,} test ads, {name}", result)
     for outcome in result.table1:
         tests = {task: scores["test"] for task, scores in outcome.scores.items()}
         first.add_row(outcome.method.label, *_cells(tests, result, ".3f"))

@@ -99,7 +99,7 @@ def score_submission(path: Path, dataset: AdDataset | None, truth: Path | None) 
     Raises
     ------
     SubmissionError
-        If a file is malformed, the truth is not to be had, or the two are not about the same ads.
+        If a file is malformed, the truth is not known, or the two name different ads.
     """
     top_k = 20 if dataset is None else dataset.submission.top_k
     known = None if truth is None else read_truth(truth, dataset)
@@ -157,7 +157,7 @@ def _truth_of_dataset(dataset: AdDataset | None, ids: Sequence[str], path: Path)
 
 
 def _check_same_tags(tags: set[str], truth: Truth) -> None:
-    """Refuse a truth in another layout: what it takes for tags is then hardly ever one."""
+    """Refuse a truth in another layout, where hardly any of its "tags" is a known one."""
     found = [tag for names in truth.of.values() for tag in names]
     unknown = [tag for tag in found if tag not in tags]
     if 2 * len(unknown) > len(found):
@@ -180,8 +180,8 @@ def _check_same_ads(
             faults.append(f"{len(ads)} {fault} ({names})")
     if faults:
         raise SubmissionError(
-            f"{path} is not about the ads of {source}: {' and '.join(faults)}. Predict exactly "
-            "those ads."
+            f"{path} and {source} name different ads: {' and '.join(faults)}. Predict exactly "
+            "the ads whose truth is known."
         )
 
 

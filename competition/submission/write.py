@@ -1,4 +1,4 @@
-"""Writing leaderboard files: to the last digit, and read back before they appear.
+"""Write leaderboard files: to the last digit, and read back before they appear.
 
 `competition.submission.read` shows what the formats look like.
 """
@@ -27,7 +27,7 @@ from competition.utils.files import written_whole
 def write_submission(
     path: Path, spec: SubmissionSpec, tags: list[str], ids: list[str], scores: np.ndarray
 ) -> None:
-    """Write a leaderboard file, read it back, and keep it only if it says what it should.
+    """Write a leaderboard file, read it back, and keep it only if it holds the same scores.
 
     Parameters
     ----------

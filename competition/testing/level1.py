@@ -6,6 +6,7 @@ A test file needs three lines; pytest finds the tests in the base class:
         kinds = ("text", "metadata")
         def make(self): return MyModel(epochs=2)
 
+Of a plain scikit-learn classifier that a function makes, ``get_model(name).make()`` is tested.
 Each test makes its own small ads. Give a slow model quick settings, but enough of them to learn
 what can be read off one word.
 """
@@ -21,6 +22,7 @@ import pandas as pd
 import pytest
 
 from competition.datasets.base import InputKind
+from competition.level1.base import Level1Model
 from competition.testing.synthetic import N_TAGS, auc, made_ads, snapshot
 from competition.utils.errors import ModelError
 
@@ -30,6 +32,13 @@ class Level1Contract:
 
     kinds: tuple[InputKind, ...]
     """The kinds of input that the model reads."""
+
+    _folder: Path | None = None
+
+    @pytest.fixture(autouse=True)
+    def _files(self, tmp_path: Path) -> None:
+        """Files of the made ads lie in a folder of the test."""
+        self._folder = tmp_path
 
     def make(self) -> Any:
         """Return an unfitted model."""
@@ -104,8 +113,8 @@ class Level1Contract:
         X, Y = self._ads()
         shape = self._new().fit(X, Y[:, :1]).predict_proba(X).shape
         assert shape == (len(X), 1), (
-            f"With one tag the result must have the shape ({len(X)}, 1), got {shape}: a binary "
-            "classifier's two columns, or none, are not what is asked for."
+            f"With one tag the result must have the shape ({len(X)}, 1), got {shape}: return "
+            "neither a binary classifier's two columns nor none."
         )
 
     def test_two_tags_keep_both_columns(self) -> None:
@@ -248,14 +257,13 @@ class Level1Contract:
         assert snapshot(X) == before, "fit or predict_proba changed X. Work on a copy."
         assert np.array_equal(Y, labels), "fit changed Y. Work on a copy."
 
-    def _new(self) -> Any:
+    def _new(self) -> Level1Model:
         """Make a model, seeded where it can be."""
         model = self.make()
-        for name in ("fit", "predict_proba", "get_params", "set_params"):
-            assert callable(getattr(model, name, None)), (
-                f"{type(model).__name__} has no method {name}. {_BASE} only _fit and "
-                "_predict_proba are left to write."
-            )
+        assert isinstance(model, Level1Model), (
+            f"{type(model).__name__} is no Level1Model. {_BASE} only _fit and _predict_proba are "
+            "left to write. Of any other classifier, test what get_model(name).make() returns."
+        )
         if "random_state" in model.get_params():
             model.set_params(random_state=7)
         return model
@@ -263,8 +271,7 @@ class Level1Contract:
     def _ads(
         self, n_ads: int = 120, seed: int = 0, missing: tuple[InputKind, ...] = ()
     ) -> tuple[pd.DataFrame, np.ndarray]:
-        terms = getattr(self.make(), "text_terms", None)
-        return made_ads(self.kinds, n_ads, seed, missing, terms)
+        return made_ads(self.kinds, n_ads, seed, missing, self._new().text_terms, self._folder)
 
     def _fitted(self) -> tuple[Any, pd.DataFrame, np.ndarray]:
         X, Y = self._ads()
@@ -293,6 +300,6 @@ def _check_refused(model: Any, X: pd.DataFrame, when: str) -> None:
     except Exception as other:
         outcome = f"it raised {other!r}"
     raise AssertionError(
-        f"A model asked to predict {when} must raise ModelError, but {outcome}. {_BASE} this is "
+        f"A model that predicts {when} must raise ModelError, but {outcome}. {_BASE} this is "
         "checked for you."
     )

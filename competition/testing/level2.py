@@ -11,8 +11,10 @@ Each test makes its own small predictions. Give a slow learner quick settings.
 from __future__ import annotations
 
 import inspect
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,14 +22,16 @@ import pandas as pd
 import pytest
 
 from competition.evaluation.metrics import gap
-from competition.level2.base import MetaLearner, StackInput, StackOutput
+from competition.level2.base import MetaLearner
+from competition.level2.crossfit import StackOutput, cross_fit
+from competition.level2.data import Ads, StackData
 from competition.testing.synthetic import snapshot
 from competition.utils.errors import ModelError
 
 
 def made_stack(
     n: int = 60, n_models: int = 3, n_tags: int = 5, n_test: int = 7, seed: int = 0
-) -> StackInput:
+) -> tuple[StackData, Ads]:
     """Noisy level-1 models of unequal quality, ragged folds, two metadata, a missing input.
 
     Parameters
@@ -35,6 +39,11 @@ def made_stack(
     n, n_test : int
         Training and test ads.
     n_models, n_tags, seed : int
+
+    Returns
+    -------
+    StackData, Ads
+        The training ads and the test ads.
     """
     rng = np.random.default_rng(seed)
     size = rng.normal(size=n + n_test)
@@ -46,82 +55,88 @@ def made_stack(
     metadata = pd.DataFrame({"size": size, "kind": rng.choice(["a", "b"], n + n_test)})
     metadata.loc[3, "size"] = np.nan
     missing = rng.random((n + n_test, 1)) < 0.2
-    return StackInput(
+    data = StackData(
         models=tuple(f"model_{m}" for m in range(n_models)),
-        train=proba[:n],
-        test=proba[n:],
-        train_metadata=metadata[:n],
-        test_metadata=metadata[n:],
-        train_missing=missing[:n],
-        test_missing=missing[n:],
         reads=np.arange(n_models)[:, None] == 0,
+        ads=Ads(proba[:n], metadata[:n], missing[:n]),
         labels=labels[:n],
         fold=rng.choice([0, 1, 1, 2, 2, 2], n),
+        top_k=20,
     )
+    return data, Ads(proba[n:], metadata[n:], missing[n:])
 
 
-def _rare_tags() -> StackInput:
-    data = made_stack()
+def with_probabilities(data: StackData, probabilities: np.ndarray) -> StackData:
+    """Return the same data with other level-1 predictions."""
+    return replace(data, ads=Ads(probabilities, data.ads.metadata, data.ads.missing))
+
+
+def _rare_tags() -> tuple[StackData, Ads]:
+    data, test = made_stack()
     labels = data.labels.copy()
     labels[:, 0] = 0
     labels[:, 1] = data.fold == 1  # in the training ads of fold 1 there is none
     labels[:, 2] = 1
-    return replace(data, labels=labels)
+    return replace(data, labels=labels), test
 
 
-def _no_metadata() -> StackInput:
-    data = made_stack()
-    return replace(
-        data,
-        train_metadata=data.train_metadata[[]],
-        test_metadata=data.test_metadata[[]],
-        train_missing=data.train_missing[:, :0],
-        test_missing=data.test_missing[:, :0],
-        reads=data.reads[:, :0],
+def _no_metadata() -> tuple[StackData, Ads]:
+    data, test = made_stack()
+    return data.without_metadata(), test.without_metadata()
+
+
+def _unknown_metadata() -> tuple[StackData, Ads]:
+    data, test = made_stack()
+    known, unknown = (
+        Ads(ads.probabilities, ads.metadata.assign(size=np.nan, kind=None), ads.missing)
+        for ads in (data.ads, test)
     )
+    return replace(data, ads=known), unknown
 
 
-def _unknown_metadata() -> StackInput:
-    data = made_stack()
-    return replace(
-        data,
-        train_metadata=data.train_metadata.assign(size=np.nan, kind=None),
-        test_metadata=data.test_metadata.assign(size=np.nan, kind=None),
-    )
+def _certain() -> tuple[StackData, Ads]:
+    data, test = made_stack()
+    certain = with_probabilities(data, np.round(data.ads.probabilities))
+    return certain, Ads(np.round(test.probabilities), test.metadata, test.missing)
 
 
-def _certain() -> StackInput:
-    data = made_stack()
-    return replace(data, train=np.round(data.train), test=np.round(data.test))
+def _constant() -> tuple[StackData, Ads]:
+    data, test = made_stack()
+    return with_probabilities(data, np.full_like(data.ads.probabilities, 0.3)), test
 
 
-def _constant() -> StackInput:
-    data = made_stack()
-    return replace(data, train=np.full_like(data.train, 0.3))
+def _folds(names: list[int]) -> tuple[StackData, Ads]:
+    data, test = made_stack()
+    return replace(data, fold=np.array(names)[data.fold]), test
 
 
-def _folds_of_other_names() -> StackInput:
-    data = made_stack()
-    return replace(data, fold=np.array([4, 1, 7])[data.fold])
+def _groups() -> tuple[StackData, Ads]:
+    data, test = made_stack()
+    return replace(data, group=np.array([f"brand {fold}" for fold in data.fold])), test
 
 
-HARD: dict[str, Callable[[], StackInput]] = {
+HARD: dict[str, Callable[[], tuple[StackData, Ads]]] = {
     "tags that all or no training ads carry": _rare_tags,
     "one model": lambda: made_stack(n_models=1),
     "one tag": lambda: made_stack(n_tags=1),
-    "more than 20 tags": lambda: made_stack(n_tags=25),
+    "more tags than top_k": lambda: made_stack(n_tags=25),
     "no metadata": _no_metadata,
     "metadata all NA": _unknown_metadata,
     "no test ads": lambda: made_stack(n_test=0),
     "probabilities of 0 and 1": _certain,
     "constant models": _constant,
     "a dozen ads": lambda: made_stack(n=12),
-    "folds that do not count from 0": _folds_of_other_names,
+    "two folds": lambda: _folds([0, 1, 1]),
+    "folds that do not count from 0": lambda: _folds([4, 1, 7]),
+    "ads in groups": _groups,
 }
 
 
 class MetaLearnerContract:
     """What the stack relies on in a meta-learner."""
+
+    ranks: bool = False
+    """Whether it ranks tags of an ad, as GAP does, to choose by."""
 
     def make(self) -> MetaLearner:
         """Return a meta-learner that was never used."""
@@ -131,22 +146,35 @@ class MetaLearnerContract:
 
     @pytest.mark.parametrize("case", HARD)
     def test_predicts_probabilities_of_the_right_shape_from(self, case: str) -> None:
-        data = HARD[case]()
-        output = self._cross_fit(data)
-        n_tags = data.labels.shape[1]
-        for name, part, shape in (
-            ("oof", output.oof, data.labels.shape),
-            ("fold_test", output.fold_test, (len(data.folds), len(data.test), n_tags)),
-        ):
-            assert part.shape == shape, f"{name} must have the shape {shape}, got {part.shape}."
-            assert part.dtype == np.float32, f"{name} must be float32, got {part.dtype}."
-            assert ((part >= 0) & (part <= 1)).all(), (
-                f"{name} must lie between 0 and 1; it ranges from {part.min()} to {part.max()}."
-            )
+        data, test = HARD[case]()
+        for place, fold in enumerate(data.folds):
+            fitted = self._new().for_fold(place).fit(data.without_fold(fold))
+            held_out = data.ads.take(np.flatnonzero(data.fold == fold))
+            for name, ads in (("held-out", held_out), ("test", test)):
+                found = fitted.predict_proba(ads)
+                shape = (len(ads), data.labels.shape[1])
+                assert found.shape == shape, (
+                    f"predict_proba of {len(ads)} {name} ads must have the shape {shape}, got "
+                    f"{found.shape}."
+                )
+                assert found.dtype == np.float32, (
+                    f"predict_proba must return float32, got {found.dtype}."
+                )
+                assert ((found >= 0) & (found <= 1)).all(), (
+                    f"Predictions of {name} ads must lie between 0 and 1; they range from "
+                    f"{found.min()} to {found.max()}."
+                )
+
+    def test_fit_returns_the_learner(self) -> None:
+        learner, (data, _) = self._new(), made_stack()
+        assert learner.fit(data) is learner, (
+            f"fit must return the learner: end with `return self`. {_BASE} it does."
+        )
 
     def test_beats_the_mean_model(self) -> None:
-        data = made_stack(n=240, n_tags=8)
-        models = [gap(data.labels, data.train[:, m]) for m in range(len(data.models))]
+        data, _ = made_stack(n=240, n_tags=8)
+        probabilities = data.ads.probabilities
+        models = [gap(data.labels, probabilities[:, m]) for m in range(len(data.models))]
         found = gap(data.labels, self._cross_fit(data).oof)
         assert found > np.mean(models), (
             f"The stack scores {found:.3f}, its models {np.mean(models):.3f} on average. Check "
@@ -154,95 +182,169 @@ class MetaLearnerContract:
         )
 
     def test_labels_of_held_out_ads_do_not_change_a_bit_of_their_predictions(self) -> None:
-        data = made_stack()
+        data, test = made_stack()
         labels = data.labels.copy()
         labels[data.fold == 1] = 1 - labels[data.fold == 1]
-        before, after = self._cross_fit(data), self._cross_fit(replace(data, labels=labels))
-        _check_same(before, after, data, np.flatnonzero(data.fold == 1), 1, "its labels changed")
-
-    @pytest.mark.parametrize("what", ["train", "train_missing", "train_metadata"])
-    def test_what_is_known_of_a_held_out_ad_does_not_change_a_bit_of_the_others(
-        self, what: str
-    ) -> None:
-        data = made_stack()
-        one, *rest = np.flatnonzero(data.fold == 2)
-        changed = getattr(data, what).copy()
-        if what == "train_metadata":
-            other = {"a": "b", "b": "a"}[changed.loc[one, "kind"]]
-            changed.loc[one, ["size", "kind"]] = [1e6, other]
-        else:
-            changed[one] = 1 - changed[one] if what == "train" else ~changed[one]
-        before = self._cross_fit(data)
-        after = self._cross_fit(replace(data, **{what: changed}))
-        _check_same(before, after, data, np.array(rest), 2, f"{what} of one of them changed")
-
-    def test_test_ads_do_not_change_a_bit_of_the_others_predictions(self) -> None:
-        data = made_stack()
-        test, metadata = data.test.copy(), data.test_metadata.copy()
-        test[0], metadata.iloc[0, 0] = 1 - test[0], 1e6
-        before = self._cross_fit(data)
-        after = self._cross_fit(replace(data, test=test, test_metadata=metadata))
-        assert np.array_equal(before.oof, after.oof), (
-            "A test ad changed and with it the predictions of training ads. Learn nothing from "
-            "test ads: no scale, rank or vocabulary."
-        )
-        assert np.array_equal(before.fold_test[:, 1:], after.fold_test[:, 1:]), (
-            "A test ad changed and with it the predictions of other test ads."
-        )
-
-    def test_test_ad_like_a_held_out_ad_gets_its_prediction(self) -> None:
-        data = made_stack(n_test=3)
-        twin = int(np.flatnonzero(data.fold == 0)[4])
-        output = self._cross_fit(
-            replace(
-                data,
-                test=np.repeat(data.train[[twin]], 3, axis=0),
-                test_metadata=data.train_metadata.iloc[[twin] * 3],
-                test_missing=np.repeat(data.train_missing[[twin]], 3, axis=0),
+        before = self._cross_fit(data, test)
+        after = self._cross_fit(replace(data, labels=labels), test)
+        held_out, place = data.fold == 1, data.folds.index(1)
+        for name, old, new in (
+            ("held-out", before.oof[held_out], after.oof[held_out]),
+            ("test", before.fold_test[place], after.fold_test[place]),
+        ):
+            assert np.array_equal(old, new), (
+                f"Labels of fold 1 changed, and the predictions of its {name} ads moved by up to "
+                f"{np.abs(old - new).max():.2g}. Learn from the ads given to fit alone, and keep "
+                "nothing of another fit."
             )
+
+    @pytest.mark.parametrize("what", ["probabilities", "missing", "metadata"])
+    def test_what_is_known_of_an_ad_does_not_change_a_bit_of_the_others(self, what: str) -> None:
+        data, test = made_stack()
+        fitted = self._new().fit(data)
+        probabilities, metadata = test.probabilities.copy(), test.metadata.copy()
+        missing = test.missing.copy()
+        if what == "probabilities":
+            probabilities[0] = 1 - probabilities[0]
+        elif what == "missing":
+            missing[0] = ~missing[0]
+        else:
+            metadata.iloc[0, 0], metadata.iloc[0, 1] = 1e6, "new"
+        before = fitted.predict_proba(test)[1:]
+        after = fitted.predict_proba(Ads(probabilities, metadata, missing))[1:]
+        assert np.array_equal(before, after), (
+            f"The {what} of one ad changed, and the predictions of others moved by up to "
+            f"{np.abs(before - after).max():.2g}. Learn scales, ranks and vocabularies in fit."
         )
-        assert np.allclose(output.fold_test[0], output.oof[twin], rtol=1e-5), (
-            "The meta-learner of fold 0 must predict a test ad as it predicts a held-out ad of "
-            "which the same is known. fold_test holds the folds in ascending order."
+
+    def test_prediction_does_not_depend_on_the_other_ads(self) -> None:
+        data, test = made_stack()
+        fitted = self._new().fit(data)
+        alone = np.vstack([fitted.predict_proba(test.take(np.array([i]))) for i in range(4)])
+        together = fitted.predict_proba(test)[:4]
+        assert np.allclose(alone, together, atol=1e-5), (
+            "An ad predicted alone and among others must get the same probabilities (here they "
+            f"differ by {np.abs(alone - together).max():.2g}). Compute no mean, scale or rank of "
+            "ads in predict_proba."
+        )
+
+    def test_top_k_is_obeyed(self) -> None:
+        data, test = _better_at_the_top()
+        first, all_tags = (
+            self._new().fit(replace(data, top_k=top_k)).predict_proba(test) for top_k in (1, 6)
+        )
+        changed = not np.array_equal(first, all_tags)
+        assert changed == self.ranks, (
+            "Of two models one is better in the first tag of each ad, the other in all six tags: a "
+            "learner that ranks predicts otherwise with data.top_k = 1 than with 6, any other "
+            "learner alike. This one "
+            f"{'changes' if changed else 'does not change'} and says ranks = {self.ranks}."
         )
 
     def test_same_seed_same_bytes(self) -> None:
-        learner, data = self._new(), made_stack()
-        first, again = learner.cross_fit(data), learner.cross_fit(data)
-        other = self._cross_fit(data)
+        data, test = made_stack()
+        first, second = (self._new().fit(data).predict_proba(test) for _ in range(2))
+        assert first.tobytes() == second.tobytes(), (
+            "Two learners made and fitted alike predict differently. Seed every random generator "
+            "with `random_state`, in fit."
+        )
+
+    def test_fitting_again_forgets_the_first_fit(self) -> None:
+        (data, test), (other, _) = made_stack(), made_stack(n=40, n_models=2, n_tags=3, seed=1)
+        expected = self._new().fit(data).predict_proba(test)
+        again = self._new().fit(other).fit(data).predict_proba(test)
+        assert expected.tobytes() == again.tobytes(), (
+            "A learner fitted a second time differs from one fitted once to the same ads: fit must "
+            "start anew and keep nothing of the fit before."
+        )
+
+    def test_number_of_threads_does_not_change_a_bit(self) -> None:
+        data, test = made_stack(n=400, n_models=6, n_tags=20)
+        one, two = (self._new().fit(replace(data, n_threads=n)).predict_proba(test) for n in (1, 2))
+        assert one.tobytes() == two.tobytes(), (
+            "With two threads the predictions differ from those with one by up to "
+            f"{np.abs(one - two).max():.2g}. Sums of several threads add up in another order: use "
+            "one where a library cannot do without."
+        )
+
+    def test_ads_in_a_file_give_the_same_bytes(self, tmp_path: Path) -> None:
+        data, test = made_stack()
+        probabilities = data.ads.probabilities
+        file = np.memmap(tmp_path / "oof", np.float32, "w+", shape=probabilities.shape)
+        file[:] = probabilities
+        expected = self._cross_fit(data, test)
+        found = self._cross_fit(with_probabilities(data, file), test)
         for name in ("oof", "fold_test"):
-            expected = getattr(first, name).tobytes()
-            assert {getattr(o, name).tobytes() for o in (again, other)} == {expected}, (
-                f"{name} differs from one call to the next. Seed every random generator with "
-                "`random_state`, in cross_fit, and keep nothing of the call before."
+            assert getattr(expected, name).tobytes() == getattr(found, name).tobytes(), (
+                f"{name} differs where the level-1 predictions lie in a file. Use what Ads offers: "
+                "probabilities, read, read_tag, take."
+            )
+
+    def test_pickled_learner_predicts_the_same_bytes(self) -> None:
+        data, test = made_stack()
+        fitted = self._new().fit(data)
+        loaded = pickle.loads(pickle.dumps(fitted))
+        assert loaded.predict_proba(test).tobytes() == fitted.predict_proba(test).tobytes(), (
+            "A learner that came back from another process predicts differently: what fit learned "
+            "must lie in attributes that survive pickle."
+        )
+
+    def test_what_is_learned_is_plain_data(self) -> None:
+        learner = self._new().fit(made_stack(n=240)[0])
+        learned = {n: v for n, v in vars(learner).items() if n not in learner.get_params()}
+        for name, value in learned.items():
+            assert name[0] != "_" == name[-1], (
+                f"fit sets {name!r}: the name of what is learned ends in an underscore."
+            )
+            odd = _not_plain(value)
+            assert odd is None, (
+                f"{name} holds a {odd}. What is learned must be plain data, so that it can be "
+                "saved: numbers, texts, arrays, tuples, lists or dicts of these, boosters of "
+                "LightGBM and XGBoost, other meta-learners."
             )
 
     def test_arguments_stay_as_they_are(self) -> None:
-        data = made_stack()
-        before = _all_of(data)
-        self._cross_fit(data)
-        assert _all_of(data) == before, "cross_fit changed its argument. Work on a copy."
+        data, test = made_stack()
+        before = _all_of(data, test)
+        self._new().fit(data).predict_proba(test)
+        assert _all_of(data, test) == before, (
+            "fit or predict_proba changed its argument. Work on a copy."
+        )
 
     def test_constructor_only_stores_its_parameters(self) -> None:
         learner = self.make()
         wanted = {p for p in inspect.signature(type(learner)).parameters if p != "self"}
         assert set(vars(learner)) == wanted, (
             f"The constructor must store each of {sorted(wanted)} under its own name and nothing "
-            f"else; it stored {sorted(vars(learner))}. Move the rest to cross_fit."
+            f"else; it stored {sorted(vars(learner))}. Move the rest to fit."
         )
+        given = learner.get_params(deep=False)
+        twin = type(learner)(**given)
+        for name, value in given.items():
+            assert getattr(twin, name) is value, (
+                f"The constructor changes the parameter {name!r}. It must store what it is given; "
+                "check and convert in fit."
+            )
 
-    def test_single_fold_is_refused(self) -> None:
-        data = made_stack()
-        with pytest.raises(ModelError, match="two folds or more"):
-            self._cross_fit(replace(data, fold=np.zeros_like(data.fold)))
+    def test_predicting_before_fitting_is_refused(self) -> None:
+        _, test = made_stack()
+        _check_refused(lambda: self._new().predict_proba(test), "cannot predict before")
+
+    def test_other_models_are_refused(self) -> None:
+        data, test = made_stack()
+        fitted = self._new().fit(data)
+        _check_refused(lambda: fitted.predict_proba(test.of_models([0, 1])), "was fitted to 3")
 
     @pytest.mark.parametrize("bad", [np.nan, 1.5])
     def test_what_is_no_probability_is_refused(self, bad: float) -> None:
-        data = made_stack()
-        train = data.train.copy()
-        train[11, 1, 2] = bad
-        with pytest.raises(ModelError, match=r"'model_1' predicts .* training ad number 11"):
-            self._cross_fit(replace(data, train=train))
+        data, test = made_stack()
+        fitted = self._new().fit(data)
+        training, predicted = (ads.probabilities.copy() for ads in (data.ads, test))
+        training[4, 1, 2] = predicted[4, 1, 2] = bad
+        wrong = with_probabilities(data, training)
+        _check_refused(lambda: self._new().fit(wrong), "of training ad number 4")
+        ads = Ads(predicted, test.metadata, test.missing)
+        _check_refused(lambda: fitted.predict_proba(ads), "of predicted ad number 4")
 
     def _new(self) -> MetaLearner:
         learner = self.make()
@@ -250,33 +352,69 @@ class MetaLearnerContract:
             learner.set_params(random_state=7)
         return learner
 
-    def _cross_fit(self, data: StackInput) -> StackOutput:
-        return self._new().cross_fit(data)
+    def _cross_fit(self, data: StackData, test: Ads | None = None) -> StackOutput:
+        return cross_fit(self._new(), data, test)
 
 
-def _check_same(
-    before: StackOutput,
-    after: StackOutput,
-    data: StackInput,
-    rows: np.ndarray,
-    fold: int,
-    why: str,
-) -> None:
-    k = data.folds.index(fold)
-    for name, old, new in (
-        ("a held-out ad", before.oof[rows], after.oof[rows]),
-        ("a test ad", before.fold_test[k], after.fold_test[k]),
-    ):
-        assert np.array_equal(old, new), (
-            f"Fold {fold} is held out and {why}; by that the prediction of {name} moved by up to "
-            f"{np.abs(old - new).max():.2g}. Learn from the ads of the other folds only."
-        )
+_BASE = "Derive the learner from competition.level2.base.MetaLearner:"
 
 
-def _all_of(data: StackInput) -> list[Any]:
-    parts = [data.train, data.test, data.train_missing, data.test_missing, data.labels, data.fold]
-    return [
-        *(part.tobytes() for part in parts),
-        snapshot(data.train_metadata),
-        snapshot(data.test_metadata),
-    ]
+def _better_at_the_top() -> tuple[StackData, Ads]:
+    """Two models: the first is better in the first tag of each ad, the second in all tags.
+
+    Every ad has three of six tags. The first model puts one of them first and the two others last;
+    the second model puts all three first, but for a wrong one before them in every fifth ad.
+    """
+    data, test = made_stack(n=90, n_models=2, n_tags=6)
+    order = np.random.default_rng(0).permuted(np.tile(np.arange(6), (97, 1)), axis=1)
+    labels = np.zeros((97, 6), dtype=np.uint8)
+    np.put_along_axis(labels, order[:, :3], 1, axis=1)
+    ranked = np.empty((97, 2, 6), dtype=np.float32)
+    ranked[:, 0] = [0.9, 0.1, 0.1, 0.3, 0.3, 0.3]
+    ranked[:, 1] = [0.65, 0.6, 0.6, 0.2, 0.2, 0.2]
+    ranked[::5, 1, 3] = 0.7
+    probabilities = np.empty_like(ranked)
+    np.put_along_axis(probabilities, np.stack([order, order], axis=1), ranked, axis=2)
+    data = with_probabilities(replace(data, labels=labels[:90]), probabilities[:90])
+    return data, Ads(probabilities[90:], test.metadata, test.missing)
+
+
+def _not_plain(value: Any) -> str | None:
+    """Type of the first thing in `value` that is not plain data, or None."""
+    if value is None or isinstance(value, bool | int | float | str | np.generic):
+        return None
+    if isinstance(value, np.ndarray):
+        return None if value.dtype != object else "array of objects"
+    if isinstance(value, MetaLearner):
+        value = vars(value)
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, tuple | list):
+        return next((odd for one in value if (odd := _not_plain(one)) is not None), None)
+    kind = type(value)
+    if kind.__name__ == "Booster" and kind.__module__.split(".")[0] in ("lightgbm", "xgboost"):
+        return None
+    return f"{kind.__module__}.{kind.__name__}"
+
+
+def _check_refused(use: Callable[[], Any], message: str) -> None:
+    try:
+        use()
+        outcome = "it did not"
+    except ModelError as refused:
+        if message in str(refused):
+            return
+        outcome = f"it said {str(refused)!r}"
+    except Exception as other:
+        outcome = f"it raised {other!r}"
+    raise AssertionError(
+        f"It must raise a ModelError that says {message!r}, but {outcome}. {_BASE} this is checked "
+        "for you."
+    )
+
+
+def _all_of(data: StackData, test: Ads) -> list[Any]:
+    arrays = [data.labels, data.fold, data.reads]
+    arrays += [one for ads in (data.ads, test) for one in (ads.probabilities, ads.missing)]
+    metadata = [snapshot(ads.metadata) for ads in (data.ads, test)]
+    return [*(one.tobytes() for one in arrays), *metadata]

@@ -1,6 +1,7 @@
 """Small made ads whose tags can be read off every kind of input, for the contract tests."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,16 @@ import pandas as pd
 from competition.datasets.base import InputKind
 from competition.text.terms import TermsSpec, extract_terms
 from competition.utils.errors import ModelError
+from competition.utils.files import digest
 
 N_TAGS = 4
+IMAGE_SIDE = 32  # pixels
 RATES = (0.5, 0.3, 0.3, 0.2)  # share of the made ads that carry each tag
 
+Maker = Callable[[np.ndarray, np.random.Generator, Path | None], dict[str, Any]]
 
-def _made_texts(Y: np.ndarray, rng: np.random.Generator) -> dict[str, list[Any]]:
+
+def _made_texts(Y: np.ndarray, rng: np.random.Generator, _: Path | None) -> dict[str, Any]:
     """Two texts: the first has a word for each tag of the ad, the second says nothing."""
     fillers = [f"filler{i}" for i in range(20)]
     texts = [
@@ -26,7 +31,7 @@ def _made_texts(Y: np.ndarray, rng: np.random.Generator) -> dict[str, list[Any]]
     return {"title": texts, "story": [" ".join(rng.choice(fillers, 4)) for _ in Y]}
 
 
-def _made_metadata(Y: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
+def _made_metadata(Y: np.ndarray, rng: np.random.Generator, _: Path | None) -> dict[str, Any]:
     """Two numbers and two categories, one for each tag; every tenth number is missing."""
     numbers = 10.0 * Y[:, :2] + rng.normal(size=(len(Y), 2))
     numbers[rng.random(numbers.shape) < 0.1] = np.nan
@@ -36,11 +41,11 @@ def _made_metadata(Y: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
         "budget": numbers[:, 0],
         "release year": numbers[:, 1],
         "place": pd.Categorical(places),
-        "mood [1-3], {as told}": pd.Categorical(moods),  # names are a user's: no model may mind
+        "mood [1-3], {of viewers}": pd.Categorical(moods),  # names are a user's: no model may mind
     }
 
 
-def _made_arrays(Y: np.ndarray, rng: np.random.Generator) -> dict[str, list[Any]]:
+def _made_arrays(Y: np.ndarray, rng: np.random.Generator, _: Path | None) -> dict[str, Any]:
     """Two arrays of 3 to 8 frames: dimension t of the first is higher where the ad has tag t."""
     arrays: dict[str, list[Any]] = {"visual": [], "sound": []}
     for y in Y:
@@ -52,14 +57,36 @@ def _made_arrays(Y: np.ndarray, rng: np.random.Generator) -> dict[str, list[Any]
     return arrays
 
 
+def _made_images(
+    Y: np.ndarray, rng: np.random.Generator, folder: Path | None
+) -> dict[str, list[str]]:
+    """Files of noise in which quarter t is bright where the ad has tag t."""
+    from PIL import Image
+
+    if folder is None:
+        raise ModelError("Made images need a folder to lie in: made_ads(..., folder=tmp_path).")
+    half = IMAGE_SIDE // 2
+    paths = []
+    for y in Y:
+        pixels = rng.integers(0, 60, (IMAGE_SIDE, IMAGE_SIDE, 3), dtype=np.uint8)
+        for tag in np.flatnonzero(y):
+            down, right = half * (tag // 2), half * (tag % 2)
+            pixels[down : down + half, right : right + half] += 180
+        name = digest(pixels.tobytes())[:16]  # other ads of the same folder stay as they are
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+        paths.append(str(folder / f"{name}.png"))
+    return {"poster": paths}
+
+
 # A kind is tested once it has an entry in both: how its columns are made, and what stands for a
-# missing cell. Images, films and sound reach a model as arrays or texts extracted from them.
-MAKERS: dict[InputKind, Callable[[np.ndarray, np.random.Generator], dict[str, Any]]] = {
+# missing cell. Films and sound reach a model as arrays or texts extracted from them.
+MAKERS: dict[InputKind, Maker] = {
     "text": _made_texts,
     "metadata": _made_metadata,
     "array": _made_arrays,
+    "image": _made_images,
 }
-MISSING: dict[InputKind, Any] = {"text": "", "metadata": np.nan, "array": None}
+MISSING: dict[InputKind, Any] = {"text": "", "metadata": np.nan, "array": None, "image": None}
 
 
 def made_ads(
@@ -68,6 +95,7 @@ def made_ads(
     seed: int = 0,
     missing: Sequence[InputKind] = (),
     terms: TermsSpec | None = None,
+    folder: Path | None = None,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Make ads as cross-fitting hands them to a model.
 
@@ -80,6 +108,8 @@ def made_ads(
         Kinds of which no ad has anything.
     terms : TermsSpec or None
         Give texts as terms counted in this way; None leaves texts as they are.
+    folder : Path or None
+        Where files of images are written; needed for these alone.
 
     Returns
     -------
@@ -95,9 +125,9 @@ def made_ads(
         if kind not in MAKERS:
             raise ModelError(
                 f"There are no made ads with inputs of the kind {kind!r} yet: add it to MAKERS and "
-                "MISSING in competition/made_ads.py."
+                "MISSING in competition/testing/synthetic.py."
             )
-        made = pd.DataFrame(MAKERS[kind](Y, rng), index=ids)
+        made = pd.DataFrame(MAKERS[kind](Y, rng, folder), index=ids)
         if kind in missing:
             made = _without_cells(made, MISSING[kind])
         if kind == "text" and terms is not None:

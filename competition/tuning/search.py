@@ -19,9 +19,8 @@ from competition.config.profile import Profile
 from competition.config.toml import profile_toml
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import gap
-from competition.execution.devices import n_cores
-from competition.pipeline.extract import open_ads
-from competition.pipeline.level1 import open_store
+from competition.pipeline.context import open_context, open_store
+from competition.pipeline.extract import extract_features
 from competition.tuning.study import (
     claim,
     complete,
@@ -36,7 +35,7 @@ from competition.tuning.study import (
 )
 from competition.tuning.targets import Tunable, tunable_model, tunable_stack
 from competition.utils.errors import TuningError
-from competition.utils.files import write_text
+from competition.utils.files import PathLike, write_text
 from competition.utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -83,14 +82,14 @@ class Tuned:
 
 def tune(
     name: str,
-    data: Path,
+    data: PathLike,
     profile: Profile,
-    out: Path,
+    out: PathLike = ".",
     *,
     n_trials: int = N_TRIALS,
     timeout: float | None = None,
     storage: str | None = None,
-    write: Path | None = None,
+    write: PathLike | None = None,
     n_jobs: int | None = None,
     device: str = "auto",
     progress: Progress | None = None,
@@ -98,27 +97,27 @@ def tune(
     """Search the parameters of a model, or of the stack, for the highest OOF GAP.
 
     The first trial has the profile's values. A trial is pruned when its GAP over the folds done so
-    far lies below that of most complete ones. The study bears the name of all that its
-    trials must share, so that a changed dataset starts a new one; an interrupted study goes on
-    and ends with the same trials as one that was not.
+    far lies below that of most complete ones. The name of a study holds a digest of all that
+    its trials must share, so that a changed dataset starts a new one. An interrupted study goes on
+    and ends with the same trials as an uninterrupted one.
 
     Parameters
     ----------
     name : str
         A level-1 model, or "stack".
-    data : Path
+    data : path
         Folder of ads.
     profile : Profile
-    out : Path
+    out : path
         Folder that holds ``oof/`` and ``cache/``.
     n_trials : int
-        Trials that the study shall have, complete or pruned, earlier ones included.
+        Trials that the study has at its end, complete or pruned, earlier ones included.
     timeout : float or None
         Seconds after which no further trial begins.
     storage : str or None
         URL of a database as Optuna takes it; several machines may share one.
-    write : Path or None
-        Where the best profile goes instead.
+    write : path or None
+        File for the best profile, instead of one below ``out``.
     n_jobs : int or None
         Folds at a time; None takes one per core.
     device : str
@@ -129,32 +128,35 @@ def tune(
     ------
     TuningError
         If the model cannot be tuned, the storage cannot be opened, or no trial is complete.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import load_profile, make_demo, tune
+    >>> profile = load_profile("text", ["folds.n=2"])
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(f"{folder}/ads", 40, films=False)
+    ...     tuned = tune("tfidf_logreg", f"{folder}/ads", profile, folder, n_trials=2, n_jobs=1)
+    >>> tuned.start["C"], tuned.best_gap >= tuned.start_gap
+    (4.0, True)
     """
-    progress = progress or Progress()
     deadline = time.monotonic() + (np.inf if timeout is None else timeout)
-    dataset, _ = open_ads(
-        data,
-        profile,
-        out,
-        n_jobs=n_jobs or n_cores(),
-        n_cores=n_cores(),
-        device=device,
-        progress=progress,
-    )
-    store = open_store(dataset, profile, out)
-    cache = out / "cache" / dataset.name
+    context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
+    context, _ = extract_features(context)
+    dataset, store = context.dataset, open_store(context)
     if name == "stack":
-        tunable = tunable_stack(profile, dataset, store, progress)
+        tunable = tunable_stack(context, store)
     else:
-        tunable = tunable_model(name, profile, dataset, store, cache, n_jobs, device, progress)
-    folder = store.folder / "tuning"
+        tunable = tunable_model(name, context, store)
+    folder = context.tuning_folder
+    path = folder / f"{tunable.name}.toml" if write is None else Path(write)
     if storage is None:
         folder.mkdir(parents=True, exist_ok=True)
         storage = f"sqlite:///{(folder / 'studies.sqlite').resolve()}"
     study = open_study(f"{dataset.name}/{tunable.name}/{tunable.identity[:16]}", storage)
     try:
-        search(study, tunable, dataset, n_trials, deadline, profile.seed, progress)
-        tuned = _summary(study, tunable, dataset, storage, write or folder / f"{tunable.name}.toml")
+        search(study, tunable, dataset, n_trials, deadline, profile.seed, context.progress)
+        tuned = _summary(study, tunable, dataset, storage, path)
     except _storage_error() as bad:
         raise TuningError(
             f"The storage {shown_url(storage)} fails: {bad}. What it holds is kept; the same "
@@ -187,19 +189,19 @@ def search(
     if done:
         progress.remark(f"{study.study_name}: {done} finished trial(s) are stored, and kept")
 
-    def tell(about: str) -> None:
+    def report(about: str) -> None:
         progress.update(f"tuning {tunable.name}", done, max(done, n_trials), best + about)
 
     def objective(trial: "Trial") -> float:
         claim(trial)
-        return _score(trial, tunable, dataset, tell)
+        return _score(trial, tunable, dataset, report)
 
     best = _best_so_far(study)
     while done < n_trials and time.monotonic() < deadline:
         study.sampler = sampler_of_next(study, seed)
         study.optimize(objective, n_trials=1)
         done, best = n_finished(study), _best_so_far(study)
-    tell("done")
+    report("done")
 
 
 def _best_so_far(study: "Study") -> str:
@@ -208,7 +210,7 @@ def _best_so_far(study: "Study") -> str:
 
 
 def _score(
-    trial: "Trial", tunable: Tunable, dataset: AdDataset, tell: Callable[[str], None]
+    trial: "Trial", tunable: Tunable, dataset: AdDataset, report: Callable[[str], None]
 ) -> float:
     """Score a trial fold by fold; stop where it lags behind, unless it is the first."""
     from optuna import TrialPruned
@@ -217,7 +219,7 @@ def _score(
     values = np.zeros(labels.shape, dtype=np.float32)
     done = np.zeros(len(labels), dtype=bool)
     score = 0.0
-    tell(f"trial {trial.number}")
+    report(f"trial {trial.number}")
     with closing(tunable.oof(tunable.space(trial))) as pieces:
         for step, (ads, probabilities) in enumerate(pieces):
             values[ads] = probabilities
@@ -226,7 +228,7 @@ def _score(
                 continue
             score = gap(labels[done], values[done], top_k)
             trial.report(score, step)
-            tell(f"trial {trial.number}: {score:.4f} on {done.sum():,} of {len(done):,} ads")
+            report(f"trial {trial.number}: {score:.4f} on {done.sum():,} of {len(done):,} ads")
             if not done.all() and not is_start(trial) and trial.should_prune():
                 raise TrialPruned
     return score

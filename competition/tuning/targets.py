@@ -4,30 +4,29 @@ import functools
 import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from competition.config.profile import Level1Settings, Profile
-from competition.datasets.base import AdDataset
-from competition.execution.devices import n_cores
+from competition.execution.local import run_tasks
 from competition.features.columns import Column
 from competition.features.prepare import prepare_columns
 from competition.level1.registry import get_model
+from competition.level2.crossfit import cross_fit
 from competition.level2.registry import get_meta_learner, meta_parameters
 from competition.oof.fold_files import check_probabilities
 from competition.oof.store import OofStore
-from competition.pipeline.crossfit import FoldTask, fit_and_predict, make_estimator
+from competition.pipeline.context import Context
+from competition.pipeline.crossfit import FoldTask, fit_and_predict, make_estimator, model_defaults
 from competition.pipeline.fingerprints import stack_fingerprint
-from competition.pipeline.level1 import level1_job, model_context
+from competition.pipeline.level1 import level1_job
 from competition.pipeline.plan import PlannedModel, plan_metadata, plan_models
 from competition.pipeline.stack import stored_models
 from competition.pipeline.stack_input import STACK, stack_input
 from competition.utils.errors import CompetitionError, ModelError, TuningError
 from competition.utils.files import digest
-from competition.utils.progress import Progress
-from competition.utils.registry import Entry, WithPlugins
+from competition.utils.registry import Entry
 
 # Which training ads, and their OOF probabilities
 Pieces = Generator[tuple[np.ndarray, np.ndarray], None, None]
@@ -63,32 +62,16 @@ class Tunable:
     profile_with: Callable[[dict[str, Any]], Profile]
 
 
-def tunable_model(
-    name: str,
-    profile: Profile,
-    dataset: AdDataset,
-    store: OofStore,
-    cache: Path,
-    n_jobs: int | None,
-    device: str,
-    progress: Progress,
-) -> Tunable:
+def tunable_model(name: str, context: Context[Profile], store: OofStore) -> Tunable:
     """Make a level-1 model tunable, under its name in the profile or in the registry.
 
     Parameters
     ----------
     name : str
-    profile : Profile
-    dataset : AdDataset
+    context : Context
+        Its `n_jobs` folds run at a time; the result does not depend on it.
     store : OofStore
         Gives the folds; nothing is written there.
-    cache : Path
-        Folder of the dataset's columns.
-    n_jobs : int or None
-        Folds at a time; None takes one per core. The result does not depend on it.
-    device : str
-        Where networks run.
-    progress : Progress
 
     Raises
     ------
@@ -97,6 +80,7 @@ def tunable_model(
     TuningError
         If it has no search space, or starts outside of it.
     """
+    profile, dataset = context.profile, context.dataset
     settings = profile.level1.get(name, Level1Settings())
     alone = profile.model_copy(update={"models": (), "level1": {name: settings}})
     (planned,) = plan_models(alone, dataset)
@@ -104,37 +88,35 @@ def tunable_model(
     space = _space(entry, "level-1 model")
     start, distributions = _start(name, space, {**entry.parameters, **planned.params})
     fixed = {key: value for key, value in planned.params.items() if key not in start}
-    context = model_context(profile, dataset, device)
+    defaults = model_defaults(context)
     no_tests = replace(store, test_ids=store.test_ids[:0])
 
     untuned = PlannedModel(name, planned.model, planned.columns, fixed)
-    job = level1_job(untuned, profile.seed, dataset, store.folds, cache, progress)
+    job = level1_job(untuned, context, store.folds)
 
     @functools.cache
     def columns(terms: Any) -> tuple[Column, ...]:
-        return prepare_columns(dataset, planned.columns, terms, cache, progress)
+        return prepare_columns(
+            dataset, planned.columns, terms, context.columns_folder, context.progress
+        )
 
     def oof(params: dict[str, Any]) -> Pieces:
-        from joblib import Parallel, delayed, parallel_config
-
         tried = {**planned.params, **params}
         terms = make_estimator(planned.model, tried).text_terms
-        job_now, cores = replace(job, params=tried, columns=columns(terms)), n_cores()
-        at_a_time = max(1, min(n_jobs or cores, store.folds.n))
+        job_now, cores = replace(job, params=tried, columns=columns(terms)), context.n_cores
+        at_a_time = max(1, min(context.n_jobs, store.folds.n))
         n_threads = max(1, cores // at_a_time)
         tasks = [
-            FoldTask(job_now, fold, no_tests, dataset.labels, context, n_threads)
+            FoldTask(job_now, fold, no_tests, dataset.labels, defaults, n_threads)
             for fold in range(store.folds.n)
         ]
-        threads = {"inner_max_num_threads": n_threads} if at_a_time > 1 else {}
-        backend = "loky" if at_a_time > 1 else "sequential"
         # Wave by wave, not all at once: to cancel running tasks is to start the workers again.
         for start in range(0, len(tasks), at_a_time):
             wave = tasks[start : start + at_a_time]
-            with parallel_config(backend, n_jobs=at_a_time, **threads):
-                found = Parallel()(delayed(WithPlugins(_held_out))(task) for task in wave)
-            for task, probabilities in zip(wave, found, strict=True):
-                yield store.folds.of_ad == task.fold, probabilities
+            given = [(task,) for task in wave]
+            found = dict(run_tasks(_held_out, given, n_jobs=at_a_time, n_threads=n_threads))
+            for task in wave:
+                yield store.folds.of_ad == task.fold, found[task.fold]
 
     def profile_with(params: dict[str, Any]) -> Profile:
         given = settings.model_dump(exclude_none=True)
@@ -145,9 +127,7 @@ def tunable_model(
     return Tunable(name, space, start, identity, oof, profile_with)
 
 
-def tunable_stack(
-    profile: Profile, dataset: AdDataset, store: OofStore, progress: Progress
-) -> Tunable:
+def tunable_stack(context: Context[Profile], store: OofStore) -> Tunable:
     """Make the profile's meta-learner tunable, over all stored predictions, as `stack` uses them.
 
     Of several meta-learners it is the first.
@@ -161,20 +141,21 @@ def tunable_stack(
     StoreError
         If no stored model fits the ads, labels and folds, or a stored prediction is damaged.
     """
+    profile, dataset, progress = context.profile, context.dataset, context.progress
     name, given = next(iter(profile.level2.params.items()))
     entry = get_meta_learner(name)
-    progress.remark(f"The meta-learner {name} is tuned; level2.model names another.")
+    progress.remark(f"Tuning the meta-learner {name}; set level2.model to tune another.")
     space = _space(entry, "meta-learner")
     base = meta_parameters(name, given, profile.seed)
     start, distributions = _start(name, space, {**entry.parameters, **base})
-    cards = stored_models(store, dataset, progress)
+    cards = stored_models(store, context)
     level1 = {card.model: card.fingerprint for card in cards}
     metadata = plan_metadata(profile, dataset)
-    data = stack_input(store, list(level1), dataset, metadata)
+    data, _ = stack_input(store, list(level1), dataset, metadata)
 
     def oof(params: dict[str, Any]) -> Pieces:
-        output = entry.make(**{**base, **params}).cross_fit(data, n_jobs=1)
-        yield np.ones(len(data.labels), dtype=bool), output.oof
+        learner = entry.make(**{**base, **params})
+        yield np.ones(len(data.labels), dtype=bool), cross_fit(learner, data).oof
 
     def profile_with(params: dict[str, Any]) -> Profile:
         return profile.model_copy(update={"level2": profile.level2.with_params(name, params)})
@@ -222,8 +203,8 @@ def _start(
     return suggested, kinds
 
 
-def _held_out(task: FoldTask) -> np.ndarray:
-    """Fit one fold and predict the ads that it holds out."""
+def _held_out(task: FoldTask) -> tuple[int, np.ndarray]:
+    """Fit one fold and predict the ads that it holds out; return its number with them."""
     from threadpoolctl import threadpool_limits
 
     job = task.job
@@ -240,4 +221,4 @@ def _held_out(task: FoldTask) -> np.ndarray:
             f"{where}: {type(bad).__name__}: {bad}. Take these values out of its search space; "
             "`run` with them (--set) writes the traceback."
         ) from bad
-    return probabilities
+    return task.fold, probabilities

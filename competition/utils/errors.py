@@ -9,7 +9,17 @@ from collections.abc import Iterable
 
 
 class CompetitionError(Exception):
-    """Base of every error that the command line reports as one message."""
+    """Base of every error that the command line reports as one message.
+
+    Examples
+    --------
+    >>> from competition import CompetitionError, load_dataset
+    >>> try:
+    ...     load_dataset("/no/such/folder")
+    ... except CompetitionError as error:
+    ...     print(error)
+    There is no folder /no/such/folder. Pass the folder of the ads.
+    """
 
 
 class DatasetError(CompetitionError):

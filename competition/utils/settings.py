@@ -17,6 +17,20 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
+def check_parameters(where: str, given: dict[str, Any], known: dict[str, Any]) -> None:
+    """Check parameters of a plug-in against the names and defaults that it knows.
+
+    Raises
+    ------
+    ProfileError
+        If one is unknown, or its value is of another kind than the default.
+    """
+    for name, value in given.items():
+        if name not in known:
+            raise ProfileError(f"{where}: unknown key {name}.{nearest(name, known)}")
+        check_value(f"{where}.{name}", value, known[name])
+
+
 def check_value(key: str, value: Any, default: Any) -> None:
     """Raise a ProfileError if a parameter's value is of another kind than its default.
 

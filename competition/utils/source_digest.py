@@ -6,6 +6,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from competition import _HOME
 from competition.utils.errors import ModelError
 from competition.utils.files import digest
 
@@ -33,6 +34,7 @@ NOT_FOLLOWED = frozenset(
         "competition.config",
         "competition.datasets",
         "competition.folds",
+        "competition.pipeline.context",
         "competition.pipeline.extract",
         "competition.pipeline.plan",
         # The store joins and scores what folds predict: a card digests it apart, as `scoring`.
@@ -45,10 +47,10 @@ NOT_FOLLOWED = frozenset(
 def source_digest(*modules: str) -> str:
     """Digest the code of modules and of all that they import, directly or not.
 
-    Imports are followed wherever they stand in the code, within this package and within the
-    top-level package (or module) of each given module, which may be a plug-in's. The modules of
-    `NOT_FOLLOWED` are left out unless they are given. Comments, formatting, docstrings, imports
-    for type checkers and search spaces do not count.
+    Imports are followed wherever they stand in the code, into this package and, from a plug-in,
+    into its own top-level package. The modules of `NOT_FOLLOWED` are left out unless they are
+    given. Comments, formatting, docstrings, imports for type checkers and search spaces do not
+    count.
 
     Parameters
     ----------
@@ -66,20 +68,32 @@ def source_digest(*modules: str) -> str:
 
 def followed_modules(*modules: str) -> dict[str, str]:
     """Digest of each module that `source_digest` covers, by name."""
-    tops = {PACKAGE, *(module.partition(".")[0] for module in modules)}
     found: dict[str, str] = {}
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in found:
-            continue
-        found[name], imports = _parsed(name, _source(name))
-        waiting += [
-            imported
-            for imported in imports
-            if imported.partition(".")[0] in tops and not _left_out(imported)
-        ]
+        if name not in found:
+            found[name], imports = _parsed(name, _source(name))
+            waiting += imports
     return found
+
+
+@cache
+def _parsed(module: str, source: bytes) -> tuple[str, tuple[str, ...]]:
+    """Digest of a module's code without its words, and the modules to follow from it."""
+    tree = ast.parse(source)
+    _drop_docstrings(tree)
+    _drop_what_no_fit_runs(tree)
+    names = {*_packages(module)}  # to import a module runs the packages around it
+    for name in _imports(tree, module):
+        names |= {name, *_packages(name)}
+    tops = (PACKAGE, module.partition(".")[0])
+    followed = [
+        name
+        for name in sorted(names)
+        if name.partition(".")[0] in tops and not _left_out(name) and _file(name) is not None
+    ]
+    return digest(ast.dump(tree)), tuple(followed)
 
 
 def _left_out(module: str) -> bool:
@@ -94,39 +108,22 @@ def _packages(module: str) -> list[str]:
     return [".".join(parts[:n]) for n in range(1, len(parts))]
 
 
-@cache
-def _parsed(module: str, source: str) -> tuple[str, frozenset[str]]:
-    """Digest of a module's code without its words, and the modules that importing it runs."""
-    tree = ast.parse(source)
-    _drop_docstrings(tree)
-    _drop_what_no_fit_runs(tree)
-    names = {*_packages(module)}
-    for name in _imports(tree, module):
-        names |= {name, *_packages(name)}
-    top = module.partition(".")[0]
-    ours = {
-        name
-        for name in names
-        if name.partition(".")[0] in (PACKAGE, top) and _file(name) is not None
-    }
-    return digest(ast.dump(tree)), frozenset(ours)
-
-
-def _source(module: str) -> str:
+def _source(module: str) -> bytes:
     path = _file(module)
     if path is None:
         raise ModelError(
-            f"The code of the module {module} lies in no .py file, so that nobody could tell when "
-            "it changes. Write the model into a file of its own and import it from there."
+            f"The code of the module {module} lies in no .py file, so that a change of it would go "
+            "unnoticed. Write the model into a file of its own, and import it from there."
         )
-    return path.read_text(encoding="utf-8")
+    with open(path, "rb") as file:
+        return file.read()
 
 
-def _file(module: str) -> Path | None:
-    """File of a module, found without importing it or the packages around it."""
+def _file(module: str) -> str | None:
+    """Path of a module's code, found without importing it or the packages around it."""
     loaded = getattr(sys.modules.get(module), "__file__", None)
     if loaded is not None:
-        return Path(loaded) if loaded.endswith(".py") else None
+        return loaded if loaded.endswith(".py") else None
     top, *inner = module.split(".")
     try:
         spec = importlib.util.find_spec(top)
@@ -135,12 +132,12 @@ def _file(module: str) -> Path | None:
     if spec is None:
         return None
     if not inner:
-        return Path(spec.origin) if spec.origin is not None and spec.has_location else None
+        return spec.origin if spec.has_location else None
     for folder in spec.submodule_search_locations or ():
         place = Path(folder).joinpath(*inner)
         for path in (place.parent / f"{place.name}.py", place / "__init__.py"):
             if path.is_file():
-                return path
+                return str(path)
     return None
 
 
@@ -171,22 +168,28 @@ def _is_for_type_checkers(test: ast.expr) -> bool:
 
 def _imports(tree: ast.Module, module: str) -> set[str]:
     """Names of what `module` imports anywhere in its code; not all of them are modules."""
-    names = set()
+    names, whole = set(), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
+            whole |= {alias.asname or PACKAGE for alias in node.names if alias.name == PACKAGE}
         elif isinstance(node, ast.ImportFrom):
             source = _absolute(node, module)
             names |= {source, *(f"{source}.{alias.name}" for alias in node.names)}
-    return names
+    for node in ast.walk(tree):  # competition.gap, where it is imported whole
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", None) in whole:
+            names.add(f"{PACKAGE}.{node.attr}")
+    # The package imports its public names when they are used, unseen from here.
+    return names | {
+        f"{PACKAGE}.{home}" for name, home in _HOME.items() if f"{PACKAGE}.{name}" in names
+    }
 
 
 def _absolute(node: ast.ImportFrom, module: str) -> str:
     """Name of the module that `from ... import` names, which may be relative to `module`."""
     if not node.level:
         return node.module or ""
-    path = _file(module)
-    is_package = path is not None and path.name == "__init__.py"
+    is_package = Path(_file(module) or "").name == "__init__.py"
     parts = module.split(".")
     base = parts[: len(parts) + is_package - node.level]
     return ".".join([*base, *([node.module] if node.module else [])])

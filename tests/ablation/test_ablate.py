@@ -8,13 +8,12 @@ import pytest
 from competition.ablation.ablate import Ablation, ablate
 from competition.config.profile import load_profile
 from competition.evaluation.metrics import gap
-from competition.pipeline.level1 import open_store
+from competition.pipeline.context import open_context, open_store
 from competition.pipeline.run import run
 from competition.pipeline.stack import stored_models
 from competition.report.ablation import print_ablation
 from competition.report.tables import console
 from competition.utils.errors import StoreError
-from competition.utils.progress import Progress
 from tests.conftest import write_table
 
 MODELS = ["tfidf_logreg", "tfidf_nblogreg", "lightgbm"]
@@ -43,7 +42,7 @@ def test_every_table_has_the_rows_it_promises(finished: tuple[Path, Path, Ablati
         "combinations": ["tf-idf + story+film", "tf-idf + story+film + metadata"],
         "missing": ["without tf-idf", "without story+film"],
         "fusion": [
-            "stack-gate",
+            "stack-selection",
             "mean",
             "logit_mean",
             rows["fusion"][3],
@@ -58,8 +57,8 @@ def test_every_table_has_the_rows_it_promises(finished: tuple[Path, Path, Ablati
 
 
 def test_scores_are_those_of_the_store(finished: tuple[Path, Path, Ablation]) -> None:
-    _, out, ablation = finished
-    store = open_store(ablation.dataset, load_profile("text", OVERRIDES), out)
+    data, out, ablation = finished
+    store = open_store(open_context(data, load_profile("text", OVERRIDES), out))
     fusion = next(table for table in ablation.tables if table.name == "fusion")
     for row in fusion.rows:
         if row.name not in ("mean", "logit_mean"):
@@ -92,8 +91,8 @@ def test_rivals_are_read_the_second_time_and_never_stacked(
     again = ablate(data, profile, out, n_jobs=1)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("card.json")} == cards
     assert again.tables == ablation.tables
-    store = open_store(ablation.dataset, profile, out)
-    stored = [card.model for card in stored_models(store, ablation.dataset, Progress())]
+    context = open_context(data, profile, out)
+    stored = [card.model for card in stored_models(open_store(context), context)]
     assert stored == sorted(MODELS)
 
 

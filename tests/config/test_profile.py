@@ -91,7 +91,7 @@ MISTAKES = {
         ["level1.bert_ocr.model=bert-base-chinese"],
     ),
     "No level-1 model of the profile can read films": ("text", ['kinds=["audio"]']),
-    "level2.metadata: films has no fact 'yaer'. Did you mean 'year'?": (
+    "level2.metadata: films has no metadata 'yaer'. Did you mean 'year'?": (
         "text",
         ['level2.metadata=["yaer"]'],
     ),

@@ -1,6 +1,5 @@
 """Fold models on different levels: seen on the test ads, and levelled without labels."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,26 +17,27 @@ from competition.evaluation.fold_offsets import (
 )
 from competition.evaluation.metrics import gap
 from competition.folds import make_folds
-from competition.level2.base import StackInput
+from competition.level2.crossfit import cross_fit
+from competition.level2.data import Ads, StackData
 from competition.level2.learners.logit_mean import LogitMean
 from competition.level2.learners.pooled import Pooled
 from competition.oof.cards import Level1Details
 from competition.oof.fold_files import Fingerprint, FoldPrediction
 from competition.oof.store import OofStore
 from competition.pipeline.stack_input import stack_input
-from competition.testing.level2 import made_stack
+from competition.testing.level2 import made_stack, with_probabilities
 
 
 def shifted(probabilities: np.ndarray, by: float | np.ndarray) -> np.ndarray:
     return expit(logit(probabilities.astype(np.float64)) + by).astype(np.float32)
 
 
-def offset_fold(data: StackInput, by: float) -> tuple[StackInput, list[float]]:
+def offset_fold(data: StackData, test: Ads, by: float) -> tuple[StackData, list[float]]:
     """The first model's fold 1 stands too high; with the levels that its fold models then have."""
-    train = data.train.copy()
-    train[data.fold == 1, 0] = shifted(train[data.fold == 1, 0], by)
-    tests = np.stack([shifted(data.test[:, 0], by if k == 1 else 0) for k in data.folds])
-    return replace(data, train=train), mean_logits_of_folds(tests)
+    models, tested = data.ads.probabilities.copy(), test.probabilities[:, 0]
+    models[data.fold == 1, 0] = shifted(models[data.fold == 1, 0], by)
+    tests = np.stack([shifted(tested, by if k == 1 else 0) for k in data.folds])
+    return with_probabilities(data, models), mean_logits_of_folds(tests)
 
 
 def test_levels_are_the_mean_logits_of_the_same_ads() -> None:
@@ -73,21 +73,22 @@ def test_certain_predictions_stay_certain() -> None:
 
 
 @pytest.mark.parametrize("learner", [Pooled(), LogitMean()])
-def test_a_drifting_fold_costs_the_stack_score_and_levelling_gives_it_back(
+def test_a_fold_with_an_offset_costs_the_stack_score_and_its_removal_gives_it_back(
     learner: Pooled | LogitMean,
 ) -> None:
-    clean = made_stack(n=300, n_tags=8, n_test=100)
-    data, levels = offset_fold(clean, 1.5)
-    oof = without_offsets(data.train[:, 0], data.fold, levels)
-    mended = replace(data, train=np.concatenate([oof[:, None], data.train[:, 1:]], axis=1))
+    clean, test = made_stack(n=300, n_tags=8, n_test=100)
+    data, levels = offset_fold(clean, test, 1.5)
+    models = data.ads.probabilities.copy()
+    models[:, 0] = without_offsets(models[:, 0], data.fold, levels)
+    mended = with_probabilities(data, models)
     with_clean, with_offset, with_mended = (
-        gap(one.labels, learner.cross_fit(one).oof) for one in (clean, data, mended)
+        gap(one.labels, cross_fit(learner, one).oof) for one in (clean, data, mended)
     )
     assert with_offset < with_clean - 0.002
     assert with_mended == pytest.approx(with_clean, abs=0.001)
 
 
-def test_the_stack_reads_a_drifting_model_levelled(tmp_path: Path) -> None:
+def test_the_stack_reads_a_model_without_its_offsets(tmp_path: Path) -> None:
     make_demo(tmp_path / "demo", 100, seed=1, films=False)
     dataset = load_dataset(tmp_path / "demo")
     folds = make_folds(dataset, 3, 0)
@@ -106,6 +107,6 @@ def test_the_stack_reads_a_drifting_model_levelled(tmp_path: Path) -> None:
             fingerprint.value,
         )
     card = store.finish("m", fingerprint, dataset, details)
-    data = stack_input(store, ["m"], dataset, [])
+    data, _ = stack_input(store, ["m"], dataset, [])
     assert card.fold_offsets == pytest.approx(logit(0.3) + np.array(by), abs=1e-5)
-    np.testing.assert_allclose(data.train, expit(logit(0.3) + 2 / 3), rtol=1e-5)
+    np.testing.assert_allclose(data.ads.probabilities, expit(logit(0.3) + 2 / 3), rtol=1e-5)

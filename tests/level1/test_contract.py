@@ -22,6 +22,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "sound": {"hidden": 16, "epochs": 10, "batch_size": 16},
     "lightgbm": {"n_estimators": 20, "learning_rate": 0.2},
     "xgboost": {"n_estimators": 20, "learning_rate": 0.2},
+    "image_classifier": {"epochs": 8, "batch_size": 16, "learning_rate": 1e-2, "device": "cpu"},
 }
 
 
@@ -30,9 +31,12 @@ class TestRegistered(Level1Contract):
     def entry(self, request: pytest.FixtureRequest) -> None:
         self.name = request.param
         self.kinds = get_model(self.name).kinds
+        self.params = QUICK.get(self.name, {})
+        if get_model(self.name).required == ["checkpoint"]:
+            self.params = {**self.params, "checkpoint": str(request.getfixturevalue("tiny_resnet"))}
 
     def make(self) -> Any:
-        return get_model(self.name).make(**QUICK.get(self.name, {}))
+        return get_model(self.name).make(**self.params)
 
 
 class Sound(Level1Model):
@@ -213,7 +217,7 @@ class ChangesLabels(Sound):
         return self
 
 
-class HasNoParameters:
+class IsNoModel:
     def fit(self, X, Y):
         return self
 
@@ -225,7 +229,7 @@ BROKEN = [
     (ReturnsList, "result_has_one_row_per_ad_and_one_column_per_tag", "got list"),
     (ReturnsRows, "result_has_one_row_per_ad_and_one_column_per_tag", r"\(4, 7\)"),
     (ReturnsNothing, "result_is_float32", "return self"),
-    (HasNoParameters, "result_is_float32", "has no method get_params"),
+    (IsNoModel, "result_is_float32", "is no Level1Model"),
     (ReturnsDoubles, "result_is_float32", "got float64"),
     (ReturnsMargins, "result_is_between_0_and_1", "sigmoid"),
     (TripsOverMissing, "result_has_no_nan", "of complete ads are not finite"),

@@ -1,4 +1,4 @@
-"""The gate: the choice never sees the fold it is made for, and the score pays for it."""
+"""Nested selection: the choice never sees the fold it is made for, and the score pays for it."""
 
 from dataclasses import replace
 
@@ -8,12 +8,17 @@ import pytest
 
 from competition.evaluation.bootstrap import GapList, resamples
 from competition.evaluation.metrics import gap
-from competition.level2.base import MetaLearner, StackInput, StackOutput
-from competition.level2.selection import N_RESAMPLES, Gate, without_fold
+from competition.level2.base import MetaLearner
+from competition.level2.crossfit import cross_fit
+from competition.level2.data import Ads, StackData
+from competition.level2.selection import N_RESAMPLES, nested_selection
+from competition.testing.level2 import with_probabilities
 from competition.utils.errors import ModelError
 
 
-def ads(n: int = 90, n_models: int = 3, n_tags: int = 4, n_folds: int = 3, n_test: int = 5):
+def made(
+    n: int = 90, n_models: int = 3, n_tags: int = 4, n_folds: int = 3, n_test: int = 5
+) -> tuple[StackData, Ads]:
     """Level-1 models of unequal quality and no metadata."""
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(n + n_test, n_tags)) - 1
@@ -22,18 +27,15 @@ def ads(n: int = 90, n_models: int = 3, n_tags: int = 4, n_folds: int = 3, n_tes
     proba = (1 / (1 + np.exp(-(truth[:, None] + noise)))).astype(np.float32)
     none = pd.DataFrame(index=range(n + n_test))
     missing = np.zeros((n + n_test, 0), dtype=bool)
-    return StackInput(
+    data = StackData(
         models=tuple(f"model_{m}" for m in range(n_models)),
-        train=proba[:n],
-        test=proba[n:],
-        train_metadata=none[:n],
-        test_metadata=none[n:],
-        train_missing=missing[:n],
-        test_missing=missing[n:],
         reads=np.zeros((n_models, 0), dtype=bool),
+        ads=Ads(proba[:n], none[:n], missing[:n]),
         labels=labels[:n],
         fold=np.arange(n) % n_folds,
+        top_k=20,
     )
+    return data, Ads(proba[n:], none[n:], missing[n:])
 
 
 class One(MetaLearner):
@@ -42,9 +44,11 @@ class One(MetaLearner):
     def __init__(self, model: int = 0) -> None:
         self.model = model
 
-    def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
-        test = np.repeat(data.test[None, :, self.model], len(data.folds), axis=0)
-        return StackOutput(data.train[:, self.model], test)
+    def _fit(self, data: StackData) -> None:
+        pass
+
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
+        return ads.probabilities[:, self.model]
 
 
 class Simple(One):
@@ -56,11 +60,11 @@ class Simple(One):
 class Frequencies(MetaLearner):
     """Says how frequent each tag is in the other folds: honest, and all it can do is count."""
 
-    def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
-        rates = np.stack([data.labels[data.fold != k].mean(axis=0) for k in data.folds])
-        rates = rates.astype(np.float32)
-        places = np.searchsorted(data.folds, data.fold)
-        return StackOutput(rates[places], np.repeat(rates[:, None], len(data.test), axis=1))
+    def _fit(self, data: StackData) -> None:
+        self.rates_ = data.labels.mean(axis=0)
+
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
+        return np.tile(self.rates_, (len(ads), 1))
 
 
 class Fails(MetaLearner):
@@ -69,18 +73,30 @@ class Fails(MetaLearner):
     def __init__(self, n_ads: int = 10**9) -> None:
         self.n_ads = n_ads
 
-    def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
+    def _fit(self, data: StackData) -> None:
         if len(data.labels) < self.n_ads:
             raise ValueError(f"needs {self.n_ads} ads")
-        return One(0).cross_fit(data)
+
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
+        return ads.probabilities[:, 0]
 
 
 class Wild(One):
     """Says more than 1."""
 
-    def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
-        output = super().cross_fit(data)
-        return replace(output, oof=output.oof + 1)
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
+        return super()._predict_proba(ads) + 1
+
+
+class Corrects(One):
+    """Uses a tenth of its correction for each fold that it learns from."""
+
+    @property
+    def correction(self) -> float:
+        return self.n_folds_ / 10
+
+    def _fit(self, data: StackData) -> None:
+        self.n_folds_ = len(data.folds)
 
 
 def ones(n: int = 3) -> dict[str, MetaLearner]:
@@ -88,166 +104,180 @@ def ones(n: int = 3) -> dict[str, MetaLearner]:
 
 
 def test_every_fold_has_the_candidate_that_is_best_on_the_other_folds() -> None:
-    data = ads()
-    gate = Gate(ones())
-    output = gate.cross_fit(data)
+    data, test = made()
+    models = data.ads.probabilities
+    found = nested_selection(ones(), data, test)
     for k in data.folds:
         rest = data.fold != k
-        gaps = [gap(data.labels[rest], data.train[rest, m]) for m in range(3)]
+        gaps = [gap(data.labels[rest], models[rest, m]) for m in range(3)]
         best = int(np.argmax(gaps))
-        assert gate.chosen_[k] == f"one_{best}"
-        np.testing.assert_array_equal(output.oof[~rest], data.train[~rest, best])
-        np.testing.assert_array_equal(output.fold_test[k], data.test[:, best])
+        assert found.chosen[k] == f"one_{best}"
+        np.testing.assert_array_equal(found.output.oof[~rest], models[~rest, best])
+        np.testing.assert_array_equal(found.output.fold_test[k], test.probabilities[:, best])
+        assert found.output.learners[k].get_params() == {"model": best}
 
 
 def test_labels_of_a_fold_change_neither_its_choice_nor_its_predictions() -> None:
-    data = ads()
+    data, test = made()
     candidates = {**ones(), "frequencies": Frequencies()}
+    before = nested_selection(candidates, data, test)
     for k in data.folds:
         labels = data.labels.copy()
         labels[data.fold == k] = 1 - labels[data.fold == k]
-        first, second = Gate(candidates), Gate(candidates)
-        before = first.cross_fit(data)
-        after = second.cross_fit(replace(data, labels=labels))
-        assert first.chosen_[k] == second.chosen_[k]
+        after = nested_selection(candidates, replace(data, labels=labels), test)
+        assert before.chosen[k] == after.chosen[k]
         held_out = data.fold == k
-        np.testing.assert_array_equal(before.oof[held_out], after.oof[held_out])
-        np.testing.assert_array_equal(before.fold_test[k], after.fold_test[k])
+        np.testing.assert_array_equal(before.output.oof[held_out], after.output.oof[held_out])
+        np.testing.assert_array_equal(before.output.fold_test[k], after.output.fold_test[k])
 
 
 def test_level1_predictions_of_a_fold_do_not_change_its_choice() -> None:
-    data = ads()
-    train = data.train.copy()
-    train[data.fold == 1] = train[data.fold == 1][:, ::-1]
-    first, second = Gate(ones()), Gate(ones())
-    first.cross_fit(data)
-    second.cross_fit(replace(data, train=train))
-    assert first.chosen_[1] == second.chosen_[1]
-    assert first.inner_gaps_["one_0"][1] == second.inner_gaps_["one_0"][1]
-    assert first.inner_gaps_["one_0"][0] != second.inner_gaps_["one_0"][0]
+    data, _ = made()
+    probabilities = data.ads.probabilities.copy()
+    probabilities[data.fold == 1] = probabilities[data.fold == 1][:, ::-1]
+    first = nested_selection(ones(), data)
+    second = nested_selection(ones(), with_probabilities(data, probabilities))
+    assert first.chosen[1] == second.chosen[1]
+    assert first.inner_gaps["one_0"][1] == second.inner_gaps["one_0"][1]
+    assert first.inner_gaps["one_0"][0] != second.inner_gaps["one_0"][0]
+
+
+@pytest.mark.parametrize("top_k", [1, 4])
+def test_choice_is_by_gap_over_the_top_k_of_the_data(top_k: int) -> None:
+    data = replace(made()[0], top_k=top_k)
+    found = nested_selection(ones(), data)
+    models = data.ads.probabilities
+    assert list(found.gaps.values()) == [gap(data.labels, models[:, m], top_k) for m in range(3)]
+    for k in data.folds:
+        rest = data.fold != k
+        expected = gap(data.labels[rest], models[rest, 0], top_k)
+        assert found.inner_gaps["one_0"][k] == pytest.approx(expected)
 
 
 def test_choice_among_lucky_candidates_is_paid_for() -> None:
-    """Forty candidates that know nothing: the best looks good, the gate does not."""
-    data = ads(n=60, n_models=40)
-    noise = np.random.default_rng(3).random(data.train.shape).astype(np.float32)
-    gate = Gate(ones(40))
-    output = gate.cross_fit(replace(data, train=noise))
-    chance = np.mean(list(gate.gaps_.values()))
-    assert max(gate.gaps_.values()) > chance + 0.05
-    assert gap(data.labels, output.oof) < chance + 0.05
+    """Forty candidates that know nothing: the best looks good, the selection does not."""
+    data, _ = made(n=60, n_models=40)
+    noise = np.random.default_rng(3).random(data.ads.shape).astype(np.float32)
+    found = nested_selection(ones(40), with_probabilities(data, noise))
+    chance = np.mean(list(found.gaps.values()))
+    assert max(found.gaps.values()) > chance + 0.05
+    assert gap(data.labels, found.output.oof) < chance + 0.05
 
 
 def test_shuffled_labels_score_no_better_than_the_frequencies_of_tags() -> None:
     from competition.level2.learners.dnn import DNN
 
-    data = ads(n=120)
+    data, _ = made(n=120)
     order = np.random.default_rng(5).permutation(120)
     data = replace(data, labels=data.labels[order])
     candidates = {**ones(), "dnn": DNN(hidden=(8, 8), min_steps=20, epochs=1, seeds=1)}
-    output = Gate(candidates).cross_fit(data)
-    frequencies = gap(data.labels, Frequencies().cross_fit(data).oof)
-    assert gap(data.labels, output.oof) < frequencies + 0.03
+    oof = nested_selection(candidates, data).output.oof
+    frequencies = gap(data.labels, cross_fit(Frequencies(), data).oof)
+    assert gap(data.labels, oof) < frequencies + 0.03
 
 
-def test_candidate_that_fails_is_told_and_left_out() -> None:
-    gate = Gate({"fails": Fails(), **ones()})
-    gate.cross_fit(ads())
-    assert gate.failed_ == {"fails": "ValueError: needs 1000000000 ads"}
-    assert set(gate.gaps_) == {"one_0", "one_1", "one_2"}
+def test_number_of_jobs_changes_no_byte() -> None:
+    from competition.level2.learners.logreg import LogReg
+    from competition.level2.learners.pooled import Pooled
+    from competition.level2.learners.single import Single
+
+    data, test = made()
+    candidates = {"single": Single(), "pooled": Pooled(), "logreg": LogReg()}
+    one, two = (nested_selection(candidates, data, test, n_jobs=n) for n in (1, 2))
+    assert one.output.oof.tobytes() == two.output.oof.tobytes()
+    assert one.output.fold_test.tobytes() == two.output.fold_test.tobytes()
+    assert (one.chosen, one.gaps, one.inner_gaps) == (two.chosen, two.gaps, two.inner_gaps)
+
+
+def test_candidate_that_fails_is_named_and_left_out() -> None:
+    found = nested_selection({"fails": Fails(), **ones()}, made()[0])
+    assert list(found.failed) == ["fails"]
+    assert found.failed["fails"].startswith("ValueError: needs 1000000000 ads (test_selection.py")
+    assert set(found.gaps) == {"one_0", "one_1", "one_2"}
 
 
 def test_candidate_that_fails_without_a_fold_alone_is_left_out_of_all() -> None:
-    data = ads()
-    gate = Gate({"fails": Fails(len(data.labels)), **ones()})
-    gate.cross_fit(data)
-    assert set(gate.failed_) == {"fails"}
-    assert "fails" not in gate.chosen_
+    data, _ = made()
+    found = nested_selection({"fails": Fails(60), **ones()}, data)
+    assert set(found.failed) == {"fails"}
+    assert "fails" not in found.chosen
 
 
 def test_candidate_that_predicts_no_probabilities_is_left_out() -> None:
-    gate = Gate({"wild": Wild(), **ones()})
-    gate.cross_fit(ads())
-    assert "outside [0, 1]" in gate.failed_["wild"]
+    found = nested_selection({"wild": Wild(), **ones()}, made()[0])
+    assert "outside [0, 1]" in found.failed["wild"]
 
 
-def test_where_all_fail_their_reasons_are_told() -> None:
+def test_where_all_fail_their_reasons_are_listed() -> None:
     with pytest.raises(ModelError, match="Every meta-learner failed:\n  a: ValueError: needs"):
-        Gate({"a": Fails(), "b": Fails()}).cross_fit(ads())
+        nested_selection({"a": Fails(), "b": Fails()}, made()[0])
 
 
-def test_one_candidate_alone_needs_no_choice_and_no_third_fold() -> None:
-    data = ads(n_folds=2)
-    gate = Gate({"one": One(1)})
-    np.testing.assert_array_equal(gate.cross_fit(data).oof, data.train[:, 1])
-    assert gate.inner_gaps_ == {"one": []}
+def test_single_candidate_needs_no_choice_and_no_third_fold() -> None:
+    data, _ = made(n_folds=2)
+    found = nested_selection({"one": One(1)}, data)
+    np.testing.assert_array_equal(found.output.oof, data.ads.probabilities[:, 1])
+    assert found.chosen == ["one", "one"]
+    assert found.inner_gaps == found.inner_errors == {"one": []}
+
+
+def test_corrections_are_those_of_the_candidates_that_have_some() -> None:
+    found = nested_selection({"corrects": Corrects(1), **ones()}, made()[0])
+    assert found.corrections == {"corrects": [0.2, 0.2, 0.2]}
 
 
 def test_two_folds_are_too_few_to_choose_with() -> None:
     with pytest.raises(ModelError, match="three folds or more"):
-        Gate(ones()).cross_fit(ads(n_folds=2))
+        nested_selection(ones(), made(n_folds=2)[0])
 
 
-def slightly_worse(data: StackInput) -> StackInput:
+def slightly_worse(data: StackData) -> StackData:
     """The second model differs from the first in so little that chance might explain it."""
-    train = data.train.copy()
-    train[:, 1] = train[:, 0]
-    train[:6, 1] = 1 - train[:6, 0]
-    return replace(data, train=train)
+    probabilities = data.ads.probabilities.copy()
+    probabilities[:, 1] = probabilities[:, 0]
+    probabilities[:6, 1] = 1 - probabilities[:6, 0]
+    return with_probabilities(data, probabilities)
 
 
 def test_simpler_candidate_within_one_standard_error_goes_before_the_best() -> None:
-    data = slightly_worse(ads())
-    gate = Gate({"best": One(0), "simple": Simple(1)})
-    gate.cross_fit(data)
-    gaps, errors = gate.inner_gaps_, gate.inner_errors_
+    data = slightly_worse(made()[0])
+    found = nested_selection({"best": One(0), "simple": Simple(1)}, data)
+    gaps, errors = found.inner_gaps, found.inner_errors
     for k in data.folds:
         rest = data.fold != k
-        lists = [GapList(data.labels[rest], data.train[rest, m], 20) for m in range(2)]
+        models = data.ads.probabilities[rest]
+        lists = [GapList(data.labels[rest], models[:, m], 20) for m in range(2)]
         draws = list(resamples(data.labels[rest].any(axis=1), N_RESAMPLES, 0))
         error = np.std([lists[1].gap(draw) - lists[0].gap(draw) for draw in draws], ddof=1)
         assert errors["simple"][k] == pytest.approx(error)
         within = gaps["simple"][k] >= gaps["best"][k] - error
-        assert gate.chosen_[k] == ("simple" if within else "best")
-    assert "simple" in gate.chosen_
+        assert found.chosen[k] == ("simple" if within else "best")
+    assert "simple" in found.chosen
     assert all(gaps["simple"][k] < gaps["best"][k] for k in data.folds)
 
 
 def test_simpler_candidate_that_is_clearly_worse_is_not_taken() -> None:
-    gate = Gate({"best": One(0), "simple": Simple(2)})
-    gate.cross_fit(ads(n=300))
-    assert gate.chosen_ == ["best"] * 3
+    found = nested_selection({"best": One(0), "simple": Simple(2)}, made(n=300)[0])
+    assert found.chosen == ["best"] * 3
 
 
 def test_among_equally_simple_candidates_the_best_is_taken_however_near() -> None:
-    gate = Gate({"worse": One(1), "best": One(0)})
-    gate.cross_fit(slightly_worse(ads()))
-    assert gate.chosen_ == ["best"] * 3
+    found = nested_selection({"worse": One(1), "best": One(0)}, slightly_worse(made()[0]))
+    assert found.chosen == ["best"] * 3
 
 
 def test_stack_of_one_good_model_among_guesses_does_not_fall_below_it() -> None:
     from competition.level2.learners.pooled import Pooled
     from competition.level2.learners.single import Single
 
-    data = ads(n=60, n_models=4, n_tags=2, n_folds=5)
-    train = np.random.default_rng(1).random(data.train.shape).astype(np.float32)
-    train[:, 2] = 0.75 * train[:, 2] + 0.25 * data.labels
-    gate = Gate({"pooled": Pooled(), "single": Single()})
-    output = gate.cross_fit(replace(data, train=train))
-    assert gate.gaps_["pooled"] < gate.gaps_["single"] - 0.02
-    np.testing.assert_array_equal(output.oof, train[:, 2])
+    data, _ = made(n=60, n_models=4, n_tags=2, n_folds=5)
+    models = np.random.default_rng(1).random(data.ads.shape).astype(np.float32)
+    models[:, 2] = 0.75 * models[:, 2] + 0.25 * data.labels
+    candidates = {"pooled": Pooled(), "single": Single()}
+    found = nested_selection(candidates, with_probabilities(data, models))
+    assert found.gaps["pooled"] < found.gaps["single"] - 0.02
+    np.testing.assert_array_equal(found.output.oof, models[:, 2])
 
 
 def test_equal_candidates_give_the_first() -> None:
-    gate = Gate({"b": One(0), "a": One(0)})
-    gate.cross_fit(ads())
-    assert gate.chosen_ == ["b"] * 3
-
-
-def test_without_a_fold_neither_its_ads_nor_test_ads_are_there() -> None:
-    data = ads()
-    rest = without_fold(data, 2)
-    assert rest.folds == [0, 1]
-    assert len(rest.test) == len(rest.test_metadata) == len(rest.test_missing) == 0
-    np.testing.assert_array_equal(rest.train, data.train[data.fold != 2])
-    np.testing.assert_array_equal(rest.labels, data.labels[data.fold != 2])
+    assert nested_selection({"b": One(0), "a": One(0)}, made()[0]).chosen == ["b"] * 3

@@ -12,7 +12,7 @@ from competition.features.base import Extractor, Item
 from competition.features.columns import read_columns
 from competition.features.prepare import prepare_columns
 from competition.features.registry import extractor
-from competition.pipeline.extract import Extraction, open_ads
+from competition.pipeline.extract import Extraction, extract
 from competition.pipeline.plan import plan_models
 from competition.utils.errors import FeatureError, MediaError, ModelError, ProfileError
 from competition.utils.progress import Progress
@@ -97,14 +97,7 @@ def opened(
     data: Path, overrides: list[str], n_jobs: int = 1, progress: Progress | None = None
 ) -> tuple[AdDataset, dict[str, Extraction]]:
     profile = load_profile("text", ['kinds=["text", "metadata", "array"]', *overrides])
-    dataset, done = open_ads(
-        data,
-        profile,
-        data.parent / "out",
-        n_jobs=n_jobs,
-        n_cores=2,
-        progress=progress or Recorded(),
-    )
+    dataset, done = extract(data, profile, data.parent / "out", n_jobs=n_jobs, progress=progress)
     return dataset, {one.feature: one for one in done}
 
 

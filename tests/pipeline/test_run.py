@@ -125,7 +125,7 @@ def test_another_meta_learner_stacks_what_is_stored(ads: Path, out: Path) -> Non
 def test_other_number_of_folds_is_not_ignored_in_silence(ads: Path, out: Path) -> None:
     remarks = Recorded()
     run(ads, profile("folds.n=4"), out, n_jobs=1, progress=remarks)
-    assert any("asks for 4 folds; the 3 of" in said for said in remarks.remarks)
+    assert any("says 4 folds; the 3 of" in said for said in remarks.remarks)
 
 
 def test_other_folds_rerun_everything(ads: Path, out: Path) -> None:

@@ -91,7 +91,7 @@ def test_files_and_labels_alone_give_a_stack_and_a_submission(
     _, out, result = finished
     assert result.submitted is not None
     assert [card.model for card in result.cards] == sorted(MODELS)
-    assert result.submitted.path == out / f"submissions/bare-gate-{_gap(result):.4f}.csv"
+    assert result.submitted.path == out / f"submissions/bare-selection-{_gap(result):.4f}.csv"
     assert len(pd.read_csv(result.submitted.path)) == N_TEST
 
 
@@ -110,6 +110,46 @@ def test_every_registered_meta_learner_is_a_candidate(
     assert len(card.chosen) == 5
 
 
+def test_card_says_how_much_of_its_correction_each_fold_uses(
+    finished: tuple[Path, Path, StackResult],
+) -> None:
+    corrections = finished[2].card.corrections
+    assert corrections is not None
+    assert set(corrections) == {"dnn", "corrector"}
+    n_folds = len(finished[2].card.chosen)
+    assert all(len(shares) == n_folds for shares in corrections.values())
+    assert all(0 <= share <= 1 for shares in corrections.values() for share in shares)
+
+
+@pytest.mark.parametrize("learner", ["single", "greedy"])
+def test_learner_ranks_by_the_top_k_of_the_dataset(tmp_path: Path, learner: str) -> None:
+    """Of two models one is better in the first tag of each ad, the other in all tags."""
+    order = np.random.default_rng(0).permuted(np.tile(np.arange(6), (68, 1)), axis=1)
+    labels = np.zeros((68, 6), dtype=bool)
+    np.put_along_axis(labels, order[:, :3], True, axis=1)
+    first, broad = np.empty((68, 6)), np.empty((68, 6))
+    scores = np.tile([0.65, 0.6, 0.6, 0.2, 0.2, 0.2], (68, 1))
+    scores[::5, 3] = 0.7
+    np.put_along_axis(first, order, np.tile([0.9, 0.1, 0.1, 0.3, 0.3, 0.3], (68, 1)), axis=1)
+    np.put_along_axis(broad, order, scores, axis=1)
+    data = write_dataset(tmp_path / "bare", labels)
+    chosen, given = load_stack_settings([f"level2.model={learner}", "folds.n=3"]), {}
+    for top_k, best, values in ((6, "broad", broad), (1, "first", first)):
+        toml = f'{TOML}\n[submission]\nformat = "wide"\ntop_k = {top_k}\n'
+        (data / "competition.toml").write_text(toml, encoding="utf-8")
+        for name, its in (("broad", broad), ("first", first)):
+            add_oof(name, data, *write_files(tmp_path, name, its), tmp_path)
+        given[best] = stack(data, chosen, tmp_path).card
+        oof = pd.read_parquet(tmp_path / "oof" / "bare" / f"stack-{learner}" / "oof.parquet")
+        found = oof.set_index("id").loc[ids("train"), TAGS].to_numpy()
+        expected = gap(labels[:N_TRAIN], found, top_k)
+        assert given[best].scores.gap == pytest.approx(expected)
+        assert given[best].best_model == best
+        if learner == "single":
+            np.testing.assert_allclose(found, values[:N_TRAIN], rtol=1e-6)
+    assert given["broad"].fingerprint != given["first"].fingerprint
+
+
 def test_gain_is_over_the_best_model(finished: tuple[Path, Path, StackResult]) -> None:
     data, out, result = finished
     dataset = load_dataset(data)
@@ -119,13 +159,13 @@ def test_gain_is_over_the_best_model(finished: tuple[Path, Path, StackResult]) -
         .set_index("id")
         .loc[dataset.train_ids, dataset.tag_names]
         .to_numpy()
-        for name in (*MODELS, "stack-gate")
+        for name in (*MODELS, "stack-selection")
     }
     gaps = {name: gap(dataset.labels, values) for name, values in oof.items()}
     best = max(MODELS, key=lambda name: gaps[name])
     assert result.card.best_model == best
     gain = result.card.gain
-    assert gain.value == pytest.approx(gaps["stack-gate"] - gaps[best])
+    assert gain.value == pytest.approx(gaps["stack-selection"] - gaps[best])
     assert gain.low <= gain.value <= gain.high
 
 
@@ -223,7 +263,7 @@ def test_store_without_models_says_how_to_fill_it(tmp_path: Path) -> None:
         ("level2.dnn.hidden=64", "level2.dnn.hidden: 64 is not a list"),
         ('models=["*"]', "unknown key models"),
         ('level2.model=["dnn", "mien"]', "no meta-learner 'mien'. Did you mean 'mean'"),
-        ('level2.metadata=["size"]', "no fact 'size'"),
+        ('level2.metadata=["size"]', "no metadata 'size'"),
     ],
 )
 def test_unknown_setting_is_named(
@@ -285,7 +325,7 @@ def test_leak_of_one_fold_is_warned_of(tmp_path: Path) -> None:
 
 
 def test_shuffled_labels_of_real_texts_score_at_chance(tmp_path: Path) -> None:
-    """The whole of it, from texts to the gate, learns nothing where there is nothing to learn."""
+    """From texts to the selection, nothing is learned where there is nothing to learn."""
     make_demo(tmp_path / "demo", 60, seed=1, films=False)
     path = tmp_path / "demo" / GROUND_TRUTH
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -42,11 +43,18 @@ def test_a_file_that_a_killed_run_left_is_removed(
     monkeypatch.setattr("competition.pipeline.stack_input.LARGE", 50)
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    left = tmp_path / f".stacked.{ended.pid}.abc.tmp"
-    of_a_living_run = tmp_path / f".stacked.{os.getpid()}.abc.tmp"
-    for path in (left, of_a_living_run):
+    host = socket.gethostname()
+    gone = [
+        tmp_path / f".stacked.{host}.{ended.pid}.abc.tmp",
+        tmp_path / f".stacked.{host}.{os.getpid()}.abc.tmp",  # the number came back
+    ]
+    of_a_living_run = tmp_path / f".stacked.{host}.{os.getppid()}.abc.tmp"
+    of_another_machine = tmp_path / f".stacked.another.{host}.{ended.pid}.abc.tmp"
+    for path in (*gone, of_a_living_run, of_another_machine):
         path.write_bytes(b"1")
-    room = _room((4, 2, 3), tmp_path)
-    assert not left.exists()
-    assert of_a_living_run.exists()
-    assert isinstance(room, np.memmap)
+    first, second = _room((4, 2, 3), tmp_path), _room((4, 2, 3), tmp_path)
+    left = set(tmp_path.iterdir())
+    assert {of_a_living_run, of_another_machine} < left
+    assert left.isdisjoint(gone)
+    assert len(left) == 4  # those two, and one for each array that is in use
+    assert first.shape == second.shape

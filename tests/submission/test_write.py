@@ -2,18 +2,19 @@ import csv
 import json
 import string
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from competition.datasets.base import SubmissionSpec
+from competition.datasets.base import SubmissionFormat, SubmissionSpec
 from competition.submission.read import read_submission
 from competition.submission.write import write_submission
 from competition.utils.errors import SubmissionError
 
-FORMATS = ["taac2021", "wide", "youtube8m"]
+FORMATS = get_args(SubmissionFormat)
 TAGS = ["室内", "单人口播", "静态"]
 IDS = ["a1", "b2"]
 SCORES = np.array([[0.1, 0.9, 0.5], [0.25, 0.25, 1.0]])

@@ -9,15 +9,13 @@ import pandas as pd
 import pytest
 
 from competition.config.profile import load_profile
-from competition.datasets import load_dataset
 from competition.level1 import registry
 from competition.level1.base import Level1Model
 from competition.level1.registry import find_models, get_model
 from competition.level2.registry import find_meta_learners, get_meta_learner
-from competition.pipeline.level1 import open_store
+from competition.pipeline.context import open_context, open_store
 from competition.tuning.targets import Tunable, tunable_model
 from competition.utils.errors import CompetitionError
-from competition.utils.progress import Progress
 
 MADE = "made_by_the_tests"
 
@@ -52,9 +50,9 @@ def declare() -> Iterator[Callable[..., None]]:
 
 
 def tunable(table: Path, out: Path, *overrides: str, name: str = MADE) -> Tunable:
-    dataset, profile = load_dataset(table), load_profile("text", ["folds.n=3", *overrides])
-    store = open_store(dataset, profile, out)
-    return tunable_model(name, profile, dataset, store, out / "cache", 1, "cpu", Progress())
+    profile = load_profile("text", ["folds.n=3", *overrides])
+    context = open_context(table, profile, out, n_jobs=1, device="cpu")
+    return tunable_model(name, context, open_store(context))
 
 
 ENTRIES = {

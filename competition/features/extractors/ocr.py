@@ -53,6 +53,8 @@ class Ocr(Extractor):
         Milliseconds between two frames of a film.
     """
 
+    libraries = ("PIL", "rapidocr")
+
     def __init__(self, engine: Engine = "rapidocr", every_ms: int = 1000) -> None:
         self.engine = engine
         self.every_ms = every_ms

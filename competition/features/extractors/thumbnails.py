@@ -22,6 +22,8 @@ class Thumbnails(Extractor):
         Cells of the grid, along either side of the picture.
     """
 
+    libraries = ("PIL", "av")
+
     def __init__(self, every_ms: int = 500, side: int = 12) -> None:
         self.every_ms = every_ms
         self.side = side

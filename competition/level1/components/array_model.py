@@ -24,8 +24,6 @@ class ArrayModel(Level1Model):
     Rows are standardised by the mean and spread of the training ads' rows, dimension by dimension.
     An ad that has none of the arrays gets the prior of each tag.
 
-    A subclass writes a constructor, which stores these parameters.
-
     Parameters
     ----------
     pooling : {"mean", "attention", "nextvlad"}
@@ -49,18 +47,35 @@ class ArrayModel(Level1Model):
     device : str
     """
 
-    pooling: Pooling
-    hidden: int
-    rows_seen: int
-    clusters: int
-    dropout: float
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    random_state: int
-    n_jobs: int
-    device: str
+    libraries = ("torch",)
+
+    def __init__(
+        self,
+        pooling: Pooling = "mean",
+        hidden: int = 64,
+        rows_seen: int = 1,
+        clusters: int = 8,
+        dropout: float = 0.3,
+        epochs: int = 20,
+        batch_size: int = 32,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 0.05,
+        random_state: int = 0,
+        n_jobs: int = 1,
+        device: str = "auto",
+    ) -> None:
+        self.pooling = pooling
+        self.hidden = hidden
+        self.rows_seen = rows_seen
+        self.clusters = clusters
+        self.dropout = dropout
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.device = device
 
     @staticmethod
     def search_space(trial: Trial) -> dict[str, Any]:

@@ -112,12 +112,6 @@ def fit_linear(
     return weights[:n_features, :n_tags].copy(), weights[n_features, :n_tags] + start[:n_tags]
 
 
-def prior_logit(Y: np.ndarray) -> np.ndarray:
-    """Log-odds of each tag among the ads, half an ad added to either side; (n_tags,), float32."""
-    positives = Y.sum(axis=0, dtype=np.float64) + 0.5
-    return np.log(positives / (len(Y) + 1 - positives)).astype(np.float32)
-
-
 def _padded(array: np.ndarray, dtype: Any = np.float32) -> np.ndarray:
     """Copy with zero columns added; each row begins on a 64-byte boundary where it is float32."""
     rows, columns = array.shape

@@ -25,14 +25,14 @@ class PooledArrays(BaseEstimator):
 
     def transform(self, X: pd.DataFrame) -> np.ndarray:
         """Return the rows of ads, (n_ads, n_features), float32; each column's flag stands last."""
-        parts = []
+        columns = []
         for column, (centre, scale) in self.moments_.items():
             means, there = _means(X[column])
             standard = np.zeros((len(X), len(centre)), dtype=np.float32)
             if len(centre) and there.any():
                 standard[there] = (means - centre) / scale
-            parts += [standard, ~there[:, None]]
-        return np.hstack(parts, dtype=np.float32)
+            columns += [standard, ~there[:, None]]
+        return np.hstack(columns, dtype=np.float32)
 
 
 def _means(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
@@ -40,6 +40,15 @@ def _means(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     there = np.array([isinstance(cell, np.ndarray) for cell in cells], dtype=bool)
     means = [cell.mean(axis=0, dtype=np.float32) for cell in cells[there]]
     return np.stack(means) if means else np.empty((0, 0), dtype=np.float32), there
+
+
+def means_or_nan(cells: pd.Series, dims: int) -> np.ndarray:
+    """Mean over time of each array: (n_ads, dims), float32, NaN where there is none."""
+    means = np.full((len(cells), dims), np.nan, dtype=np.float32)
+    for row, cell in enumerate(cells):
+        if isinstance(cell, np.ndarray) and len(cell) and dims:
+            means[row] = cell.mean(axis=0, dtype=np.float32)
+    return means
 
 
 def _moments(means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

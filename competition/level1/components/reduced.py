@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from competition.level1.components.metadata import frequencies, is_metadata, numbers
 from competition.level1.components.text import TextVectorizer
 from competition.text.terms import TermsSpec
 from competition.utils.errors import ModelError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 REDUCED_TERMS = TermsSpec("word", (1, 1))  # pairs of words score no better
-N_PARTS = 10  # parts of the training ads; each is scored by centroids of the others
+INNER_FOLDS = 10  # of the training ads; each is scored by centroids of the others
 SHRINKAGE = 5.0  # ads without news that every centroid is averaged with
 
 
@@ -32,7 +33,7 @@ class ReducedFeatures(BaseEstimator):
     """A dense matrix of texts and metadata.
 
     Columns, in this order: metadata (numbers as they are; categories as their rank by frequency
-    among the training ads), then, where there are texts, one score per tag. A missing fact and a
+    among the training ads), then, where there are texts, one score per tag. A missing value and a
     category that no training ad has are NaN; an ad without text scores 0.
 
     The features of the training ads are not those that `transform` gives for the same ads: their
@@ -45,7 +46,7 @@ class ReducedFeatures(BaseEstimator):
     min_df : int
         Terms of fewer training ads than this are ignored.
     random_state : int
-        Seeds the parts of the training ads that are scored together.
+        Seeds who is in which inner fold.
     """
 
     def __init__(self, spec: TermsSpec, min_df: int = 2, random_state: int = 0) -> None:
@@ -98,36 +99,23 @@ class ReducedFeatures(BaseEstimator):
 
     def _metadata(self, X: pd.DataFrame) -> np.ndarray:
         columns = [
-            _numbers(X[column].astype(object).map(self.codes_[column]).astype(np.float32))
-            if column in self.codes_
-            else _numbers(X[column])
+            numbers(self._ranks(X[column]), np.float32)
             for column in X.columns
             if column not in self.text_columns_
         ]
         return np.column_stack([np.empty((len(X), 0), dtype=np.float32), *columns])
 
-
-def is_metadata(column: pd.Series) -> bool:
-    """Tell whether a column holds metadata (numbers, bool, category) rather than texts."""
-    return isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_numeric_dtype(column)
-
-
-def _numbers(column: pd.Series) -> np.ndarray:
-    """Values of a column, (n_ads,), float32; what is missing or infinite is NaN."""
-    if not pd.api.types.is_numeric_dtype(column):
-        raise ModelError(
-            f"Column {column.name!r} held numbers when the model was fitted and now holds "
-            f"{column.dtype}. Give it as numbers, NaN where missing."
-        )
-    with np.errstate(over="ignore"):
-        numbers = column.to_numpy(dtype=np.float32, na_value=np.nan)
-    return np.where(np.isfinite(numbers), numbers, np.float32(np.nan))
+    def _ranks(self, column: pd.Series) -> pd.Series:
+        """Categories by their ranks; numbers as they are."""
+        if column.name not in self.codes_:
+            return column
+        return column.astype(object).map(self.codes_[column.name]).astype(np.float32)
 
 
 def _category_codes(column: pd.Series) -> dict[Any, int]:
     """Rank the categories that occur by frequency: one split parts the common from the rare."""
-    counts = column.astype(object).value_counts()
-    ranked = sorted(counts.index, key=lambda category: (-counts[category], str(category)))
+    counts = frequencies(column)
+    ranked = sorted(counts, key=lambda category: (-counts[category], str(category)))
     return {category: code for code, category in enumerate(ranked)}
 
 
@@ -145,11 +133,11 @@ def _centroids(terms: csr_matrix, Y: np.ndarray) -> np.ndarray:
 
 
 def _cross_fitted_scores(terms: csr_matrix, Y: np.ndarray, random_state: int) -> np.ndarray:
-    """Score each ad by the centroids of the ads outside its part: (n_ads, n_tags), float32."""
-    part = np.random.default_rng(random_state).permutation(np.arange(len(Y)) % N_PARTS)
+    """Score ads by the centroids of ads outside their inner folds: (n_ads, n_tags), float32."""
+    fold = np.random.default_rng(random_state).permutation(np.arange(len(Y)) % INNER_FOLDS)
     scores = np.zeros(Y.shape, dtype=np.float32)
-    for k in range(min(N_PARTS, len(Y))):
-        inside = part == k
+    for k in range(min(INNER_FOLDS, len(Y))):
+        inside = fold == k
         if not inside.all():
             scores[inside] = terms[inside] @ _centroids(terms[~inside], Y[~inside])
     return scores

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from competition.text.terms import Analyzer, TermsSpec, extract_terms
 from competition.utils.errors import ModelError
 
 if TYPE_CHECKING:
+    from optuna import Trial
     from scipy.sparse import csr_matrix
 
 
@@ -134,7 +135,7 @@ class LinearTextModel(Level1Model):
 
     An ad without any known term gets the prior of each tag.
 
-    A subclass writes a constructor, which stores these parameters, and `_solve`.
+    A subclass writes a constructor, for its own default of `C`, and `_solve`.
 
     Parameters
     ----------
@@ -150,11 +151,29 @@ class LinearTextModel(Level1Model):
         Seeds the solver and the inner folds that the sigmoids are fitted on.
     """
 
-    C: float
-    analyzer: Analyzer
-    ngram_range: tuple[int, int] | None
-    min_df: int
-    random_state: int
+    C_range: ClassVar[tuple[float, float]]  # that `tune` tries
+
+    def __init__(
+        self,
+        C: float,
+        analyzer: Analyzer = "word",
+        ngram_range: tuple[int, int] | None = None,
+        min_df: int = 2,
+        random_state: int = 0,
+    ) -> None:
+        self.C = C
+        self.analyzer = analyzer
+        self.ngram_range = ngram_range
+        self.min_df = min_df
+        self.random_state = random_state
+
+    @classmethod
+    def search_space(cls, trial: Trial) -> dict[str, Any]:
+        """What `tune` tries; words or characters are a choice between models, not a value."""
+        return {
+            "C": trial.suggest_float("C", *cls.C_range, log=True),
+            "min_df": trial.suggest_int("min_df", 1, 8),
+        }
 
     @property
     def text_terms(self) -> TermsSpec:

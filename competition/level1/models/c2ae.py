@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from competition.execution.devices import choose_device
-from competition.level1.base import Level1Model
+from competition.level1.components.network_model import NetworkModel
 from competition.level1.components.pooled_arrays import PooledArrays
 from competition.level1.registry import level1_model
 
@@ -23,7 +22,7 @@ ORTHONORMALITY = 0.5  # weight of the soft constraint of eq. 3, likewise
 
 
 @level1_model("c2ae", kinds=("array",))
-class C2AE(Level1Model):
+class C2AE(NetworkModel):
     """Labels are embedded where features can reach them, and decoded from there.
 
     Three networks are trained together: Fx takes features to the latent space, Fe labels to the
@@ -93,14 +92,6 @@ class C2AE(Level1Model):
             "epochs": trial.suggest_int("epochs", 10, 100, log=True),
             "weight_decay": trial.suggest_float("weight_decay", 1e-5, 1e-1, log=True),
         }
-
-    def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        from competition.execution.devices import torch_threads
-        from competition.level1.networks.training import seeded
-
-        device = choose_device(self.device)
-        with torch_threads(self.n_jobs), seeded(self.random_state, device):
-            self._train(X, Y, device)
 
     def _train(self, X: pd.DataFrame, Y: np.ndarray, device: str) -> None:
         import torch
@@ -180,5 +171,5 @@ def _layers(sizes: list[int]) -> Sequential:
     from torch import nn
 
     layers = [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
-    with_units = [part for layer in layers for part in (layer, nn.LeakyReLU())]
+    with_units = [unit for layer in layers for unit in (layer, nn.LeakyReLU())]
     return nn.Sequential(*with_units[:-1])

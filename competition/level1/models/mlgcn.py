@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from competition.execution.devices import choose_device
-from competition.level1.base import Level1Model
+from competition.level1.components.network_model import NetworkModel
 from competition.level1.components.pooled_arrays import PooledArrays
 from competition.level1.registry import level1_model
 
@@ -20,7 +19,7 @@ SLOPE = 0.2  # of the leaky ReLU, as in the paper
 
 
 @level1_model("mlgcn", kinds=("array",))
-class MLGCN(Level1Model):
+class MLGCN(NetworkModel):
     """Two graph convolutions over the tags make one linear classifier per tag (Chen et al. 2019).
 
     ``W = A h(A E W0) W1`` with the normalised label graph A, the label embeddings E and a leaky
@@ -93,14 +92,6 @@ class MLGCN(Level1Model):
             "weight_decay": trial.suggest_float("weight_decay", 1e-5, 1e-2, log=True),
         }
 
-    def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        from competition.execution.devices import torch_threads
-        from competition.level1.networks.training import seeded
-
-        device = choose_device(self.device)
-        with torch_threads(self.n_jobs), seeded(self.random_state, device):
-            self._train(X, Y, device)
-
     def _train(self, X: pd.DataFrame, Y: np.ndarray, device: str) -> None:
         import torch
         from torch.nn.functional import binary_cross_entropy_with_logits
@@ -115,7 +106,7 @@ class MLGCN(Level1Model):
         optimizer = torch.optim.SGD(
             weights, lr=self.learning_rate, momentum=0.9, weight_decay=self.weight_decay
         )
-        drops = [round(self.epochs * part) for part in (0.4, 0.8)]
+        drops = [round(self.epochs * share) for share in (0.4, 0.8)]
         schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, drops)
         for _ in range(self.epochs):
             for ads in torch.randperm(len(labels)).split(self.batch_size):

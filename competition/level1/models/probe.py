@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from competition.level1.base import Level1Model
-from competition.level1.components.linear import prior_logit
 from competition.level1.components.pooled_arrays import PooledArrays
 from competition.level1.registry import level1_model
+from competition.utils.odds import prior_logits
 
 STRENGTHS = tuple(float(C) for C in np.logspace(-4, 1, 16))  # tried from the most penalised on
-N_PARTS = 3  # parts of the training ads that strengths are compared on
+INNER_FOLDS = 3  # of the training ads, that strengths are compared on
 
 
 @level1_model("probe", kinds=("array",))
@@ -27,7 +27,7 @@ class Probe(Level1Model):
     Parameters
     ----------
     random_state : int
-        Seeds the parts of the training ads that strengths of the penalty are compared on.
+        Seeds who is in which of the inner folds that strengths of the penalty are compared on.
 
     Attributes
     ----------
@@ -47,7 +47,9 @@ class Probe(Level1Model):
         self.coef_, self.intercept_ = RidgeLogistic(features, Y).solve(self.C_)
 
     def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        return _sigmoid(self.arrays_.transform(X) @ self.coef_ + self.intercept_)
+        from scipy.special import expit
+
+        return expit(self.arrays_.transform(X) @ self.coef_ + self.intercept_)
 
 
 class RidgeLogistic:
@@ -70,7 +72,7 @@ class RidgeLogistic:
         self._rotated = left * self._singular
         self._labels = Y.astype(np.float32)
         self._start = np.zeros((len(self._singular) + 1, Y.shape[1]))
-        self._start[-1] = prior_logit(Y)
+        self._start[-1] = prior_logits(Y)
 
     def solve(self, C: float) -> tuple[np.ndarray, np.ndarray]:
         """Fit, from where the fit before has ended.
@@ -81,6 +83,7 @@ class RidgeLogistic:
         intercept : ndarray of shape (n_tags,), dtype float32
         """
         from scipy.optimize import minimize
+        from scipy.special import expit
 
         n_ads = len(self._labels)
         prior = self._labels.mean(axis=0) * (1 - self._labels.mean(axis=0)) + 1 / n_ads
@@ -91,7 +94,7 @@ class RidgeLogistic:
         def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
             weights = (flat.reshape(scale.shape) * scale).astype(np.float32)
             margins = self._rotated @ weights[:-1] + weights[-1]
-            wrong = _sigmoid(margins) - self._labels
+            wrong = expit(margins) - self._labels
             gradient = np.empty(scale.shape)
             gradient[:-1] = self._rotated.T @ wrong + weights[:-1] / C
             gradient[-1] = wrong.sum(axis=0)
@@ -115,14 +118,14 @@ def cross_entropy(margins: np.ndarray, labels: np.ndarray) -> float:
 
 def _best_strength(features: np.ndarray, Y: np.ndarray, random_state: int) -> float:
     """Strength of the least held-out cross-entropy; weaker penalties are tried until it rises."""
-    parts = [
+    fits = [
         (RidgeLogistic(features[~held_out], Y[~held_out]), features[held_out], Y[held_out])
-        for held_out in _parts(len(Y), random_state)
+        for held_out in _inner_folds(len(Y), random_state)
     ]
     best, least = STRENGTHS[0], np.inf
     for C in STRENGTHS:
         total = 0.0
-        for fitted, others, labels in parts:
+        for fitted, others, labels in fits:
             coef, intercept = fitted.solve(C)
             total += cross_entropy(others @ coef + intercept, labels)
         if total >= least:
@@ -131,14 +134,8 @@ def _best_strength(features: np.ndarray, Y: np.ndarray, random_state: int) -> fl
     return best
 
 
-def _parts(n_ads: int, random_state: int) -> Iterator[np.ndarray]:
-    n_parts = min(N_PARTS, n_ads)
-    part = np.random.default_rng(random_state).permutation(n_ads) % n_parts
-    for k in range(n_parts):
-        yield part == k
-
-
-def _sigmoid(margins: np.ndarray) -> np.ndarray:
-    from scipy.special import expit
-
-    return expit(margins)
+def _inner_folds(n_ads: int, random_state: int) -> Iterator[np.ndarray]:
+    n_folds = min(INNER_FOLDS, n_ads)
+    fold = np.random.default_rng(random_state).permutation(n_ads) % n_folds
+    for k in range(n_folds):
+        yield fold == k

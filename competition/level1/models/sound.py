@@ -28,15 +28,17 @@ class Sound(ArrayModel):
         n_jobs: int = 1,
         device: str = "auto",
     ) -> None:
-        self.pooling = pooling
-        self.hidden = hidden
-        self.rows_seen = rows_seen
-        self.clusters = clusters
-        self.dropout = dropout
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.device = device
+        super().__init__(
+            pooling,
+            hidden,
+            rows_seen,
+            clusters,
+            dropout,
+            epochs,
+            batch_size,
+            learning_rate,
+            weight_decay,
+            random_state,
+            n_jobs,
+            device,
+        )

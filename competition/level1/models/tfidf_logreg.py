@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from competition.level1.components.linear import fit_linear, prior_logit
+from competition.level1.components.linear import fit_linear
 from competition.level1.components.text import LinearTextModel
 from competition.level1.registry import level1_model
 from competition.text.terms import Analyzer
+from competition.utils.odds import prior_logits
 
 if TYPE_CHECKING:
-    from optuna import Trial
     from scipy.sparse import csr_matrix
 
 
@@ -20,19 +20,10 @@ if TYPE_CHECKING:
 class TfidfLogreg(LinearTextModel):
     """TF-IDF terms, logistic regression of all tags at once, calibrated.
 
-    Parameters
-    ----------
-    C : float
-        Weight of the loss against the regularisation.
-    analyzer : {"word", "char"}
-        What texts are made of.
-    ngram_range : tuple of int, optional
-        Shortest and longest n-gram; the analyzer's default if not given.
-    min_df : int
-        Terms of fewer training ads than this are ignored.
-    random_state : int
-        Seeds the solver and the inner folds that the sigmoids are fitted on.
+    For the parameters see `competition.level1.components.text.LinearTextModel`.
     """
+
+    C_range = (0.2, 50)
 
     def __init__(
         self,
@@ -42,21 +33,9 @@ class TfidfLogreg(LinearTextModel):
         min_df: int = 2,
         random_state: int = 0,
     ) -> None:
-        self.C = C
-        self.analyzer = analyzer
-        self.ngram_range = ngram_range
-        self.min_df = min_df
-        self.random_state = random_state
-
-    @staticmethod
-    def search_space(trial: Trial) -> dict[str, Any]:
-        """What `tune` tries; words or characters are a choice between models, not a value."""
-        return {
-            "C": trial.suggest_float("C", 0.2, 50, log=True),
-            "min_df": trial.suggest_int("min_df", 1, 8),
-        }
+        super().__init__(C, analyzer, ngram_range, min_df, random_state)
 
     def _solve(self, X: csr_matrix, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return fit_linear(
-            X, Y, loss="logistic", C=self.C, offset=prior_logit(Y), random_state=self.random_state
+            X, Y, loss="logistic", C=self.C, offset=prior_logits(Y), random_state=self.random_state
         )

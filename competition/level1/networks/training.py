@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from competition.level1.components.linear import prior_logit
+from competition.utils.odds import prior_logits
 
 Batch = tuple[Tensor, ...]
 
@@ -87,7 +87,7 @@ def new_head(dims: int, labels: np.ndarray) -> nn.Linear:
     head = nn.Linear(dims, labels.shape[1])
     nn.init.zeros_(head.weight)
     with torch.no_grad():
-        head.bias.copy_(torch.from_numpy(prior_logit(labels)))
+        head.bias.copy_(torch.from_numpy(prior_logits(labels)))
     return head
 
 

@@ -1,11 +1,12 @@
 """A logistic regression for each tag, shrunken as far as the evidence of all tags says."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from competition.level2.components.features import standardised
-from competition.level2.components.logits import Logits, blocks, enough
+from competition.level2.components.features import Scale, scale_of, standardised
+from competition.level2.components.logits import Logits, enough
+from competition.utils.odds import prior_logits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,34 +18,46 @@ CELLS = 1_000_000
 LONGEST_STEP = 4.0
 
 
-def principal_directions(columns: np.ndarray, rows: np.ndarray, most: int) -> np.ndarray:
-    """Scores of all ads on the leading principal directions of `rows`, with spread 1 there.
+class Directions(NamedTuple):
+    """Leading principal directions of some columns.
+
+    Attributes
+    ----------
+    before : Scale
+        Of the columns.
+    directions : ndarray of shape (n_columns, n_directions), dtype float32
+    after : Scale
+        Of the scores on the directions.
+    """
+
+    before: Scale
+    directions: np.ndarray
+    after: Scale
+
+    def scores(self, columns: np.ndarray) -> np.ndarray:
+        """Scores of any ads, with spread 1 among the training ads: (n_ads, n_directions)."""
+        return standardised(standardised(columns, self.before) @ self.directions, self.after)
+
+
+def principal_directions(columns: np.ndarray, most: int) -> Directions:
+    """Learn the leading principal directions of training ads.
 
     Parameters
     ----------
     columns : ndarray of shape (n_ads, n_columns)
-    rows : ndarray of int
-        Training rows.
     most : int
         At most this many directions, and at most half as many as there are columns.
-
-    Returns
-    -------
-    ndarray of shape (n_ads, n_directions), dtype float32
     """
-    scaled = standardised(columns, rows)
-    known = scaled[rows].astype(np.float64)
+    before = scale_of(columns)
+    scaled = standardised(columns, before)
+    known = scaled.astype(np.float64)
     values, directions = np.linalg.eigh(known.T @ known)
     leading = np.argsort(values)[::-1][: min(most, columns.shape[1] // 2)]
-    return standardised(scaled @ directions[:, leading].astype(np.float32), rows)
+    chosen = directions[:, leading].astype(np.float32)
+    return Directions(before, chosen, scale_of(scaled @ chosen))
 
 
-def linear_stack(
-    logits: Logits,
-    designs: "list[Tensor]",
-    labels: np.ndarray,
-    rows: np.ndarray,
-) -> "Tensor":
+def linear_stack(logits: Logits, designs: "list[Tensor]", labels: np.ndarray) -> np.ndarray:
     """Weights of one logistic regression per tag, drawn towards one pooled over all tags.
 
     A tag weighs an intercept, its own level-1 logits and the columns of `designs`. A weight's
@@ -57,50 +70,51 @@ def linear_stack(
     Parameters
     ----------
     logits : Logits
+        Of the training ads.
     designs : list of Tensor of shape (n_ads, n_columns), float32
         The columns of each make up one kind of weight.
-    labels : ndarray of shape (n_train, n_tags), 0 or 1
-    rows : ndarray of int
-        The only ads that anything is learned from.
+    labels : ndarray of shape (n_ads, n_tags), 0 or 1
 
     Returns
     -------
-    Tensor of shape (n_tags, 1 + n_models + n_columns), float32
+    ndarray of shape (n_tags, 1 + n_models + n_columns), dtype float32
         Intercept, weights of the models, weights of the columns.
     """
     import torch
 
-    n_models = logits.n_models
     shared = torch.cat([torch.zeros(logits.n_ads, 0), *designs], dim=1)
-    sizes = [1, n_models, *(design.shape[1] for design in designs)]
-    sample = enough(rows)
+    sizes = [1, logits.n_models, *(design.shape[1] for design in designs)]
+    sample = enough(logits.n_ads)
     weights, mean, precision = _shrunken(logits, shared[sample], labels[sample], sample, sizes)
-    if len(sample) < len(rows):
-        its_shared = shared[rows]
+    if len(sample) < logits.n_ads:
+        every = np.arange(logits.n_ads)
         for tag in range(logits.n_tags):
-            own = torch.from_numpy(logits.of_tag(tag, rows))
-            design = torch.cat([torch.ones(len(rows), 1), own, its_shared], dim=1)[None]
-            truth = torch.from_numpy(labels[rows, tag].astype(np.float32))[None]
+            own = torch.from_numpy(logits.of_tag(tag, every))
+            design = torch.cat([torch.ones(len(every), 1), own, shared], dim=1)[None]
+            truth = torch.from_numpy(labels[:, tag].astype(np.float32))[None]
             one = slice(tag, tag + 1)
             weights[one], _ = _newton(design, truth, mean[one], precision, weights[one], steps=2)
-    return weights.float()
+    return weights.float().numpy()
 
 
-def stacked(
-    weights: "Tensor", logits: Logits, designs: "list[Tensor]", asked: np.ndarray
-) -> "Tensor":
-    """Logits that a `linear_stack` gives the ads `asked`: (n_asked, n_tags), float32."""
+def stacked(weights: np.ndarray, logits: "Tensor", designs: "list[Tensor]") -> "Tensor":
+    """Logits that a `linear_stack` gives to ads: (n_ads, n_tags), float32.
+
+    Parameters
+    ----------
+    weights : ndarray
+        As `linear_stack` returns them.
+    logits : Tensor of shape (n_ads, n_models, n_tags)
+    designs : list of Tensor of shape (n_ads, n_columns)
+    """
     import torch
 
-    sizes = [1, logits.n_models, *(design.shape[1] for design in designs)]
-    intercepts, own, *shared = weights.split(sizes, dim=1)
-    found = torch.empty(len(asked), logits.n_tags)
-    for block in blocks(len(asked)):
-        ads = asked[block]
-        found[block] = torch.einsum("amt,tm->at", torch.from_numpy(logits.of_ads(ads)), own)
-        found[block] += intercepts[:, 0]
-        for design, its_weights in zip(designs, shared, strict=True):
-            found[block] += design[ads] @ its_weights.T
+    sizes = [1, logits.shape[1], *(design.shape[1] for design in designs)]
+    intercepts, own, *shared = torch.from_numpy(weights).split(sizes, dim=1)
+    found = torch.einsum("amt,tm->at", logits, own)
+    found += intercepts[:, 0]
+    for design, its_weights in zip(designs, shared, strict=True):
+        found += design @ its_weights.T
     return found
 
 
@@ -114,7 +128,7 @@ def _shrunken(
     truth = torch.from_numpy(labels.T.astype(np.float32))
     own = torch.from_numpy(np.stack([logits.of_tag(tag, rows) for tag in range(n_tags)]))
     mean = torch.zeros(n_tags, sum(sizes), dtype=torch.float64)
-    mean[:, : 1 + n_models] = _pooled(own, truth)
+    mean[:, : 1 + n_models] = _pooled(own, truth, torch.from_numpy(prior_logits(labels)))
     kinds = [kind for kind in torch.arange(sum(sizes)).split(sizes) if len(kind)]
     precision = torch.full((sum(sizes),), 50.0, dtype=torch.float64)
     precision[0] = 5.0
@@ -134,7 +148,7 @@ def _shrunken(
     return weights, mean, precision
 
 
-def _pooled(own: "Tensor", truth: "Tensor") -> "Tensor":
+def _pooled(own: "Tensor", truth: "Tensor", prior: "Tensor") -> "Tensor":
     """Intercept of each tag and weights of its models, if all tags weigh them and the prior alike.
 
     Returns shape (n_tags, 1 + n_models), float64.
@@ -142,8 +156,6 @@ def _pooled(own: "Tensor", truth: "Tensor") -> "Tensor":
     import torch
 
     n_tags, n_rows, n_models = own.shape
-    positives = truth.sum(dim=1)
-    prior = torch.log((positives + 0.5) / (n_rows - positives + 0.5))
     columns = [torch.ones(n_tags, n_rows, 1), prior[:, None, None].expand(-1, n_rows, 1), own]
     design = torch.cat(columns, dim=2).view(1, n_tags * n_rows, 2 + n_models)
     start = torch.zeros(1, 2 + n_models, dtype=torch.float64)

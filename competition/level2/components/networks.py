@@ -26,10 +26,10 @@ WARM_UP = 20
 
 
 class Inputs(NamedTuple):
-    """What the networks of one fold see of every ad, and what they correct."""
+    """What the networks of one fold learn from, and what they correct; of its training ads."""
 
     logits: Logits
-    mean: "Tensor"  # (n_models * n_tags,), over the training ads of the fold
+    mean: "Tensor"  # (n_models * n_tags,)
     scale: "Tensor"  # the same: 1 / spread, 0 where a logit is constant
     design: "Tensor"  # (n_ads, n_columns)
     models: "Tensor"  # (n_modalities, n_models), 1 for the models of each modality
@@ -43,10 +43,11 @@ class Inputs(NamedTuple):
         return len(self.mean) + self.design.shape[1] + self.absent.shape[1]
 
     def of_ads(self, ads: np.ndarray) -> "Tensor":
-        """What the networks see of some ads: (n_ads, width)."""
+        """What the networks see of some ads: (len(ads), width)."""
         import torch
 
-        return self._seen(torch.from_numpy(self.logits.of_ads(ads)), ads, self.absent[ads])
+        logits = torch.from_numpy(self.logits.of_ads(ads))
+        return seen(logits, self.mean, self.scale, self.design[ads], self.absent[ads])
 
     def lacking(self, ads: np.ndarray, dropped: "Tensor") -> "tuple[Tensor, Tensor]":
         """What they see, and the base, where ads lack a modality more: `dropped`, like `absent`.
@@ -60,26 +61,33 @@ class Inputs(NamedTuple):
         change = (self.prior - logits[hit]).mul_((dropped[hit] @ self.models)[:, :, None])
         logits[hit] += change
         base[hit] += torch.einsum("amt,tm->at", change, self.weights)
-        return self._seen(logits, ads, self.absent[ads].maximum(dropped)), base
-
-    def _seen(self, logits: "Tensor", ads: np.ndarray, absent: "Tensor") -> "Tensor":
-        import torch
-
-        logits = logits.flatten(1).sub_(self.mean).mul_(self.scale).clamp_(-SPREADS, SPREADS)
-        return torch.cat([logits, self.design[ads], absent], dim=1)
+        absent = self.absent[ads].maximum(dropped)
+        return seen(logits, self.mean, self.scale, self.design[ads], absent), base
 
 
-def standardiser(logits: Logits, rows: np.ndarray) -> "tuple[Tensor, Tensor]":
-    """Mean and 1 / spread of every logit over `rows`; 0 for that of a constant one."""
+def seen(
+    logits: "Tensor", mean: "Tensor", scale: "Tensor", design: "Tensor", absent: "Tensor"
+) -> "Tensor":
+    """What networks see of ads, (n_ads, width): standardised logits, then `design` and `absent`.
+
+    The logits, (n_ads, n_models, n_tags), are changed.
+    """
     import torch
 
-    known = torch.from_numpy(logits.of_ads(enough(rows))).flatten(1)
+    logits = logits.flatten(1).sub_(mean).mul_(scale).clamp_(-SPREADS, SPREADS)
+    return torch.cat([logits, design, absent], dim=1)
+
+
+def standardiser(logits: Logits) -> "tuple[Tensor, Tensor]":
+    """Mean and 1 / spread of every logit over the training ads; 0 for that of a constant one."""
+    import torch
+
+    known = torch.from_numpy(logits.of_ads(enough(logits.n_ads))).flatten(1)
     spread = known.std(dim=0, correction=0)
     return known.mean(dim=0), torch.where(spread < 1e-5, 0.0, 1 / spread)
 
 
 def train(
-    rows: np.ndarray,
     learns: np.ndarray,
     inputs: Inputs,
     labels: np.ndarray,
@@ -99,12 +107,10 @@ def train(
 
     Parameters
     ----------
-    rows : ndarray of shape (n_rows,), dtype int
-        The fold's training ads.
-    learns : ndarray of shape (n_nets, n_rows), dtype bool
-        Which of them each network learns from.
+    learns : ndarray of shape (n_nets, n_ads), dtype bool
+        Which training ads each network learns from.
     inputs : Inputs
-    labels : ndarray of shape (n_train, n_tags), 0 or 1
+    labels : ndarray of shape (n_ads, n_tags), 0 or 1
 
     Returns
     -------
@@ -131,12 +137,11 @@ def train(
         optimizer,
         lambda s: min(1.0, (s + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * s / steps)),
     )
-    for batch in endless(len(rows), steps * drawn, rng).reshape(steps, drawn):
-        ads = rows[batch]
+    for ads in endless(len(labels), steps * drawn, rng).reshape(steps, drawn):
         dropped = torch.from_numpy(one_dropped(drawn, len(inputs.models), modality_dropout, rng))
-        seen, base = inputs.lacking(ads, dropped)
-        units = forward(layers, n_nets, seen, dropout, rng)
-        taught = torch.from_numpy(learns[:, batch].astype(np.float32))
+        known, base = inputs.lacking(ads, dropped)
+        units = forward(layers, n_nets, known, dropout, rng)
+        taught = torch.from_numpy(learns[:, ads].astype(np.float32))
         weight = taught / (n_tags * taught.sum(dim=1, keepdim=True).clamp_min(1))
         truth = torch.from_numpy(labels[ads].astype(np.float32))
         error = (units[-1] + base).sigmoid_().sub_(truth).mul_(weight[:, :, None])
@@ -235,7 +240,7 @@ def gradients(
 
 
 def corrections(layers: "Layers", n_nets: int, inputs: Inputs, ads: np.ndarray) -> "Tensor":
-    """What each network adds to the linear stack's logits: (n_nets, n_ads, n_tags)."""
+    """What each network adds to the linear stack's logits: (n_nets, len(ads), n_tags)."""
     import torch
 
     added = torch.empty(n_nets, len(ads), inputs.base.shape[1])

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from competition.level2.base import Ads, FoldwiseLearner
+from competition.level2.base import MetaLearner
+from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 
 # Far below the scores that GAP weighs: a model of another scale must not run into it.
@@ -16,7 +17,7 @@ NEUTRAL = np.array([1.0, 1.0, 0.0])
 
 
 @meta_learner("calibrated_mean")
-class CalibratedMean(FoldwiseLearner):
+class CalibratedMean(MetaLearner):
     """Sigmoid of the mean level-1 logit, after a calibration of every model.
 
     GAP ranks all ads and tags in one list, and a mean leans to the model of the largest scale. So
@@ -26,22 +27,24 @@ class CalibratedMean(FoldwiseLearner):
 
     complexity = 2
 
-    def _fit_predict(
-        self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
-    ) -> np.ndarray:
-        from scipy.special import expit
-        from threadpoolctl import threadpool_limits
-
-        n_ads, n_models, n_tags = train.probabilities.shape
+    def _fit(self, data: StackData) -> None:
+        n_ads, n_models, n_tags = data.ads.shape
         # Whole ads at even distances: of pairs at even distances some tags could get none.
         rows = np.linspace(0, n_ads - 1, min(n_ads, max(1, PAIRS // n_tags))).astype(np.intp)
-        total = np.zeros((len(asked), n_tags), dtype=np.float32)
-        with threadpool_limits(n_threads):
-            for model in range(n_models):
-                a, b, c = beta_calibration(train.probabilities[rows, model], labels[rows])
-                log, other = _logs(asked.probabilities[:, model])
-                total += a * log - b * other + c
-        return expit(total / n_models)
+        probabilities, labels = data.ads.read(rows), data.labels[rows]
+        self.calibrations_ = np.array(
+            [beta_calibration(probabilities[:, model], labels) for model in range(n_models)]
+        )
+
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
+        from scipy.special import expit
+
+        probabilities = ads.probabilities
+        total = np.zeros((len(ads), self.n_tags_), dtype=np.float32)
+        for model, (a, b, c) in enumerate(self.calibrations_.tolist()):
+            log, other = _logs(probabilities[:, model])
+            total += a * log - b * other + c
+        return expit(total / len(self.calibrations_))
 
 
 def beta_calibration(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:

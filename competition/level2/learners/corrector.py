@@ -4,22 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from competition.level2.base import (
-    Ads,
-    MetaLearner,
-    StackInput,
-    StackOutput,
-    ads_of,
-    check_folds,
-    fold_by_fold,
-)
+from competition.level2.base import MetaLearner
+from competition.level2.components.corrections import best_strength
 from competition.level2.components.logits import to_logits
-from competition.level2.components.pairs import pair_features
+from competition.level2.components.pairs import PairFeatures, fit_pairs
+from competition.level2.crossfit import cross_fit
+from competition.level2.data import Ads, StackData
 from competition.level2.learners.pooled import Pooled
 from competition.level2.registry import meta_learner
-from competition.level2.selection import without_fold
 
 if TYPE_CHECKING:
+    from lightgbm import Booster
     from optuna import Trial
 
 FLOOR = 1e-6  # of the base's probabilities; boosting begins at their logits
@@ -29,15 +24,13 @@ FLOOR = 1e-6  # of the base's probabilities; boosting begins at their logits
 class Corrector(MetaLearner):
     """LightGBM over (ad, tag) pairs that begins at `pooled` and adds a correction to its logits.
 
-    For each fold, with the ads of the other folds only:
-
-    1. `pooled` is cross-fitted among these folds.
-    2. Each of them is predicted by trees that are grown on the others, from the logits of step 1
-       on. The number of trees, and a weight in [0, 1] for what they add, are those with the lowest
-       log loss. Where that gains less over `pooled` than one standard error over ads, the weight
-       is 0, and `pooled` remains, to the bit.
-    3. Trees are grown on all of them. What they add, times the weight, goes on top of `pooled`
-       trained on all of them.
+    1. `pooled` is cross-fitted among the folds of the training ads.
+    2. Each fold is predicted by trees that are grown on the others, from the logits of step 1 on.
+       The number of trees, and a weight in [0, 1] for what they add, are those with the lowest log
+       loss. Where that gains less over `pooled` than one standard error over ads, or there is a
+       single fold, the weight is 0, and `pooled` remains, to the bit.
+    3. Trees are grown on all training ads. What they add, times the weight, goes on top of
+       `pooled` fitted to all of them.
 
     Parameters
     ----------
@@ -54,11 +47,16 @@ class Corrector(MetaLearner):
 
     Attributes
     ----------
-    rounds_ : list of int
-        Trees for each fold, folds ascending.
-    weights_ : list of float
+    base_ : Pooled
+    rounds_ : int
+        Number of trees.
+    strength_ : float
         Weight of their correction.
+    pairs_, booster_ : PairFeatures and lightgbm.Booster, or None
+        None where the weight is 0.
     """
+
+    libraries = ("torch",)
 
     def __init__(
         self,
@@ -86,79 +84,61 @@ class Corrector(MetaLearner):
             "reg_lambda": trial.suggest_float("reg_lambda", 0.01, 100, log=True),
         }
 
-    def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
-        """Predict every fold by a base and trees of the other folds, and the test ads.
+    @property
+    def correction(self) -> float:
+        """Weight in [0, 1] of what the trees add."""
+        return self.strength_
 
-        Raises
-        ------
-        ModelError
-            If there are fewer than two folds, or a level-1 probability is not a number between 0
-            and 1.
-        """
-        check_folds(data)
-        base, ads = Pooled().cross_fit(data, n_jobs), ads_of(data)
-        self.rounds_: list[int] = []
-        self.weights_: list[float] = []
+    def _fit(self, data: StackData) -> None:
+        self.base_ = Pooled().fit(data)
+        self.rounds_, self.strength_ = self.rounds[0], 0.0
+        self.pairs_: PairFeatures | None = None
+        self.booster_: Booster | None = None
+        if len(data.folds) < 2:
+            return
+        begun = to_logits(cross_fit(Pooled(), data).oof, FLOOR)
+        self.rounds_, self.strength_ = self._chosen(data, begun)
+        if self.strength_ > 0:
+            self.pairs_, self.booster_ = self._grown(data, begun, self.rounds_)
 
-        def predict(k: int, training: np.ndarray, asked: np.ndarray) -> np.ndarray:
-            held_out = asked[: len(asked) - len(data.test)]
-            uncorrected = np.concatenate([base.oof[held_out], base.fold_test[k]])
-            rest = without_fold(data, data.folds[k])
-            rounds, weight = self.rounds[0], 0.0
-            if len(rest.folds) > 1:
-                begun = to_logits(Pooled().cross_fit(rest, n_jobs).oof, FLOOR)
-                rounds, weight = self._chosen(rest, begun)
-            self.rounds_.append(rounds)
-            self.weights_.append(weight)
-            if weight == 0:
-                return uncorrected
-            start = to_logits(uncorrected, FLOOR)
-            added = self._added(
-                ads.take(training), begun, rest.labels, ads.take(asked), start, (rounds,)
-            )[0]
-            return _sigmoid(start + weight * added)
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
+        from scipy.special import expit
 
-        return fold_by_fold(data, predict)
+        uncorrected = self.base_.predict_proba(ads)
+        if self.pairs_ is None or self.booster_ is None:
+            return uncorrected
+        start = to_logits(uncorrected, FLOOR)
+        pairs = _with_start(self.pairs_.of_ads(ads), start)
+        return expit(start + self.strength_ * _added(self.booster_, pairs, start, self.rounds_))
 
-    def _chosen(self, data: StackInput, begun: np.ndarray) -> tuple[int, float]:
+    def _chosen(self, data: StackData, begun: np.ndarray) -> tuple[int, float]:
         """Number of trees and weight that do best on folds that the trees have not seen."""
-        ads = ads_of(data)
         added = np.zeros((len(self.rounds), *begun.shape))
         for fold in data.folds:
-            training, left = np.flatnonzero(data.fold != fold), np.flatnonzero(data.fold == fold)
-            added[:, left] = self._added(
-                ads.take(training),
-                begun[training],
-                data.labels[training],
-                ads.take(left),
-                begun[left],
-                self.rounds,
+            left = np.flatnonzero(data.fold == fold)
+            pairs, booster = self._grown(
+                data.without_fold(fold), begun[data.fold != fold], max(self.rounds)
             )
+            its_pairs = _with_start(pairs.of_ads(data.ads.take(left)), begun[left])
+            for place, rounds in enumerate(self.rounds):
+                added[place, left] = _added(booster, its_pairs, begun[left], rounds)
         before = _losses(begun, data.labels)
         found = []
         for place, rounds in enumerate(self.rounds):
-            weight = best_weight(begun, added[place], data.labels)
+            weight = best_strength(begun, added[place], data.labels)
             gains = before - _losses(begun + weight * added[place], data.labels)
             found.append((float(gains.mean()), rounds, weight, gains))
         gain, rounds, weight, gains = max(found, key=lambda one: one[0])
         error = gains.std(ddof=1) / np.sqrt(len(gains))
         return (rounds, weight) if gain > error else (rounds, 0.0)
 
-    def _added(
-        self,
-        train: Ads,
-        begun: np.ndarray,
-        labels: np.ndarray,
-        asked: Ads,
-        start: np.ndarray,
-        rounds: tuple[int, ...],
-    ) -> np.ndarray:
-        """What trees add to the logits `start` of the asked ads, after each number of rounds."""
+    def _grown(
+        self, data: StackData, begun: np.ndarray, rounds: int
+    ) -> "tuple[PairFeatures, Booster]":
+        """Grow trees that begin at the logits `begun` of the training ads."""
         import lightgbm
 
-        known, unknown = pair_features(train, labels, asked)
-        known = np.column_stack([known, begun.reshape(-1, 1)])
-        unknown = np.column_stack([unknown, start.reshape(-1, 1)])
+        features = fit_pairs(data)
         parameters: dict[str, Any] = {
             "objective": "binary",
             "learning_rate": self.learning_rate,
@@ -172,40 +152,26 @@ class Corrector(MetaLearner):
             "verbosity": -1,
         }
         dataset = lightgbm.Dataset(
-            known,
-            labels.ravel().astype(np.float32),
+            _with_start(features.of_ads(data.ads), begun),
+            data.labels.ravel().astype(np.float32),
             init_score=begun.ravel().astype(np.float64),
             params=parameters,
         )
-        booster = lightgbm.train(parameters, dataset, max(rounds))
-        return np.stack(
-            [
-                np.asarray(
-                    booster.predict(unknown, num_iteration=n, raw_score=True, num_threads=1)
-                ).reshape(start.shape)
-                for n in rounds
-            ]
-        )
+        return features, lightgbm.train(parameters, dataset, rounds)
 
 
-def best_weight(base: np.ndarray, added: np.ndarray, labels: np.ndarray) -> float:
-    """Weight in [0, 1] of what is added to logits with the lowest log loss, by Newton's method."""
-    weight = 0.0
-    for _ in range(10):
-        probability = _sigmoid(base + weight * added)
-        slope = (added * (probability - labels)).sum()
-        bend = (added**2 * probability * (1 - probability)).sum()
-        weight = min(1.0, max(0.0, weight - float(slope / (bend + 1e-6))))
-    return weight
+def _with_start(pairs: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Pairs with one more column, the logits that the trees begin at."""
+    return np.column_stack([pairs, start.reshape(-1, 1)])
+
+
+def _added(booster: "Booster", pairs: np.ndarray, start: np.ndarray, rounds: int) -> np.ndarray:
+    """What the first trees add to the logits `start` of ads: (n_ads, n_tags)."""
+    added = booster.predict(pairs, num_iteration=rounds, raw_score=True, num_threads=1)
+    return np.asarray(added).reshape(start.shape)
 
 
 def _losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Log loss of each ad, summed over tags."""
     losses: np.ndarray = (np.logaddexp(0, logits) - labels * logits).sum(axis=1)
     return losses
-
-
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    from scipy.special import expit
-
-    return np.asarray(expit(logits))

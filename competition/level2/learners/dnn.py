@@ -6,34 +6,39 @@ a few hundred ads; so here it predicts what a linear stack leaves over, and only
 correction is used as pays on ads it was not trained with.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
+from sklearn.base import clone
 
 from competition.execution.devices import torch_threads
-from competition.level2.base import (
-    MetaLearner,
-    StackInput,
-    StackOutput,
-    check_folds,
-    fold_by_fold,
-    prior_logits,
-)
-from competition.level2.components.features import EncodedMetadata
+from competition.level2.base import MetaLearner
+from competition.level2.components.corrections import best_strength
+from competition.level2.components.features import encode_metadata
 from competition.level2.components.linear import linear_stack, principal_directions, stacked
-from competition.level2.components.logits import Logits, enough, to_logits
-from competition.level2.components.networks import Inputs, corrections, standardiser, train
+from competition.level2.components.logits import Logits, blocks, enough, to_logits
+from competition.level2.components.networks import (
+    Inputs,
+    corrections,
+    forward,
+    seen,
+    standardiser,
+    train,
+)
+from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 from competition.utils.errors import ModelError
+from competition.utils.odds import prior_logits
 
 if TYPE_CHECKING:
     from optuna import Trial
     from torch import Tensor
 
-# A network leaves out one of this many parts of its fold's training ads, or of more: one part for
-# each network.
-PARTS = 5
+    from competition.level2.components.networks import Layers
+
+# A network leaves out one of this many shares of the training ads; of more if there are more
+# networks, for each has its own.
+SHARES = 5
 
 NOT_OF_NETWORKS = ("seeds", "context", "random_state")
 
@@ -42,15 +47,13 @@ NOT_OF_NETWORKS = ("seeds", "context", "random_state")
 class DNN(MetaLearner):
     """Networks with three dense layers and dropout on top of a shrunken linear stack.
 
-    For each fold, with the ads of the other folds only:
-
     1. A logistic regression per tag on the level-1 logits, the metadata about the ad and the main
        directions of the mean logits of all tags. Its weights are drawn towards those of one
        regression pooled over all tags, as strongly as the evidence says (MacKay's fixed point).
     2. `seeds` networks on the concatenated level-1 logits and the metadata. Their output is added
-       to the logits of step 1 and starts at 0. Each leaves out another part of the training ads.
+       to the logits of step 1 and starts at 0. Each leaves out other training ads.
     3. The networks' mean output is weighed by a number in [0, 1]: the one with the lowest log
-       loss on those left-out parts, times what the mean gains over one network.
+       loss on the ads that they left out, times what the mean gains over one network.
 
     Held-out ads decide nothing: the number of steps is fixed, and step 3 sees training ads only.
     Where there are too few ads to learn a correction, its weight goes to 0, and the linear stack
@@ -78,10 +81,17 @@ class DNN(MetaLearner):
     context : int
         Most directions of the mean logits that the linear stack sees.
     seeds : int
-        Networks for each fold.
-    random_state : int
+        Number of networks.
+    random_state : int or list of int
         Same number, same bytes.
+
+    Attributes
+    ----------
+    strength_ : float
+        Weight of the networks' mean output.
     """
+
+    libraries = ("torch",)
 
     def __init__(
         self,
@@ -96,7 +106,7 @@ class DNN(MetaLearner):
         weight_decay: float = 0.01,
         context: int = 12,
         seeds: int = 5,
-        random_state: int = 0,
+        random_state: int | list[int] = 0,
     ) -> None:
         self.hidden = hidden
         self.dropout = dropout
@@ -124,36 +134,17 @@ class DNN(MetaLearner):
             "context": trial.suggest_int("context", 0, 32),
         }
 
-    def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
-        """Predict every fold by networks trained on the other folds, and the test ads.
+    def for_fold(self, place: int) -> Self:
+        """Return an unfitted copy whose networks start and drop out otherwise in each fold."""
+        seeds = np.atleast_1d(self.random_state).tolist()
+        return clone(self).set_params(random_state=[*seeds, place])
 
-        Sets ``strength_``, a float64 array of shape (n_folds,): how much of the networks'
-        correction each fold's meta-learner uses.
+    @property
+    def correction(self) -> float:
+        """Weight in [0, 1] of the networks' mean output."""
+        return self.strength_
 
-        Raises
-        ------
-        ModelError
-            If a parameter is out of range, there are fewer than two folds, or a level-1
-            probability is not a number between 0 and 1.
-        """
-        self._check(data)
-        logits = Logits(data)
-        missing = np.concatenate([data.train_missing, data.test_missing])
-        all_metadata = pd.concat([data.train_metadata, data.test_metadata], ignore_index=True)
-        metadata = EncodedMetadata(all_metadata, missing)
-        modalities = models_and_absence(data.reads, missing)
-        mean_logits = logits.mean() if self.context else np.zeros((logits.n_ads, 0), np.float32)
-        self.strength_ = np.empty(len(data.folds))
-
-        def predict(k: int, training: np.ndarray, asked: np.ndarray) -> np.ndarray:
-            inputs = self._inputs(logits, metadata, modalities, mean_logits, data.labels, training)
-            found, self.strength_[k] = self._corrected(k, inputs, data.labels, training, asked)
-            return found
-
-        with torch_threads(1):  # of each fold: the bytes do not depend on how many there are
-            return fold_by_fold(data, predict, n_jobs)
-
-    def _check(self, data: StackInput) -> None:
+    def _check(self, data: StackData) -> None:
         for name in ("batch_size", "seeds", "min_steps", "max_steps", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise ModelError(
@@ -164,113 +155,141 @@ class DNN(MetaLearner):
                 raise ModelError(
                     f"DNN needs {name} in [0, 1), got {getattr(self, name)}. Set it lower."
                 )
-        check_folds(data)
-        if min(np.count_nonzero(data.fold != fold) for fold in data.folds) < 2:
+        if len(data.labels) < 2:
             raise ModelError(
-                f"DNN needs two training ads or more for each fold, got {len(data.fold)} ads in "
-                f"{len(data.folds)} folds. Give it more ads."
+                f"DNN needs two training ads or more for each fold, got {len(data.labels)}. Give "
+                "it more ads."
             )
 
-    def _inputs(
-        self,
-        logits: Logits,
-        metadata: EncodedMetadata,
-        modalities: tuple[np.ndarray, np.ndarray],
-        mean_logits: np.ndarray,
-        labels: np.ndarray,
-        training: np.ndarray,
-    ) -> Inputs:
-        """Inputs of one fold's networks, and the linear stack that they correct."""
+    def _fit(self, data: StackData) -> None:
+        self._check(data)
+        with torch_threads(1):  # the bytes do not depend on how many there are
+            inputs = self._inputs(data)
+            learns = self._learns(len(data.labels))
+            settings = {n: v for n, v in self.get_params().items() if n not in NOT_OF_NETWORKS}
+            seed = np.random.SeedSequence(self.random_state).generate_state(1)[0]
+            layers = train(learns, inputs, data.labels, seed=int(seed), **settings)
+            self.strength_ = self._strength(layers, learns, inputs, data.labels)
+        self.layers_ = [(weight.numpy(), bias.numpy()) for weight, bias in layers]
+
+    def _inputs(self, data: StackData) -> Inputs:
+        """Fit the linear stack; return what the networks learn from."""
         import torch
 
-        some = enough(training)
-        plain, hinges = (torch.from_numpy(part) for part in metadata.design(some))
-        context = torch.from_numpy(principal_directions(mean_logits, some, self.context))
-        kinds = [plain, hinges, context]
-        weights = linear_stack(logits, kinds, labels, training)
-        models, absent = (torch.from_numpy(part.astype(np.float32)) for part in modalities)
+        logits, some = Logits(data.ads), enough(len(data.ads))
+        known = data.ads.metadata.iloc[some], data.ads.missing[some]
+        self.metadata_ = encode_metadata(*known)
+        mean = logits.mean() if self.context else np.zeros((logits.n_ads, 0), np.float32)
+        self.context_ = principal_directions(mean[some], self.context)
+        kinds = self._design(data.ads, mean)
+        self.weights_ = linear_stack(logits, kinds, data.labels)
+        self.modalities_, self.inputs_ = models_and_inputs(data.reads)
+        scaling = standardiser(logits)
+        self.scaling_ = tuple(one.numpy() for one in scaling)
+        base = torch.empty(data.labels.shape)
+        for block in blocks(logits.n_ads):
+            of_block = torch.from_numpy(logits.of_ads(np.arange(block.start, block.stop)))
+            base[block] = stacked(self.weights_, of_block, [kind[block] for kind in kinds])
         floor, ceiling = to_logits(np.array([0, 1], dtype=np.float32))
         return Inputs(
             logits,
-            *standardiser(logits, training),
-            design=torch.cat([plain, hinges], dim=1),
-            models=models,
-            absent=absent,
-            base=stacked(weights, logits, kinds, np.arange(logits.n_ads)),
-            weights=weights[:, 1 : 1 + logits.n_models],
-            prior=torch.from_numpy(prior_logits(labels[training]).clip(floor, ceiling)),
+            *scaling,
+            design=torch.cat(kinds[:2], dim=1),
+            models=torch.from_numpy(self.modalities_.astype(np.float32)),
+            absent=self._absent(data.ads),
+            base=base,
+            weights=torch.from_numpy(self.weights_[:, 1 : 1 + logits.n_models]),
+            prior=torch.from_numpy(prior_logits(data.labels).clip(floor, ceiling)),
         )
 
-    def _corrected(
-        self, k: int, inputs: Inputs, labels: np.ndarray, training: np.ndarray, asked: np.ndarray
-    ) -> tuple[np.ndarray, float]:
-        """Probabilities of the asked ads, and how much of the correction they use."""
+    def _design(self, ads: Ads, mean: np.ndarray) -> "list[Tensor]":
+        """Metadata, their hinges, and directions of the mean logits: (n_ads, n_columns) each."""
         import torch
 
-        learns = self._learns(k, len(training))
-        settings = {n: v for n, v in self.get_params().items() if n not in NOT_OF_NETWORKS}
-        seed = np.random.SeedSequence([self.random_state, k]).generate_state(1)[0]
-        layers = train(training, learns, inputs, labels, seed=int(seed), **settings)
-        some = enough(np.arange(len(training)))
-        seen = corrections(layers, self.seeds, inputs, training[some])
-        base = inputs.base[training[some]]
-        truth = torch.from_numpy(labels[training[some]].astype(np.float32))
-        left = [torch.from_numpy(~learns[net, some]) for net in range(self.seeds)]
-        alone = strength(
-            torch.cat([base[of_net] for of_net in left]),
-            torch.cat([seen[net, of_net] for net, of_net in enumerate(left)]),
-            torch.cat([truth[of_net] for of_net in left]),
-        )
-        weight = min(1.0, alone * noise_averaged_out(base, seen))
-        added = corrections(layers, self.seeds, inputs, asked).mean(dim=0)
-        return torch.sigmoid(inputs.base[asked] + weight * added).numpy(), weight
+        metadata = self.metadata_.design(ads.metadata, ads.missing)
+        return [torch.from_numpy(one) for one in (*metadata, self.context_.scores(mean))]
 
-    def _learns(self, k: int, n_rows: int) -> np.ndarray:
-        """Which training ads of a fold each network learns from, bool (seeds, n_rows)."""
-        order = np.random.default_rng([self.random_state, k]).permutation(n_rows)
-        parts = np.array_split(order, max(PARTS, self.seeds))
-        learns = np.ones((self.seeds, n_rows), dtype=bool)
-        for net, part in enumerate(parts[: self.seeds]):
-            learns[net, part] = False
+    def _absent(self, ads: Ads) -> "Tensor":
+        import torch
+
+        return torch.from_numpy(absence(self.inputs_, ads.missing).astype(np.float32))
+
+    def _learns(self, n_ads: int) -> np.ndarray:
+        """Which training ads each network learns from, bool (seeds, n_ads)."""
+        order = np.random.default_rng(self.random_state).permutation(n_ads)
+        learns = np.ones((self.seeds, n_ads), dtype=bool)
+        shares = np.array_split(order, max(SHARES, self.seeds))
+        for net, share in enumerate(shares[: self.seeds]):
+            learns[net, share] = False
         return learns
 
+    def _strength(
+        self, layers: "Layers", learns: np.ndarray, inputs: Inputs, labels: np.ndarray
+    ) -> float:
+        """How much of the networks' mean output pays on ads that they did not learn from."""
+        some = enough(len(labels))
+        added = corrections(layers, self.seeds, inputs, some)
+        base, truth = inputs.base[some], labels[some].astype(np.float32)
+        left = [~learns[net, some] for net in range(self.seeds)]
+        alone = best_strength(
+            np.concatenate([base.numpy()[of_net] for of_net in left]),
+            np.concatenate([added[net].numpy()[of_net] for net, of_net in enumerate(left)]),
+            np.concatenate([truth[of_net] for of_net in left]),
+        )
+        return min(1.0, alone * noise_averaged_out(base, added))
 
-def models_and_absence(reads: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
+        import torch
+
+        layers = [(torch.from_numpy(w), torch.from_numpy(b)) for w, b in self.layers_]
+        mean, scale = (torch.from_numpy(one) for one in self.scaling_)
+        found = np.empty((len(ads), self.n_tags_), dtype=np.float32)
+        with torch_threads(1):
+            for block in blocks(len(ads)):
+                part = ads.take(np.arange(block.start, block.stop))
+                logits = to_logits(part.probabilities)
+                n_context = len(self.context_.directions)
+                kinds = self._design(part, logits.mean(axis=1)[:, :n_context])
+                base = stacked(self.weights_, torch.from_numpy(logits), kinds)
+                design = torch.cat(kinds[:2], dim=1)
+                units = seen(torch.from_numpy(logits), mean, scale, design, self._absent(part))
+                added = forward(layers, self.seeds, units)[-1].mean(dim=0)
+                found[block] = torch.sigmoid(base + self.strength_ * added)
+        return found
+
+
+def models_and_inputs(reads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sort models into modalities by what they read.
 
-    A model of which that is not known is a modality of its own, which no ad lacks.
+    A model of which that is not known is a modality of its own, which reads nothing.
 
     Parameters
     ----------
     reads : ndarray of shape (n_models, n_inputs), dtype bool
-    missing : ndarray of shape (n_ads, n_inputs), dtype bool
 
     Returns
     -------
     models : ndarray of shape (n_modalities, n_models), dtype bool
         The models of each modality.
-    absent : ndarray of shape (n_ads, n_modalities), dtype bool
-        Where an ad lacks all that these models read.
+    inputs : ndarray of shape (n_modalities, n_inputs), dtype bool
+        What these models read.
     """
     known = np.asarray(reads.any(axis=1))
     alike = (reads[:, None] == reads).all(axis=2) & known & known[:, None]
     models = np.unique(alike | np.eye(len(reads), dtype=bool), axis=0)[::-1]
-    read = reads[models.argmax(axis=1)]
-    absent = np.stack([missing[:, its].all(axis=1) for its in read], axis=1)
-    return models, absent & read.any(axis=1)
+    return models, reads[models.argmax(axis=1)]
 
 
-def strength(base: "Tensor", correction: "Tensor", labels: "Tensor") -> float:
-    """Weight in [0, 1] of a correction with the lowest log loss, by Newton's method."""
-    import torch
+def absence(inputs: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Say where an ad lacks all that a modality reads: (n_ads, n_modalities), bool.
 
-    best = 0.0
-    for _ in range(10):
-        probability = torch.sigmoid(base + best * correction)
-        slope = (correction * (probability - labels)).sum(dtype=torch.float64)
-        bend = (correction**2 * probability * (1 - probability)).sum(dtype=torch.float64)
-        best = min(1.0, max(0.0, best - float(slope / (bend + 1e-6))))
-    return best
+    Parameters
+    ----------
+    inputs : ndarray of shape (n_modalities, n_inputs), dtype bool
+    missing : ndarray of shape (n_ads, n_inputs), dtype bool
+    """
+    absent = np.stack([missing[:, its].all(axis=1) for its in inputs], axis=1)
+    return np.asarray(absent & inputs.any(axis=1))
 
 
 def noise_averaged_out(base: "Tensor", outputs: "Tensor") -> float:

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from competition.level2.base import Ads, FoldwiseLearner
+from competition.level2.base import MetaLearner
+from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 from competition.utils.errors import ModelError
 
 if TYPE_CHECKING:
     from optuna import Trial
 
-TOP_K = 20
 # A mean probability becomes the upper bits of the float32 that holds its odds, which fit 15 bits:
 # 9 bits of mantissa tell odds apart that differ by 0.2 %, between 2**-24 and 2**24, which is all
 # that float32 tells from 0 and 1.
@@ -24,7 +24,7 @@ LANES = 32  # 16-bit codes in a 512-bit register
 
 
 @meta_learner("greedy")
-class Greedy(FoldwiseLearner):
+class Greedy(MetaLearner):
     """Ensemble selection: to a bag of models, add the one that raises GAP most, again and again.
 
     Caruana et al., "Ensemble Selection from Libraries of Models" (2004), with replacement and
@@ -57,23 +57,36 @@ class Greedy(FoldwiseLearner):
             "rounds": trial.suggest_int("rounds", 0, 100),
         }
 
-    def _fit_predict(
-        self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
-    ) -> np.ndarray:
+    def _fit(self, data: StackData) -> None:
         if self.start < 1 or self.rounds < 0:
             raise ModelError(
                 f"Greedy needs start of 1 or more and rounds of 0 or more, got start = "
                 f"{self.start} and rounds = {self.rounds}."
             )
-        counts = select(train.probabilities, labels, self.start, self.rounds, n_threads)
-        mean = np.zeros(asked.probabilities[:, 0].shape)
-        for model in np.flatnonzero(counts):
-            mean += asked.probabilities[:, model] * (counts[model] / counts.sum())
+        self.counts_ = select(
+            data.ads.probabilities,
+            data.labels,
+            self.start,
+            self.rounds,
+            data.top_k,
+            data.n_threads,
+        )
+
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
+        probabilities = ads.probabilities
+        mean = np.zeros(probabilities[:, 0].shape)
+        for model in np.flatnonzero(self.counts_):
+            mean += probabilities[:, model] * (self.counts_[model] / self.counts_.sum())
         return mean.clip(0, 1)
 
 
 def select(
-    probabilities: np.ndarray, labels: np.ndarray, start: int, rounds: int, n_threads: int = 1
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    start: int,
+    rounds: int,
+    top_k: int,
+    n_threads: int = 1,
 ) -> np.ndarray:
     """Say how often each model is in the best bag.
 
@@ -83,6 +96,8 @@ def select(
     labels : ndarray of shape (n_ads, n_tags), dtype uint8
     start, rounds : int
         See `Greedy`.
+    top_k : int
+        Tags of an ad that enter GAP's list.
     n_threads : int
         Candidates judged at a time; it changes nothing but the time taken.
 
@@ -92,11 +107,11 @@ def select(
     """
     models = np.ascontiguousarray(probabilities.transpose(1, 0, 2))
     bag, size = np.zeros_like(models[0]), 0
-    order = np.argsort(-candidate_gaps(bag, size, models, labels, n_threads), kind="stable")
+    order = np.argsort(-candidate_gaps(bag, size, models, labels, top_k, n_threads), kind="stable")
     counts = np.zeros(len(models), dtype=np.int64)
     best, best_gap = counts, -1.0
     for model in order[:start]:
-        gap = candidate_gaps(bag, size, models[model][None], labels)[0]
+        gap = candidate_gaps(bag, size, models[model][None], labels, top_k)[0]
         bag, size = bag + models[model], size + 1
         counts = counts + (np.arange(len(models)) == model)
         if gap > best_gap:
@@ -104,7 +119,7 @@ def select(
     counts, size = best, int(best.sum())
     bag = models[order[:size]].sum(axis=0)
     for _ in range(rounds):
-        gaps = candidate_gaps(bag, size, models, labels, n_threads)
+        gaps = candidate_gaps(bag, size, models, labels, top_k, n_threads)
         model = int(np.argmax(gaps))
         bag, size = bag + models[model], size + 1
         counts = counts + (np.arange(len(models)) == model)
@@ -114,7 +129,12 @@ def select(
 
 
 def candidate_gaps(
-    bag: np.ndarray, size: int, models: np.ndarray, labels: np.ndarray, n_threads: int = 1
+    bag: np.ndarray,
+    size: int,
+    models: np.ndarray,
+    labels: np.ndarray,
+    top_k: int,
+    n_threads: int = 1,
 ) -> np.ndarray:
     """GAP of the bag's mean with each of the models added, odds rounded to 0.2 %.
 
@@ -130,6 +150,10 @@ def candidate_gaps(
         Number of models in the bag.
     models : ndarray of shape (n_models, n_ads, n_tags), dtype float32
     labels : ndarray of shape (n_ads, n_tags), dtype uint8
+    top_k : int
+        Tags of an ad that enter GAP's list.
+    n_threads : int
+        Candidates judged at a time.
 
     Returns
     -------
@@ -138,7 +162,7 @@ def candidate_gaps(
     """
     from joblib import Parallel, delayed
 
-    top_k = min(TOP_K, bag.shape[1])
+    top_k = min(top_k, bag.shape[1])
     sums = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, len(bag) * top_k + 1))])
     share = np.float32(1 / (size + 1))
     kernel = _compiled_precisions()

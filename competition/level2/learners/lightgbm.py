@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from competition.level2.base import Ads, FoldwiseLearner
-from competition.level2.components.pairs import pair_features
+from competition.level2.base import MetaLearner
+from competition.level2.components.pairs import fit_pairs
+from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 
 if TYPE_CHECKING:
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
 
 
 @meta_learner("lightgbm")
-class LightGBM(FoldwiseLearner):
+class LightGBM(MetaLearner):
     """Gradient-boosted trees over (ad, tag) pairs: one booster for all tags.
 
-    A pair is described by `pair_features`: a tag is known by its prior and its models' logits, so
+    A pair is described by `PairFeatures`: a tag is known by its prior and its models' logits, so
     that tags share what they have in common.
 
     Parameters
@@ -65,12 +66,11 @@ class LightGBM(FoldwiseLearner):
             "subsample": trial.suggest_float("subsample", 0.3, 1),
         }
 
-    def _fit_predict(
-        self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
-    ) -> np.ndarray:
+    def _fit(self, data: StackData) -> None:
         import lightgbm
 
-        known, unknown = pair_features(train, labels, asked)
+        self.pairs_ = fit_pairs(data)
+        pairs, truth = self.pairs_.of_ads(data.ads), data.labels.ravel().astype(np.float32)
         parameters = {
             "objective": "binary",
             "learning_rate": self.learning_rate,
@@ -82,10 +82,12 @@ class LightGBM(FoldwiseLearner):
             "seed": self.random_state,
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": n_threads,
+            "num_threads": data.n_threads,
             "verbosity": -1,
         }
-        dataset = lightgbm.Dataset(known, labels.ravel().astype(np.float32), params=parameters)
-        booster = lightgbm.train(parameters, dataset, self.n_estimators)
-        predicted = np.asarray(booster.predict(unknown, num_threads=n_threads))
-        return predicted.reshape(len(asked), -1)
+        dataset = lightgbm.Dataset(pairs, truth, params=parameters)
+        self.booster_ = lightgbm.train(parameters, dataset, self.n_estimators)
+
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
+        predicted = self.booster_.predict(self.pairs_.of_ads(ads), num_threads=1)
+        return np.asarray(predicted).reshape(len(ads), -1)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from competition.level2.base import Ads, FoldwiseLearner
+from competition.level2.base import MetaLearner
 from competition.level2.components.logits import to_logits
+from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 
 # Nothing is learned here that could rein in a model that is sure and wrong; the floor has to. It
@@ -12,7 +13,7 @@ FLOOR = 1e-4
 
 
 @meta_learner("logit_mean")
-class LogitMean(FoldwiseLearner):
+class LogitMean(MetaLearner):
     """Sigmoid of the mean level-1 logit; nothing is learned.
 
     A model that is sure weighs more than in the mean of probabilities. These are held to
@@ -21,9 +22,10 @@ class LogitMean(FoldwiseLearner):
 
     complexity = 1
 
-    def _fit_predict(
-        self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
-    ) -> np.ndarray:
+    def _fit(self, data: StackData) -> None:
+        pass
+
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
         from scipy.special import expit
 
-        return expit(to_logits(asked.probabilities, FLOOR).mean(axis=1))
+        return expit(to_logits(ads.probabilities, FLOOR).mean(axis=1))

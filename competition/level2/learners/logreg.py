@@ -4,16 +4,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from competition.level2.base import Ads, FoldwiseLearner, prior_logits
+from competition.level2.base import MetaLearner
 from competition.level2.components.logits import to_logits
+from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
+from competition.utils.odds import prior_logits
 
 if TYPE_CHECKING:
     from optuna import Trial
 
 
 @meta_learner("logreg")
-class LogReg(FoldwiseLearner):
+class LogReg(MetaLearner):
     """A logistic regression per tag on the models' logits of that tag, each tag on its own.
 
     With a few hundred ads a rare tag has too few positives for weights of its own: see `pooled`.
@@ -36,17 +38,20 @@ class LogReg(FoldwiseLearner):
             "C": trial.suggest_float("C", 1e-3, 100, log=True),
         }
 
-    def _fit_predict(
-        self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
-    ) -> np.ndarray:
-        from scipy.special import expit
+    def _fit(self, data: StackData) -> None:
         from sklearn.linear_model import LogisticRegression
 
-        known, unknown = to_logits(train.probabilities), to_logits(asked.probabilities)
+        logits, labels = to_logits(data.ads.probabilities), data.labels
         # A tag that all or no training ads carry gets its prior: there is nothing to tell apart.
-        predicted = np.tile(expit(prior_logits(labels)), (len(asked), 1))
+        self.intercepts_ = prior_logits(labels)
+        self.weights_ = np.zeros((labels.shape[1], len(data.models)), dtype=np.float32)
         for tag in np.flatnonzero(labels.any(axis=0) & ~labels.all(axis=0)):
             model = LogisticRegression(C=self.C, solver="newton-cholesky")
-            model.fit(known[:, :, tag], labels[:, tag])
-            predicted[:, tag] = model.predict_proba(unknown[:, :, tag])[:, 1]
-        return predicted
+            model.fit(logits[:, :, tag], labels[:, tag])
+            self.intercepts_[tag], self.weights_[tag] = model.intercept_[0], model.coef_[0]
+
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
+        from scipy.special import expit
+
+        logits = to_logits(ads.probabilities)
+        return expit(np.einsum("amt,tm->at", logits, self.weights_) + self.intercepts_)

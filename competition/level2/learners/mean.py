@@ -2,17 +2,19 @@
 
 import numpy as np
 
-from competition.level2.base import Ads, FoldwiseLearner
+from competition.level2.base import MetaLearner
+from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 
 
 @meta_learner("mean")
-class Mean(FoldwiseLearner):
+class Mean(MetaLearner):
     """Mean of the level-1 probabilities; nothing is learned."""
 
     complexity = 1
 
-    def _fit_predict(
-        self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
-    ) -> np.ndarray:
-        return asked.probabilities.mean(axis=1)
+    def _fit(self, data: StackData) -> None:
+        pass
+
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
+        return ads.probabilities.mean(axis=1)

@@ -3,9 +3,10 @@
 import numpy as np
 
 from competition.execution.devices import torch_threads
-from competition.level2.base import MetaLearner, StackInput, StackOutput, check_folds, fold_by_fold
+from competition.level2.base import MetaLearner
 from competition.level2.components.linear import linear_stack, stacked
-from competition.level2.components.logits import Logits
+from competition.level2.components.logits import Logits, blocks, to_logits
+from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 
 
@@ -17,28 +18,22 @@ class Pooled(MetaLearner):
     zero as strongly as the evidence of all tags says (MacKay 1992, see `linear_stack`). A few
     hundred ads suffice for the shared weights; with many ads each tag finds its own.
 
-    Predictions may lie in files that are mapped into memory: they are read a part at a time.
+    Level-1 predictions that lie in a file are read a block of ads at a time.
     """
 
     complexity = 3
+    libraries = ("torch",)
 
-    def cross_fit(self, data: StackInput, n_jobs: int = 1) -> StackOutput:
-        """Predict every fold by regressions on the other folds, and the test ads.
+    def _fit(self, data: StackData) -> None:
+        with torch_threads(1):
+            self.weights_ = linear_stack(Logits(data.ads), [], data.labels)
 
-        Raises
-        ------
-        ModelError
-            If there are fewer than two folds, or a level-1 probability is not a number between 0
-            and 1.
-        """
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
         import torch
 
-        check_folds(data)
-        logits = Logits(data)
-
-        def predict(_: int, training: np.ndarray, asked: np.ndarray) -> np.ndarray:
-            weights = linear_stack(logits, [], data.labels, training)
-            return torch.sigmoid(stacked(weights, logits, [], asked)).numpy()
-
-        with torch_threads(1):  # of each fold: the bytes do not depend on how many there are
-            return fold_by_fold(data, predict, n_jobs)
+        found = np.empty((len(ads), self.n_tags_), dtype=np.float32)
+        with torch_threads(1):
+            for block in blocks(len(ads)):
+                logits = torch.from_numpy(to_logits(ads.read(block)))
+                found[block] = torch.sigmoid(stacked(self.weights_, logits, []))
+        return found

@@ -2,12 +2,15 @@
 
 import numpy as np
 
-from competition.level2.base import Ads, FoldwiseLearner
+from competition.level2.base import MetaLearner
+from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
+
+MOST = 1_000_000  # (ad, tag) cells of a model; more would tell no more
 
 
 @meta_learner("rank_mean")
-class RankMean(FoldwiseLearner):
+class RankMean(MetaLearner):
     """Mean over models of where a probability ranks among all that the model gave in training.
 
     The ranks of a model go through one list of all its (ad, tag) cells, as GAP does: ranks within a
@@ -18,27 +21,37 @@ class RankMean(FoldwiseLearner):
 
     complexity = 1
 
-    def _fit_predict(
-        self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
-    ) -> np.ndarray:
-        known, ranks = (_mean_ranks(ads, train) for ads in (train, asked))
-        probabilities = np.sort(train.probabilities.mean(axis=1), axis=None)
-        return np.interp(ranks, np.sort(known, axis=None), probabilities)
+    def _fit(self, data: StackData) -> None:
+        probabilities = data.ads.probabilities
+        self.ordered_ = [
+            _thinned(np.sort(probabilities[:, model], axis=None))
+            for model in range(len(data.models))
+        ]
+        self.ranks_ = _thinned(np.sort(self._mean_ranks(probabilities), axis=None))
+        self.standing_ = _thinned(np.sort(probabilities.mean(axis=1), axis=None))
+
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
+        return np.interp(self._mean_ranks(ads.probabilities), self.ranks_, self.standing_)
+
+    def _mean_ranks(self, probabilities: np.ndarray) -> np.ndarray:
+        ranks = [
+            pooled_rank(probabilities[:, model], ordered)
+            for model, ordered in enumerate(self.ordered_)
+        ]
+        return np.mean(ranks, axis=0)
 
 
-def _mean_ranks(ads: Ads, among: Ads) -> np.ndarray:
-    ranks = [
-        pooled_rank(ads.probabilities[:, m], among.probabilities[:, m].ravel())
-        for m in range(ads.probabilities.shape[1])
-    ]
-    return np.mean(ranks, axis=0)
+def _thinned(ordered: np.ndarray) -> np.ndarray:
+    """Return sorted values, or a million of them at even distances if there are more."""
+    if len(ordered) <= MOST:
+        return ordered
+    return ordered[np.linspace(0, len(ordered) - 1, MOST).astype(np.intp)]
 
 
-def pooled_rank(values: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """Share of `among` that lies below each value; equal ones count half.
+def pooled_rank(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+    """Share of sorted values that lies below each value; equal ones count half.
 
     Returns an array of the shape of `values`, float64, between 0 and 1.
     """
-    ordered = np.sort(among)
     below = np.searchsorted(ordered, values, side="left")
     return (below + np.searchsorted(ordered, values, side="right")) / (2 * len(ordered))

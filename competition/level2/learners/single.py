@@ -3,12 +3,13 @@
 import numpy as np
 
 from competition.evaluation.metrics import gap
-from competition.level2.base import Ads, FoldwiseLearner
+from competition.level2.base import MetaLearner
+from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 
 
 @meta_learner("single")
-class Single(FoldwiseLearner):
+class Single(MetaLearner):
     """The level-1 model with the highest GAP on the training ads; of equal ones, the first.
 
     With a few dozen ads little more than this choice can be learned, and a model that is far better
@@ -17,10 +18,12 @@ class Single(FoldwiseLearner):
 
     complexity = 0
 
-    def _fit_predict(
-        self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
-    ) -> np.ndarray:
-        if not labels.any():
-            return asked.probabilities[:, 0]
-        gaps = [gap(labels, model) for model in train.probabilities.swapaxes(0, 1)]
-        return asked.probabilities[:, int(np.argmax(gaps))]
+    def _fit(self, data: StackData) -> None:
+        self.model_ = 0
+        if data.labels.any():
+            models = data.ads.probabilities.swapaxes(0, 1)
+            gaps = [gap(data.labels, model, data.top_k) for model in models]
+            self.model_ = int(np.argmax(gaps))
+
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
+        return ads.probabilities[:, self.model_]

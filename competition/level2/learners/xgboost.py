@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from competition.level2.base import Ads, FoldwiseLearner
-from competition.level2.components.pairs import pair_features
+from competition.level2.base import MetaLearner
+from competition.level2.components.pairs import fit_pairs
+from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 
 if TYPE_CHECKING:
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
 
 
 @meta_learner("xgboost")
-class XGBoost(FoldwiseLearner):
+class XGBoost(MetaLearner):
     """Gradient-boosted trees over (ad, tag) pairs: one booster for all tags.
 
-    A pair is described by `pair_features`: a tag is known by its prior and its models' logits, so
+    A pair is described by `PairFeatures`: a tag is known by its prior and its models' logits, so
     that tags share what they have in common.
 
     Parameters
@@ -34,6 +35,8 @@ class XGBoost(FoldwiseLearner):
         Share of the pairs, drawn anew, that each tree is grown on.
     random_state : int
     """
+
+    libraries = ("xgboost",)
 
     def __init__(
         self,
@@ -65,16 +68,15 @@ class XGBoost(FoldwiseLearner):
             "subsample": trial.suggest_float("subsample", 0.3, 1),
         }
 
-    def _fit_predict(
-        self, train: Ads, labels: np.ndarray, asked: Ads, n_threads: int
-    ) -> np.ndarray:
+    def _fit(self, data: StackData) -> None:
         import xgboost
 
-        known, unknown = pair_features(train, labels, asked)
+        self.pairs_ = fit_pairs(data)
+        pairs, truth = self.pairs_.of_ads(data.ads), data.labels.ravel().astype(np.float32)
         parameters = {
             "objective": "binary:logistic",
             # Never exactly 0 or 1, where boosting could not begin.
-            "base_score": (labels.sum() + 0.5) / (labels.size + 1),
+            "base_score": (data.labels.sum() + 0.5) / (data.labels.size + 1),
             "tree_method": "hist",
             "learning_rate": self.learning_rate,
             "max_depth": self.max_depth,
@@ -82,10 +84,11 @@ class XGBoost(FoldwiseLearner):
             "reg_lambda": self.reg_lambda,
             "subsample": self.subsample,
             "seed": self.random_state,
-            "nthread": n_threads,
+            "nthread": data.n_threads,
         }
-        binned = xgboost.QuantileDMatrix(
-            known, labels.ravel().astype(np.float32), nthread=n_threads
-        )
-        booster = xgboost.train(parameters, binned, num_boost_round=self.n_estimators)
-        return np.asarray(booster.inplace_predict(unknown)).reshape(len(asked), -1)
+        binned = xgboost.QuantileDMatrix(pairs, truth, nthread=data.n_threads)
+        self.booster_ = xgboost.train(parameters, binned, num_boost_round=self.n_estimators)
+
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
+        predicted = self.booster_.inplace_predict(self.pairs_.of_ads(ads))
+        return np.asarray(predicted).reshape(len(ads), -1)

@@ -3,25 +3,21 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import f1_overall, f1_per_class, mean_average_precision
 from competition.features.columns import Column, read_columns
-from competition.features.encoders import checkpoint_files
-from competition.features.store import Digests
+from competition.level1.base import Level1Model
 from competition.level1.registry import get_model
-from competition.pipeline.crossfit import ModelContext, make_estimator
-from competition.reproductions.look_read_feel.fine_tuned import FineTuned
-from competition.reproductions.look_read_feel.methods import FINE_TUNED, Method
-from competition.reproductions.look_read_feel.parts import Part, Parts
+from competition.pipeline.crossfit import ModelDefaults, make_estimator
+from competition.reproductions.look_read_feel.methods import Method
 from competition.reproductions.look_read_feel.results import Outcome, Scores
-from competition.utils.errors import ModelError, StoreError
+from competition.reproductions.look_read_feel.split import LabelledAds, Split
+from competition.utils.errors import StoreError
 from competition.utils.files import digest, file_digest, write_json
 from competition.utils.source_digest import source_digest
 
@@ -35,32 +31,28 @@ class Fits:
     Parameters
     ----------
     dataset : AdDataset
-    parts : Parts
+    split : Split
     columns : dict of str to Column
         Inputs by name.
-    digests : Digests
-        Of image files.
     folder : Path
-    context : ModelContext
+    defaults : ModelDefaults
     n_threads : int
     """
 
     def __init__(
         self,
         dataset: AdDataset,
-        parts: Parts,
+        split: Split,
         columns: Mapping[str, Column],
-        digests: Digests,
         folder: Path,
-        context: ModelContext,
+        defaults: ModelDefaults,
         n_threads: int,
     ) -> None:
         self.dataset = dataset
-        self.parts = parts
+        self.split = split
         self.columns = columns
-        self.digests = digests
         self.folder = folder
-        self.context = context
+        self.defaults = defaults
         self.n_threads = n_threads
         self.dimensions = np.array([tag.dimension for tag in dataset.tags], dtype=object)
         self.tasks = tuple(dict.fromkeys(self.dimensions))
@@ -92,76 +84,48 @@ class Fits:
         return card
 
     def _made_of(self, method: Method, tasks: Sequence[str]) -> dict[str, Any]:
-        inputs = {name: self.columns[name].fingerprint for name in method.columns}
-        if method.model == FINE_TUNED:
-            make: Any = FineTuned
-            inputs = {
-                "pictures": digest([self.digests.of(Path(f)) for f in self._pictures() if f]),
-                "checkpoint": digest(
-                    [file_digest(f) for f in checkpoint_files(method.params["checkpoint"])]
-                ),
-            }
-        else:
-            make = get_model(method.model).make
+        estimator = self._estimator(method, tasks)
         return {
             "model": method.model,
-            "params": _parameters(make, method.params),
+            "params": _parameters(method),
             "tasks": list(tasks),
-            "seed": self.context.seed,
-            "inputs": inputs,
-            "parts": self.parts.fingerprint,
-            "source": source_digest(make.__module__),
+            "seed": self.defaults.seed,
+            "inputs": {name: self.columns[name].fingerprint for name in method.columns},
+            "files": digest([[path.name, file_digest(path)] for path in estimator.files()]),
+            "split": self.split.fingerprint,
+            "source": source_digest(__name__, type(estimator).__module__),
         }
 
     def _scores(self, method: Method, tasks: Sequence[str]) -> dict[str, Any]:
         start = time.perf_counter()
         tags = np.isin(self.dimensions, tasks)
-        frame = self._frame(method)
-        model = self._estimator(method, tuple(self.dimensions[tags]))
-        model.fit(frame.loc[self.parts.train.ids], self.parts.train.labels[:, tags])
+        frame = read_columns([self.columns[name] for name in method.columns])
+        model = self._estimator(method, tasks)
+        model.fit(frame.loc[self.split.train.ids], self.split.train.labels[:, tags])
         scores: Scores = {task: {} for task in tasks}
-        for name, part in (("validation", self.parts.validation), ("test", self.parts.test)):
-            probabilities = model.predict_proba(frame.loc[part.ids])
+        for name, ads in (("validation", self.split.validation), ("test", self.split.test)):
+            probabilities = model.predict_proba(frame.loc[ads.ids])
             for task in tasks:
                 own = self.dimensions[tags] == task
                 scores[task][name] = task_scores(
-                    part, self.dimensions == task, probabilities[:, own]
+                    ads, self.dimensions == task, probabilities[:, own]
                 )
         return {"scores": scores, "seconds": time.perf_counter() - start}
 
-    def _estimator(self, method: Method, dimensions: tuple[str, ...]) -> Any:
-        if method.model == FINE_TUNED:
-            return FineTuned(
-                **method.params,
-                random_state=self.context.seed,
-                n_jobs=self.n_threads,
-                device=self.context.device,
-            )
-        context = ModelContext(self.context.seed, self.context.device, dimensions)
-        return make_estimator(method.model, dict(method.params), context, self.n_threads)
-
-    def _frame(self, method: Method) -> pd.DataFrame:
-        if method.model == FINE_TUNED:
-            return pd.DataFrame({"picture": self._pictures()}, dtype=object)
-        return read_columns([self.columns[name] for name in method.columns])
-
-    def _pictures(self) -> pd.Series:
-        """Path of each ad's image, None where it has none."""
-        images = [given for given in self.dataset.inputs.values() if given.kind == "image"]
-        if not images:
-            raise ModelError(f"{self.dataset.name} has no images that a network could be tuned on.")
-        column = self.dataset.ads[images[0].columns[0]]
-        root = self.dataset.root
-        return column.map(lambda cell: None if pd.isna(cell) else str(root / cell))
+    def _estimator(self, method: Method, tasks: Sequence[str]) -> Level1Model:
+        dimensions = tuple(self.dimensions[np.isin(self.dimensions, tasks)])
+        defaults = ModelDefaults(self.defaults.seed, self.defaults.device, dimensions)
+        return make_estimator(method.model, dict(method.params), defaults, self.n_threads)
 
 
-def _parameters(make: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+def _parameters(method: Method) -> dict[str, Any]:
     """All that is set of a model, defaults included: alike models are fitted once."""
-    defaults = {name: given.default for name, given in signature(make).parameters.items()}
-    return {name: params.get(name, defaults[name]) for name in defaults if name not in GIVEN}
+    defaults = get_model(method.model).parameters
+    given = {**defaults, **method.params}
+    return {name: value for name, value in given.items() if name not in GIVEN}
 
 
-def task_scores(part: Part, tags: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+def task_scores(ads: LabelledAds, tags: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     """Return mAP, F1-C and F1-O of the tags of one task."""
-    labels = part.labels[:, tags]
+    labels = ads.labels[:, tags]
     return {name: metric(labels, probabilities) for name, metric in METRICS.items()}

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from competition.config.profile import Profile
+from competition.config.profile import Level1Settings, Profile
 from competition.level1.registry import get_model
 from competition.pipeline.plan import PlannedModel
-
-FINE_TUNED = "fine_tuned"  # the one model that is no level-1 model: it reads image files
 
 RESNETS = {"ResNet50": "resnet50", "ResNet101": "resnet101"}
 
@@ -31,7 +29,7 @@ class Method:
     label : str
         Names the row.
     model : str
-        Name in the registry of level-1 models, or `FINE_TUNED`.
+        Name in the registry of level-1 models.
     params : dict
     columns : tuple of str
         Inputs that it reads.
@@ -62,16 +60,26 @@ class SweepPoint:
     method: Method
 
 
+def with_fine_tuned(profile: Profile) -> Profile:
+    """Return a profile that also trains every layer of each ResNet whose checkpoint is named."""
+    tuned = {
+        _all(name): Level1Settings.model_validate(
+            {"model": "image_classifier", "checkpoint": checkpoint}
+        )
+        for name in RESNETS.values()
+        if (checkpoint := _checkpoint(profile, name))
+    }
+    return profile.model_copy(update={"level1": {**profile.level1, **tuned}})
+
+
 def table1(profile: Profile, plan: Mapping[str, PlannedModel]) -> list[Method]:
     """Rivals and HMAM, in the order of the paper's Table 1; the frozen encoder is a row of ours."""
     rows = []
     for label, name in RESNETS.items():
-        settings = profile.features.get(name)
-        checkpoint = settings.params.get("checkpoint", "") if settings else ""
-        weights = "" if checkpoint else f"no weights: features.{name}.checkpoint is not set"
+        named = _checkpoint(profile, name)
+        weights = "" if named else f"no weights: features.{name}.checkpoint is not set"
         rows.append(_planned(f"{label} (Last)", name, plan, weights))
-        params = {"checkpoint": checkpoint}
-        rows.append(Method(f"{label} (All)", FINE_TUNED, params, lacks=weights))
+        rows.append(_planned(f"{label} (All)", _all(name), plan, weights))
     hmam = base(plan)
     return [
         *rows,
@@ -120,6 +128,16 @@ def sweep_epochs(hmam: Method) -> int:
 def base(plan: Mapping[str, PlannedModel]) -> Method:
     """HMAM as the profile has it."""
     return replace(_planned("HMAM, multi-task", "hmam", plan), joint=True)
+
+
+def _all(name: str) -> str:
+    """Name of the model that trains every layer of a ResNet."""
+    return f"{name}_all"
+
+
+def _checkpoint(profile: Profile, name: str) -> str:
+    settings = profile.features.get(name)
+    return settings.params.get("checkpoint", "") if settings else ""
 
 
 def _planned(label: str, name: str, plan: Mapping[str, PlannedModel], weights: str = "") -> Method:

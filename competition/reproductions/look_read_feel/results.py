@@ -6,9 +6,9 @@ from pathlib import Path
 from competition.datasets.base import AdDataset
 from competition.pipeline.extract import Extraction
 from competition.reproductions.look_read_feel.methods import Method, SweepPoint
-from competition.reproductions.look_read_feel.parts import Parts
+from competition.reproductions.look_read_feel.split import Split
 
-Scores = dict[str, dict[str, dict[str, float]]]  # by task, part ("validation", "test") and metric
+Scores = dict[str, dict[str, dict[str, float]]]  # by task, ads ("validation", "test") and metric
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Outcome:
     ----------
     method : Method
     scores : dict
-        By task, part ("validation" or "test") and metric ("map", "f1_c" or "f1_o").
+        By task, ads ("validation" or "test") and metric ("map", "f1_c" or "f1_o").
     seconds : float
         What fitting and predicting took, when it was run.
     """
@@ -37,7 +37,7 @@ class Benchmark:
     ----------
     dataset : AdDataset
     extractions : list of Extraction
-    parts : Parts
+    split : Split
     tasks : tuple of str
         The dimensions of the tags.
     table1, table2 : list of Outcome
@@ -51,7 +51,7 @@ class Benchmark:
 
     dataset: AdDataset
     extractions: list[Extraction]
-    parts: Parts
+    split: Split
     tasks: tuple[str, ...]
     table1: list[Outcome]
     table2: list[Outcome]

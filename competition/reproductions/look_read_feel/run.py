@@ -1,13 +1,10 @@
 """The whole benchmark: ads, features, split, one fit after another, tables and plots."""
 
-from pathlib import Path
-
 from competition.config.profile import Profile
-from competition.execution.devices import n_cores
 from competition.features.prepare import prepare_columns
-from competition.features.store import Digests
-from competition.pipeline.crossfit import ModelContext
-from competition.pipeline.extract import open_ads
+from competition.pipeline.context import open_context
+from competition.pipeline.crossfit import ModelDefaults
+from competition.pipeline.extract import extract_features
 from competition.pipeline.plan import plan_models
 from competition.reproductions.look_read_feel.fits import Fits
 from competition.reproductions.look_read_feel.methods import (
@@ -15,20 +12,20 @@ from competition.reproductions.look_read_feel.methods import (
     sweep_points,
     table1,
     table2,
+    with_fine_tuned,
 )
-from competition.reproductions.look_read_feel.parts import split_ads
 from competition.reproductions.look_read_feel.plots import write_plots
 from competition.reproductions.look_read_feel.results import Benchmark, Outcome
+from competition.reproductions.look_read_feel.split import split_ads
 from competition.reproductions.look_read_feel.tables import write_tables
+from competition.utils.files import PathLike
 from competition.utils.progress import Progress
-
-FOLDER = Path("benchmarks", "image-ads")
 
 
 def run(
-    data: Path,
+    data: PathLike,
     profile: Profile,
-    out: Path,
+    out: PathLike = ".",
     *,
     n_jobs: int | None = None,
     device: str = "auto",
@@ -55,25 +52,21 @@ def run(
     CompetitionError
         If the ads cannot be read or the profile cannot be followed.
     """
-    progress = progress or Progress()
-    cores = n_cores()
-    dataset, extractions = open_ads(
-        data, profile, out, n_jobs=n_jobs or cores, n_cores=cores, device=device, progress=progress
-    )
-    plan = {planned.name: planned for planned in plan_models(profile, dataset)}
+    context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
+    context, extractions = extract_features(context)
+    dataset, progress = context.dataset, context.progress
+    planned_models = plan_models(with_fine_tuned(profile), dataset)
+    plan = {planned.name: planned for planned in planned_models}
     names = sorted({column for planned in plan.values() for column in planned.columns})
-    cache = out / "cache"
-    columns = prepare_columns(dataset, names, None, cache / dataset.name, progress)
-    digests = Digests(cache / "digests.parquet")
-    folder = out / FOLDER / dataset.name
+    columns = prepare_columns(dataset, names, None, context.columns_folder, progress)
+    folder = context.benchmark_folder
     fits = Fits(
         dataset,
         split_ads(dataset, profile.folds.seed),
         {column.name: column for column in columns},
-        digests,
         folder / "fits",
-        ModelContext(profile.seed, device),
-        cores,
+        ModelDefaults(profile.seed, device),
+        context.n_cores,
     )
     rows, ablations, points = table1(profile, plan), table2(plan), sweep_points(plan)
     methods = [*rows, *ablations, *(point.method for point in points)]
@@ -82,11 +75,10 @@ def run(
         progress.update("benchmark", done, len(methods), method.label)
         outcomes[method.label] = fits.outcome(method)
     progress.update("benchmark", len(methods), len(methods))
-    digests.save()
     benchmark = Benchmark(
         dataset,
         extractions,
-        fits.parts,
+        fits.split,
         fits.tasks,
         [outcomes[method.label] for method in rows],
         [outcomes[method.label] for method in ablations],

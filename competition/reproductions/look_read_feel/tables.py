@@ -63,7 +63,7 @@ def write_tables(benchmark: Benchmark) -> None:
     """Write table1, table2 and sweeps as .csv, and all of it as README.md."""
     paper = paper_figures(benchmark.dataset.name)
     first = {
-        outcome.method.label: {task: parts["test"] for task, parts in outcome.scores.items()}
+        outcome.method.label: {task: scores["test"] for task, scores in outcome.scores.items()}
         for outcome in benchmark.table1
     }
     full, *ablated = benchmark.table2
@@ -85,11 +85,11 @@ def write_tables(benchmark: Benchmark) -> None:
 
 
 def _heading(benchmark: Benchmark) -> str:
-    parts = benchmark.parts
+    split = benchmark.split
     lines = [
         f"# Image-ad benchmark on {benchmark.dataset.name}",
-        f"{len(parts.train.ids):,} ads train, {len(parts.validation.ids):,} validate, "
-        f"{len(parts.test.ids):,} test. A method that is not joint has a model for each task. "
+        f"{len(split.train.ids):,} ads train, {len(split.validation.ids):,} validate, "
+        f"{len(split.test.ids):,} test. A method that is not joint has a model for each task. "
         "Nothing is chosen on the test ads.",
     ]
     found = [f"{done.feature} ({done.extractor}, {done.shape})" for done in benchmark.extractions]
@@ -159,10 +159,10 @@ def _write_sweeps_csv(benchmark: Benchmark) -> None:
         best = chosen_value(points)
         for point, outcome in points:
             for task, scores in outcome.scores.items():
-                figures = [scores[part][m] for part in ("validation", "test") for m in HEADINGS]
+                figures = [scores[ads][m] for ads in ("validation", "test") for m in HEADINGS]
                 chosen = int(point.value == best)
                 table.append([parameter, point.value, task, *figures, chosen])
-    columns = [f"{part}_{metric}" for part in ("validation", "test") for metric in HEADINGS]
+    columns = [f"{ads}_{metric}" for ads in ("validation", "test") for metric in HEADINGS]
     header = ["parameter", "value", "task", *columns, "chosen"]
     _write_csv(benchmark.folder / "sweeps.csv", header, table)
 

@@ -6,7 +6,8 @@ from scipy.sparse import csr_matrix, vstack
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from competition.level1.components.linear import fit_linear, prior_logit
+from competition.level1.components.linear import fit_linear
+from competition.utils.odds import prior_logits
 
 N_ADS, N_FEATURES = 300, 500
 EXACT = 1e-5
@@ -67,7 +68,7 @@ class TestSolution:
     @pytest.mark.parametrize("C", [0.3, 4.0, 100.0])
     def test_gradient_vanishes_with_offset_and_variances(self, problem, loss, C):
         X, Y = problem
-        offset = prior_logit(Y)
+        offset = prior_logits(Y)
         variance = np.random.default_rng(1).exponential(size=(N_FEATURES, Y.shape[1]))
         coef, intercept = fit_linear(
             X, Y, loss=loss, C=C, offset=offset, variance=variance, tol=EXACT, max_sweeps=5000
@@ -114,7 +115,7 @@ class TestSolution:
         _, Y = problem
         coef, intercept = fit_linear(
             csr_matrix((N_ADS, 0), dtype=np.float32), Y, loss="logistic", C=1.0,
-            offset=prior_logit(Y), tol=EXACT,
+            offset=prior_logits(Y), tol=EXACT,
         )  # fmt: skip
         assert coef.shape == (0, 5)
         np.testing.assert_allclose(1 / (1 + np.exp(-intercept)), Y.mean(axis=0), atol=2e-3)

@@ -1,7 +1,5 @@
 """A model of another scale costs the mean of logits score, and the calibrated mean nothing."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy.special import expit, logit
@@ -9,20 +7,20 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from competition.evaluation.metrics import gap
-from competition.level2.base import StackInput
+from competition.level2.crossfit import cross_fit
+from competition.level2.data import StackData
 from competition.level2.learners import calibrated_mean
 from competition.level2.learners.calibrated_mean import CalibratedMean, beta_calibration
 from competition.level2.learners.logit_mean import LogitMean
-from competition.testing.level2 import made_stack
+from competition.testing.level2 import made_stack, with_probabilities
 
 
-def rescaled(data: StackInput, model: int, scale: float, shift: float) -> StackInput:
-    """One model's logits become scale * logit + shift, in training and test."""
-    train, test = data.train.copy(), data.test.copy()
-    for part in (train, test):
-        logits = scale * logit(part[:, model].astype(np.float64)) + shift
-        part[:, model] = expit(logits).astype(np.float32)
-    return replace(data, train=train, test=test)
+def rescaled(data: StackData, model: int, scale: float, shift: float) -> StackData:
+    """One model's logits become scale * logit + shift."""
+    probabilities = data.ads.probabilities.copy()
+    logits = scale * logit(probabilities[:, model].astype(np.float64)) + shift
+    probabilities[:, model] = expit(logits).astype(np.float32)
+    return with_probabilities(data, probabilities)
 
 
 def test_calibration_is_a_logistic_regression_on_both_logarithms() -> None:
@@ -54,11 +52,11 @@ def test_tags_that_no_or_every_ad_carries_leave_a_calibration_finite() -> None:
 def test_the_scale_of_a_model_costs_the_logit_mean_score_and_the_calibrated_mean_none(
     scale: float, shift: float
 ) -> None:
-    data = made_stack(n=300, n_models=3, n_tags=10)
+    data, _ = made_stack(n=300, n_models=3, n_tags=10)
     distorted = rescaled(data, 2 if scale > 1 else 0, scale, shift)
 
     def lost(learner: CalibratedMean | LogitMean) -> float:
-        before, after = (gap(data.labels, learner.cross_fit(d).oof) for d in (data, distorted))
+        before, after = (gap(data.labels, cross_fit(learner, d).oof) for d in (data, distorted))
         return before - after
 
     assert abs(lost(CalibratedMean())) < 0.01
@@ -67,33 +65,34 @@ def test_the_scale_of_a_model_costs_the_logit_mean_score_and_the_calibrated_mean
 
 @pytest.mark.parametrize(("scale", "shift"), [(4, 0), (0.3, 0), (1, 2), (-1, 1)])
 def test_log_loss_of_a_miscalibrated_model_falls_to_what_it_was(scale: float, shift: float) -> None:
-    data = made_stack(n=300, n_models=1, n_tags=10)
+    data, _ = made_stack(n=300, n_models=1, n_tags=10)
     distorted = rescaled(data, 0, scale, shift)
     truth = data.labels.ravel()
     before, after = (
-        log_loss(truth, CalibratedMean().cross_fit(d).oof.ravel()) for d in (data, distorted)
+        log_loss(truth, cross_fit(CalibratedMean(), d).oof.ravel()) for d in (data, distorted)
     )
-    assert after < log_loss(truth, distorted.train.ravel()) - 0.02
+    assert after < log_loss(truth, distorted.ads.probabilities.ravel()) - 0.02
     assert after < before + 0.01
 
 
 def test_every_fold_calibrates_on_the_other_folds() -> None:
-    data = made_stack()
-    oof = CalibratedMean().cross_fit(data).oof
+    data, _ = made_stack()
+    oof = cross_fit(CalibratedMean(), data).oof
     for fold in data.folds:
         held_out = data.fold == fold
         logits = []
         for model in range(len(data.models)):
-            a, b, c = beta_calibration(data.train[~held_out, model], data.labels[~held_out])
-            p = np.clip(data.train[held_out, model].astype(np.float64), 1e-4, 1 - 1e-4)
+            known = data.ads.probabilities[:, model]
+            a, b, c = beta_calibration(known[~held_out], data.labels[~held_out])
+            p = np.clip(known[held_out].astype(np.float64), 1e-4, 1 - 1e-4)
             logits.append(a * np.log(p) - b * np.log1p(-p) + c)
         np.testing.assert_allclose(oof[held_out], expit(np.mean(logits, axis=0)), rtol=1e-3)
 
 
 def test_many_ads_are_thinned_to_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = made_stack(n=3000, n_models=2)
-    whole = CalibratedMean().cross_fit(data).oof
+    data, _ = made_stack(n=3000, n_models=2)
+    whole = cross_fit(CalibratedMean(), data).oof
     monkeypatch.setattr(calibrated_mean, "PAIRS", 5000)
-    thinned = CalibratedMean().cross_fit(data).oof
+    thinned = cross_fit(CalibratedMean(), data).oof
     assert not np.array_equal(thinned, whole)
     np.testing.assert_allclose(thinned, whole, atol=0.05)

@@ -1,4 +1,4 @@
-"""A small Pitt folder, a tiny ResNet, and a profile that is quick on them."""
+"""A small Pitt folder, and a profile that is quick on it."""
 
 from pathlib import Path
 
@@ -52,22 +52,6 @@ def pitt(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = folder / "regions" / image.relative_to(folder).with_suffix(".npy")
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, rng.normal(size=(3, 4)).astype(np.float32))
-    return folder
-
-
-@pytest.fixture(scope="session")
-def resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of a ResNet of two narrow stages, with random weights."""
-    import torch
-    from transformers import ConvNextImageProcessor, ResNetConfig, ResNetForImageClassification
-
-    torch.manual_seed(0)
-    config = ResNetConfig(
-        embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", num_labels=3
-    )
-    folder = tmp_path_factory.mktemp("resnet")
-    ResNetForImageClassification(config).save_pretrained(folder)
-    ConvNextImageProcessor(size={"shortest_edge": 32}, crop_pct=1.0).save_pretrained(folder)
     return folder
 
 

@@ -52,8 +52,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def result(pitt: Path, profile: Profile, out: Path, resnet: Path) -> Benchmark:
-    look = profile.features["resnet50"].model_copy(update={"checkpoint": str(resnet)})
+def result(pitt: Path, profile: Profile, out: Path, tiny_resnet: Path) -> Benchmark:
+    look = profile.features["resnet50"].model_copy(update={"checkpoint": str(tiny_resnet)})
     given = profile.model_copy(update={"features": {**profile.features, "resnet50": look}})
     return run(pitt, given, out, n_jobs=1, device="cpu")
 
@@ -195,7 +195,7 @@ def test_models_learn_from_training_ads_alone_and_are_scored_on_the_others(
     monkeypatch.setattr(fits_module, "make_estimator", watched)
     only = profile.model_copy(update={"level1": {"mlgcn": profile.level1["mlgcn"]}})
     outcome = run(pitt, only, tmp_path, n_jobs=1, device="cpu").table1[ROWS.index("GCN")]
-    train, test = result.parts.train, result.parts.test
+    train, test = result.split.train, result.split.test
     topics, sentiments = slice(0, 2), slice(2, 5)
     for (ads, labels), tags in zip(fitted, (topics, sentiments), strict=True):
         assert ads == list(train.ids)

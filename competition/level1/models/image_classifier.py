@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from competition.execution.devices import choose_device
-from competition.features.encoders import load_pretrained
-from competition.level1.base import Level1Model
-from competition.utils.errors import MediaError
+from competition.features.encoders import checkpoint_files, load_pretrained
+from competition.level1.components.network_model import NetworkModel
+from competition.level1.registry import level1_model
+from competition.utils.errors import MediaError, ModelError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class FineTuned(Level1Model):
-    """An image classifier with a sigmoid for each tag, trained on binary cross-entropy.
+@level1_model("image_classifier", kinds=("image",))
+class ImageClassifier(NetworkModel):
+    """A pre-trained image classifier, every layer of which is trained further on the ads.
 
-    The baseline of the image-ad paper ("All"). It reads one column of image files, which no
-    level-1 model of a stack does: there, pictures come as extracted arrays. An image that cannot be
-    read is not trained on; its ad gets the prior of each tag.
+    It has a sigmoid for each tag and learns by binary cross-entropy: the baseline of the image-ad
+    paper ("All"). An image that cannot be read is not trained on; its ad gets the prior of each
+    tag. It needs a checkpoint, so that it runs where a profile names it and not by a pattern.
 
     Parameters
     ----------
@@ -41,6 +42,8 @@ class FineTuned(Level1Model):
         Threads. Same seed and same threads, same bytes on a CPU.
     device : str
     """
+
+    libraries = ("PIL", "torch", "transformers")
 
     def __init__(
         self,
@@ -62,19 +65,19 @@ class FineTuned(Level1Model):
         self.n_jobs = n_jobs
         self.device = device
 
-    def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        from competition.execution.devices import torch_threads
-        from competition.level1.networks.training import seeded
-
-        device = choose_device(self.device)
-        with torch_threads(self.n_jobs), seeded(self.random_state, device):
-            self._train(X, Y, device)
+    def files(self) -> Sequence[Path]:
+        """Files of a checkpoint in a local folder."""
+        return checkpoint_files(self.checkpoint)
 
     def _train(self, X: pd.DataFrame, Y: np.ndarray, device: str) -> None:
         import torch
         from torch.nn.functional import binary_cross_entropy_with_logits
         from transformers import AutoImageProcessor, AutoModelForImageClassification
 
+        files = _files(X)
+        self.has_images_ = any(file is not None for file in files)
+        if not self.has_images_:
+            return
         self.processor_ = load_pretrained(
             AutoImageProcessor.from_pretrained, self.checkpoint, backend="pil"
         )
@@ -86,7 +89,6 @@ class FineTuned(Level1Model):
             dtype=torch.float32,
             weights_only=True,
         ).to(device)
-        files = _files(X)
         labels = torch.from_numpy(Y.astype(np.float32))
         n_batches = max(1, round(len(files) / self.batch_size))
         optimizer = torch.optim.AdamW(
@@ -112,6 +114,8 @@ class FineTuned(Level1Model):
         from competition.execution.devices import torch_threads
 
         probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
+        if not self.has_images_:
+            return probabilities
         with torch_threads(self.n_jobs), torch.inference_mode():
             for rows, pixels in self._batches(_files(X)):
                 logits = self.network_(pixel_values=pixels.to(self.network_.device)).logits
@@ -143,4 +147,9 @@ class FineTuned(Level1Model):
 
 
 def _files(X: pd.DataFrame) -> list[str | None]:
+    if X.shape[1] != 1:
+        raise ModelError(
+            f"image_classifier reads one image of an ad, got the inputs {', '.join(X.columns)}. "
+            "Name one of them in its inputs."
+        )
     return [cell if isinstance(cell, str) else None for cell in X.iloc[:, 0]]

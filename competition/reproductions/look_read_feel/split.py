@@ -9,11 +9,11 @@ from competition.datasets.base import AdDataset
 from competition.folds import make_folds
 from competition.utils.files import digest
 
-TENTHS = 10  # parts of the labelled ads: 7 train, 1 validates, 2 test
+TENTHS = 10  # of the labelled ads: 7 train, 1 validates, 2 test
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class LabelledAds:
     """Some labelled ads.
 
     Attributes
@@ -27,34 +27,30 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Split:
     """The paper's 70, 10 and 20 % of the labelled ads.
 
     Attributes
     ----------
-    train : Part
+    train : LabelledAds
         Models are fitted on these ads alone.
-    validation : Part
+    validation : LabelledAds
         Values of a sweep are chosen on these.
-    test : Part
+    test : LabelledAds
         Scored, and nothing else.
     """
 
-    train: Part
-    validation: Part
-    test: Part
+    train: LabelledAds
+    validation: LabelledAds
+    test: LabelledAds
 
     @property
     def fingerprint(self) -> str:
-        parts = (self.train, self.validation, self.test)
-        ids, labels = (
-            [list(part.ids) for part in parts],
-            [part.labels.tobytes() for part in parts],
-        )
-        return digest(ids, *labels)
+        ads = (self.train, self.validation, self.test)
+        return digest([list(some.ids) for some in ads], *(some.labels.tobytes() for some in ads))
 
 
-def split_ads(dataset: AdDataset, seed: int) -> Parts:
+def split_ads(dataset: AdDataset, seed: int) -> Split:
     """Split the labelled ads by iterative stratification, groups kept whole.
 
     A dataset that knows the labels of its test ads is tested on these, and an eighth of its
@@ -64,18 +60,19 @@ def split_ads(dataset: AdDataset, seed: int) -> Parts:
     Raises
     ------
     FoldsError
-        If there are fewer ads or groups than parts.
+        If there are too few ads, or too few groups.
     """
     if dataset.test_labels is not None:
         of_ad = make_folds(dataset, TENTHS - 2, seed).of_ad
-        test = Part(dataset.test_ids, dataset.test_labels)
+        test = LabelledAds(dataset.test_ids, dataset.test_labels)
         is_test = np.zeros(len(of_ad), dtype=bool)
     else:
         of_ad = make_folds(dataset, TENTHS, seed).of_ad
         is_test = of_ad >= TENTHS - 2
-        test = _part(dataset, is_test)
-    return Parts(_part(dataset, (of_ad > 0) & ~is_test), _part(dataset, of_ad == 0), test)
+        test = _chosen(dataset, is_test)
+    train = _chosen(dataset, (of_ad > 0) & ~is_test)
+    return Split(train, _chosen(dataset, of_ad == 0), test)
 
 
-def _part(dataset: AdDataset, chosen: np.ndarray) -> Part:
-    return Part(dataset.train_ids[chosen], dataset.labels[chosen])
+def _chosen(dataset: AdDataset, chosen: np.ndarray) -> LabelledAds:
+    return LabelledAds(dataset.train_ids[chosen], dataset.labels[chosen])

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from competition.datasets import load_dataset
-from competition.reproductions.look_read_feel.parts import Part, split_ads
+from competition.reproductions.look_read_feel.split import LabelledAds, split_ads
 
 
-def all_parts(folder: Path, seed: int = 0) -> list[Part]:
-    parts = split_ads(load_dataset(folder), seed)
-    return [parts.train, parts.validation, parts.test]
+def all_ads(folder: Path, seed: int = 0) -> list[LabelledAds]:
+    split = split_ads(load_dataset(folder), seed)
+    return [split.train, split.validation, split.test]
 
 
 def test_known_test_ads_test_and_training_ads_are_split(pitt: Path) -> None:
     dataset = load_dataset(pitt)
-    train, validation, test = all_parts(pitt)
+    train, validation, test = all_ads(pitt)
     assert list(test.ids) == list(dataset.test_ids)
     assert np.array_equal(test.labels, dataset.test_labels)
     assert set(train.ids) | set(validation.ids) == set(dataset.train_ids)
@@ -25,27 +25,27 @@ def test_known_test_ads_test_and_training_ads_are_split(pitt: Path) -> None:
 
 def test_labelled_ads_are_split_where_test_labels_are_held_back(shared_table: Path) -> None:
     dataset = load_dataset(shared_table)
-    parts = all_parts(shared_table)
-    ids = [ad for part in parts for ad in part.ids]
+    chosen = all_ads(shared_table)
+    ids = [ad for some in chosen for ad in some.ids]
     assert sorted(ids) == sorted(dataset.train_ids)
-    assert [round(len(part.ids) / 4) for part in parts] == [7, 1, 2]
+    assert [round(len(some.ids) / 4) for some in chosen] == [7, 1, 2]
 
 
 def test_labels_belong_to_their_ads(shared_table: Path) -> None:
     dataset = load_dataset(shared_table)
     labels = dict(zip(dataset.train_ids, dataset.labels.tolist(), strict=True))
-    for part in all_parts(shared_table):
-        assert [labels[ad] for ad in part.ids] == part.labels.tolist()
+    for some in all_ads(shared_table):
+        assert [labels[ad] for ad in some.ids] == some.labels.tolist()
 
 
 def test_groups_stay_whole(shared_table: Path) -> None:
     dataset = load_dataset(shared_table)
     groups = [f"g{i // 2}" for i in range(len(dataset.ads))]
     dataset = replace(dataset, ads=dataset.ads.assign(group=groups))
-    parts = split_ads(dataset, 0)
+    split = split_ads(dataset, 0)
     found = [
-        set(dataset.ads.loc[part.ids, "group"])
-        for part in (parts.train, parts.validation, parts.test)
+        set(dataset.ads.loc[some.ids, "group"])
+        for some in (split.train, split.validation, split.test)
     ]
     assert sum(map(len, found)) == len(set.union(*found)) == 20
 

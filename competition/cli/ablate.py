@@ -1,0 +1,33 @@
+"""Compare modalities, models and ways of fusing."""
+
+from typing import Annotated
+
+import typer
+
+from competition.cli.options import HERE, DataOption, Device, Out, Overrides
+
+
+def ablate(
+    data: DataOption,
+    profile: Annotated[
+        str,
+        typer.Option("--profile", metavar="NAME", help="Names the meta-learner and the features."),
+    ] = "text",
+    overrides: Overrides = None,
+    out: Out = HERE,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Rows at a time (default: one a core).")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Show what each modality, model and way of fusing is worth, from stored predictions."""
+    from competition.ablation import ablate as ablation
+    from competition.config.profile import load_profile
+    from competition.report.ablation import print_ablation
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console
+
+    settings = load_profile(profile, overrides)
+    with ProgressBars(console) as progress:
+        result = ablation.ablate(data, settings, out, n_jobs=jobs, device=device, progress=progress)
+    print_ablation(result)

@@ -1,0 +1,107 @@
+"""Run a profile, add predictions made elsewhere, stack what is stored."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from competition.cli.options import HERE, DataOption, Device, Holdout, Out, Overrides
+
+
+def run(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Folder of ads; without it, demo ads."),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="demo, text, posters, clips, taac2021, or the path of your own .toml "
+            "(default: demo without --data, else text).",
+        ),
+    ] = None,
+    overrides: Overrides = None,
+    out: Out = HERE,
+    own_folds: Annotated[
+        Path | None, typer.Option("--folds", metavar="FILE", help="Your own folds.csv: id,fold.")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", min=1, help="(model, fold) tasks at a time (default: one a core)."),
+    ] = None,
+    holdout: Holdout = None,
+    device: Device = "auto",
+) -> None:
+    """Run every stage: folds, features, OOF predictions, stack, scores, submission."""
+    from competition.config.profile import load_profile
+    from competition.pipeline import run as pipeline
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console, print_run
+
+    settings = load_profile(profile or ("text" if data else "demo"), overrides)
+    with ProgressBars(console) as progress:
+        if data is None:
+            from competition.demo.make import make_demo
+            from competition.pipeline.context import demo_folder
+
+            data = demo_folder(out)
+            make_demo(data, n_jobs=jobs, progress=progress)
+        result = pipeline.run(
+            data,
+            settings,
+            out,
+            n_jobs=jobs,
+            own_folds=own_folds,
+            holdout=holdout,
+            device=device,
+            progress=progress,
+        )
+    print_run(result)
+
+
+def stack(
+    data: DataOption,
+    out: Out = HERE,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Like level2.dnn.seeds=3, level2.metadata, seed."
+        ),
+    ] = None,
+    holdout: Holdout = None,
+) -> None:
+    """Stack all stored level-1 models with the best meta-learner; write a submission."""
+    from competition.config.profile import load_stack_settings
+    from competition.pipeline import stack as stacking
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console, print_stack
+
+    settings = load_stack_settings(overrides)
+    with ProgressBars(console) as progress:
+        result = stacking.stack(data, settings, out, holdout=holdout, progress=progress)
+    print_stack(result)
+
+
+def add_oof(
+    name: Annotated[str, typer.Argument(help="Name for the model.")],
+    data: DataOption,
+    oof: Annotated[
+        Path,
+        typer.Option("--oof", metavar="FILE", help="Out-of-fold predictions: CSV, Parquet or NPZ."),
+    ],
+    test: Annotated[
+        Path | None,
+        typer.Option("--test", metavar="FILE", help="Its predictions for the test ads."),
+    ] = None,
+    out: Out = HERE,
+) -> None:
+    """Store predictions made elsewhere as a level-1 model like any other."""
+    from competition.pipeline import add_oof as external
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console
+
+    with ProgressBars(console) as progress:
+        card = external.add_oof(name, data, oof, test, out, progress)
+    typer.echo(f"{name}: OOF GAP {card.scores.gap:.4f}; `stack` will use it.")

@@ -1,0 +1,171 @@
+"""What every command works with: the ads, the settings, where files lie, cores and progress.
+
+Below ``out``::
+
+    oof/<dataset>/                         the store of OOF predictions
+        folds.csv  tuning/  ablation/
+    submissions/
+    benchmarks/image-ads/<dataset>/        tables, plots and fits of the image-ad benchmark
+    cache/                                 may be removed at any time
+        digests.parquet                    of the files that were read
+        features/                          what was extracted
+        demo_ads/                          the ads of a run without ads of its own
+        <dataset>/                         columns as the models read them
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Generic, Self, TypeAlias, TypeVar
+
+from competition.config.profile import Profile, StackSettings
+from competition.datasets import load_dataset
+from competition.datasets.base import AdDataset
+from competition.execution.devices import n_cores
+from competition.folds import load_or_make_folds
+from competition.oof.store import OofStore
+from competition.utils.files import PathLike
+from competition.utils.progress import Progress
+
+P = TypeVar("P", bound=Profile | StackSettings)
+S = TypeVar("S", bound=Profile | StackSettings, covariant=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Context(Generic[S]):
+    """What a command works with, once for all that it calls.
+
+    Attributes
+    ----------
+    dataset : AdDataset
+        The ads as far as they are known by now: with the features that were extracted, without
+        the ads that are held out.
+    profile : Profile or StackSettings
+    out : Path
+        Folder that holds ``oof/``, ``submissions/``, ``benchmarks/`` and ``cache/``.
+    n_jobs : int
+        Tasks at a time.
+    n_cores : int
+        Cores that they share.
+    device : str
+        Where networks run: a name of PyTorch's, or "auto".
+    progress : Progress
+        Receives remarks, and how far the command has come.
+    """
+
+    dataset: AdDataset
+    profile: S
+    out: Path
+    n_jobs: int
+    n_cores: int
+    device: str
+    progress: Progress
+
+    def with_dataset(self, dataset: AdDataset) -> Self:
+        """Return the same context with other ads."""
+        return replace(self, dataset=dataset)
+
+    @property
+    def store_folder(self) -> Path:
+        """Folder of the dataset's OOF predictions."""
+        return self.out / "oof" / self.dataset.name
+
+    @property
+    def folds_file(self) -> Path:
+        return self.store_folder / "folds.csv"
+
+    @property
+    def tuning_folder(self) -> Path:
+        return self.store_folder / "tuning"
+
+    @property
+    def ablation_folder(self) -> Path:
+        return self.store_folder / "ablation"
+
+    @property
+    def submissions(self) -> Path:
+        return self.out / "submissions"
+
+    @property
+    def benchmark_folder(self) -> Path:
+        """Folder of the image-ad benchmark's results for the dataset."""
+        return self.out / "benchmarks" / "image-ads" / self.dataset.name
+
+    @property
+    def cache(self) -> Path:
+        return self.out / "cache"
+
+    @property
+    def features_folder(self) -> Path:
+        return self.cache / "features"
+
+    @property
+    def digests_file(self) -> Path:
+        """Digests of the files that were read, so that each is read for it once."""
+        return self.cache / "digests.parquet"
+
+    @property
+    def columns_folder(self) -> Path:
+        """Folder of the dataset's columns as the models read them."""
+        return self.cache / self.dataset.name
+
+
+AnyContext: TypeAlias = Context[Profile | StackSettings]
+
+
+def open_context(
+    data: PathLike | AdDataset,
+    profile: P,
+    out: PathLike,
+    *,
+    n_jobs: int | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Context[P]:
+    """Read a folder of ads, or take ads that are read already.
+
+    Parameters
+    ----------
+    data : path or AdDataset
+        Folder of ads, or the ads.
+    profile : Profile or StackSettings
+    out : path
+    n_jobs : int or None
+        Tasks at a time; None takes one per core.
+    device : str
+    progress : Progress or None
+
+    Raises
+    ------
+    DatasetError
+        If the ads cannot be read.
+    """
+    cores = n_cores()
+    listener = progress or Progress()
+    dataset = load_dataset(data, listener)
+    return Context(dataset, profile, Path(out), n_jobs or cores, cores, device, listener)
+
+
+def open_store(context: AnyContext, own_folds: Path | None = None) -> OofStore:
+    """Open the dataset's store; its folds are made where it has none.
+
+    Parameters
+    ----------
+    context : Context
+    own_folds : Path or None
+        A user's own folds.csv.
+
+    Raises
+    ------
+    FoldsError
+        If folds.csv does not fit the ads, or differs from the user's own.
+    """
+    dataset, wanted = context.dataset, context.profile.folds
+    folds = load_or_make_folds(
+        context.folds_file, dataset, wanted.n, wanted.seed, own_folds, context.progress
+    )
+    return OofStore(context.store_folder, tuple(dataset.tag_names), folds, dataset.test_ids)
+
+
+def demo_folder(out: Path) -> Path:
+    """Folder of the demo ads of a run without ads of its own."""
+    return out / "cache" / "demo_ads"
