@@ -16,6 +16,8 @@ def _registries_restored(request: pytest.FixtureRequest) -> Iterator[None]:
     from competition.level2 import registry as meta_learners
 
     registries = [module._registry for module in (extractors, models, meta_learners)]
+    for registry in registries:
+        registry.find()  # all plug-ins are imported, once: what they register must stay
     before = [dict(registry._entries) for registry in registries]
     yield
     for registry, entries in zip(registries, before, strict=True):

@@ -7,6 +7,17 @@ from pathlib import Path
 import pytest
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked gpu where there is no GPU."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if marked:
+        import torch
+
+        if not torch.cuda.is_available():
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason="there is no NVIDIA GPU"))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of the real datasets: the environment variable ADS_DATA, else ../shared/data."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from competition import __version__
 from competition.evaluation.bootstrap import Difference
 from competition.evaluation.metrics import Scores
 from competition.oof.cards import ExternalCard, Level1Card, StackCard
@@ -28,7 +29,7 @@ def _common(model: str, **values: Any) -> dict[str, Any]:
         "seconds_per_fold": (1.0, 1.5),
         "seconds": 2.5,
         "written": "2026-01-02T03:04:05+00:00",
-        "versions": {"competition": "0"},
+        "versions": {"competition": __version__},
         "fingerprint": f"of {model}",
         "made_from": {"ads": "a", "labels": "l", "folds": "f", "scoring": "s"},
         "files": {"oof.parquet": "o", "test.parquet": "t"},
@@ -51,7 +52,9 @@ def stack_card(level2: str, **values: Any) -> StackCard:
         "level2": level2,
         "models": ("eyes", "ears"),
         "metadata": ("year",),
-        "parameters": {"seed": 0},
+        "parameters": {level2: {"seed": 0}},
+        "candidates": {level2: 0.6},
+        "chosen": (level2, level2),
         "best_model": "eyes",
         "gain": Difference(0.02, 0.01, 0.03),
         "standing_out": {},

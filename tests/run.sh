@@ -10,7 +10,7 @@ ruff check .
 ruff format --check .
 mypy
 lint-imports
-mkdocs build --strict --quiet --site-dir cache/site
+NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet --site-dir cache/site
 # A worker a core, so one thread a worker.
 export OMP_NUM_THREADS=1
 exec python -m pytest -m "not slow" -n auto --dist worksteal --cov --cov-fail-under=90

@@ -21,11 +21,11 @@ from competition.execution.local import run_tasks
 from competition.level2.base import MetaLearner
 from competition.level2.crossfit import cross_fit
 from competition.level2.data import StackData
-from competition.level2.registry import get_meta_learner, meta_parameters
+from competition.level2.registry import get_meta_learner
 from competition.oof.cards import Level1Card, ModelCard
 from competition.pipeline.context import open_context, open_store
 from competition.pipeline.extract import extract_features
-from competition.pipeline.plan import plan_metadata
+from competition.pipeline.plan import plan_meta_learners, plan_metadata
 from competition.pipeline.stack import fit_stack, stored_models
 from competition.pipeline.stack_input import stack_input
 from competition.utils.files import PathLike
@@ -85,12 +85,12 @@ def ablate(
 
     Parameters
     ----------
-    data : Path
+    data : path
         Folder of ads.
     profile : Profile
         Its ``level2`` says what stacks (of several meta-learners the first makes the rows), its
         ``features`` and ``level1.fusion`` what the rivals see and how they are trained.
-    out : Path
+    out : path
         Folder that holds ``oof/`` and ``cache/``.
     n_jobs : int or None
         Rows at a time; None takes one per core.
@@ -102,21 +102,27 @@ def ablate(
     ------
     StoreError
         If no stored model fits the ads, labels and folds.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import ablate, load_profile, make_demo, run
+    >>> quick = ['models=["tfidf_logreg"]', "folds.n=2", "level2.model=mean"]
+    >>> profile = load_profile("text", [*quick, 'kinds=["metadata"]'])  # nothing to fuse
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(f"{folder}/ads", 40, films=False)
+    ...     _ = run(f"{folder}/ads", load_profile("text", quick), folder, n_jobs=1)
+    ...     ablation = ablate(f"{folder}/ads", profile, folder, n_jobs=1)
+    >>> [table.name for table in ablation.tables]
+    ['modalities', 'combinations', 'missing', 'fusion', 'models']
     """
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
     context, _ = extract_features(context)
     dataset, store = context.dataset, open_store(context)
-    n_jobs, progress = context.n_jobs, context.progress
-    cards = stored_models(store, dataset, progress)
+    cards = stored_models(store, context)
+    stack = fit_stack(cards, store, context)
+    called, its_params = next(iter(plan_meta_learners(profile).items()))
     metadata = plan_metadata(profile, dataset)
-    params = {
-        name: meta_parameters(name, given, profile.seed)
-        for name, given in profile.level2.params.items()
-    }
-    stack = fit_stack(
-        params, metadata, cards, dataset, store, seed=profile.seed, n_jobs=n_jobs, progress=progress
-    )
-    called, its_params = next(iter(params.items()))
     modalities = modalities_of(cards, dataset)
     stack_data, _ = stack_input(store, [card.model for card in cards], dataset, metadata)
     subject = _Subject(
@@ -126,8 +132,8 @@ def ablate(
         learner=get_meta_learner(called).make(**its_params),
         called=called,
         seed=profile.seed,
-        n_jobs=n_jobs,
-        progress=progress,
+        n_jobs=context.n_jobs,
+        progress=context.progress,
     )
     rivals = fusion_rivals(context, store)
     submitted = store.read(stack.model)[0]

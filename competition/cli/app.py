@@ -15,6 +15,7 @@ from competition.cli.run import add_oof, run, stack
 from competition.cli.score import score
 from competition.cli.tune import tune
 from competition.utils.errors import CompetitionError
+from competition.utils.extras import EXTRAS, how_to_get
 
 INTERRUPTED = 130  # the exit status that typer gives Ctrl-C
 
@@ -44,6 +45,10 @@ def main() -> None:
             raise
         reason = f"{error.filename}: {error.strerror}. Check the path, the rights and the space."
         sys.exit(_fail(reason, 2))
+    except ModuleNotFoundError as bad:
+        if bad.name not in EXTRAS:
+            raise
+        sys.exit(_fail(how_to_get(bad.name), 2))
     except SystemExit as done:
         if done.code == INTERRUPTED:
             _fail("Stopped. The same command goes on where this one was.", INTERRUPTED)

@@ -1,4 +1,4 @@
-"""How sure a difference in GAP is: a paired bootstrap over ads (Efron and Tibshirani 1993)."""
+"""Confidence in a difference of GAP: a paired bootstrap over ads (Efron and Tibshirani 1993)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from competition.evaluation.metrics import best_tags, gap
 
 N_RESAMPLES = 1000
-MANY = 50_000  # ads; resampling more would take minutes and tell no more
+MANY = 50_000  # ads; resampling more takes minutes and changes the interval hardly at all
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Difference:
     Attributes
     ----------
     value : float
-        On the ads as they are.
+        On all ads, each counted once.
     low, high : float
         2.5th and 97.5th percentile over the resamples.
     """
@@ -32,7 +32,7 @@ class Difference:
 def gap_difference(
     labels: np.ndarray, scores: np.ndarray, rival: np.ndarray, top_k: int = 20, seed: int = 0
 ) -> Difference:
-    """Compare two sets of scores on 1,000 resamples of the ads, each drawn for both alike.
+    """Compare two sets of scores on 1,000 resamples of the ads, the same for both sets.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def gap_difference(
     top_k : int
         Tags of an ad that enter GAP's list.
     seed : int
-        Same seed, same interval.
+        The same seed gives the same interval.
     """
     ours, theirs = (resampled(labels, one, top_k, N_RESAMPLES, seed) for one in (scores, rival))
     low, high = np.percentile(ours.resamples - theirs.resamples, [2.5, 97.5])
@@ -58,11 +58,11 @@ class Resampled(NamedTuple):
 
 
 def resampled(labels: np.ndarray, scores: np.ndarray, top_k: int, n: int, seed: int) -> Resampled:
-    """GAP of `n` resamples of the ads; of other scores for the same labels, the same resamples.
+    """GAP of `n` resamples of the ads; other scores for the same labels get the same resamples.
 
-    Of more than 50,000 ads, so many are resampled, and how far the resamples lie from the GAP of
-    these is scaled to the number of all: spreads fall with the square root of the number of ads
-    (the m-out-of-n bootstrap; Bickel, Goetze and van Zwet 1997).
+    Where there are more than 50,000 ads, a random 50,000 of them are resampled. The deviations of
+    the resamples from the GAP of these are scaled to the number of all ads: spreads fall with the
+    square root of the number of ads (the m-out-of-n bootstrap; Bickel, Goetze and van Zwet 1997).
 
     Parameters
     ----------
@@ -85,12 +85,12 @@ def resampled(labels: np.ndarray, scores: np.ndarray, top_k: int, n: int, seed: 
 
 
 def resamples(tagged: np.ndarray, n: int, seed: int) -> Iterator[np.ndarray]:
-    """Draw ads with replacement; a draw without a true tag, which has no GAP, is drawn again.
+    """Draw ads with replacement; a draw without a true tag has no GAP, and is drawn again.
 
     Parameters
     ----------
     tagged : ndarray of shape (n_ads,), dtype bool
-        True where an ad carries a tag.
+        True where an ad has a tag.
     n, seed : int
 
     Yields
@@ -108,7 +108,7 @@ def resamples(tagged: np.ndarray, n: int, seed: int) -> Iterator[np.ndarray]:
 
 
 class GapList:
-    """GAP's list of the best tags of all ads, sorted once, for ads that count several times.
+    """The list of best tags that GAP ranks, sorted once, for ads that occur several times.
 
     Parameters
     ----------

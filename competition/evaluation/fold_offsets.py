@@ -1,19 +1,19 @@
-"""Fold models of one level-1 model that predict on different levels, and how to level them.
+"""Offsets between the fold models of one level-1 model, and how to remove them.
 
-A model's out-of-fold predictions come from one model per fold, and GAP, like a meta-learner, puts
-them all in one list. Where one of the fold models is off (it stopped early, or was trained
-elsewhere) its fold stands too high or too low in that list. The test ads show it, for every fold
-model predicts the same ones.
+The out-of-fold predictions of a model come from one model per fold. GAP ranks them all in one
+list, and so does a meta-learner. Where a fold model predicts with an offset (it stopped early, or
+was trained elsewhere), its fold ranks too high or too low. The test ads show the offset, because
+every fold model predicts the same ones.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-FLOOR = 3e-3  # beyond, a probability says more about its model than about the level
+FLOOR = 3e-3  # smaller probabilities would dominate the mean logit
 FEWEST = 20  # test ads
-# Mean logits further apart than this are levelled: odds that differ by a third. Shallow and deep
-# models that fold well lie within 0.15; to level those as well gains nothing.
+# Larger offsets between mean logits are removed: odds that differ by a third. Sound models, shallow
+# or deep, stay within 0.15; to remove such offsets gains nothing.
 LARGE = 0.3
 
 
@@ -23,12 +23,12 @@ def mean_logits_of_folds(tests: np.ndarray) -> list[float]:
     Parameters
     ----------
     tests : ndarray of shape (n_folds, n_test, n_tags)
-        Probabilities of the same ads; those beyond [0.003, 0.997] count as that.
+        Probabilities of the same ads; they are clipped to [0.003, 0.997].
 
     Returns
     -------
     list of float
-        Empty where there are fewer than 20 test ads: they would tell too little.
+        Empty where there are fewer than 20 test ads, which say too little.
     """
     if tests.shape[1] < FEWEST:
         return []
@@ -37,16 +37,16 @@ def mean_logits_of_folds(tests: np.ndarray) -> list[float]:
 
 
 def offset_spread(levels: Sequence[float]) -> float:
-    """How far the levels of fold models lie apart, in logits; 0 where they are not known."""
+    """Largest less smallest mean logit of fold models; 0 where these are not known."""
     return max(levels) - min(levels) if levels else 0.0
 
 
 def without_offsets(oof: np.ndarray, fold: np.ndarray, levels: Sequence[float]) -> np.ndarray:
-    """Move the logits of each fold by what its model's level lacks to the mean level.
+    """Shift the logits of each fold, so that all fold models have the same mean logit.
 
-    A fold's own level comes from a model that never saw its ads; the mean level is one number for
-    all ads and tags, which tells none from another. No label is used. Where levels are not known,
-    or lie within 0.3 of each other, nothing is changed.
+    This leaks nothing: no label is used, the mean logit of a fold model comes from a model that
+    never saw the fold, and the common mean is one number for all ads and tags. Where the mean
+    logits are not known, or lie within 0.3 of each other, nothing is changed.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def without_offsets(oof: np.ndarray, fold: np.ndarray, levels: Sequence[float]) 
     fold : ndarray of shape (n_ads,), dtype int
         From 0.
     levels : sequence of float
-        Of the fold models, as `mean_logits_of_folds` gives them.
+        Mean logits of the fold models, as `mean_logits_of_folds` returns them.
 
     Returns
     -------

@@ -1,9 +1,9 @@
-"""Signs that a level-1 model has seen the labels of ads that it predicts as unseen.
+"""Signs that a level-1 model has seen the labels of the ads that it predicts.
 
-What can be caught: predictions of one fold that are far better than chance lets them differ from
-those of the other folds, as when that fold's model was trained with the fold itself. What cannot:
-a leak that is alike in all folds looks like a good model, and a weak leak like luck; only where
-predictions are made can those be ruled out (`crossfit` never hands a model its held-out fold).
+What can be detected: one fold that is predicted better than the others by more than chance
+explains, as when that fold's model was trained on the fold itself. What cannot: a leak in all folds
+looks like a good model, and a weak leak looks like luck. Only whoever makes the predictions can
+rule these out (`competition.pipeline.crossfit` never shows a model its held-out fold).
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from competition.evaluation.bootstrap import resampled
 from competition.evaluation.metrics import gap
 
 N_RESAMPLES = 100
-SPREADS = 5.0  # further out than this many spreads is not called chance
+SPREADS = 5.0  # chance explains what lies within so many spreads
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,14 @@ def fold_standing_out(
 ) -> StandingOut | None:
     """Find the fold that a model predicts far better than the others, if there is one.
 
-    It lies above the mean of the other folds by more than five spreads; the spread is that among
-    the other folds, or the largest that a fold has over resamples of its ads.
+    Its GAP exceeds the mean GAP of the other folds by more than five spreads. The spread is the
+    standard deviation among the other folds or, if larger, the largest standard deviation of a
+    fold's GAP over resamples of its ads.
 
     Parameters
     ----------
     labels : ndarray of shape (n_ads, n_tags)
-        1 where the ad carries the tag, else 0.
+        1 where the ad has the tag, else 0.
     oof : ndarray of shape (n_ads, n_tags)
     fold : ndarray of shape (n_ads,)
     top_k : int
@@ -55,7 +56,7 @@ def fold_standing_out(
     Returns
     -------
     StandingOut or None
-        None, too, where fewer than three folds have true tags.
+        None also where fewer than three folds have true tags.
     """
     ads_of = {int(k): fold == k for k in np.unique(fold) if labels[fold == k].any()}
     if len(ads_of) < 3:

@@ -1,9 +1,9 @@
-"""How good scores are: GAP, mAP, F1 and accuracy.
+"""Metrics of scores: GAP, mAP, F1 and accuracy.
 
 Every metric takes `labels`, 0 or 1, and `scores`, any numbers but NaN, both arrays of shape
 (n_ads, n_tags). It raises a MetricError if the shapes do not fit, a label is neither 0 nor 1, a
-score is NaN, or no ad has a tag. GAP and mAP look at the order of the scores alone; F1 and accuracy
-call a tag predicted where its score is at least 0.5.
+score is NaN, or no ad has a tag. GAP and mAP use the order of the scores alone; F1 and accuracy
+count a tag as predicted where its score is at least 0.5.
 """
 
 from collections.abc import Sequence

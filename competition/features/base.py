@@ -57,6 +57,8 @@ class Extractor(BaseEstimator, ABC):
         Whether the work is worth other processes.
     shard : int
         Items that are written together: what a killed run loses, per process.
+    libraries : tuple of str
+        What must be installed beside what this package always needs: names to import.
     device : str
         Where the network runs: ``"cpu"``, ``"cuda"``, ..., or ``"auto"``. On a GPU, one process
         extracts and others decode.
@@ -74,6 +76,7 @@ class Extractor(BaseEstimator, ABC):
     not_counted: frozenset[str] = frozenset({"device", "batch_size"})
     parallel: bool = True
     shard: int = 32
+    libraries: tuple[str, ...] = ()
     device: str = "cpu"
 
     def lacks(self) -> str:

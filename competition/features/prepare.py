@@ -29,7 +29,7 @@ def prepare_columns(
     cache: Path,
     progress: Progress,
 ) -> tuple[Column, ...]:
-    """Store the columns that a model asked for, unless they are stored already.
+    """Store the columns that a model reads, unless they are stored already.
 
     Parameters
     ----------

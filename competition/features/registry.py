@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from competition.datasets.base import InputKind
+from competition.features.base import Extractor
 from competition.utils.registry import Entry, Registry
 
 Gives = Literal["array", "text", "metadata"]
-X = TypeVar("X", bound=Callable[..., Any])
+X = TypeVar("X", bound=type[Extractor])
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,9 @@ def extractor(
     """
 
     def register(make: X) -> X:
-        _registry.add(ExtractorEntry(name, make, kinds, gives, version, metadata))
+        _registry.add(
+            ExtractorEntry(name, make, kinds, gives, version, metadata, libraries=make.libraries)
+        )
         return make
 
     return register

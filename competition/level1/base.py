@@ -38,6 +38,9 @@ class Level1Model(BaseEstimator, ABC):
     search_space : callable or None
         From an Optuna trial to parameters: a static method ``search_space(trial)`` of the subclass.
         None: the model cannot be tuned.
+    libraries : tuple of str
+        What must be installed beside what this package always needs: names to import. A model that
+        lacks one is left out of a run.
     prior_ : ndarray of shape (n_tags,), dtype float32
         Share of training ads that carry each tag.
     learnable_ : ndarray of shape (n_tags,), dtype bool
@@ -62,6 +65,7 @@ class Level1Model(BaseEstimator, ABC):
     """
 
     search_space: ClassVar[Callable[..., dict[str, Any]] | None] = None
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     @property
     def text_terms(self) -> TermsSpec | None:

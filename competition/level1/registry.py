@@ -71,9 +71,11 @@ def level1_model(name: str, *, kinds: tuple[InputKind, ...]) -> Callable[[M], M]
 
     def register(make: M) -> M:
         if inspect.isclass(make) and issubclass(make, Level1Model):
-            _registry.add(ModelEntry(name, make, kinds, search_space=make.search_space))
+            space, libraries = make.search_space, make.libraries
+            entry = ModelEntry(name, make, kinds, search_space=space, libraries=libraries)
         else:
-            _registry.add(ModelEntry(name, _with_hooks(make), kinds))
+            entry = ModelEntry(name, _with_hooks(make), kinds)
+        _registry.add(entry)
         return make
 
     return register

@@ -127,7 +127,7 @@ def write_template(name: str, folder: Path, package: Path = PACKAGE) -> NewModel
         )
     if name in find_models() or model.exists() or test.exists():
         raise ModelError(f"{name} exists already: choose another name.")
-    class_name = "".join(part.capitalize() for part in name.split("_"))
+    class_name = "".join(word.capitalize() for word in name.split("_"))
     write_text(model, MODEL.format(name=name, class_name=class_name))
     imports = sorted(
         [

@@ -28,12 +28,33 @@ class MetaLearner(BaseEstimator, ABC):
         How much it may learn: 0 for one model alone, 1 for a mean of all, 2 for a weighted mean, 3
         for a shrunken linear stack, 4 for an unshrunken one, 5 for a stack that bends. Of
         candidates that do about equally well, nested selection takes one of the lowest.
+    libraries : tuple of str
+        What must be installed beside what this package always needs: names to import.
     search_space : callable or None
         What `tune` tries: a static method from an Optuna trial to parameters. None: it cannot be
         tuned.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from competition import MetaLearner
+    >>> class Brave(MetaLearner):
+    ...     def _fit(self, data):
+    ...         pass
+    ...     def _predict_proba(self, ads):
+    ...         return ads.probabilities.max(axis=1)
+    >>> values = np.array([[[0.5, 0.125], [0.75, 0.0]], [[0.25, 0.5], [0.5, 1.0]]])
+    >>> ads = Ads(values, pd.DataFrame(index=range(2)), np.zeros((2, 0), dtype=bool))
+    >>> reads, labels, fold = np.zeros((2, 0), dtype=bool), np.eye(2, dtype=np.uint8), np.arange(2)
+    >>> data = StackData(("one", "other"), reads, ads, labels, fold, top_k=20)
+    >>> Brave().fit(data).predict_proba(ads)
+    array([[0.75 , 0.125],
+           [0.5  , 1.   ]], dtype=float32)
     """
 
     complexity: ClassVar[int] = 5
+    libraries: ClassVar[tuple[str, ...]] = ()
     search_space: ClassVar[Callable[..., dict[str, Any]] | None] = None
 
     n_tags_: int

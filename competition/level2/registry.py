@@ -22,10 +22,23 @@ get_meta_learner = _registry.get
 
 
 def meta_learner(name: str) -> Callable[[M], M]:
-    """Register the decorated class as the meta-learner `name`."""
+    """Register the decorated class as the meta-learner `name`.
+
+    Examples
+    --------
+    >>> from competition import MetaLearner, meta_learner
+    >>> @meta_learner("brave")
+    ... class Brave(MetaLearner):
+    ...     def _fit(self, data):
+    ...         pass
+    ...     def _predict_proba(self, ads):
+    ...         return ads.probabilities.max(axis=1)
+    >>> find_meta_learners("br*")
+    ['brave']
+    """
 
     def register(make: M) -> M:
-        _registry.add(Entry(name, make, search_space=make.search_space))
+        _registry.add(Entry(name, make, search_space=make.search_space, libraries=make.libraries))
         return make
 
     return register

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from competition import __version__
 from competition.evaluation.bootstrap import Difference
 from competition.evaluation.leaks import StandingOut
 from competition.evaluation.metrics import Scores
@@ -19,7 +20,7 @@ from competition.utils.errors import StoreError
 
 
 class OutdatedCardError(StoreError):
-    """A card that an earlier version of this package wrote."""
+    """A card in the form of another version of this package, an earlier one as a rule."""
 
 
 class _Record(BaseModel):
@@ -212,7 +213,7 @@ def read_card(path: Path) -> Card:
     Raises
     ------
     OutdatedCardError
-        If an earlier version has written it.
+        If it has the form of another version.
     StoreError
         If it is damaged.
     """
@@ -220,14 +221,23 @@ def read_card(path: Path) -> Card:
         values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as bad:
         raise damaged(path, "it is not JSON") from bad
-    if isinstance(values, dict) and "model" in values and "kind" not in values:
-        raise OutdatedCardError(
-            f"{path} was made by an earlier version of this package: run again, or `add-oof` "
-            "where the predictions were made elsewhere."
-        )
     try:
         return _CARD.validate_python(values)
     except ValidationError as bad:
+        if isinstance(values, dict) and _of_another_version(values):
+            raise OutdatedCardError(
+                f"{path} was written by another version of this package: run again, or `add-oof` "
+                "where the predictions were made elsewhere."
+            ) from None
         mistake = bad.errors(include_url=False)[0]
         where = ".".join(str(part) for part in mistake["loc"])
         raise damaged(path, f"it is not a card ({where or 'the whole'}: {mistake['msg']})") from bad
+
+
+def _of_another_version(values: dict[str, Any]) -> bool:
+    if "model" in values and "kind" not in values:  # so it was before kinds
+        return True
+    written_by = values.get("versions")
+    return (
+        isinstance(written_by, dict) and written_by.get("competition", __version__) != __version__
+    )

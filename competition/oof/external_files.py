@@ -1,10 +1,10 @@
-"""Predictions made elsewhere: read from CSV, Parquet or NPZ, and held against ads and tags.
+"""Predictions made elsewhere: read from CSV, Parquet or NPZ, and compared with ads and tags.
 
 ::
 
-    .csv, .parquet    columns id, one per tag, and, if told, fold
-    .npz              arrays ids (n_ads,), tags (n_tags,), probabilities (n_ads, n_tags), and, if
-                      told, fold (n_ads,); texts as numpy strings, nothing pickled
+    .csv, .parquet    columns id, one per tag, and fold (optional)
+    .npz              arrays ids (n_ads,), tags (n_tags,), probabilities (n_ads, n_tags), and
+                      fold (n_ads,) (optional); texts as numpy strings, nothing pickled
 
 Columns and rows may come in any order.
 """
@@ -26,19 +26,19 @@ SHOWN = 3
 
 @dataclass(frozen=True, eq=False)
 class PredictionFile:
-    """What a file of predictions holds.
+    """The content of a file of predictions.
 
     Attributes
     ----------
     path : Path
     rows : tuple of str
-        Where each ad stands, as messages say it: "line 7" or "row 5 (from 0)".
+        Where messages find each ad: "line 7" or "row 5 (from 0)".
     ids : tuple of str
         In the file's order, as are `values` and `fold`.
     tags : tuple of str
     values : ndarray of shape (n_ads, n_tags), dtype float64
     fold : ndarray of shape (n_ads,), dtype int64, or None
-        The fold that each ad was held out in, where the file tells it.
+        The fold that holds each ad out, if the file names it.
     """
 
     path: Path
@@ -64,12 +64,12 @@ def read_predictions(
     ids : sequence of n_ads str
     tags : sequence of n_tags str
     what : str
-        What messages call the ads: "training" or "test".
+        The ads' name in messages: "training" or "test".
 
     Returns
     -------
     PredictionFile
-        With ads and tags in the order asked for.
+        With ads and tags in the order of `ids` and `tags`.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def read_predictions(
         row, tag = wrong[0]
         raise PredictionsError(
             f"{ordered.where(row)}: the tag {tags[tag]!r} has {ordered.values[row, tag]}, which is "
-            f"no probability ({len(wrong):,} such cell(s) in all). Give numbers from 0 to 1."
+            f"no probability ({len(wrong):,} such cells in all). Give numbers from 0 to 1."
         )
     return ordered
 
@@ -139,8 +139,8 @@ def _places_of_ads(found: PredictionFile, ids: Sequence[str], what: str) -> list
     extra = [ad for ad in found.ids if ad not in wanted]
     if extra:
         raise PredictionsError(
-            f"{found.where(place_of[extra[0]])}: the dataset has no such {what} ad; nor has it "
-            f"{len(extra) - 1} more of the file. Remove what is no {what} ad."
+            f"{found.where(place_of[extra[0]])}: the dataset has no such {what} ad "
+            f"({len(extra):,} such ads in all). Remove what is no {what} ad."
         )
     if missing:
         raise PredictionsError(
@@ -160,7 +160,7 @@ def _read_csv(path: Path, tags: tuple[str, ...]) -> PredictionFile:
     if problems.errors:
         raise PredictionsError(str(problems.errors[0]))
     header = list(rows[0].cells) if rows else ["id"]
-    named, told = _columns(header, tags)
+    named, has_folds = _columns(header, tags)
     places = tuple(f"line {row.line}" for row in rows)
     ids = tuple(row.cells["id"].strip() for row in rows)
     values = np.empty((len(rows), len(named)))
@@ -173,7 +173,7 @@ def _read_csv(path: Path, tags: tuple[str, ...]) -> PredictionFile:
                     f"{path}, {places[place]} (ad {ids[place]}): the tag {tag!r} has "
                     f"{row.cells[tag]!r}, which is no number. Give numbers from 0 to 1."
                 ) from None
-    fold = _folds(path, places, ids, [row.cells["fold"] for row in rows]) if told else None
+    fold = _folds(path, places, ids, [row.cells["fold"] for row in rows]) if has_folds else None
     return PredictionFile(path, places, ids, tuple(named), values, fold)
 
 
@@ -190,16 +190,17 @@ def _read_parquet(path: Path, tags: tuple[str, ...]) -> PredictionFile:
     if "id" not in frame.columns:
         shown = _some([str(column) for column in frame.columns])
         raise PredictionsError(f"{path} has no column id; it has: {shown}. Add the ads' ids.")
-    named, told = _columns(list(frame.columns), tags)
+    named, has_folds = _columns(list(frame.columns), tags)
     ids = _texts(frame["id"])
     places = tuple(f"row {place} (from 0)" for place in range(len(ids)))
     try:
         values = frame[named].to_numpy(dtype=np.float64)
     except (TypeError, ValueError) as bad:
         raise PredictionsError(
-            f"{path}: a tag's column holds what is no number ({bad}). Give numbers from 0 to 1."
+            f"{path}: the column of a tag holds other things than numbers ({bad}). Give numbers "
+            "from 0 to 1."
         ) from bad
-    fold = _folds(path, places, ids, frame["fold"]) if told else None
+    fold = _folds(path, places, ids, frame["fold"]) if has_folds else None
     return PredictionFile(path, places, ids, tuple(named), values, fold)
 
 
@@ -235,9 +236,10 @@ READERS: dict[str, Callable[[Path, tuple[str, ...]], PredictionFile]] = {
 
 
 def _columns(header: list[str], tags: tuple[str, ...]) -> tuple[list[str], bool]:
-    """Columns of tags, and whether a column tells the folds; a tag may be called "fold"."""
-    told = "fold" in header and "fold" not in tags
-    return [column for column in header if column != "id" and not (told and column == "fold")], told
+    """Columns of tags, and whether one more names the folds; a tag may be called "fold"."""
+    has_folds = "fold" in header and "fold" not in tags
+    others = {"id", "fold"} if has_folds else {"id"}
+    return [column for column in header if column not in others], has_folds
 
 
 def _texts(values: Sequence[object] | np.ndarray | pd.Series) -> tuple[str, ...]:

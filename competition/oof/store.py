@@ -206,7 +206,7 @@ class OofStore:
         Raises
         ------
         OutdatedCardError
-            If an earlier version has written the card.
+            If the card has the form of another version.
         StoreError
             If it is damaged.
         """
@@ -245,7 +245,7 @@ class OofStore:
         try:
             card = self.card(model)
         except OutdatedCardError:
-            progress.remark(f"{model}: made by an earlier version, so it is run again")
+            progress.remark(f"{model}: its card is of another version, so it is run again")
             self.path(model, "card.json").unlink()
             return
         changed = [] if card is None else fingerprint.changed(card.made_from)

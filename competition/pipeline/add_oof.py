@@ -5,28 +5,28 @@ from pathlib import Path
 
 import numpy as np
 
-from competition.datasets import load_dataset
+from competition.config.profile import StackSettings
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import gap
-from competition.folds import Folds, folds_from, load_or_make_folds, write_folds
+from competition.folds import folds_from, write_folds
 from competition.level1.registry import find_models
 from competition.oof.cards import ExternalCard, ExternalDetails, OutdatedCardError
 from competition.oof.external_files import PredictionFile, read_predictions
 from competition.oof.fold_files import FoldPrediction
 from competition.oof.store import OofStore
+from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.fingerprints import file_fingerprint
 from competition.utils.errors import PredictionsError
+from competition.utils.files import PathLike
 from competition.utils.progress import Progress
-
-N_FOLDS = 5  # where neither the store nor the file has folds
 
 
 def add_oof(
     name: str,
-    data: Path,
-    oof: Path,
-    test: Path | None,
-    out: Path,
+    data: PathLike,
+    oof: PathLike,
+    test: PathLike | None = None,
+    out: PathLike = ".",
     progress: Progress | None = None,
 ) -> ExternalCard:
     """Store predictions made elsewhere under ``oof/<dataset>/<name>/``.
@@ -37,17 +37,17 @@ def add_oof(
     ----------
     name : str
         Letters, digits and underscores; not that of a registered model.
-    data : Path
+    data : path
         Folder of ads.
-    oof : Path
+    oof : path
         Probabilities of every training ad, made by models that never saw it.
-    test : Path or None
+    test : path or None
         Probabilities of every test ad; needed where the dataset has test ads, since every
         level-1 model takes part in the submission.
-    out : Path
+    out : path
         Folder that holds ``oof/``.
     progress : Progress or None
-        Reports what has to be taken on trust.
+        Receives remarks, such as what is taken on trust.
 
     Returns
     -------
@@ -58,9 +58,26 @@ def add_oof(
     PredictionsError
         If the name is taken, a file does not fit the dataset, or its folds are not those of
         folds.csv.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> import pandas as pd
+    >>> from competition import add_oof, load_dataset, make_demo
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(f"{folder}/ads", 20, films=False)
+    ...     ads = load_dataset(f"{folder}/ads")
+    ...     for ids, name in ((ads.train_ids, "oof"), (ads.test_ids, "test")):
+    ...         values = pd.DataFrame(0.1, index=ids, columns=ads.tag_names)
+    ...         values.to_csv(f"{folder}/{name}.csv", index_label="id")
+    ...     files = f"{folder}/oof.csv", f"{folder}/test.csv"
+    ...     card = add_oof("guess", f"{folder}/ads", *files, folder)
+    >>> card.kind, card.oof_file
+    ('external', 'oof.csv')
     """
-    progress = progress or Progress()
-    dataset = load_dataset(data)
+    context = open_context(data, StackSettings(), out, progress=progress)
+    oof, test = Path(oof), None if test is None else Path(test)
+    dataset, remark = context.dataset, context.progress.remark
     _check_name(name)
     _check_test(dataset, test)
     tags = dataset.tag_names
@@ -68,20 +85,19 @@ def add_oof(
     tests = np.zeros((0, len(tags)))
     if test is not None:
         tests = read_predictions(test, list(dataset.test_ids), tags, "test").values
-    folder = out / "oof" / dataset.name
-    folds = _load_or_make_folds(folder / "folds.csv", dataset, given)
+    store = _open_store(context, given)
+    folds = store.folds
     if given.fold is None:
-        progress.remark(
+        remark(
             f"{oof} does not name the fold of each ad: nothing can check that its predictions "
             "are out of fold, so this is taken on trust."
         )
-    store = OofStore(folder, tuple(tags), folds, dataset.test_ids)
     _check_free(name, store)
     fingerprint = file_fingerprint(oof, test, dataset, folds)
     current = store.current_card(name, fingerprint)
     if isinstance(current, ExternalCard):
         return current
-    store.withdraw_stale_card(name, fingerprint, progress)
+    store.withdraw_stale_card(name, fingerprint, context.progress)
     for fold in range(folds.n):
         held_out = given.values[folds.of_ad == fold].astype(np.float32)
         # Who made the test predictions is not known, so every fold has the same ones.
@@ -96,7 +112,7 @@ def add_oof(
     frequencies = np.tile(dataset.labels.mean(axis=0), (len(dataset.labels), 1))
     least = gap(dataset.labels, frequencies, dataset.submission.top_k)
     if card.scores.gap < least:
-        progress.remark(
+        remark(
             f"Warning: {name} has an OOF GAP of {card.scores.gap:.4f}. Predicting the frequency "
             f"of each tag for every ad would reach {least:.4f}. Are tags, ids or signs mixed up "
             f"in {oof}?"
@@ -141,14 +157,16 @@ def _check_free(name: str, store: OofStore) -> None:
         )
 
 
-def _load_or_make_folds(path: Path, dataset: AdDataset, given: PredictionFile) -> Folds:
-    """Return the folds of folds.csv, else those of the file, else new ones."""
+def _open_store(context: Context[StackSettings], given: PredictionFile) -> OofStore:
+    """Open the store on the folds of folds.csv, else on those of the file, else on new ones."""
     if given.fold is None:
-        return load_or_make_folds(path, dataset, N_FOLDS, 0)
+        return open_store(context)
+    path = context.folds_file
     if not path.is_file():
         fold_of = dict(zip(given.ids, given.fold.tolist(), strict=True))
-        write_folds(path, folds_from(given.path, fold_of, dataset))
-    folds = load_or_make_folds(path, dataset, N_FOLDS, 0)
+        write_folds(path, folds_from(given.path, fold_of, context.dataset))
+    store = open_store(context)
+    folds = store.folds
     other = np.flatnonzero(given.fold != folds.of_ad)
     if len(other):
         row = int(other[0])
@@ -158,4 +176,4 @@ def _load_or_make_folds(path: Path, dataset: AdDataset, given: PredictionFile) -
             "made on other folds would leak labels into the stack: make them again on the folds of "
             "folds.csv, or start over on yours with another --out."
         )
-    return folds
+    return store

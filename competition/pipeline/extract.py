@@ -221,9 +221,9 @@ def _columns(
     if gives == "metadata":
         rows = pd.Series(keys, dtype="str").reindex(index)
         columns = {
-            fact: rows.map(found.get(fact, {})).astype("float64")
-            for fact in planned.entry.metadata
-            if fact not in dataset.ads.columns
+            name: rows.map(found.get(name, {})).astype("float64")
+            for name in planned.entry.metadata
+            if name not in dataset.ads.columns
         }
         return columns, f"{len(columns)} metadata"
     refs: dict[str, Any] = {}
@@ -249,7 +249,7 @@ def _with_input(
 ) -> AdDataset:
     if gives != "metadata" and name not in dataset.inputs and name in dataset.ads.columns:
         raise ProfileError(
-            f"features.{name}: {dataset.name} has a fact of that name; call the feature otherwise."
+            f"features.{name}: {dataset.name} has metadata of that name. Rename the feature."
         )
     ads = dataset.ads.drop(columns=[column for column in columns if column in dataset.ads])
     ads = pd.concat([ads, pd.DataFrame(columns, index=ads.index)], axis=1)

@@ -1,4 +1,4 @@
-"""Training ads that nothing may learn from, scored once at the end."""
+"""Training ads that nothing learns from, scored once at the end."""
 
 from dataclasses import dataclass, replace
 
@@ -9,12 +9,13 @@ from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import Scores, score
 from competition.folds import make_folds
 from competition.oof.store import OofStore
+from competition.pipeline.context import Context, P
 from competition.utils.errors import FoldsError
 
 
 @dataclass(frozen=True, eq=False)
 class Holdout:
-    """Training ads that are kept from everything.
+    """Training ads that no fold, model or choice uses.
 
     Attributes
     ----------
@@ -60,8 +61,20 @@ def hold_out(dataset: AdDataset, share: float, seed: int) -> tuple[AdDataset, Ho
     return rest, Holdout(ids, dataset.labels[held])
 
 
-def score_holdout(dataset: AdDataset, store: OofStore, model: str, holdout: Holdout) -> Scores:
-    """Score what a finished model or stack predicts for the ads held out."""
+def set_aside(context: Context[P], share: float | None) -> tuple[Context[P], Holdout | None]:
+    """Return the context without a share of its training ads, and these; all of it for None."""
+    if share is None:
+        return context, None
+    dataset, held_out = hold_out(context.dataset, share, context.profile.folds.seed)
+    return context.with_dataset(dataset), held_out
+
+
+def score_holdout(
+    dataset: AdDataset, store: OofStore, model: str, holdout: Holdout | None
+) -> Scores | None:
+    """Score what a finished model or stack predicts for the ads held out, if there are any."""
+    if holdout is None:
+        return None
     _, test = store.read(model)
     predicted = test[store.test_ids.get_indexer(holdout.ids)]
     dimensions = [tag.dimension for tag in dataset.tags]

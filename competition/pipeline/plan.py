@@ -3,13 +3,22 @@
 from dataclasses import dataclass
 from typing import Any
 
-from competition.config.profile import FeatureSettings, Level1Settings, Profile, StackSettings
+from competition.config.profile import (
+    CandidateSettings,
+    FeatureSettings,
+    Level1Settings,
+    Level2Settings,
+    Profile,
+    StackSettings,
+)
 from competition.datasets.base import AdDataset, Input, InputKind
 from competition.features.base import Extractor
 from competition.features.registry import ExtractorEntry, get_extractor
 from competition.level1.registry import ModelEntry, find_models, get_model
+from competition.level2.registry import find_meta_learners, meta_parameters
 from competition.pipeline.context import Context
 from competition.utils.errors import FeatureError, ModelError, ProfileError, nearest
+from competition.utils.progress import Progress
 from competition.utils.settings import check_parameters
 
 
@@ -33,8 +42,17 @@ class PlannedModel:
     params: dict[str, Any]
 
 
-def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
+def plan_models(
+    profile: Profile, dataset: AdDataset, progress: Progress | None = None
+) -> list[PlannedModel]:
     """Say which level-1 models run on a dataset, on which columns.
+
+    Parameters
+    ----------
+    profile : Profile
+    dataset : AdDataset
+    progress : Progress or None
+        Receives a remark on models of the profile that are left out.
 
     Raises
     ------
@@ -56,7 +74,8 @@ def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
     for name in names:
         if profile.kinds is None or set(get_model(name).kinds) <= set(profile.kinds):
             settings.setdefault(name, Level1Settings())
-    planned = []
+    remark = (progress or Progress()).remark
+    planned, absent, lacks = [], [], ""
     for name, chosen in settings.items():
         entry = _model(name, chosen)
         check_parameters(f"level1.{name}", chosen.params, entry.parameters)
@@ -67,12 +86,21 @@ def plan_models(profile: Profile, dataset: AdDataset) -> list[PlannedModel]:
                     f"level1.{name}.{parameter}."
                 )
         columns = _columns(name, chosen, entry.kinds, profile, dataset)
-        if columns:
+        if columns and entry.lacks:
+            lacks = entry.lacks
+            remark(f"The model {name} is left out: {lacks}")
+        elif columns:
             planned.append(PlannedModel(name, entry.name, columns, chosen.params))
+        elif name in profile.level1:
+            absent.append(name)
+    if absent:
+        remark(f"Left out, as nothing that they read is there: {', '.join(sorted(absent))}.")
     if not profile.models and not profile.level1:
         raise ProfileError(
             'The profile lists no level-1 model: add models = ["*"], or a table [level1.NAME].'
         )
+    if not planned and lacks:
+        raise ProfileError(f"No level-1 model of the profile can run here: {lacks}")
     if not planned:
         kinds = ", ".join(sorted({given.kind for given in dataset.inputs.values()})) or "none"
         raise ProfileError(
@@ -140,7 +168,7 @@ def plan_metadata(profile: Profile | StackSettings, dataset: AdDataset) -> list[
     Raises
     ------
     ProfileError
-        If the profile names a fact that the dataset lacks.
+        If the profile names metadata that the dataset lacks.
     """
     metadata = [
         column
@@ -153,7 +181,8 @@ def plan_metadata(profile: Profile | StackSettings, dataset: AdDataset) -> list[
     for name in profile.level2.metadata:
         if name not in metadata:
             raise ProfileError(
-                f"level2.metadata: {dataset.name} has no fact {name!r}.{nearest(name, metadata)}"
+                f"level2.metadata: {dataset.name} has no metadata {name!r}."
+                f"{nearest(name, metadata)}"
             )
     return list(profile.level2.metadata)
 
@@ -197,7 +226,7 @@ def plan_feature(name: str, own: AdDataset, context: Context[Profile]) -> Planne
         extractor = entry.make(**{**known, **settings.params})
     except (TypeError, ValueError) as bad:
         raise FeatureError(f"features.{name}: {bad}") from bad
-    lacks = extractor.lacks()
+    lacks = entry.lacks or extractor.lacks()
     if lacks:
         remark(f"features.{name} is left out: {lacks}")
         return None
@@ -225,3 +254,49 @@ def _source(
             f"{entry.name} reads {', '.join(entry.kinds)}."
         )
     return source
+
+
+def plan_meta_learners(profile: Profile | StackSettings) -> dict[str, dict[str, Any]]:
+    """All parameters of each meta-learner that the profile names, in its order.
+
+    Those of `stack` are all that are registered, unless its settings name some.
+
+    Raises
+    ------
+    ModelError
+        If there is no such meta-learner.
+    ProfileError
+        If it does not take a parameter.
+    """
+    level2 = profile.level2
+    given = level2.params if isinstance(level2, Level2Settings) else _candidates(level2)
+    return {name: meta_parameters(name, params, profile.seed) for name, params in given.items()}
+
+
+def check_level2(profile: Profile | StackSettings, dataset: AdDataset) -> None:
+    """Find the mistakes that a profile makes about level 2, before anything is trained or written.
+
+    Raises
+    ------
+    ModelError, ProfileError
+    """
+    plan_meta_learners(profile)
+    plan_metadata(profile, dataset)
+
+
+def _candidates(settings: CandidateSettings) -> dict[str, dict[str, Any]]:
+    """Each meta-learner that `stack` compares, with the parameters that are set."""
+    known, chosen = find_meta_learners(), settings.model
+    names = known if chosen is None else [chosen] if isinstance(chosen, str) else list(chosen)
+    given = settings.params
+    for name in [*names, *given]:
+        if name not in known:
+            hint = nearest(name, [*known, "metadata", "model"])
+            raise ProfileError(f"level2: there is no meta-learner {name!r}.{hint}")
+    for name in given:
+        if name not in names:
+            raise ProfileError(
+                f"level2.{name}: {name} is not among the meta-learners of level2.model "
+                f"({', '.join(names)}). Add it there, or leave its parameters out."
+            )
+    return {name: given.get(name, {}) for name in names}

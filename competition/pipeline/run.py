@@ -12,14 +12,13 @@ from pathlib import Path
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import Scores
-from competition.level2.registry import meta_parameters
 from competition.oof.cards import Level1Card, StackCard
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.extract import Extraction, extract_features
-from competition.pipeline.holdout import hold_out, score_holdout
+from competition.pipeline.holdout import score_holdout, set_aside
 from competition.pipeline.level1 import cross_fit_models, level1_job
-from competition.pipeline.plan import PlannedModel, plan_metadata, plan_models
+from competition.pipeline.plan import PlannedModel, check_level2, plan_models
 from competition.pipeline.stack import fit_stack
 from competition.pipeline.submit import Submitted, submit
 from competition.utils.files import PathLike
@@ -58,7 +57,7 @@ class RunResult:
 
 
 def run(
-    data: PathLike,
+    data: PathLike | AdDataset,
     profile: Profile,
     out: PathLike = ".",
     *,
@@ -72,8 +71,8 @@ def run(
 
     Parameters
     ----------
-    data : path
-        Folder of ads.
+    data : path or AdDataset
+        Folder of ads, or ads that are read already.
     profile : Profile
     out : path
         Folder that receives ``oof/``, ``submissions/`` and ``cache/``.
@@ -109,20 +108,16 @@ def run(
     """
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
     context, extractions = extract_features(context)
-    held_out = None
-    if holdout is not None:
-        dataset, held_out = hold_out(context.dataset, holdout, profile.folds.seed)
-        context = context.with_dataset(dataset)
-    plan = plan_models(profile, context.dataset)
+    context, held_out = set_aside(context, holdout)
+    plan = plan_models(profile, context.dataset, context.progress)
+    check_level2(profile, context.dataset)
     store = open_store(context, None if own_folds is None else Path(own_folds))
     _remark(context, plan, store, has_own_folds=own_folds is not None)
     jobs = [level1_job(planned, context, store.folds) for planned in plan]
     cards, n_trained = cross_fit_models(jobs, store, context)
-    stack = _fit_stack(context, store, cards)
+    stack = fit_stack(cards, store, context)
     submitted = submit(context.dataset, store, stack, context.submissions, held_out)
-    scores = (
-        None if held_out is None else score_holdout(context.dataset, store, stack.model, held_out)
-    )
+    scores = score_holdout(context.dataset, store, stack.model, held_out)
     return RunResult(
         context.dataset, extractions, store, cards, stack, n_trained, submitted, scores
     )
@@ -131,11 +126,8 @@ def run(
 def _remark(
     context: Context[Profile], plan: list[PlannedModel], store: OofStore, *, has_own_folds: bool
 ) -> None:
-    """Report what runs on which folds, and what is left out."""
+    """Report what runs on which folds."""
     profile, folds, remark = context.profile, store.folds, context.progress.remark
-    absent = sorted(set(profile.level1) - {planned.name for planned in plan})
-    if absent:
-        remark(f"Left out, as nothing that they read is there: {', '.join(absent)}.")
     remark(
         f"{context.dataset.name}: {len(folds.ids):,} training ads and {len(store.test_ids):,} test "
         f"ads, {len(store.tags)} tags, {folds.n} folds, {len(plan)} level-1 models"
@@ -145,22 +137,3 @@ def _remark(
             f"The profile says {profile.folds.n} folds; the {folds.n} of {context.folds_file} are "
             "obeyed. Remove that file to make new ones."
         )
-
-
-def _fit_stack(context: Context[Profile], store: OofStore, cards: list[Level1Card]) -> StackCard:
-    """Fit the profile's meta-learner, or choose among several; return the stack's card."""
-    profile = context.profile
-    params = {
-        name: meta_parameters(name, given, profile.seed)
-        for name, given in profile.level2.params.items()
-    }
-    return fit_stack(
-        params,
-        plan_metadata(profile, context.dataset),
-        cards,
-        context.dataset,
-        store,
-        seed=profile.seed,
-        n_jobs=context.n_jobs,
-        progress=context.progress,
-    )

@@ -80,9 +80,9 @@ def print_run(result: RunResult) -> None:
             style="bold" if card is result.stack else None,
         )
     console.print(table)
-    if result.stack.chosen:
+    if len(result.stack.candidates) > 1:
         counts = Counter(result.stack.chosen).most_common()
-        chosen = ", ".join(f"{name} in {n} of {result.store.folds.n} folds" for name, n in counts)
+        chosen = ", ".join(f"{name} in {n} folds" for name, n in counts)
         _line(f"Chosen meta-learner: {chosen}.")
     _print_end(result.stack, result.submitted, result.holdout)
 
@@ -90,8 +90,7 @@ def print_run(result: RunResult) -> None:
 def print_stack(result: StackResult) -> None:
     """Print every level-1 model's and every candidate's OOF GAP, the chosen stack's last."""
     card = result.card
-    chosen_for = card.chosen or (card.level2,)  # one meta-learner alone is not chosen
-    counts = Counter(chosen_for)
+    counts = Counter(card.chosen)
     table = Table(title=f"Out-of-fold GAP, {result.dataset.name}")
     table.add_column("model")
     for heading in ("GAP", "chosen in"):
@@ -100,14 +99,14 @@ def print_stack(result: StackResult) -> None:
     for one in cards:
         table.add_row(one.model, f"{one.scores.gap:.4f}", end_section=one is cards[-1])
     candidates = sorted(card.candidates.items(), key=lambda item: (counts[item[0]], item[1]))
-    for name, gap in candidates:
+    for name, gap in candidates if len(candidates) > 1 else ():
         table.add_row(
             name,
             f"{gap:.4f}",
-            f"{counts[name]} of {len(chosen_for)} folds" if counts[name] else "",
+            f"{counts[name]} of {len(card.chosen)} folds" if counts[name] else "",
             end_section=name == candidates[-1][0],
         )
-    chosen = "chosen, fold by fold" if len(counts) > 1 else f"chosen: {chosen_for[0]}"
+    chosen = "chosen, fold by fold" if len(counts) > 1 else f"chosen: {card.chosen[0]}"
     table.add_row(chosen, f"{card.scores.gap:.4f}", style="bold")
     console.print(table)
     _print_end(card, result.submitted, result.holdout)
@@ -182,6 +181,7 @@ def _print_inputs(dataset: AdDataset) -> None:
     table = Table()
     for heading in ("input", "kind", "training ads with it", "test ads with it"):
         table.add_column(heading, justify="left" if heading in ("input", "kind") else "right")
+    is_train = dataset.ads["split"] == "train"
     for given in dataset.inputs.values():
         for column in given.columns:
             cells = dataset.ads[column]
@@ -189,8 +189,8 @@ def _print_inputs(dataset: AdDataset) -> None:
             table.add_row(
                 column,
                 given.kind,
-                f"{int(present[dataset.train_ids].sum()):,}",
-                f"{int(present[dataset.test_ids].sum()):,}",
+                f"{int(present[is_train].sum()):,}",
+                f"{int(present[~is_train].sum()):,}",
             )
     console.print(table)
 

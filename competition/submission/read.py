@@ -1,6 +1,6 @@
-"""Reading leaderboard files as the official scorer reads them, with better messages.
+"""Read leaderboard files as the official scorer reads them, with better messages.
 
-A file comes in one of three formats, recognised by its content:
+A file has one of three formats, which its content shows:
 
 ``taac2021``
     ``{"<id>.mp4": {"result": [{"labels": [tag, ...], "scores": ["0.98", ...]}]}}``, best tag first.
@@ -33,7 +33,7 @@ _ENTRY = '{"result": [{"labels": [...], "scores": [...]}]}'
 
 @dataclass(frozen=True, eq=False)
 class Submission:
-    """What a leaderboard file says.
+    """The content of a leaderboard file.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class _Entry:
 def read_submission(path: Path, tags: Sequence[str] | None = None, top_k: int = 20) -> Submission:
     """Read a leaderboard file of any format.
 
-    Of a tag that an ad lists twice the last score counts.
+    If an ad lists a tag twice, the last score counts.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def read_submission(path: Path, tags: Sequence[str] | None = None, top_k: int = 
     Raises
     ------
     SubmissionError
-        If the official scorer would reject the file, or an ad is in it twice. The message names the
-        ad, and the row of a CSV.
+        If the official scorer would reject the file, or it names an ad twice. The message names
+        the ad, and the row of a CSV.
     """
     return parse_submission(read_text(path), path, tags, top_k)
 

@@ -113,8 +113,8 @@ class Level1Contract:
         X, Y = self._ads()
         shape = self._new().fit(X, Y[:, :1]).predict_proba(X).shape
         assert shape == (len(X), 1), (
-            f"With one tag the result must have the shape ({len(X)}, 1), got {shape}: a binary "
-            "classifier's two columns, or none, are not what is asked for."
+            f"With one tag the result must have the shape ({len(X)}, 1), got {shape}: return "
+            "neither a binary classifier's two columns nor none."
         )
 
     def test_two_tags_keep_both_columns(self) -> None:
@@ -300,6 +300,6 @@ def _check_refused(model: Any, X: pd.DataFrame, when: str) -> None:
     except Exception as other:
         outcome = f"it raised {other!r}"
     raise AssertionError(
-        f"A model asked to predict {when} must raise ModelError, but {outcome}. {_BASE} this is "
+        f"A model that predicts {when} must raise ModelError, but {outcome}. {_BASE} this is "
         "checked for you."
     )

@@ -24,11 +24,11 @@ KEPT_PERCENT = 75.0
 UNPRUNED = 4  # complete trials before that says something
 UNPRUNED_FOLDS = 1
 ENOUGH = 10  # complete trials before an importance says something
-HEARTBEAT = 60  # seconds; a machine that is silent for two of them has lost its trial
+HEARTBEAT = 60  # seconds; a trial without a heartbeat for twice as long is lost
 
 
 def open_study(name: str, url: str) -> "Study":
-    """Open a study, or begin it; trials that were lost on this machine are marked as failed.
+    """Open a study, or create it; lost trials of this machine are marked as failed.
 
     Raises
     ------
@@ -73,15 +73,15 @@ def shown_url(url: str) -> str:
 
     try:
         return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:  # no URL, so nobody's password
+    except ArgumentError:  # not a URL, so there is no password
         return url
 
 
 def sampler_of_next(study: "Study", seed: int) -> "TPESampler":
     """Make the sampler of one trial, seeded by its place among those that have not failed.
 
-    A resumed study so draws what it would have drawn uninterrupted, and machines that share a
-    study draw different trials.
+    So a resumed study draws what it would have drawn without the interruption, and machines that
+    share a study draw different trials.
     """
     from optuna.samplers import TPESampler
 
@@ -90,7 +90,7 @@ def sampler_of_next(study: "Study", seed: int) -> "TPESampler":
 
 
 def enqueue_start(study: "Study", params: dict[str, Any]) -> None:
-    """Have the next trial try given values, unless a trial does or has."""
+    """Let the next trial try the given values, unless a trial tries them or has tried them."""
     if not any(is_start(trial) for trial in unfailed(study)):
         study.enqueue_trial(params, user_attrs={"start": True})
 
@@ -101,7 +101,7 @@ def is_start(trial: "Trial | FrozenTrial") -> bool:
 
 
 def claim(trial: "Trial") -> None:
-    """Say which process runs a trial."""
+    """Record which process runs a trial."""
     trial.set_user_attr("process", this_process())
 
 
@@ -138,10 +138,10 @@ def importances(study: "Study") -> dict[str, float]:
 
 
 def _give_up_lost_trials(study: "Study") -> None:
-    """Mark as failed the trials of this machine's processes that are no more.
+    """Mark as failed the running trials whose process, of this machine, has ended.
 
-    Those of other machines, and one that was killed before it could say whose it was, are known by
-    their heartbeat, which Optuna watches.
+    Optuna watches the heartbeat of all others: trials of other machines, and one that was killed
+    before it could record its process.
     """
     from optuna.trial import TrialState
 

@@ -148,7 +148,7 @@ def tunable_stack(context: Context[Profile], store: OofStore) -> Tunable:
     space = _space(entry, "meta-learner")
     base = meta_parameters(name, given, profile.seed)
     start, distributions = _start(name, space, {**entry.parameters, **base})
-    cards = stored_models(store, dataset, progress)
+    cards = stored_models(store, context)
     level1 = {card.model: card.fingerprint for card in cards}
     metadata = plan_metadata(profile, dataset)
     data, _ = stack_input(store, list(level1), dataset, metadata)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from competition.utils.errors import CompetitionError, ModelError, ProfileError, nearest
+from competition.utils.extras import lacking
 from competition.utils.files import digest
 
 OWN = "competition_plugins"  # the package of modules that lie in files of a user's own
@@ -34,11 +35,14 @@ class Entry:
         Called with parameters, it returns an unfitted estimator.
     search_space : callable or None
         What tuning tries: from an Optuna trial to parameters; None where nothing is declared.
+    libraries : tuple of str
+        What must be installed: names to import.
     """
 
     name: str
     make: Callable[..., Any]
     search_space: Callable[..., dict[str, Any]] | None = field(default=None, kw_only=True)
+    libraries: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -54,6 +58,11 @@ class Entry:
         return [
             name for name, default in self.parameters.items() if default is inspect.Parameter.empty
         ]
+
+    @property
+    def lacks(self) -> str:
+        """Why it cannot run here: a library that is not installed; "" if it can."""
+        return lacking(self.libraries)
 
     @property
     def summary(self) -> str:

@@ -14,7 +14,6 @@ from competition.pipeline.stack import stored_models
 from competition.report.ablation import print_ablation
 from competition.report.tables import console
 from competition.utils.errors import StoreError
-from competition.utils.progress import Progress
 from tests.conftest import write_table
 
 MODELS = ["tfidf_logreg", "tfidf_nblogreg", "lightgbm"]
@@ -92,8 +91,8 @@ def test_rivals_are_read_the_second_time_and_never_stacked(
     again = ablate(data, profile, out, n_jobs=1)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("card.json")} == cards
     assert again.tables == ablation.tables
-    store = open_store(open_context(data, profile, out))
-    stored = [card.model for card in stored_models(store, ablation.dataset, Progress())]
+    context = open_context(data, profile, out)
+    stored = [card.model for card in stored_models(open_store(context), context)]
     assert stored == sorted(MODELS)
 
 

@@ -17,6 +17,9 @@ PROJECT = Path(competition.__file__).parents[1]
 PROFILE = """\
 models = ["my_idea"]
 
+[folds]
+n = 2
+
 [level2]
 model = "mean"
 """
@@ -24,8 +27,7 @@ model = "mean"
 
 def copied(folder: Path) -> Path:
     """Copy the package to where `pip install` would put it."""
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(PROJECT / "competition", folder / "competition", ignore=ignored)
+    shutil.copytree(PROJECT / "competition", folder / "competition")
     return folder
 
 

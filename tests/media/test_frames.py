@@ -2,15 +2,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from competition.media import sizes
 from competition.media.frames import first_frame, read_frames
 from competition.utils.errors import MediaError
-from tests.media.made_films import cut_to, greys, write_film
+from tests.media.made_films import (
+    cut_to,
+    greys,
+    write_animation,
+    write_film,
+    write_streams,
+)
 from tests.media.made_sound import tone, write_sound
 
 
@@ -118,9 +127,6 @@ def test_frames_are_never_enlarged(tmp_path: Path):
 
 
 def test_cover_picture_of_a_sound_file_is_no_film(tmp_path: Path):
-    import av
-    from av.stream import Disposition
-
     path = tmp_path / "song.mp4"
     with av.open(str(path), "w") as container:
         cover = container.add_stream("mjpeg", rate=25)
@@ -132,6 +138,58 @@ def test_cover_picture_of_a_sound_file_is_no_film(tmp_path: Path):
 
     with pytest.raises(MediaError, match="it has no video stream"):
         first_frame(path)
+
+
+@pytest.mark.parametrize("default", [0, 1])
+@pytest.mark.parametrize("ending", ["mkv", "mp4", "avi"])
+def test_film_is_read_and_not_the_thumbnail_before_it(tmp_path: Path, ending: str, default: int):
+    streams = [greys([10], 16, 16), greys([50, 100, 150], 48, 64)]
+    path = write_streams(tmp_path / f"film.{ending}", streams, default)
+
+    assert first_frame(path).shape == (48, 64, 3)
+    assert levels(path, 40) == [50, 100, 150]
+
+
+@pytest.mark.parametrize("default", [0, 1])
+def test_of_two_films_the_one_that_players_choose_is_read(tmp_path: Path, default: int):
+    streams = [greys([50] * 9, 32, 32), greys([150] * 9, 32, 32)]
+    path = write_streams(tmp_path / "film.mkv", streams, default)
+
+    assert set(levels(path, 40)) == {[50, 150][default]}
+
+
+@pytest.mark.parametrize("ending", ["gif", "png", "avif", "webp"])
+def test_animation_is_a_film_whose_pictures_last_as_long_as_it_says(tmp_path: Path, ending: str):
+    path = write_animation(
+        tmp_path / f"animation.{ending}", greys([50, 100, 200]), [500, 1_000, 200]
+    )
+
+    assert levels(path, 250) == [50, 50, 100, 100, 100, 100, 200]
+
+
+def test_frames_of_an_animation_are_scaled_and_white_where_transparent(tmp_path: Path):
+    path = tmp_path / "animation.webp"
+    pictures = [Image.new("RGBA", (48, 32), (0, 0, shade, 0)) for shade in (0, 100)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=500, lossless=True)
+
+    (first, second) = read_frames(path, 500, side=8)
+
+    assert first.shape == second.shape == (8, 12, 3)
+    assert (first == 255).all()
+
+
+def test_picture_alone_in_webp_is_a_film_of_one_frame(tmp_path: Path):
+    Image.new("RGB", (48, 32), (100, 100, 100)).save(tmp_path / "still.webp")
+
+    assert levels(tmp_path / "still.webp", 500) == [100]
+
+
+def test_animation_cut_short_is_damaged(tmp_path: Path):
+    noise = np.random.default_rng(0).integers(0, 256, (4, 32, 48, 3), dtype=np.uint8)
+    path = cut_to(write_animation(tmp_path / "animation.webp", noise, [500] * 4), 0.6)
+
+    with pytest.raises(MediaError, match="it is"):
+        list(read_frames(path))
 
 
 def test_broken_tail_ends_the_frames_after_those_that_are_there(tmp_path: Path):
@@ -255,8 +313,6 @@ def test_long_film_needs_no_more_memory_than_a_short_one(tmp_path: Path):
 
 def test_real_clips_are_sampled_over_their_whole_length(real_data: Path):
     for path in sorted((real_data / "street_clips" / "clips").glob("*.mp4"))[:2]:
-        import av
-
         with av.open(str(path)) as container:
             times = [frame.time for frame in container.decode(video=0)]
         sampled = sum(1 for _ in read_frames(path, 250, side=64))

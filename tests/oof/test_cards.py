@@ -50,13 +50,17 @@ def test_card_cannot_be_changed() -> None:
         CARDS["level1"].model = "other"
 
 
-def test_card_without_a_kind_is_of_an_earlier_version(tmp_path: Path) -> None:
-    values = CARDS["level1"].model_dump(mode="json")
-    del values["kind"]
+def test_card_of_the_form_of_another_version_says_to_run_again(tmp_path: Path) -> None:
     path = tmp_path / "card.json"
-    write_json(path, values)
-    with pytest.raises(OutdatedCardError, match=r"card\.json was made by an earlier .*run again"):
-        read_card(path)
+    values = CARDS["level1"].model_dump(mode="json")
+    before_kinds = {key: value for key, value in values.items() if key != "kind"}
+    later = {**values, "colour": "red", "versions": {"competition": "99"}}
+    for form in (before_kinds, later):
+        write_json(path, form)
+        with pytest.raises(
+            OutdatedCardError, match=r"card\.json was written by another .*run again"
+        ):
+            read_card(path)
 
 
 def changed(**values: Any) -> str:

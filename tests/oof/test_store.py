@@ -195,6 +195,18 @@ def test_model_scored_in_another_way_keeps_its_folds(store: OofStore, dataset: A
     assert store.current_card("m", rescored) is not None
 
 
+def test_card_of_another_version_is_not_current_and_is_withdrawn(
+    store: OofStore, dataset: AdDataset
+) -> None:
+    card = fill(store, dataset)
+    write_json(store.path("m", "card.json"), card.model_dump(exclude={"kind"}))
+    recorded = Recorded()
+    assert store.current_card("m", PRINT) is None
+    store.withdraw_stale_card("m", PRINT, recorded)
+    assert recorded.remarks == ["m: its card is of another version, so it is run again"]
+    assert store.card("m") is None
+
+
 def test_damaged_file_of_a_current_card_is_named(store: OofStore, dataset: AdDataset) -> None:
     fill(store, dataset)
     store.path("m", "oof.parquet").write_bytes(b"half")

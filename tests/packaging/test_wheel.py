@@ -77,7 +77,8 @@ def test_installed_command_makes_demo_ads_and_runs_on_them(command: Path, tmp_pa
     shown = call(command, "run", "--data", "../ads", "--set", "folds.n=3", cwd=elsewhere)
     assert "competition[networks]" in shown  # the environment lacks PyTorch, and the run says so
     assert (elsewhere / "oof" / "demo" / "tfidf_logreg" / "card.json").is_file()
-    (submission,) = (elsewhere / "submissions").glob("demo-selection-*.json")
+    (card,) = (elsewhere / "submissions").glob("demo-selection-*.card.json")
+    submission = card.with_name(card.name.removesuffix(".card.json") + ".json")
     assert call(command, "score", submission, "--data", "../ads", cwd=elsewhere).startswith("GAP ")
 
 

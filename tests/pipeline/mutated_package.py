@@ -30,7 +30,7 @@ def fingerprints(dataset: AdDataset) -> dict[str, Fingerprint]:
     for name in find_models():
         module = get_model(name).make.__module__
         planned = PlannedModel(name, name, (), {})
-        found[name] = level1_fingerprint(planned, module, (), (), 0, dataset, folds)
+        found[name] = level1_fingerprint(planned, [module], (), (), 0, dataset, folds)
     every = {name: (get_meta_learner(name).make.__module__, {}) for name in find_meta_learners()}
     stacks = {**{f"stack-{name}": {name: every[name]} for name in ALONE}, "stack-of-all": every}
     for name, learners in stacks.items():

@@ -263,7 +263,7 @@ def test_store_without_models_says_how_to_fill_it(tmp_path: Path) -> None:
         ("level2.dnn.hidden=64", "level2.dnn.hidden: 64 is not a list"),
         ('models=["*"]', "unknown key models"),
         ('level2.model=["dnn", "mien"]', "no meta-learner 'mien'. Did you mean 'mean'"),
-        ('level2.metadata=["size"]', "no fact 'size'"),
+        ('level2.metadata=["size"]', "no metadata 'size'"),
     ],
 )
 def test_unknown_setting_is_named(

@@ -12,6 +12,7 @@ from competition.execution.local import run_tasks
 from competition.utils import registry
 from competition.utils.errors import ModelError, ProfileError
 from competition.utils.registry import Entry, Registry, load_plugins
+from competition.utils.source_digest import source_digest
 
 ROOT = Path(__file__).parents[2]
 OWN = """\
@@ -60,6 +61,14 @@ def test_changed_file_is_run_again_and_an_unchanged_one_is_not(tmp_path: Path) -
     write_own(tmp_path, 2)
     load_plugins([path])
     assert sys.modules["competition_plugins.own_thing"].VALUE == 2
+
+
+def test_code_of_an_own_file_is_digested(tmp_path: Path) -> None:
+    found = []
+    for value in (1, 2, 1):
+        load_plugins([write_own(tmp_path, value)])
+        found.append(source_digest("competition_plugins.own_thing"))
+    assert found[0] == found[2] != found[1]
 
 
 def test_objects_of_own_classes_reach_other_processes(tmp_path: Path) -> None:
@@ -118,6 +127,8 @@ class OutsidePrior(Level1Model):
 """
 PROFILE = """\
 models = ["outside_prior"]
+[folds]
+n = 2
 [level2]
 model = "mean"
 """
@@ -150,7 +161,7 @@ def test_model_of_an_installed_package_runs(tmp_path: Path, table: Path) -> None
     given = ["--data", table, "--profile", profile, "--out", out, "--jobs", 2]
     done = command_line(tmp_path / "site", "run", *given)
     assert done.returncode == 0, done.stderr
-    assert (out / "oof" / "films" / "outside_prior" / "fold_4.parquet").is_file()
+    assert (out / "oof" / "films" / "outside_prior" / "fold_1.parquet").is_file()
     assert "outside_prior" in command_line(tmp_path / "site", "models", "outside_*").stdout
 
 

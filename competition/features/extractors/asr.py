@@ -39,8 +39,8 @@ class ASR(ChunkedExtractor):
     checkpoint : str
         A hub name or a local folder; "" leaves the feature out.
     language : str or None
-        What is spoken, as a name or a code, such as ``"zh"``; None asks the network, for each
-        window.
+        What is spoken, as a name or a code, such as ``"zh"``; None lets the network find out,
+        for each window.
     max_new_tokens : int
         Longest text of a window. 224 is half of what Whisper's decoder can hold, as in its own
         transcription.
@@ -48,6 +48,8 @@ class ASR(ChunkedExtractor):
     batch_size : int
         Windows per pass of the network.
     """
+
+    libraries = ("av", "torch", "transformers")
 
     def __init__(
         self,

@@ -48,6 +48,8 @@ class Bert(Extractor):
 
     shard = 256  # texts of like length are found within a shard
 
+    libraries = ("torch", "transformers")
+
     def __init__(
         self,
         checkpoint: str = "",

@@ -100,6 +100,8 @@ class LogMel(Extractor):
         Milliseconds that a row stands for, a multiple of 10: the mean of its frames.
     """
 
+    libraries = ("av",)
+
     def __init__(self, step_ms: int = 100) -> None:
         self.step_ms = step_ms
 
@@ -138,13 +140,13 @@ def _means(frames: np.ndarray, step: int) -> np.ndarray:
     return (np.add.reduceat(frames, starts) / n_rows).astype(np.float16)
 
 
-def _grouped(parts: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """Yield the rows of all parts in arrays whose length is a multiple of `size`, then the rest."""
+def _grouped(chunks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """Yield all rows in arrays whose length is a multiple of `size`, then the rest."""
     waiting: list[np.ndarray] = []
     n_waiting = 0
-    for part in parts:
-        waiting.append(part)
-        n_waiting += len(part)
+    for chunk in chunks:
+        waiting.append(chunk)
+        n_waiting += len(chunk)
         if n_waiting >= size:
             rows = np.concatenate(waiting)
             n_whole = n_waiting - n_waiting % size

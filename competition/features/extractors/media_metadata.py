@@ -11,11 +11,13 @@ from competition.media.probe import MediaMetadata, probe
     "media_metadata",
     kinds=("video", "audio"),
     gives="metadata",
-    version=1,
+    version=2,
     metadata=tuple(field.name for field in fields(MediaMetadata)),
 )
-class MediaFactsExtractor(Extractor):
+class MediaMetadataExtractor(Extractor):
     """The attributes of `competition.media.probe.MediaMetadata`; NaN where one is not known."""
+
+    libraries = ("av",)
 
     def extract_one(self, item: Item) -> dict[str, float]:
         """Return the metadata by name."""

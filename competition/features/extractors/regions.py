@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CELL_SIDE = 8  # pixels of a cell's thumbnail, where there is no network
 
 
-@extractor("regions", kinds=("image", "video"), gives="array", version=1)
+@extractor("regions", kinds=("image", "video"), gives="array", version=2)
 class Regions(Extractor):
     """Regions of an image, or of a film's key frame, one vector each.
 
@@ -47,6 +47,8 @@ class Regions(Extractor):
         The key frame of a film is on show at this time; in a shorter film, the first one is.
     device : str
     """
+
+    libraries = ("PIL", "torch", "transformers")
 
     def __init__(
         self,
@@ -107,7 +109,7 @@ class Regions(Extractor):
         auto = "AutoModelForObjectDetection" if self.detects_ else "AutoModel"
         missing = () if self.detects_ else ("pooler",)
         network = load_encoder(self.checkpoint, self.device, missing, auto=auto)
-        # Of an encoder of pictures and texts, the part for pictures.
+        # Of an encoder of pictures and texts, that of pictures.
         self.network_ = network if self.detects_ else getattr(network, "vision_model", network)
         self.processor_ = load_pretrained(
             AutoImageProcessor.from_pretrained, self.checkpoint, backend="pil"
@@ -116,7 +118,7 @@ class Regions(Extractor):
     def _encoded(self, picture: np.ndarray) -> np.ndarray:
         import torch
 
-        # Said to be channels last: of a picture one pixel high it could not be told.
+        # Channels last is said: a picture one pixel high does not show it.
         pixels = self.processor_(picture, input_data_format="channels_last", return_tensors="pt")
         given = pixels["pixel_values"].to(self.network_.device, self.network_.dtype)
         with torch.inference_mode():

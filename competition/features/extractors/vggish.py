@@ -38,6 +38,8 @@ class VGGish(ChunkedExtractor):
         Patches per pass of the network.
     """
 
+    libraries = ("av", "torch")
+
     def __init__(
         self,
         weights: str = "",

@@ -25,7 +25,7 @@ Pooling = Literal["cls", "mean", "pooler"]
 _SIZES = ((60, 90), (120, 50))  # of two pictures that an image processor is tried on
 
 
-@extractor("vit", kinds=("image", "video"), gives="array", version=1)
+@extractor("vit", kinds=("image", "video"), gives="array", version=2)
 class ViT(Extractor):
     """One vector per picture or frame, by any vision encoder of Hugging Face's.
 
@@ -47,6 +47,8 @@ class ViT(Extractor):
     batch_size : int
         Frames per pass of the network.
     """
+
+    libraries = ("PIL", "av", "torch", "transformers")
 
     def __init__(
         self,
@@ -110,11 +112,11 @@ class _Batch:
 
 def _batches(stream: Iterable[tuple[int, Chunk]], size: int) -> Iterator[_Batch]:
     batch = _Batch()
-    for row, part in stream:
-        if not isinstance(part, np.ndarray):
-            batch.ended.append((row, part))
+    for row, chunk in stream:
+        if not isinstance(chunk, np.ndarray):
+            batch.ended.append((row, chunk))
             continue
-        for frame in part:
+        for frame in chunk:
             if len(batch.frames) == size:
                 yield batch
                 batch = _Batch()
@@ -145,7 +147,7 @@ def _joined(vectors: list[np.ndarray]) -> np.ndarray | MediaError:
 
 
 def _processed(processor: Any, picture: np.ndarray, **options: bool) -> np.ndarray:
-    # Said to be channels last: of a picture one pixel high it could not be told.
+    # Channels last is said: a picture one pixel high does not show it.
     given = processor(picture, input_data_format="channels_last", return_tensors="np", **options)
     return given["pixel_values"][0]
 
@@ -168,7 +170,7 @@ class _Encoder:
             known = ", ".join(get_args(Pooling))
             raise FeatureError(f"vit: pooling = {pooling!r} is unknown. Choose one of {known}.")
         network = load_encoder(checkpoint, device, () if pooling == "pooler" else ("pooler",))
-        # Of an encoder of pictures and texts, the part for pictures.
+        # Of an encoder of pictures and texts, that of pictures.
         self.network = getattr(network, "vision_model", network)
         self.processor = load_pretrained(
             AutoImageProcessor.from_pretrained, checkpoint, backend="pil"

@@ -47,6 +47,8 @@ class ArrayModel(Level1Model):
     device : str
     """
 
+    libraries = ("torch",)
+
     def __init__(
         self,
         pooling: Pooling = "mean",

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from competition.level1.components.metadata import frequencies, is_metadata, numbers
-from competition.level1.components.pooled_arrays import means_over_time
+from competition.level1.components.pooled_arrays import means_or_nan
 from competition.level1.components.text import TextVectorizer
 from competition.text.terms import TermsSpec
 from competition.utils.errors import ModelError
@@ -24,7 +24,7 @@ class Modalities(BaseEstimator):
 
     Texts become their leading directions of weighted terms (latent semantic analysis: Deerwester
     et al. 1990), arrays their mean over time, metadata standardised numbers, one column for each
-    common category and a flag for each fact that is missing. What an ad lacks is 0.
+    common category and a flag for each of them that is missing. What an ad lacks is 0.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Modalities(BaseEstimator):
         }
         self.scales_: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         for column in self.arrays_:
-            self.scales_[column] = _scale(_means(X[column], self.arrays_[column]))
+            self.scales_[column] = _scale(means_or_nan(X[column], self.arrays_[column]))
         for column in self.metadata_:
             if column not in self.categories_:
                 self.scales_[column] = _scale(_numbers(X[column]))
@@ -90,7 +90,7 @@ class Modalities(BaseEstimator):
             features.append(np.asarray(terms @ self.directions_, dtype=np.float32))
             present.append((np.diff(terms.indptr) > 0)[:, None])
         for column, dims in self.arrays_.items():
-            means = _means(X[column], dims)
+            means = means_or_nan(X[column], dims)
             features.append(_scaled(means, *self.scales_[column]))
             present.append(np.asarray(~np.isnan(means).all(axis=1))[:, None])
         if self.metadata_:
@@ -143,15 +143,6 @@ def _kind(column: pd.Series) -> str:
 
 def _dims(column: pd.Series) -> int:
     return next((cell.shape[1] for cell in column if cell is not None), 0)
-
-
-def _means(column: pd.Series, dims: int) -> np.ndarray:
-    """Mean over time of each array: (n_ads, dims), float32, NaN where there is none."""
-    means = np.full((len(column), dims), np.nan, dtype=np.float32)
-    found, there = means_over_time(column)
-    if there.any() and dims:
-        means[there] = found
-    return means
 
 
 def _numbers(column: pd.Series) -> np.ndarray:

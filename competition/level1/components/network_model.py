@@ -1,6 +1,7 @@
 """What the models share that train a network in a loop of their own."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,8 @@ class NetworkModel(Level1Model):
     device : str
         "auto", "cpu", "cuda" or "mps".
     """
+
+    libraries: ClassVar[tuple[str, ...]] = ("torch",)
 
     random_state: int
     n_jobs: int

@@ -20,26 +20,35 @@ class PooledArrays(BaseEstimator):
 
     def fit_transform(self, X: pd.DataFrame) -> np.ndarray:
         """Learn means and deviations from training ads; see `transform`."""
-        self.moments_ = {column: _moments(means_over_time(X[column])[0]) for column in X.columns}
+        self.moments_ = {column: _moments(_means(X[column])[0]) for column in X.columns}
         return self.transform(X)
 
     def transform(self, X: pd.DataFrame) -> np.ndarray:
         """Return the rows of ads, (n_ads, n_features), float32; each column's flag stands last."""
-        parts = []
+        columns = []
         for column, (centre, scale) in self.moments_.items():
-            means, there = means_over_time(X[column])
+            means, there = _means(X[column])
             standard = np.zeros((len(X), len(centre)), dtype=np.float32)
             if len(centre) and there.any():
                 standard[there] = (means - centre) / scale
-            parts += [standard, ~there[:, None]]
-        return np.hstack(parts, dtype=np.float32)
+            columns += [standard, ~there[:, None]]
+        return np.hstack(columns, dtype=np.float32)
 
 
-def means_over_time(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+def _means(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Mean over time of the arrays that are there, (n_there, dims) float32, and where they are."""
     there = np.array([isinstance(cell, np.ndarray) for cell in cells], dtype=bool)
     means = [cell.mean(axis=0, dtype=np.float32) for cell in cells[there]]
     return np.stack(means) if means else np.empty((0, 0), dtype=np.float32), there
+
+
+def means_or_nan(cells: pd.Series, dims: int) -> np.ndarray:
+    """Mean over time of each array: (n_ads, dims), float32, NaN where there is none."""
+    means = np.full((len(cells), dims), np.nan, dtype=np.float32)
+    for row, cell in enumerate(cells):
+        if isinstance(cell, np.ndarray) and len(cell) and dims:
+            means[row] = cell.mean(axis=0, dtype=np.float32)
+    return means
 
 
 def _moments(means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -72,6 +72,8 @@ class Bert(Level1Model):
     device : str
     """
 
+    libraries = ("torch", "transformers")
+
     def __init__(
         self,
         checkpoint: str = "",
@@ -132,11 +134,11 @@ class Bert(Level1Model):
         from competition.level1.networks.training import Schedule, seeded, train
 
         self._check(X)
-        told = _has_text(X)
-        self.has_text_ = told.any()
+        known = _has_text(X)
+        self.has_text_ = known.any()
         if not self.has_text_:
             return
-        X, Y = X[told], Y[told]
+        X, Y = X[known], Y[known]
         device = choose_device(self.device)
         schedule = Schedule(
             epochs=self.epochs,
@@ -157,18 +159,18 @@ class Bert(Level1Model):
         from competition.level1.networks.training import predict
 
         probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
-        told = _has_text(X)
-        if self.has_text_ and told.any():
-            device, tokens = choose_device(self.device), self._tokens(X[told])
+        known = _has_text(X)
+        if self.has_text_ and known.any():
+            device, tokens = choose_device(self.device), self._tokens(X[known])
             with torch_threads(self.n_jobs):
-                probabilities[told] = predict(self.network_, tokens, self.batch_size, device)
+                probabilities[known] = predict(self.network_, tokens, self.batch_size, device)
         return probabilities
 
     def _check(self, X: pd.DataFrame) -> None:
-        for name, known in (("keep", get_args(Keep)), ("pooling", get_args(TokenPooling))):
-            if getattr(self, name) not in known:
+        for name, choices in (("keep", get_args(Keep)), ("pooling", get_args(TokenPooling))):
+            if getattr(self, name) not in choices:
                 raise ModelError(
-                    f"{name} is {getattr(self, name)!r}; choose one of {', '.join(known)}."
+                    f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}."
                 )
         for name in ("epochs", "learning_rate", "tuning_rate", "batch_size", "accumulate"):
             value = getattr(self, name)

@@ -171,5 +171,5 @@ def _layers(sizes: list[int]) -> Sequential:
     from torch import nn
 
     layers = [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
-    with_units = [part for layer in layers for part in (layer, nn.LeakyReLU())]
+    with_units = [unit for layer in layers for unit in (layer, nn.LeakyReLU())]
     return nn.Sequential(*with_units[:-1])

@@ -67,6 +67,8 @@ class Fusion(Level1Model):
     random_state : int
     """
 
+    libraries = ("torch",)
+
     def __init__(
         self,
         how: How = "concat",
@@ -141,11 +143,11 @@ class Fusion(Level1Model):
         probabilities = np.tile(prior, (len(X), 1))
         rows = np.flatnonzero(present.any(axis=1)) if self.weights_ else np.zeros(0, dtype=int)
         for start in range(0, len(rows), ROWS_AT_ONCE):
-            part = rows[start : start + ROWS_AT_ONCE]
-            inputs = [torch.from_numpy(columns[part]) for columns in features]
-            there = torch.from_numpy(present[part].astype(np.float32))
+            chunk = rows[start : start + ROWS_AT_ONCE]
+            inputs = [torch.from_numpy(columns[chunk]) for columns in features]
+            there = torch.from_numpy(present[chunk].astype(np.float32))
             logits = [self._logits(weights, inputs, there) for weights in self.weights_]
-            probabilities[part] = torch.stack(logits).sigmoid().mean(dim=0).numpy()
+            probabilities[chunk] = torch.stack(logits).sigmoid().mean(dim=0).numpy()
         return probabilities
 
     def _train(

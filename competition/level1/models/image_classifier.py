@@ -43,6 +43,8 @@ class ImageClassifier(NetworkModel):
     device : str
     """
 
+    libraries = ("PIL", "torch", "transformers")
+
     def __init__(
         self,
         checkpoint: str,
@@ -72,6 +74,10 @@ class ImageClassifier(NetworkModel):
         from torch.nn.functional import binary_cross_entropy_with_logits
         from transformers import AutoImageProcessor, AutoModelForImageClassification
 
+        files = _files(X)
+        self.has_images_ = any(file is not None for file in files)
+        if not self.has_images_:
+            return
         self.processor_ = load_pretrained(
             AutoImageProcessor.from_pretrained, self.checkpoint, backend="pil"
         )
@@ -83,7 +89,6 @@ class ImageClassifier(NetworkModel):
             dtype=torch.float32,
             weights_only=True,
         ).to(device)
-        files = _files(X)
         labels = torch.from_numpy(Y.astype(np.float32))
         n_batches = max(1, round(len(files) / self.batch_size))
         optimizer = torch.optim.AdamW(
@@ -109,6 +114,8 @@ class ImageClassifier(NetworkModel):
         from competition.execution.devices import torch_threads
 
         probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
+        if not self.has_images_:
+            return probabilities
         with torch_threads(self.n_jobs), torch.inference_mode():
             for rows, pixels in self._batches(_files(X)):
                 logits = self.network_(pixel_values=pixels.to(self.network_.device)).logits

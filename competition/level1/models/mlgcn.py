@@ -106,7 +106,7 @@ class MLGCN(NetworkModel):
         optimizer = torch.optim.SGD(
             weights, lr=self.learning_rate, momentum=0.9, weight_decay=self.weight_decay
         )
-        drops = [round(self.epochs * part) for part in (0.4, 0.8)]
+        drops = [round(self.epochs * share) for share in (0.4, 0.8)]
         schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, drops)
         for _ in range(self.epochs):
             for ads in torch.randperm(len(labels)).split(self.batch_size):

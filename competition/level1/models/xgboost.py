@@ -45,6 +45,8 @@ class XGBoost(Level1Model):
     random_state : int
     """
 
+    libraries = ("xgboost",)
+
     def __init__(
         self,
         n_estimators: int = 100,

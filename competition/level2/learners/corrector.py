@@ -56,6 +56,8 @@ class Corrector(MetaLearner):
         None where the weight is 0.
     """
 
+    libraries = ("torch",)
+
     def __init__(
         self,
         rounds: tuple[int, ...] = (10, 30, 100),

@@ -91,6 +91,8 @@ class DNN(MetaLearner):
         Weight of the networks' mean output.
     """
 
+    libraries = ("torch",)
+
     def __init__(
         self,
         hidden: tuple[int, ...] = (64, 64),

@@ -22,6 +22,7 @@ class Pooled(MetaLearner):
     """
 
     complexity = 3
+    libraries = ("torch",)
 
     def _fit(self, data: StackData) -> None:
         with torch_threads(1):

@@ -36,6 +36,8 @@ class XGBoost(MetaLearner):
     random_state : int
     """
 
+    libraries = ("xgboost",)
+
     def __init__(
         self,
         n_estimators: int = 150,

@@ -93,7 +93,7 @@ class Fits:
             "inputs": {name: self.columns[name].fingerprint for name in method.columns},
             "files": digest([[path.name, file_digest(path)] for path in estimator.files()]),
             "split": self.split.fingerprint,
-            "source": source_digest(type(estimator).__module__),
+            "source": source_digest(__name__, type(estimator).__module__),
         }
 
     def _scores(self, method: Method, tasks: Sequence[str]) -> dict[str, Any]:

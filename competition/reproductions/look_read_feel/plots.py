@@ -37,9 +37,9 @@ def write_plots(benchmark: Benchmark) -> None:
     for axis, (parameter, points) in zip(panels, sweeps.items(), strict=False):
         places = range(len(points))
         for number, task in enumerate(benchmark.tasks):
-            for part, style in (("test", "o-"), ("validation", "o:")):
-                scores = [outcome.scores[task][part]["map"] for _, outcome in points]
-                axis.plot(places, scores, style, color=f"C{number}", ms=3, label=f"{task}, {part}")
+            for ads, style in (("test", "o-"), ("validation", "o:")):
+                scores = [outcome.scores[task][ads]["map"] for _, outcome in points]
+                axis.plot(places, scores, style, color=f"C{number}", ms=3, label=f"{task}, {ads}")
         values = [point.value for point, _ in points]
         axis.set_xticks(places, [f"{value:g}" for value in values])
         axis.axvline(values.index(chosen_value(points)), color="0.8", zorder=0)

@@ -159,10 +159,10 @@ def _write_sweeps_csv(benchmark: Benchmark) -> None:
         best = chosen_value(points)
         for point, outcome in points:
             for task, scores in outcome.scores.items():
-                figures = [scores[part][m] for part in ("validation", "test") for m in HEADINGS]
+                figures = [scores[ads][m] for ads in ("validation", "test") for m in HEADINGS]
                 chosen = int(point.value == best)
                 table.append([parameter, point.value, task, *figures, chosen])
-    columns = [f"{part}_{metric}" for part in ("validation", "test") for metric in HEADINGS]
+    columns = [f"{ads}_{metric}" for ads in ("validation", "test") for metric in HEADINGS]
     header = ["parameter", "value", "task", *columns, "chosen"]
     _write_csv(benchmark.folder / "sweeps.csv", header, table)
 

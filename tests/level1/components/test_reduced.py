@@ -25,10 +25,10 @@ def labels(n_ads: int, n_tags: int = 3, seed: int = 0) -> np.ndarray:
 
 
 def metadata_of(train: pd.Series, later: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Feature of a single fact in training and in prediction."""
+    """Feature of a single metadata column in training and in prediction."""
     features = ReducedFeatures(SPEC)
-    first = features.fit_transform(train.to_frame("fact"), labels(len(train)))
-    return first[:, 0], features.transform(later.to_frame("fact"))[:, 0]
+    first = features.fit_transform(train.to_frame("year"), labels(len(train)))
+    return first[:, 0], features.transform(later.to_frame("year"))[:, 0]
 
 
 def direct_scores(train: np.ndarray, Y: np.ndarray, ads: np.ndarray) -> np.ndarray:
@@ -50,8 +50,8 @@ def test_scores_of_new_ads_are_rocchio_scores_of_all_training_ads():
     np.testing.assert_allclose(features.transform(new), direct_scores(train, Y, ads), atol=1e-6)
 
 
-def test_scores_of_training_ads_are_rocchio_scores_of_the_other_parts():
-    X, Y = texts(10), labels(10)  # as many ads as parts: each part is one ad
+def test_scores_of_training_ads_are_rocchio_scores_of_the_other_inner_folds():
+    X, Y = texts(10), labels(10)  # as many ads as inner folds: each holds out one ad
     scores = ReducedFeatures(SPEC, min_df=1).fit_transform(X, Y)
     train = TextVectorizer(SPEC, min_df=1).fit(X).transform(X).toarray()
     for ad in range(10):
@@ -92,7 +92,7 @@ def test_one_training_ad_scores_0():
     np.testing.assert_array_equal(features, np.zeros((1, 3)))
 
 
-def test_facts_come_before_the_scores_in_the_order_of_their_columns():
+def test_metadata_come_before_the_scores_in_the_order_of_their_columns():
     X = texts(30).assign(year=np.arange(30.0), runtime=90)[["year", "story", "runtime"]]
     features = ReducedFeatures(SPEC).fit_transform(X, labels(30))
     assert features.shape == (30, 2 + 3)
@@ -139,7 +139,7 @@ def test_category_codes_do_not_depend_on_the_categories_of_the_later_column():
 
 
 def test_number_that_turns_into_text_is_refused():
-    with pytest.raises(ModelError, match=r"Column 'fact' held numbers .* now holds str"):
+    with pytest.raises(ModelError, match=r"Column 'year' held numbers .* now holds str"):
         metadata_of(pd.Series([1.0, 2.0]), pd.Series(["dear"], dtype="str"))
 
 

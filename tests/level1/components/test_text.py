@@ -156,7 +156,7 @@ class TestLinearTextModels:
         probabilities = get_model(name).make().fit(X, Y).predict_proba(X)
         assert ((probabilities >= 0) & (probabilities <= 1)).all()
 
-    def test_characters_are_counted_where_asked_for(self, name):
+    def test_characters_are_counted_where_they_are_chosen(self, name):
         model = get_model(name).make(analyzer="char", ngram_range=[2, 3])
         assert model.text_terms == TermsSpec("char", (2, 3))
 

@@ -1,4 +1,4 @@
-"""Networks over arrays: what they read, what they are told is missing, and settings refused."""
+"""Networks over arrays: what they read, what is missing, and settings refused."""
 
 import numpy as np
 import pandas as pd

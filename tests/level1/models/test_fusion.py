@@ -105,7 +105,7 @@ def test_array_becomes_its_standardised_mean_over_time() -> None:
     np.testing.assert_allclose(features[0], expected.clip(-5, 5), atol=1e-4)
 
 
-def test_facts_are_scaled_by_training_ads_alone() -> None:
+def test_metadata_are_scaled_by_training_ads_alone() -> None:
     X, _ = made_ads(("metadata",))
     modalities = Modalities(TermsSpec())
     before = modalities.fit_transform(X)[0][0]

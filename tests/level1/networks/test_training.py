@@ -18,14 +18,14 @@ LABELS = (np.arange(70)[:, None] % [2, 5, 7] == 0).astype(np.uint8)
 
 
 class Numbers:
-    """Ads of one number each, the remainder of their row by 10; remembers what was asked for."""
+    """Ads of one number each, the remainder of their row by 10; remembers its calls."""
 
     def __init__(self, n_ads: int = 70) -> None:
         self.lengths = np.arange(n_ads) % 9 + 1
-        self.asked: list[np.ndarray] = []
+        self.called: list[np.ndarray] = []
 
     def __call__(self, rows: np.ndarray) -> tuple[torch.Tensor, ...]:
-        self.asked.append(rows)
+        self.called.append(rows)
         return (torch.nn.functional.one_hot(torch.from_numpy(rows) % 10, 10).float(),)
 
 
@@ -65,7 +65,7 @@ def test_batches_are_mixed_anew_each_time():
 def test_number_of_epochs_is_fixed():
     encode = Numbers()
     trained(encode, epochs=4)
-    counts = np.bincount(np.concatenate(encode.asked))
+    counts = np.bincount(np.concatenate(encode.called))
     np.testing.assert_array_equal(counts, 4)
 
 

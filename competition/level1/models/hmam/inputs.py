@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 import numpy as np
 import pandas as pd
 
+from competition.level1.components.pooled_arrays import means_or_nan
 from competition.level1.models.hmam.words import embed, first_words, load_vectors, train_vectors
 from competition.utils.errors import ModelError
 
@@ -180,14 +181,9 @@ class Reader:
 
     def _image(self, X: pd.DataFrame) -> np.ndarray:
         """Means over rows, (n_ads, dims), float32; NaN where missing."""
-        parts = [np.empty((len(X), 0), dtype=np.float32)]
-        for name, dims in self.images_.items():
-            part = np.full((len(X), dims), np.nan, dtype=np.float32)
-            for row, cell in enumerate(X[name]):
-                if isinstance(cell, np.ndarray) and len(cell):
-                    part[row] = cell.mean(axis=0, dtype=np.float32)
-            parts.append(part)
-        return np.concatenate(parts, axis=1)
+        none = np.empty((len(X), 0), dtype=np.float32)
+        means = [means_or_nan(X[name], dims) for name, dims in self.images_.items()]
+        return np.concatenate([none, *means], axis=1)
 
     def _objects(self, X: pd.DataFrame) -> list[np.ndarray]:
         none = np.empty((0, self.sizes_.objects), dtype=np.float32)

@@ -115,6 +115,8 @@ class Hmam(Level1Model):
     Look, Read and Feel: Benchmarking Ads Understanding with Multimodal Multitask Learning, 2020.
     """
 
+    libraries = ("torch", "gensim")
+
     def __init__(
         self,
         dim: int = 1024,
@@ -183,7 +185,7 @@ class Hmam(Level1Model):
         words = [tuple(ads.vocabulary[i] for i in ad) for ad in ads.words]
         found: dict[str, list[AdAttention]] = {}
         for tasks, network in self.networks_:
-            for rows, answers in self._asked(network, ads):
+            for rows, answers in self._answers(network, ads):
                 for task, answer in zip(tasks, answers, strict=True):
                     found.setdefault(task.name, []).extend(
                         AdAttention(
@@ -250,13 +252,13 @@ class Hmam(Level1Model):
         probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
         ads = self.reader_.read(X)
         for tasks, network in self.networks_:
-            for rows, answers in self._asked(network, ads):
+            for rows, answers in self._answers(network, ads):
                 for task, answer in zip(tasks, answers, strict=True):
                     probabilities[np.ix_(rows, task.columns)] = answer.logits.sigmoid().numpy()
         probabilities[~ads.known] = self.prior_[self.learnable_]
         return probabilities
 
-    def _asked(self, network: Network, ads: Ads) -> Iterator[tuple[np.ndarray, list[Answer]]]:
+    def _answers(self, network: Network, ads: Ads) -> Iterator[tuple[np.ndarray, list[Answer]]]:
         from competition.execution.devices import torch_threads
         from competition.level1.models.hmam.training import answers
 

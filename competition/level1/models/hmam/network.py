@@ -55,13 +55,13 @@ class WordLSTM(nn.Module):
     def forward(self, words: Tensor, is_word: Tensor) -> Tensor:
         """z^W = BLSTM(x^W): (n, M, size) to (n, M, D), zeros after an ad's last word."""
         length = is_word.sum(dim=1)
-        told = length > 0
+        known = length > 0
         states = words.new_zeros(*words.shape[:2], self.dim)
-        if told.any():
+        if known.any():
             packed = pack_padded_sequence(
-                words[told], length[told].cpu(), batch_first=True, enforce_sorted=False
+                words[known], length[known].cpu(), batch_first=True, enforce_sorted=False
             )
-            states[told] = pad_packed_sequence(
+            states[known] = pad_packed_sequence(
                 self.lstm(packed)[0], batch_first=True, total_length=words.shape[1]
             )[0]
         return states

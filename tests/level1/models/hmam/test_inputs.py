@@ -59,8 +59,8 @@ def test_objects_are_standardised_over_all_objects_of_all_ads(fitted):
 
 def test_first_words_of_each_text_are_read_in_order(fitted):
     ads = fitted.read(frame().assign(absent=""))
-    told = [[ads.vocabulary[i] for i in ad] for ad in ads.words]
-    assert told == [["a", "soldier", "goes"], [], ["the", "long", "way"]]
+    read = [[ads.vocabulary[i] for i in ad] for ad in ads.words]
+    assert read == [["a", "soldier", "goes"], [], ["the", "long", "way"]]
 
 
 def test_known_are_ads_with_anything_at_all(fitted):

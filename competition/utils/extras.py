@@ -1,0 +1,50 @@
+"""Libraries that not every installation has, and the extras of this package that bring them."""
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+
+EXTRAS = {
+    "PIL": "media",
+    "av": "media",
+    "gensim": "networks",
+    "matplotlib": "plots",
+    "onnxruntime": "media",
+    "pylopdf_fonts_zh_cn": "demo",
+    "rapidocr": "media",
+    "safetensors": "networks",
+    "tokenizers": "networks",
+    "torch": "networks",
+    "transformers": "networks",
+    "xgboost": "xgboost-cpu",
+}
+
+
+def lacking(libraries: Iterable[str]) -> str:
+    """Say which of some libraries is not installed and how to get it; "" if all are there.
+
+    Parameters
+    ----------
+    libraries : iterable of str
+        Names to import.
+
+    Examples
+    --------
+    >>> lacking(["numpy"])
+    ''
+    >>> lacking(["numpy", "no_such_library"])
+    'no_such_library is not installed.'
+    """
+    return next((how_to_get(name) for name in libraries if find_spec(name) is None), "")
+
+
+def how_to_get(library: str) -> str:
+    """Say that a library is not installed, and which extra brings it.
+
+    Examples
+    --------
+    >>> how_to_get("torch")
+    "torch is not installed: pip install 'competition[networks]'."
+    """
+    extra = EXTRAS.get(library)
+    hint = f": pip install 'competition[{extra}]'" if extra else ""
+    return f"{library} is not installed{hint}."
