@@ -70,7 +70,7 @@ def read_frames(path: Path, every_ms: int = 500, side: int | None = None) -> Gen
         # decode several films instead.
         stream.codec_context.thread_count = 1
         frames = _with_ends(decoded(container, stream), stream.average_rate)
-        yield from _sampled(frames, every_ms, lambda frame: _to_array(frame, side))
+        yield from _sampled(frames, every_ms, _Pictures(side))
 
 
 def first_frame(path: Path) -> np.ndarray:
@@ -163,19 +163,36 @@ def _seconds(ticks: int | None, tick: Fraction | None, usual: Fraction) -> Fract
     return ticks * tick
 
 
-def _to_array(frame: "VideoFrame", side: int | None) -> np.ndarray:
-    check_size(frame.width, frame.height)
-    width, height = scaled(frame.width, frame.height, side)
-    rgb = frame.reformat(width, height, "rgb24", src_color_range=frame.color_range, threads=1)
-    return np.ascontiguousarray(_upright(rgb.to_ndarray(), frame))
+class _Pictures:
+    """Turns frames of one film into arrays, the right way up."""
+
+    def __init__(self, side: int | None) -> None:
+        self._side = side
+        self._rotation: float | None = None
+        self._matrix: np.ndarray | None = None
+
+    def __call__(self, frame: "VideoFrame") -> np.ndarray:
+        check_size(frame.width, frame.height)
+        width, height = scaled(frame.width, frame.height, self._side)
+        rgb = frame.reformat(width, height, "rgb24", src_color_range=frame.color_range, threads=1)
+        # A frame whose side data have been looked at stays in memory until Python collects
+        # garbage: of a large film that would be hundreds of frames.
+        if frame.rotation != self._rotation:
+            self._rotation, self._matrix = frame.rotation, _display_matrix(frame)
+        return np.ascontiguousarray(_upright(rgb.to_ndarray(), self._matrix))
 
 
-def _upright(picture: np.ndarray, frame: "VideoFrame") -> np.ndarray:
-    """Turn and mirror a picture by the frame's display matrix."""
+def _display_matrix(frame: "VideoFrame") -> np.ndarray | None:
     side_data: Any = frame.side_data  # a mapping by name, although it is annotated otherwise
     if "DISPLAYMATRIX" not in side_data:
+        return None
+    return np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), dtype="=i4").reshape(3, 3)
+
+
+def _upright(picture: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
+    """Turn and mirror a picture by a display matrix."""
+    if matrix is None:
         return picture
-    matrix = np.frombuffer(side_data["DISPLAYMATRIX"], dtype="=i4").reshape(3, 3)
     # A pixel at (x, y) is shown at (a x + c y, b x + d y).
     (a, b), (c, d) = matrix[:2, :2].astype(int)
     if abs(b) + abs(c) > abs(a) + abs(d):

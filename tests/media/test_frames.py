@@ -289,26 +289,63 @@ MEASURE = """\
 import resource, sys
 from pathlib import Path
 from competition.media.frames import read_frames
+from competition.media.sound import read_sound
 
-def peak(path):
-    n = sum(1 for _ in read_frames(Path(path), 40))
-    return n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-print(*peak(sys.argv[1]), *peak(sys.argv[2]))
+every_ms, *paths = sys.argv[1:]
+for path in map(Path, paths):
+    n_frames = sum(1 for _ in read_frames(path, int(every_ms), 32))
+    n_samples = sum(map(len, read_sound(path))) if path.suffix == ".mkv" else 0
+    print(n_frames, n_samples, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
-def test_long_film_needs_no_more_memory_than_a_short_one(tmp_path: Path):
-    short = write_film(tmp_path / "short.mp4", greys([100] * 100, 120, 160))
-    long = write_film(tmp_path / "long.mp4", greys([100] * 1_500, 120, 160))
-
+def measured(every_ms: int, *paths: Path) -> list[tuple[int, int, int]]:
+    """Number of frames and of samples, and the kilobytes that a process has used until then."""
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, short, long], capture_output=True, text=True, check=True
+        [sys.executable, "-c", MEASURE, str(every_ms), *paths],
+        capture_output=True,
+        text=True,
+        check=True,
     )
+    return [(int(a), int(b), int(c)) for a, b, c in map(str.split, done.stdout.splitlines())]
 
-    n_short, peak_short, n_long, peak_long = map(int, done.stdout.split())
-    assert (n_short, n_long) == (100, 1_500)
-    assert peak_long - peak_short < 20_000  # kilobytes; all its frames have 86,000
+
+def test_film_of_many_large_frames_needs_no_more_memory_than_one_of_few(tmp_path: Path):
+    few = write_film(tmp_path / "few.mp4", greys([100] * 10, 720, 1_280))
+    many = write_film(tmp_path / "many.mp4", greys([100], 720, 1_280) * 300)
+
+    (n_few, _, peak_few), (n_many, _, peak_many) = measured(40, few, many)
+
+    assert (n_few, n_many) == (10, 300)
+    assert peak_many < 1.05 * peak_few  # all its frames have 415 megabytes
+
+
+def test_film_of_an_hour_needs_no_more_memory_than_one_of_a_minute(tmp_path: Path):
+    paths = []
+    for minutes in (1, 60):
+        path = tmp_path / f"{minutes}.mkv"
+        grey = av.VideoFrame.from_ndarray(greys([100], 48, 64)[0], format="rgb24")
+        silence = np.zeros((1, 60 * 8_000), dtype=np.float32)
+        with av.open(str(path), "w") as container:
+            film = container.add_stream("mpeg4", rate=1)
+            film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
+            sound = container.add_stream("aac", rate=8_000, layout="mono")
+            for _ in range(minutes):
+                for _ in range(60):
+                    container.mux(film.encode(grey))
+                heard = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+                heard.sample_rate = 8_000
+                container.mux(sound.encode(heard))
+            container.mux(film.encode(None))
+            container.mux(sound.encode(None))
+        paths.append(path)
+    assert paths[1].stat().st_size < 1_000_000
+
+    (n_short, heard_short, peak_short), (n_long, heard_long, peak_long) = measured(1_000, *paths)
+
+    assert (n_short, n_long) == (60, 3_600)
+    assert heard_long == pytest.approx(60 * heard_short, rel=0.01)
+    assert peak_long < 1.1 * peak_short
 
 
 def test_real_clips_are_sampled_over_their_whole_length(real_data: Path):
