@@ -1,4 +1,7 @@
-"""The fold of each training ad: made once, written to folds.csv, read by every later run."""
+"""The fold of each training ad: made once, written to folds.csv, read by every later run.
+
+Where ads are added, old ones keep their folds and new ones go where the tags even out.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +11,13 @@ import numpy as np
 import pandas as pd
 
 from competition.datasets.base import AdDataset
-from competition.datasets.problems import Problems
+from competition.datasets.problems import Problems, shortened
 from competition.datasets.reading import read_csv
 from competition.utils.errors import FoldsError
 from competition.utils.files import digest, write_text
+from competition.utils.progress import Progress
+
+LONGEST_NUMBER = 9  # digits of a fold
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,25 +103,64 @@ def grouped_folds(labels: np.ndarray, groups: np.ndarray, n: int, seed: int) -> 
     -------
     ndarray of shape (n_ads,), dtype int64
     """
+    codes, weight = _weights(labels, groups)
+    order = np.random.default_rng(seed).permutation(len(weight))
+    order = order[np.argsort(-weight[order].max(axis=1), kind="stable")]
+    load = np.zeros((n, weight.shape[1]))
+    fold_of = np.full(len(weight), -1)
+    _assign(weight, load, fold_of, order)
+    _improve(weight, load, fold_of, order)
+    return fold_of[codes].astype(np.int64)
+
+
+def grown_folds(labels: np.ndarray, groups: np.ndarray, of_ad: np.ndarray) -> np.ndarray:
+    """Give a fold to the ads that have none, and leave all others where they are.
+
+    A new ad of a known group goes where its group is; other groups go, as in `grouped_folds`, where
+    the counts of ads and tags come nearest to their even share.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_ads, n_tags), dtype uint8
+    groups : ndarray of shape (n_ads,)
+        Group of each ad, hashable; where there are no groups, each ad's own.
+    of_ad : ndarray of shape (n_ads,), dtype int64
+        Fold of each ad, -1 where it has none.
+
+    Returns
+    -------
+    ndarray of shape (n_ads,), dtype int64
+    """
+    codes, weight = _weights(labels, groups)
+    fold_of = np.full(len(weight), -1)
+    np.maximum.at(fold_of, codes, of_ad)
+    old = fold_of >= 0
+    load = np.zeros((int(of_ad.max()) + 1, weight.shape[1]))
+    np.add.at(load, fold_of[old], weight[old])
+    new = np.flatnonzero(~old)
+    _assign(weight, load, fold_of, new[np.argsort(-weight[new].max(axis=1), kind="stable")])
+    return np.where(of_ad >= 0, of_ad, fold_of[codes]).astype(np.int64)
+
+
+def _weights(labels: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the group of each ad as a number, and each group's share of every tag and of ads."""
     codes, names = pd.factorize(groups)
     targets = np.column_stack([labels, np.ones(len(labels))]).astype(np.float64)
     totals = targets.sum(axis=0)
     targets = targets[:, totals > 0] / totals[totals > 0]  # every tag sums to 1
     weight = np.zeros((len(names), targets.shape[1]))
     np.add.at(weight, codes, targets)
+    return codes, weight
 
-    order = np.random.default_rng(seed).permutation(len(names))
-    order = order[np.argsort(-weight[order].max(axis=1), kind="stable")]
-    load = np.zeros((n, weight.shape[1]))
-    fold_of = np.full(len(names), -1)
+
+def _assign(weight: np.ndarray, load: np.ndarray, fold_of: np.ndarray, order: np.ndarray) -> None:
+    """Put groups one after the other, in place, into the fold that they even out most."""
     for group in order:
         # Adding w to a fold of load l changes the sum of squares by 2 l.w + w.w; only 2 l.w
         # differs between folds.
         fold = int(np.argmin(load @ weight[group]))
         fold_of[group] = fold
         load[fold] += weight[group]
-    _improve(weight, load, fold_of, order)
-    return fold_of[codes].astype(np.int64)
 
 
 def _improve(weight: np.ndarray, load: np.ndarray, fold_of: np.ndarray, order: np.ndarray) -> None:
@@ -184,6 +229,10 @@ def read_folds(path: Path, dataset: AdDataset) -> Folds:
         If an ad is missing, unknown or listed twice, a fold is not a number, the folds are not
         0 to n - 1, or a group is split over folds.
     """
+    return folds_from(path, _read_fold_of(path), dataset)
+
+
+def _read_fold_of(path: Path) -> dict[str, int]:
     problems = Problems()
     rows = read_csv(path, str(path), ["id", "fold"], problems)
     if problems.errors:
@@ -191,16 +240,17 @@ def read_folds(path: Path, dataset: AdDataset) -> Folds:
     fold_of: dict[str, int] = {}
     for row in rows:
         ad, cell = row.cells["id"].strip(), row.cells["fold"].strip()
-        if not cell.isdecimal():
+        if not (cell.isascii() and cell.isdecimal() and len(cell) <= LONGEST_NUMBER):
             raise FoldsError(
-                f"{path}:{row.line} (ad {ad}): fold {cell!r} is not a number. Write 0, 1, 2, ...."
+                f"{path}:{row.line} (ad {ad}): fold {shortened(cell)!r} is not a number. Write 0, "
+                "1, 2, ...."
             )
         if ad in fold_of:
             raise FoldsError(
                 f"{path}:{row.line} (ad {ad}): the ad stands above already. Keep one of the rows."
             )
         fold_of[ad] = int(cell)
-    return folds_from(path, fold_of, dataset)
+    return fold_of
 
 
 def folds_from(path: Path, fold_of: Mapping[str, int], dataset: AdDataset) -> Folds:
@@ -228,10 +278,9 @@ def _compare_ids(path: Path, fold_of: Mapping[str, int], dataset: AdDataset) -> 
     extra = sorted(set(fold_of) - set(dataset.train_ids))
     for ads, fault in ((missing, "have no fold"), (extra, "are no training ads")):
         if ads:
-            shown = ", ".join(ads[:3]) + (", ..." if len(ads) > 3 else "")
             raise FoldsError(
-                f"{path} was made for other ads: {len(ads)} ad(s) {fault} ({shown}). It must name "
-                "every training ad once. If it is the store's own and the ads were meant to "
+                f"{path} was made for other ads: {len(ads)} ad(s) {fault} ({_some(ads)}). It must "
+                "name every training ad once. If it is the store's own and the ads were meant to "
                 "change, remove it and the predictions beside it, or use another --out folder."
             )
 
@@ -249,9 +298,17 @@ def _check_groups(path: Path, of_ad: np.ndarray, dataset: AdDataset) -> None:
 
 
 def load_or_make_folds(
-    path: Path, dataset: AdDataset, n: int, seed: int, given: Path | None = None
+    path: Path,
+    dataset: AdDataset,
+    n: int,
+    seed: int,
+    given: Path | None = None,
+    progress: Progress | None = None,
 ) -> Folds:
     """Read folds.csv of the store; where it is absent, write a user's own folds or new ones.
+
+    Where the dataset has gained or lost ads since, folds.csv is written anew: old ads keep their
+    folds, new ones go where the tags even out, and ads that are gone are left out.
 
     Parameters
     ----------
@@ -261,7 +318,9 @@ def load_or_make_folds(
     n, seed : int
         Number and seed of new folds.
     given : Path or None
-        A user's own folds.csv.
+        A user's own folds.csv, which must name every ad.
+    progress : Progress, optional
+        Is told when folds.csv grows, and of a group that is too large for even folds.
 
     Raises
     ------
@@ -280,6 +339,10 @@ def load_or_make_folds(
     >>> folds.n, len(folds.of_ad)
     (4, 20)
     """
+    progress = progress or Progress()
+    warning = dataset.warning_of_giant_group(n)
+    if warning:
+        progress.remark(f"Warning: {warning}")
     if given is not None:
         folds = read_folds(given, dataset)
         if path.is_file() and read_folds(path, dataset).fingerprint != folds.fingerprint:
@@ -288,9 +351,35 @@ def load_or_make_folds(
                 f"Remove {path} to start again with your folds."
             )
     elif path.is_file():
-        return read_folds(path, dataset)
+        return _read_or_grow(path, dataset, progress)
     else:
         folds = make_folds(dataset, n, seed)
     if not path.is_file():
         write_folds(path, folds)
     return folds
+
+
+def _read_or_grow(path: Path, dataset: AdDataset, progress: Progress) -> Folds:
+    fold_of = _read_fold_of(path)
+    new = [ad for ad in dataset.train_ids if ad not in fold_of]
+    gone = sorted(set(fold_of) - set(dataset.train_ids))
+    if not (new or gone) or len(new) == len(dataset.train_ids):
+        return folds_from(path, fold_of, dataset)  # which refuses other ads altogether
+    old = np.array([fold_of.get(ad, -1) for ad in dataset.train_ids], dtype=np.int64)
+    groups = dataset.train_ids.to_numpy(dtype=object) if dataset.groups is None else dataset.groups
+    of_ad = grown_folds(dataset.labels, groups, old)
+    folds = folds_from(path, dict(zip(dataset.train_ids, of_ad.tolist(), strict=True)), dataset)
+    write_folds(path, folds)
+    changes = [f"{len(new):,} ad(s) are new ({_some(new)}) and get a fold"] if new else []
+    if gone:
+        changes.append(f"{len(gone):,} ad(s) are gone ({_some(gone)}) and are left out")
+    kept = len(dataset.train_ids) - len(new)
+    progress.remark(
+        f"{path} is written anew: {'; '.join(changes)}. The other {kept:,} keep their folds. "
+        "Models are trained again, on features that are kept."
+    )
+    return folds
+
+
+def _some(ads: list[str]) -> str:
+    return ", ".join(ads[:3]) + (", ..." if len(ads) > 3 else "")

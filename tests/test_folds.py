@@ -11,6 +11,7 @@ from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
 from competition.folds import (
     grouped_folds,
+    grown_folds,
     load_or_make_folds,
     make_folds,
     read_folds,
@@ -18,6 +19,7 @@ from competition.folds import (
     write_folds,
 )
 from competition.utils.errors import FoldsError
+from competition.utils.progress import Progress
 
 
 @pytest.fixture
@@ -135,7 +137,7 @@ def test_own_folds_that_differ_from_stored_ones_are_refused(
 FAULTS = {
     "1 ad(s) have no fold (ad3)": ("ad3,", None),
     "1 ad(s) are no training ads (zz)": ("ad39,", "ad39,0\nzz,"),
-    "folds.csv:5 (ad ad2): the ad stands above already": ("ad3,", "ad2,0\nad3,"),
+    "folds.csv:25 (ad ad2): the ad stands above already": ("ad3,", "ad2,0\nad3,"),
     "fold 'x' is not a number. Write 0, 1, 2": ("ad3,", "ad3,x"),
     "Number them 0, 1, ..., n - 1": ("ad3,", "ad3,9"),
 }
@@ -167,3 +169,92 @@ def test_folds_that_split_a_group_are_refused(grouped: AdDataset, tmp_path: Path
     path.write_text("\n".join(["id,fold", *rows]), encoding="utf-8")
     with pytest.raises(FoldsError, match="splits the group"):
         read_folds(path, grouped)
+
+
+class Remarks(Progress):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def remark(self, text: str) -> None:
+        self.said.append(text)
+
+
+def test_new_ads_get_a_fold_and_old_ones_keep_theirs(table: Path, tmp_path: Path) -> None:
+    path = tmp_path / "folds.csv"
+    before = load_or_make_folds(path, load_dataset(table), 5, 0)
+    old = dict(zip(before.ids, before.of_ad, strict=True))
+    csv = table / "train.csv"
+    lines = csv.read_text(encoding="utf-8").splitlines()
+    added = [line.replace("ad", "new", 1) for line in lines[1:11]]
+    csv.write_text("\n".join([lines[0], *lines[3:], *added]), encoding="utf-8")
+    remarks = Remarks()
+
+    dataset = load_dataset(table)
+    after = load_or_make_folds(path, dataset, 5, 0, progress=remarks)
+
+    assert list(after.ids) == list(dataset.train_ids)
+    now = dict(zip(after.ids, after.of_ad, strict=True))
+    assert all(fold == old[ad] for ad, fold in now.items() if ad in old)
+    assert len(now) == 48
+    assert (
+        unevenness(dataset.labels, after.of_ad)["most"]
+        .sub(1)
+        .le(unevenness(dataset.labels, after.of_ad)["even"] + 1)
+        .all()
+    )
+    assert "10 ad(s) are new (new0, new1, new2, ...)" in remarks.said[0]
+    assert "2 ad(s) are gone (ad0, ad1)" in remarks.said[0]
+    assert read_folds(path, dataset).fingerprint == after.fingerprint
+
+
+def test_folds_of_other_ads_altogether_are_refused(table: Path, tmp_path: Path) -> None:
+    path = tmp_path / "folds.csv"
+    path.write_text("id,fold\nx,0\ny,1\n", encoding="utf-8")
+    with pytest.raises(FoldsError, match="was made for other ads"):
+        load_or_make_folds(path, load_dataset(table), 5, 0)
+    assert path.read_text(encoding="utf-8") == "id,fold\nx,0\ny,1\n"
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(2, 5), n_new=st.integers(0, 30), seed=st.integers(0, 2**16))
+def test_a_new_ad_of_a_known_group_goes_where_the_group_is(n: int, n_new: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    groups = np.concatenate([np.arange(20), rng.integers(0, 30, n_new)])
+    labels = (rng.random((len(groups), 4)) < 0.4).astype(np.uint8)
+    of_ad = np.concatenate([np.arange(20) % n, np.full(n_new, -1)])
+    grown = grown_folds(labels, groups, of_ad)
+    assert (grown[:20] == of_ad[:20]).all()
+    assert (grown >= 0).all()
+    assert all(len(set(grown[groups == group])) == 1 for group in groups)
+
+
+def test_many_new_ads_even_out_what_was_uneven() -> None:
+    of_ad = np.array([0] * 30 + [1] * 10 + [-1] * 60)
+    labels = np.ones((100, 1), dtype=np.uint8)
+    assert np.bincount(grown_folds(labels, np.arange(100), of_ad)).tolist() == [50, 50]
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "-1", "１", "1.0"])
+def test_a_fold_that_is_no_number_from_0_is_named(
+    dataset: AdDataset, tmp_path: Path, number: str
+) -> None:
+    path = tmp_path / "folds.csv"
+    write_folds(path, make_folds(dataset, 5, 0))
+    header, first, *rest = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([header, first[:-1] + number, *rest]), encoding="utf-8")
+    with pytest.raises(FoldsError, match=r"folds.csv:2 .*is not a number") as raised:
+        read_folds(path, dataset)
+    assert len(str(raised.value)) < 300
+
+
+def test_a_group_that_no_fold_can_hold_evenly_is_named(grouped: AdDataset, table: Path) -> None:
+    assert grouped.warning_of_giant_group(5) == ""
+    csv = table / "train.csv"
+    text = csv.read_text(encoding="utf-8")
+    for year in range(1995, 2010):
+        text = text.replace(str(year), "1994")
+    csv.write_text(text, encoding="utf-8")
+    remarks = Remarks()
+    load_or_make_folds(table / "folds.csv", load_dataset(table), 3, 0, progress=remarks)
+    assert "the group '1994' has 32 of 40 training ads" in remarks.said[0]
+    assert "learn from 8 ads at most" in remarks.said[0]

@@ -6,29 +6,31 @@ from competition.datasets import pitt_ads, taac2021, table
 from competition.datasets.base import AdDataset
 from competition.datasets.description import described
 from competition.datasets.problems import Problems
+from competition.datasets.table_config import CONFIG
 from competition.utils.errors import DatasetError
 from competition.utils.files import PathLike
+from competition.utils.progress import Progress
 
 __all__ = ["load_dataset", "read_dataset"]
-
-SHOWN = 5
 
 
 def read_dataset(root: Path, problems: Problems) -> AdDataset:
     """Read a folder in the layout that its files show; add its faults to `problems`.
+
+    Ads are in the order of their ids, training ads first.
 
     Raises
     ------
     DatasetError
         If the folder has no known layout, or its competition.toml or dataset.json is malformed.
     """
-    return described(_read_layout(root, problems))
+    return described(_read_layout(root, problems)).sorted_by_id()
 
 
 def _read_layout(root: Path, problems: Problems) -> AdDataset:
     if not root.is_dir():
         raise DatasetError(f"There is no folder {root}. Pass the folder of the ads.")
-    if (root / table.CONFIG).is_file():
+    if (root / CONFIG).is_file():
         return table.read(root, problems)
     if (root / taac2021.TAG_LIST).is_file() or (root / taac2021.GROUND_TRUTH).is_file():
         return taac2021.read(root, problems)
@@ -38,14 +40,20 @@ def _read_layout(root: Path, problems: Problems) -> AdDataset:
     if (root / "dataset" / taac2021.TAG_LIST).is_file():
         hint = f" Did you mean {root / 'dataset'}?"
     raise DatasetError(
-        f"{root} has no known layout: it holds neither {table.CONFIG}, nor {taac2021.TAG_LIST} "
+        f"{root} has no known layout: it holds neither {CONFIG}, nor {taac2021.TAG_LIST} "
         f"and {taac2021.GROUND_TRUTH}, nor {' and '.join(map(str, pitt_ads.VOTES.values()))}."
-        f"{hint} The README shows how to write a {table.CONFIG}."
+        f"{hint} The README shows how to write a {CONFIG}."
     )
 
 
-def load_dataset(root: PathLike) -> AdDataset:
-    """Read a folder of ads.
+def load_dataset(root: PathLike | AdDataset, progress: Progress | None = None) -> AdDataset:
+    """Read a folder of ads; a dataset that is read already stays as it is.
+
+    Parameters
+    ----------
+    root : path or AdDataset
+    progress : Progress, optional
+        Is told the warnings that are not of a single ad.
 
     Raises
     ------
@@ -62,15 +70,13 @@ def load_dataset(root: PathLike) -> AdDataset:
     >>> list(ads.inputs), ads.labels.shape, len(ads.test_ids)
     (['ocr', 'asr'], (20, 40), 4)
     """
+    if isinstance(root, AdDataset):
+        return root
     root = Path(root)
     problems = Problems()
     dataset = read_dataset(root, problems)
-    errors = problems.errors
-    if errors:
-        shown = "\n".join(f"  {problem}" for problem in errors[:SHOWN])
-        more = f"\n  ... and {len(errors) - SHOWN} more" if len(errors) > SHOWN else ""
-        raise DatasetError(
-            f"{root} has {len(errors)} error(s) to correct:\n{shown}{more}\n"
-            f"`python -m competition check {root}` lists all of them."
-        )
+    problems.raise_errors(f"{root} has", f"`python -m competition check {root}` lists all of them.")
+    for problem in problems.found:
+        if progress is not None and problem.level == "warning" and not problem.ad:
+            progress.remark(f"Warning: {problem}")
     return dataset

@@ -1,12 +1,17 @@
 """The dataset that every layout is read into."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+
+RESERVED = ("id", "fold", "split", "group")  # of the ads and of stored predictions
+
+GIANT = 1.5  # even folds that a group may fill without a warning
 
 InputKind = Literal["text", "image", "video", "audio", "metadata", "array"]
 SubmissionFormat = Literal["wide", "youtube8m", "taac2021"]
@@ -40,10 +45,38 @@ class Input:
 
 @dataclass(frozen=True)
 class SubmissionSpec:
-    """The format of a submission, and the number of tags per ad that its GAP counts."""
+    """The format of a submission, and the number of tags per ad that its GAP counts.
+
+    Attributes
+    ----------
+    format : {"wide", "youtube8m", "taac2021"}
+    top_k : int
+    id_column : str
+        Header of the ids where the format is ``wide``.
+    """
 
     format: SubmissionFormat = "wide"
     top_k: int = 20
+    id_column: str = "id"
+
+
+@dataclass(frozen=True)
+class TagColumns:
+    """Columns of a table that hold the tags of its ads.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        One column of tags, or one column per tag, headed by it.
+    separator : str or None
+        Stands between the tags of a cell; None where a column per tag says yes or no.
+    null_words : frozenset of str
+        Cells that mean no tag, in small letters.
+    """
+
+    columns: tuple[str, ...]
+    separator: str | None
+    null_words: frozenset[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +100,11 @@ class AdDataset:
     submission : SubmissionSpec
     truth : Path or None
         The file of the true tags of the test ads that the folder's dataset.json names.
-    tag_columns : tuple of str
-        Columns of a CSV that hold tags. If there are any, `tags` are those of the training ads, and
-        test ads may carry others; if there are none, no ad carries other tags than `tags`.
+    tag_columns : tuple of TagColumns
+        Where a table of this dataset holds tags; empty in layouts of other files.
+    tags_are_closed : bool
+        Whether no ad carries other tags than `tags`; where not, these are the tags of the training
+        ads, and test ads may carry others.
     test_labels : ndarray of shape (n_test, n_tags), dtype uint8, or None
         Labels of the test ads where the layout makes test ads of labelled ones: for scoring alone.
 
@@ -92,7 +127,8 @@ class AdDataset:
     inputs: dict[str, Input]
     submission: SubmissionSpec
     truth: Path | None = None
-    tag_columns: tuple[str, ...] = ()
+    tag_columns: tuple[TagColumns, ...] = ()
+    tags_are_closed: bool = True
     test_labels: np.ndarray | None = None
 
     @cached_property
@@ -113,3 +149,87 @@ class AdDataset:
         if "group" not in self.ads.columns:
             return None
         return self.ads.loc[self.train_ids, "group"].to_numpy()
+
+    def warning_of_giant_group(self, n_folds: int) -> str:
+        """Say which group leaves the models of one of `n_folds` folds little to learn from."""
+        if self.groups is None or not len(self.groups):
+            return ""
+        sizes = pd.Series(self.groups).value_counts()
+        largest, n = int(sizes.iloc[0]), len(self.groups)
+        if largest <= GIANT * n / n_folds:
+            return ""
+        return (
+            f"the group {sizes.index[0]!r} has {largest:,} of {n:,} training ads, and a group "
+            f"stays in one fold: the models that hold it out learn from {n - largest:,} ads at "
+            "most. Use smaller groups if ads of a group may be told apart."
+        )
+
+    @classmethod
+    def from_frames(
+        cls,
+        train: pd.DataFrame,
+        test: pd.DataFrame | None = None,
+        *,
+        tags: Sequence[Mapping[str, object]],
+        inputs: Mapping[str, Mapping[str, object]],
+        name: str = "ads",
+        root: Path | str = ".",
+        **settings: object,
+    ) -> "AdDataset":
+        """Make a dataset of frames, as a notebook has them, instead of a folder of tables.
+
+        Parameters
+        ----------
+        train, test : DataFrame
+            One row per ad. Ids are in the column `id`, else in the index.
+        tags : sequence of mappings
+            As ``[[tags]]`` in a competition.toml.
+        inputs : mapping of str to mapping
+            As ``[inputs.<name>]`` in a competition.toml.
+        name : str
+            Names the folders and files that a run writes.
+        root : Path or str
+            The folder that paths of media are relative to, and may not leave.
+        **settings
+            Other keys of a competition.toml: `id`, `group`, `null_words`, `submission`.
+
+        Raises
+        ------
+        DatasetError
+            If the frames have a fault that stops a run.
+
+        Examples
+        --------
+        >>> ads = pd.DataFrame(
+        ...     {"title": ["sea and sun", "a warm soup"], "topics": [["travel"], ["food"]]},
+        ...     index=["ad1", "ad2"],
+        ... )
+        >>> dataset = AdDataset.from_frames(
+        ...     ads,
+        ...     tags=[{"column": "topics", "dimension": "topic"}],
+        ...     inputs={"title": {"kind": "text", "column": "title"}},
+        ... )
+        >>> dataset.tag_names
+        ['food', 'travel']
+        """
+        from competition.datasets import table
+
+        described = {"name": name, "tags": list(tags), "inputs": dict(inputs), **settings}
+        return table.read_frames(train, test, described, Path(root))
+
+    def sorted_by_id(self) -> "AdDataset":
+        """Return the same dataset with training ads and test ads each in the order of their ids.
+
+        What follows from the ads then follows from their content alone, not from the order in which
+        a table happens to list them.
+        """
+        train = np.argsort(self.train_ids.to_numpy(dtype=object), kind="stable")
+        test = np.argsort(self.test_ids.to_numpy(dtype=object), kind="stable")
+        is_train = (self.ads["split"] == "train").to_numpy()
+        rows = np.concatenate([np.flatnonzero(is_train)[train], np.flatnonzero(~is_train)[test]])
+        return replace(
+            self,
+            ads=self.ads.iloc[rows],
+            labels=self.labels[train],
+            test_labels=None if self.test_labels is None else self.test_labels[test],
+        )

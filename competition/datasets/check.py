@@ -56,6 +56,9 @@ def _check_tags(dataset: AdDataset, n_folds: int, problems: Problems) -> None:
         what = "training ads" if dataset.groups is None else "groups"
         text = f"{units} {what} are too few for {n_folds} folds. Lower folds.n or add {what}."
         problems.error("too few for the folds", dataset.name, text)
+    warning = dataset.warning_of_giant_group(n_folds)
+    if warning:
+        problems.warning("giant group", dataset.name, warning)
     if not dataset.inputs:
         text = "it describes no input, so a run can only stack predictions made elsewhere."
         problems.warning("no inputs", dataset.name, text)

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import Field
 
 from competition.datasets.base import AdDataset
-from competition.datasets.reading import path_inside
+from competition.datasets.paths import SENTENCES, DatasetFolder
 from competition.utils.errors import DatasetError
 from competition.utils.settings import Settings, parse_settings
 
@@ -72,15 +72,15 @@ def _read_object(path: Path) -> dict[str, object]:
 
 
 def _truth(description: Path, relative: str) -> Path:
-    path = path_inside(description.parent, relative)
-    if path is None:
-        raise DatasetError(
-            f"{description}: truth = {relative!r} leaves the dataset's folder. Copy the file into "
-            "the folder."
-        )
-    if not path.is_file():
+    root = description.parent
+    fault = DatasetFolder(root).path_inside(relative)
+    if fault in ("absent", "no regular file"):
         raise DatasetError(
             f"{description}: truth = {relative!r}: there is no such file. Correct the path, which "
-            f"is relative to {description.parent}, or remove the key."
+            f"is relative to {root}, or remove the key."
         )
-    return path
+    if fault is not None:
+        raise DatasetError(
+            f"{description}: truth = {relative!r} {SENTENCES[fault]}. Copy the file into it."
+        )
+    return (root / relative).resolve()

@@ -33,8 +33,8 @@ import numpy as np
 import pandas as pd
 
 from competition.datasets.base import AdDataset, Input, SubmissionSpec, Tag
+from competition.datasets.paths import KINDS, SENTENCES, DatasetFolder, PathFault
 from competition.datasets.problems import Problems
-from competition.datasets.reading import path_inside
 
 VOTES = {"topic": Path("Topics.json"), "sentiment": Path("Sentiments.json")}
 LISTS = {"topic": Path("Topics_List.txt"), "sentiment": Path("Sentiments_List.txt")}
@@ -76,7 +76,13 @@ def read(root: Path, problems: Problems) -> AdDataset:
     if one:
         text = f"{one:,} ads have either no topic or no sentiment: they are left out."
         problems.note("one dimension", " and ".join(map(str, VOTES.values())), text)
-    images = [ad for ad in both if path_inside(root, ad) is not None and (root / ad).is_file()]
+    folder = DatasetFolder(root)
+    faults: dict[str, PathFault | None] = {ad: folder.path_inside(ad, media=True) for ad in both}
+    for ad, fault in faults.items():
+        if fault is not None and fault != "absent":
+            text = f"the image {SENTENCES[fault]}: the ad is left out. Copy the image."
+            problems.warning(KINDS[fault], ad, text, ad)
+    images = [ad for ad, fault in faults.items() if fault is None]
     if len(images) < len(both):
         absent = min(set(both) - set(images))
         text = f"{len(both) - len(images):,} of {len(both):,} ads have no image, such as {absent}: "
@@ -91,7 +97,7 @@ def read(root: Path, problems: Problems) -> AdDataset:
     labels = np.zeros((len(index), len(tags)), dtype=np.uint8)
     for row, ad in enumerate(index):
         labels[row, [column_of[name] for name in topics[ad] | sentiments[ad]]] = 1
-    ads, inputs = _inputs(root, index)
+    ads, inputs = _inputs(folder, index)
     ads.insert(0, "split", pd.Series(["train"] * len(train) + ["test"] * len(test), index, "str"))
     return AdDataset(
         name="pitt_ads",
@@ -109,11 +115,15 @@ def _is_test(ad: str) -> bool:
     return int.from_bytes(hashlib.sha256(ad.encode()).digest()) % TEST_SHARE == 0
 
 
-def _inputs(root: Path, index: pd.Index) -> tuple[pd.DataFrame, dict[str, Input]]:
+def _inputs(folder: DatasetFolder, index: pd.Index) -> tuple[pd.DataFrame, dict[str, Input]]:
     columns = {"picture": pd.Series(index, index, dtype="object")}
     inputs = {"picture": Input("picture", "image", ("picture",))}
     paths = {ad: (REGIONS / ad).with_suffix(".npy") for ad in index}
-    there = {ad: str(path.as_posix()) for ad, path in paths.items() if (root / path).is_file()}
+    there = {
+        ad: path.as_posix()
+        for ad, path in paths.items()
+        if folder.path_inside(path.as_posix(), media=True) is None
+    }
     if there:
         columns["regions"] = pd.Series([there.get(ad) for ad in index], index, dtype="object")
         inputs["regions"] = Input("regions", "array", ("regions",))
@@ -124,8 +134,9 @@ def _vocabulary(root: Path, dimension: str, taken: set[str], problems: Problems)
     """Read the tags of a dimension: on each line a number, a description and a short name."""
     vocabulary = _Vocabulary()
     path = LISTS[dimension]
-    if not (root / path).is_file():
-        problems.error("absent file", str(path), "there is no such file. Add it.")
+    fault = DatasetFolder(root).path_inside(str(path))
+    if fault is not None:
+        problems.error(KINDS[fault], str(path), f"the file {SENTENCES[fault]}. Add it.")
         return vocabulary
     for number, line in enumerate(_text((root / path).read_bytes()).splitlines(), start=1):
         line = " ".join(line.translate(_QUOTES).split())
@@ -167,8 +178,9 @@ def _text(data: bytes) -> str:
 def _annotations(root: Path, relative: Path, problems: Problems) -> dict[str, list[Any]]:
     """Read the annotators' votes by ad."""
     path = root / relative
-    if not path.is_file():
-        problems.error("absent file", str(relative), "there is no such file. Add it.")
+    fault = DatasetFolder(root).path_inside(str(relative))
+    if fault is not None:
+        problems.error(KINDS[fault], str(relative), f"the file {SENTENCES[fault]}. Add it.")
         return {}
     try:
         value = json.loads(path.read_bytes().decode("utf-8-sig"))

@@ -3,6 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from competition.utils.errors import DatasetError
+
+SHOWN = 5  # errors in a message
+
 Level = Literal["error", "warning", "note"]
 
 
@@ -53,3 +57,26 @@ class Problems:
     @property
     def errors(self) -> list[Problem]:
         return [problem for problem in self.found if problem.level == "error"]
+
+    def raise_errors(self, what: str, advice: str = "") -> None:
+        """Raise a DatasetError that shows the first errors, if there are any.
+
+        Parameters
+        ----------
+        what : str
+            Begins the message: "the folder has".
+        advice : str
+            Ends it.
+        """
+        errors = self.errors
+        if errors:
+            shown = "\n".join(f"  {problem}" for problem in errors[:SHOWN])
+            more = f"\n  ... and {len(errors) - SHOWN} more" if len(errors) > SHOWN else ""
+            raise DatasetError(
+                f"{what} {len(errors)} error(s) to correct:\n{shown}{more}\n{advice}".rstrip()
+            )
+
+
+def shortened(text: str, length: int = 60) -> str:
+    """Return the beginning of a cell that a message quotes."""
+    return text if len(text) <= length else text[: length - 1] + "…"

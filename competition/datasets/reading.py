@@ -1,67 +1,320 @@
-"""Read tables, texts and paths of users, and name every fault with its place."""
+"""Read tables of users, whatever they are stored as, and name every fault with its place."""
 
 import csv
 import io
-import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from competition.datasets.problems import Problems
+from competition.datasets import encodings
+from competition.datasets.problems import Problems, shortened
 
-MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
-NUMERIC_SHARE = 0.9  # a column with at least this share of numbers is numeric
+DELIMITERS = (",", ";", "\t", "|")
+LONGEST_CELL = 2**31 - 1
+_ROWS_AT_ONCE = 20_000
+_SHOWN = 20  # columns that a message lists
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table as text.
+
+    Attributes
+    ----------
+    name : str
+        The file in messages.
+    cells : DataFrame of str
+        Without white space around them; empty where nothing is there.
+    lines : ndarray of shape (n_rows,), dtype int64
+        Where each row starts: a line of a text, a row of a sheet.
+    unit : str
+        What stands before the number in a place.
+    """
+
+    name: str
+    cells: pd.DataFrame
+    lines: np.ndarray
+    unit: str = ":"
+
+    def place(self, row: int) -> str:
+        return f"{self.name}{self.unit}{self.lines[row]}"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a CSV file: the line that it starts on, and its cells by column."""
+    """One row of a table: the line that it starts on, and its cells by column."""
 
     line: int
     cells: dict[str, str]
 
 
-def read_csv(path: Path, name: str, required: list[str], problems: Problems) -> list[Row]:
-    """Read a UTF-8 CSV file with a header; malformed rows become errors and are left out.
+@dataclass(frozen=True)
+class Dialect:
+    """How a text holds a table; None where the file shows it."""
+
+    encoding: str | None = None
+    delimiter: str | None = None
+
+
+class TableBuilder:
+    """Collects the rows of a table, of which only some columns are kept.
+
+    Parameters
+    ----------
+    name : str
+    required : sequence of str
+        Columns that the header must have.
+    others : sequence of str or None
+        Patterns of further columns to keep; None keeps all.
+    problems : Problems
+    unit : str
+    """
+
+    def __init__(
+        self,
+        name: str,
+        required: Sequence[str],
+        others: Sequence[str] | None,
+        problems: Problems,
+        unit: str = ":",
+    ) -> None:
+        self._name, self.required, self._others = name, required, others
+        self._problems, self._unit = problems, unit
+        self._places: list[tuple[int, str]] = []
+        self._unnamed: list[int] = []
+        self._filled: set[int] = set()
+        self._rows: list[Sequence[str]] = []
+        self._lines: list[int] = []
+        self._chunks: list[list[pa.Array]] = []
+
+    def header(self, cells: Sequence[str], line: int) -> bool:
+        """Take the header; return False, with an error, where it lacks or repeats a column."""
+        names = [cell.strip() for cell in cells]
+        counts = Counter(names)
+        absent = [column for column in self.required if column not in counts]
+        repeated = sorted(name for name, count in counts.items() if count > 1 and name)
+        where = f"{self._name}{self._unit}{line}"
+        if absent:
+            known = [shortened(printable(name)) for name in names if name]
+            has = ", ".join(known[:_SHOWN]) + (", ..." if len(known) > _SHOWN else "") or "none"
+            text = f"no column {', '.join(absent)}; it has: {has}. Add it."
+            self._problems.error("malformed table", where, text)
+        if repeated:
+            text = f"column {', '.join(repeated[:_SHOWN])} stands twice. Rename one."
+            self._problems.error("malformed table", where, text)
+        required = set(self.required)
+        for column, name in enumerate(names):
+            if not name:
+                self._unnamed.append(column)
+            elif name in required or self._others is None or _fits(name, self._others):
+                self._places.append((column, name))
+        return not absent and not repeated
+
+    def row(self, cells: Sequence[str], line: int) -> None:
+        self._rows.append(cells)
+        self._lines.append(line)
+        if len(self._rows) == _ROWS_AT_ONCE:
+            self._pack()
+
+    def _pack(self) -> None:
+        columns = list(zip(*self._rows, strict=True))
+        self._rows = []
+        if not columns:
+            return
+        self._chunks.append([_trimmed(columns[column]) for column, _ in self._places])
+        self._filled.update(c for c in self._unnamed if any(cell.strip() for cell in columns[c]))
+
+    def table(self) -> Table:
+        """Return the table; a nameless column that is filled is left out with a warning."""
+        self._pack()
+        for column in sorted(self._filled):
+            text = f"column {column + 1} has no name: it is not read. Give it one, or remove it."
+            self._problems.warning("nameless column", self._name, text)
+        columns = {
+            name: pa.chunked_array([chunk[i] for chunk in self._chunks], type=pa.large_string())
+            for i, (_, name) in enumerate(self._places)
+        }
+        return table_of(self._name, columns, np.array(self._lines, dtype=np.int64), self._unit)
+
+
+def table_of(
+    name: str, columns: dict[str, pa.ChunkedArray], lines: np.ndarray, unit: str = ":"
+) -> Table:
+    """Return a table of Arrow columns of text."""
+    cells = {column: pd.Series(values, dtype="str") for column, values in columns.items()}
+    return Table(name, pd.DataFrame(cells, index=pd.RangeIndex(len(lines))), lines, unit)
+
+
+def _empty(name: str, columns: Sequence[str]) -> Table:
+    nothing = pa.chunked_array([], type=pa.large_string())
+    return table_of(name, dict.fromkeys(columns, nothing), np.zeros(0, dtype=np.int64))
+
+
+def _trimmed(cells: Sequence[str]) -> pa.Array:
+    return pc.utf8_trim_whitespace(pa.array(cells, type=pa.large_string()))
+
+
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def read_table(
+    path: Path,
+    name: str,
+    required: Sequence[str],
+    problems: Problems,
+    *,
+    others: Sequence[str] | None = None,
+    dialect: Dialect | None = None,
+) -> Table:
+    """Read a table with a header; malformed rows become errors and are left out.
+
+    CSV (separated by commas, semicolons, tabs or bars; in UTF-8, UTF-16, GBK or cp1252; also
+    packed by gzip, zip or zstd), JSON lines, Parquet or Excel, as the file itself shows.
 
     Parameters
     ----------
     path : Path
     name : str
         The file in messages.
-    required : list of str
+    required : sequence of str
         Columns that the header must have.
     problems : Problems
         Receives the faults.
+    others : sequence of str, optional
+        Patterns of further columns to read; all of them by default.
+    dialect : Dialect, optional
+        What is known of a text; the file shows the rest.
     """
+    from competition.datasets import formats
+
+    nothing = _empty(name, required)
     if not path.is_file():
         problems.error("absent file", name, "there is no such file. Add it, or correct its name.")
-        return []
-    text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[Row] = []
+        return nothing
+    build = partial(TableBuilder, name, required, others, problems)
     try:
-        header = next(reader, [])
-        absent = [column for column in required if column not in header]
-        repeated = sorted({column for column in header if header.count(column) > 1})
-        if absent:
-            columns = ", ".join(absent)
-            has = ", ".join(header) or "none"
-            problems.error(
-                "malformed table", f"{name}:1", f"no column {columns}; it has: {has}. Add it."
+        packed = encodings.packing(path)
+        if packed == "xls":
+            text = "this is an old or encrypted Excel file. Save it as .xlsx or CSV."
+            problems.error("unknown table", name, text)
+            return nothing
+        if packed == "parquet":
+            return formats.read_parquet(path, build(", row ")) or nothing
+        if packed == "xlsx":
+            return formats.read_excel(path, name, build(), problems) or nothing
+        plain = path.name.removesuffix(".gz").removesuffix(".zst").removesuffix(".zip")
+        if plain.endswith((".jsonl", ".ndjson", ".json")):
+            with encodings.unpacked(path, packed) as file:
+                return formats.read_json_lines(file, name, build(), problems) or nothing
+        return _read_text(path, packed, name, build(), problems, dialect or Dialect()) or nothing
+    except encodings.UNPACKING_ERRORS as bad:
+        text = f"it cannot be read: {shortened(str(bad), 200)}. Save it again, or correct its name."
+        problems.error("damaged file", name, text)
+        return nothing
+
+
+def read_csv(path: Path, name: str, required: list[str], problems: Problems) -> list[Row]:
+    """Read a table as `read_table` does, row by row."""
+    table = read_table(path, name, required, problems)
+    columns = list(table.cells.columns)
+    cells = zip(*(table.cells[column] for column in columns), strict=True)
+    return [
+        Row(int(line), dict(zip(columns, row, strict=True)))
+        for line, row in zip(table.lines, cells, strict=True)
+    ]
+
+
+def _read_text(
+    path: Path,
+    packed: str,
+    name: str,
+    builder: TableBuilder,
+    problems: Problems,
+    dialect: Dialect,
+) -> Table | None:
+    encoding = dialect.encoding
+    if encoding is None:
+        with encodings.unpacked(path, packed) as file:
+            found, example = encodings.detect(file)
+        if found == "binary":
+            text = "the file is no text. Save the table as CSV, Parquet, JSON lines or .xlsx."
+            problems.error("unknown table", name, text)
+            return None
+        if example:
+            problems.warning(
+                "not UTF-8",
+                name,
+                f"read as {found}, such as {shortened(example)!r}. Save it as UTF-8, or declare "
+                f'encoding = "{found}".',
             )
-        if repeated:
-            columns = ", ".join(repeated)
-            problems.error(
-                "malformed table", f"{name}:1", f"column {columns} stands twice. Rename one."
-            )
-        if absent or repeated:
-            return []
+        encoding = found
+    # Where no encoding is beyond doubt, rows with bytes that are not UTF-8 are named.
+    checked = dialect.encoding is not None or encoding is None
+    errors = "replace" if (encoding or "").startswith("utf-16") else "surrogateescape"
+    encoding = "utf-8-sig" if encoding in (None, "utf-8") else encoding
+    with encodings.unpacked(path, packed) as file:
+        head = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
+        delimiter = dialect.delimiter or _delimiter(head, builder.required)
+        head.detach()
+    with encodings.unpacked(path, packed) as file:
+        content = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
+        return _rows(
+            content, delimiter, name, builder, problems, checked=checked, encoding=encoding
+        )
+
+
+def _delimiter(text: io.TextIOWrapper, required: Sequence[str]) -> str:
+    """Return what separates the cells of the first line, so that the required columns are there."""
+    line = next(_lines_with_content(text), "")
+
+    def columns(delimiter: str) -> list[str]:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+
+    fitting = [one for one in DELIMITERS if set(required) <= set(columns(one))]
+    return max(fitting or DELIMITERS[:1], key=lambda one: len(columns(one)))
+
+
+def _lines_with_content(text: io.TextIOWrapper) -> Iterator[str]:
+    csv.field_size_limit(LONGEST_CELL)
+    return (line for line in text if line.strip())
+
+
+def _rows(
+    text: io.TextIOWrapper,
+    delimiter: str,
+    name: str,
+    builder: TableBuilder,
+    problems: Problems,
+    *,
+    checked: bool,
+    encoding: str,
+) -> Table | None:
+    csv.field_size_limit(LONGEST_CELL)
+    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    try:
+        header: list[str] = []
+        while not header and (cells := next(reader, None)) is not None:
+            header = cells
+        if not builder.header(header, 1):
+            return None
+        width = len(header)
         line = reader.line_num + 1
         for cells in reader:
-            if cells:
-                _add_row(rows, header, cells, line, name, problems)
+            if len(cells) != width:
+                _name_malformed(cells, header, f"{name}:{line}", delimiter, problems)
+            elif checked and not is_utf8("".join(cells)):
+                _name_bytes(cells, header, f"{name}:{line}", encoding, problems)
+            else:
+                builder.row(cells, line)
             line = reader.line_num + 1
     except csv.Error as bad:
         problems.error(
@@ -69,33 +322,38 @@ def read_csv(path: Path, name: str, required: list[str], problems: Problems) -> 
             f"{name}:{reader.line_num}",
             f"not valid CSV: {bad}. Correct the row.",
         )
-    return rows
+    return builder.table()
 
 
-def _add_row(
-    rows: list[Row], header: list[str], cells: list[str], line: int, name: str, problems: Problems
+def _name_malformed(
+    cells: list[str], header: list[str], where: str, delimiter: str, problems: Problems
 ) -> None:
-    ad = printable(cells[0])
-    if len(cells) != len(header):
-        problems.error(
-            "malformed table",
-            f"{name}:{line}",
-            f"{len(cells)} cells where the header has {len(header)}; put cells that hold a comma, "
-            "a quote or a line break in double quotes.",
-            ad,
-        )
+    if not cells:
         return
-    for column, cell in zip(header, cells, strict=True):
-        if not is_utf8(cell):
-            problems.error(
-                "not UTF-8",
-                f"{name}:{line}",
-                f"column {column} holds bytes that are not UTF-8: {printable(cell)[:60]!r}. "
-                "Save the file as UTF-8.",
-                ad,
-            )
-            return
-    rows.append(Row(line, dict(zip(header, cells, strict=True))))
+    what = {",": "a comma", ";": "a semicolon", "\t": "a tab"}.get(delimiter, repr(delimiter))
+    problems.error(
+        "malformed table",
+        where,
+        f"{len(cells)} cells where the header has {len(header)}; put cells that hold {what}, "
+        "a quote or a line break in double quotes.",
+        shortened(printable(cells[0])),
+    )
+
+
+def _name_bytes(
+    cells: list[str], header: list[str], where: str, encoding: str, problems: Problems
+) -> None:
+    column, cell = next(
+        (column, cell) for column, cell in zip(header, cells, strict=True) if not is_utf8(cell)
+    )
+    named = "UTF-8" if encoding == "utf-8-sig" else encoding
+    problems.error(
+        "not UTF-8",
+        where,
+        f"column {printable(column)} holds bytes that are not {named}: "
+        f"{shortened(printable(cell))!r}. Save the file as UTF-8.",
+        shortened(printable(cells[0])),
+    )
 
 
 def is_utf8(text: str) -> bool:
@@ -106,46 +364,3 @@ def is_utf8(text: str) -> bool:
 def printable(text: str) -> str:
     """Replace bytes that were not UTF-8 by question marks."""
     return text.encode("utf-8", errors="replace").decode("utf-8")
-
-
-def metadata_column(name: str, values: dict[str, tuple[str, str]], problems: Problems) -> pd.Series:
-    """Read one column of metadata as numbers or as categories.
-
-    If at least nine in ten filled cells are numbers, the column is float64, and each other cell is
-    missing, with a warning. Any other column is a category.
-
-    Parameters
-    ----------
-    name : str
-    values : dict of str to (str, str)
-        Cell and place ("train.csv:17") by ad id.
-    problems : Problems
-
-    Returns
-    -------
-    Series indexed by ad id; NA where missing.
-    """
-    cells = pd.Series({ad: cell.strip() for ad, (cell, _) in values.items()}, dtype=object)
-    cells[cells.str.lower().isin(MISSING_WORDS).to_numpy(dtype=bool)] = None
-    filled = cells.dropna()
-    numbers = pd.to_numeric(filled, errors="coerce")
-    numbers = numbers.where(numbers.abs() < math.inf).astype("float64")
-    if len(filled) and numbers.notna().mean() < NUMERIC_SHARE:
-        return cells.astype("category").rename(name)
-    for ad in numbers.index[numbers.isna()]:
-        cell, where = values[ad]
-        problems.warning(
-            "not a number",
-            where,
-            f"column {name} holds {cell!r}, not a number: read as missing.",
-            ad,
-        )
-    return numbers.reindex(cells.index).astype("float64").rename(name)
-
-
-def path_inside(root: Path, relative: str) -> Path | None:
-    """Return the path of `relative` below `root`, or None where it leaves that folder."""
-    if "\0" in relative:
-        return None
-    path = (root / relative).resolve()
-    return path if path.is_relative_to(root.resolve()) else None

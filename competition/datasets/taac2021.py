@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from competition.datasets.base import AdDataset, Input, InputKind, SubmissionSpec, Tag
+from competition.datasets.base import RESERVED, AdDataset, Input, InputKind, SubmissionSpec, Tag
+from competition.datasets.metadata import metadata_column
+from competition.datasets.paths import KINDS, SENTENCES, DatasetFolder
 from competition.datasets.problems import Problems
-from competition.datasets.reading import is_utf8, metadata_column, printable, read_csv
+from competition.datasets.reading import is_utf8, printable, read_table
 
 GROUND_TRUTH = Path("tagging", "GroundTruth", "tagging_info.txt")
 TAG_LIST = Path("label_id.txt")
@@ -43,7 +45,7 @@ def read(root: Path, problems: Problems) -> AdDataset:
     """
     tags = _tag_list(root, problems)
     listed = _ground_truth(root, {tag.name for tag in tags}, problems)
-    media = {split: _media(root, split) for split in SPLIT_FOLDERS}
+    media = {split: _media(root, split, problems) for split in SPLIT_FOLDERS}
     metadata = {split: _metadata(root, split, problems) for split in SPLIT_FOLDERS}
     found = {
         split: set().union(*media[split].values(), *(values for values in metadata[split].values()))
@@ -89,8 +91,9 @@ def read(root: Path, problems: Problems) -> AdDataset:
 def _lines(root: Path, relative: Path, problems: Problems) -> list[tuple[int, str]]:
     """Return the non-empty lines of a UTF-8 text file with their numbers."""
     path = root / relative
-    if not path.is_file():
-        problems.error("absent file", str(relative), "there is no such file. Add it.")
+    fault = DatasetFolder(root).path_inside(str(relative))
+    if fault is not None:
+        problems.error(KINDS[fault], str(relative), f"the file {SENTENCES[fault]}. Add it.")
         return []
     lines = []
     text = path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
@@ -145,36 +148,52 @@ def _ground_truth(root: Path, known: set[str], problems: Problems) -> dict[str, 
     return listed
 
 
-def _media(root: Path, split: str) -> dict[str, dict[str, str]]:
-    """Return the relative paths of files by input and ad id."""
+def _media(root: Path, split: str, problems: Problems) -> dict[str, dict[str, str]]:
+    """Return the relative paths of files by input and ad id; a file to refuse is an error."""
     folder = SPLIT_FOLDERS[split].as_posix()
     places = [(name, f"{folder}/{below}", ending) for name, _, below, ending in MEDIA]
     places.append(("video", VIDEO_FOLDERS[split], ".mp4"))
     places.append(("text", f"{folder}/{TEXT_FOLDER}", ".txt"))
-    return {
-        name: {
-            path.stem: f"{place}/{path.name}" for path in sorted((root / place).glob(f"*{ending}"))
-        }
-        for name, place, ending in places
-    }
+    inside = DatasetFolder(root)
+    found: dict[str, dict[str, str]] = {}
+    for name, place, ending in places:
+        of_ad = found.setdefault(name, {})
+        for path in sorted((root / place).glob(f"*{ending}")):
+            relative = f"{place}/{path.name}"
+            fault = inside.path_inside(relative, media=name != "text")
+            if fault is None:
+                of_ad[path.stem] = relative
+            else:
+                text = f"the file {SENTENCES[fault]}. Copy it into the folder, or remove it."
+                problems.error(KINDS[fault], relative, text, path.stem)
+    return found
 
 
 def _metadata(root: Path, split: str, problems: Problems) -> dict[str, dict[str, tuple[str, str]]]:
     """Return the cells of the optional metadata.csv and their places, by column and ad id."""
     relative = SPLIT_FOLDERS[split] / METADATA_FILE
     metadata: dict[str, dict[str, tuple[str, str]]] = {}
-    if not (root / relative).is_file():
+    fault = DatasetFolder(root).path_inside(str(relative))
+    if fault == "absent":
         return metadata
-    for row in read_csv(root / relative, str(relative), ["id"], problems):
-        ad = row.cells["id"].strip()
-        where = f"{relative}:{row.line}"
-        if any(ad in values for values in metadata.values()):
+    if fault is not None:
+        problems.error(KINDS[fault], str(relative), f"the file {SENTENCES[fault]}. Copy it.")
+        return metadata
+    table = read_table(root / relative, str(relative), ["id"], problems)
+    taken = {*RESERVED, *TEXTS, "video", *(name for name, *_ in MEDIA)} - {"id"}
+    for name in sorted(taken & set(table.cells.columns)):
+        text = f"column {name} has the name of an input or of what every ad has: rename it."
+        problems.error("reserved name", str(relative), text)
+    names = [name for name in table.cells.columns if name not in taken]
+    again = table.cells["id"].duplicated()
+    for row, cells in enumerate(table.cells[names].to_dict("records")):
+        ad, where = cells.pop("id"), table.place(row)
+        if again.iloc[row]:
             text = "the id stands above already; keep one of the rows."
             problems.error("duplicate id", where, text, ad)
             continue
-        for name, cell in row.cells.items():
-            if name != "id":
-                metadata.setdefault(name, {})[ad] = (cell, where)
+        for column, cell in cells.items():
+            metadata.setdefault(str(column), {})[ad] = (cell, where)
     return metadata
 
 
@@ -201,7 +220,9 @@ def _inputs(
     names = list(dict.fromkeys([*metadata["train"], *metadata["test"]]))
     for name in names:
         cells = {ad: metadata[split[ad]].get(name, {}).get(ad, ("", "")) for ad in index}
-        columns[name] = metadata_column(name, cells, problems)
+        values = pd.Series({ad: cell for ad, (cell, _) in cells.items()}, index=index, dtype="str")
+        places = [where for _, where in cells.values()]
+        columns[name] = metadata_column(name, values, places.__getitem__, problems)
     if names:
         inputs["metadata"] = Input("metadata", "metadata", tuple(names))
     return columns, inputs

@@ -1,261 +1,374 @@
-"""Layout `table`: CSV files and a competition.toml that describes them."""
+"""Layout `table`: tables of any form and a competition.toml that describes them."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
 
-from competition.datasets.base import (
-    AdDataset,
-    Input,
-    InputKind,
-    SubmissionFormat,
-    SubmissionSpec,
-    Tag,
+from competition.datasets.base import RESERVED, AdDataset, Input, SubmissionSpec
+from competition.datasets.formats import frame_table
+from competition.datasets.metadata import is_null, metadata_column
+from competition.datasets.paths import KINDS, SENTENCES, DatasetFolder, hint_for_absent, is_url
+from competition.datasets.problems import Problems, shortened
+from competition.datasets.reading import Dialect, Table, printable, read_table
+from competition.datasets.table_config import (
+    CONFIG,
+    InputSettings,
+    TableConfig,
+    TagSettings,
+    read_config,
 )
-from competition.datasets.description import NAME
-from competition.datasets.problems import Problems
-from competition.datasets.reading import Row, metadata_column, path_inside, printable, read_csv
+from competition.datasets.table_labels import TagSource, read_labels, tag_columns, tag_list
 from competition.utils.errors import DatasetError
-from competition.utils.settings import Settings, parse_settings, read_toml
-
-CONFIG = "competition.toml"
-RESERVED = ("id", "fold", "split", "group")  # of the ads and of stored predictions
+from competition.utils.settings import parse_settings
 
 
-class TagColumn(Settings):
-    """A column of tags: `[[tags]]`."""
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of all ads, training ads first.
 
-    column: str
-    dimension: str
-    separator: str = Field(default="|", min_length=1)
+    Attributes
+    ----------
+    cells : DataFrame of str, indexed by ad id
+    is_train : ndarray of shape (n_ads,), dtype bool
+    tables : tuple of Table
+    places : ndarray of shape (n_ads, 2), dtype int64
+        The table of each ad, and the row in it.
+    """
 
+    cells: pd.DataFrame
+    is_train: np.ndarray
+    tables: tuple[Table, ...]
+    places: np.ndarray
 
-class InputColumns(Settings):
-    """The columns of one input: `[inputs.<name>]`."""
-
-    kind: InputKind
-    column: str | None = None
-    columns: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _names_columns(self) -> Self:
-        if (self.column is None) == (not self.columns):
-            raise ValueError("an input needs either column or columns")
-        if self.column is None and self.kind not in ("text", "metadata"):
-            raise ValueError(
-                f"an input of kind {self.kind} needs column, the one that holds its paths"
-            )
-        return self
-
-    @property
-    def all_columns(self) -> tuple[str, ...]:
-        return self.columns if self.column is None else (self.column,)
-
-
-class SubmissionSettings(Settings):
-    """The form of a submission: `[submission]`."""
-
-    format: SubmissionFormat = "wide"
-    top_k: int = Field(default=20, ge=1)
-
-
-class TableConfig(Settings):
-    """A competition.toml."""
-
-    name: str = Field(pattern=NAME)
-    train: str
-    test: str | None = None
-    id: str = "id"
-    group: str | None = None
-    tags: tuple[TagColumn, ...] = Field(min_length=1)
-    inputs: dict[str, InputColumns] = Field(default_factory=dict)
-    submission: SubmissionSettings = SubmissionSettings()
-
-
-def read_config(root: Path) -> TableConfig:
-    """Read `root`/competition.toml; a mistake raises a DatasetError that names it."""
-    path = root / CONFIG
-    return parse_settings(TableConfig, read_toml(path, DatasetError), str(path), DatasetError)
+    def place(self, position: int) -> str:
+        table, row = self.places[position]
+        return self.tables[table].place(row)
 
 
 def read(root: Path, problems: Problems) -> AdDataset:
     """Read a folder of this layout; add the faults of its rows to `problems`."""
     config = read_config(root)
-    rows = _rows(root, config, problems)
-    split = {ad: name for ad, (name, _) in rows.items()}
-    ads = pd.DataFrame(
-        {"split": pd.Series(split, dtype="str")}, index=pd.Index(list(rows), name="id")
-    )
+    folder = DatasetFolder(root)
+    source = str(root / CONFIG)
+    patterns = [tags.pattern for tags in config.tags if tags.pattern and tags.file is None]
+    columns = [config.id, *config.input_columns]
+    labels = [column for tags in config.tags if tags.file is None for column in tags.required]
+    needed = [*columns, *labels, *(one for one in (config.group, config.split) if one)]
+    others = [*patterns, *([config.group] if config.group else [])]
+
+    def table(key: str, file: str, required: list[str], others: list[str]) -> Table:
+        fault = folder.path_inside(file)
+        if fault in ("outside", "no regular file"):
+            raise DatasetError(
+                f"{source}: {key} = {file!r} {SENTENCES[fault]}. Copy the file into the folder."
+            )
+        dialect = Dialect(config.encoding, config.delimiter)
+        return read_table(
+            root / file, file, _once(required), problems, others=others, dialect=dialect
+        )
+
+    tables = [table("train", config.train, needed, others)]
+    if config.test is not None:
+        tables.append(table("test", config.test, columns, others))
+    own = {
+        place: table(
+            f"tags.{place}.file",
+            tags.file,
+            [config.id, *tags.required],
+            [tags.pattern] if tags.pattern else [],
+        )
+        for place, tags in enumerate(config.tags)
+        if tags.file is not None
+    }
+    return assemble(config, root, tables, own, source, problems)
+
+
+def read_frames(
+    train: pd.DataFrame, test: pd.DataFrame | None, settings: Mapping[str, object], root: Path
+) -> AdDataset:
+    """Read frames as `AdDataset.from_frames` says; an error of a row raises a DatasetError."""
+    config = parse_settings(TableConfig, dict(settings), "from_frames", DatasetError)
+    if any(tags.file is not None for tags in config.tags):
+        raise DatasetError("from_frames: tags come from the frame; join the labels to it first.")
+    tables = [frame_table(train, "train", config.id)]
+    if test is not None:
+        tables.append(frame_table(test, "test", config.id))
+    labels = [column for tags in config.tags for column in tags.required]
+    for table, more in zip(tables, (labels, []), strict=False):
+        absent = [c for c in (*config.input_columns, *more) if c not in table.cells.columns]
+        if absent:
+            has = ", ".join(map(repr, table.cells.columns))
+            raise DatasetError(f"from_frames: {table.name} has no column {absent[0]!r}, but {has}.")
+    problems = Problems()
+    dataset = assemble(config, root, tables, {}, "from_frames", problems)
+    problems.raise_errors("The frames have")
+    return dataset.sorted_by_id()
+
+
+def assemble(
+    config: TableConfig,
+    root: Path,
+    tables: list[Table],
+    own: Mapping[int, Table],
+    source: str,
+    problems: Problems,
+) -> AdDataset:
+    """Make a dataset of tables: the training ads', the test ads', and those of tags (`own`)."""
+    rows = _rows(config, tables, problems)
+    split = np.where(rows.is_train, "train", "test")
+    columns = {"split": pd.Series(split, index=rows.cells.index, dtype="str")}
     if config.group is not None:
-        ads["group"] = _groups(rows, config, problems)
+        columns["group"] = _groups(rows, config.group, problems)
     inputs = {}
+    folder = DatasetFolder(root)
     for name, spec in config.inputs.items():
-        columns = _input_columns(root, name, spec, rows, config, problems)
-        clash = [column for column in columns if column in {*ads.columns, *RESERVED}]
+        new = _input_columns(folder, root, name, spec, rows, config, problems)
+        clash = [column for column in new if column in {*columns, *RESERVED}]
         if clash:
             raise DatasetError(
-                f"{root / CONFIG}: inputs.{name} needs the column {clash[0]!r}, but another column "
+                f"{source}: inputs.{name} needs the column {clash[0]!r}, but another column "
                 "has that name. Rename the input or the column."
             )
-        ads = pd.concat([ads, pd.DataFrame(columns, index=ads.index)], axis=1)
-        inputs[name] = Input(name, spec.kind, tuple(columns))
-    tags, labels = _labels(rows, config, problems)
+        columns |= new
+        inputs[name] = Input(name, spec.kind, tuple(new))
+    train = rows.cells[rows.is_train]
+    positions = np.flatnonzero(rows.is_train)
+    sources = []
+    for number, tags in enumerate(config.tags):
+        names = tag_list(tags, root, source)
+        if number in own:
+            table = own[number]
+            ids = table.cells[config.id]
+            _note_strangers(ids, rows, table.name, problems)
+            cells = table.cells.set_index(config.id, drop=False)
+            sources.append(
+                TagSource(tags, cells, train.index.get_indexer(pd.Index(ids)), table.place, names)
+            )
+        else:
+            every = np.arange(len(train))
+            place = _placed(rows, positions)
+            sources.append(TagSource(tags, train, every, place, names))
+    taken = {
+        config.id,
+        *config.input_columns,
+        *(one for one in (config.group, config.split) if one),
+    }
+    every_tag, labels = read_labels(
+        sources, len(train), taken, config.nulls, config.train, problems
+    )
+    if every_tag:
+        for row in np.flatnonzero(~labels.any(axis=1)).tolist():
+            at = rows.place(positions[row])
+            problems.warning("no tag", at, "the ad has no tag.", train.index[row])
     return AdDataset(
         name=config.name,
         root=root,
-        ads=ads,
-        tags=tags,
+        ads=pd.DataFrame(columns, index=rows.cells.index),
+        tags=every_tag,
         labels=labels,
         inputs=inputs,
-        submission=SubmissionSpec(config.submission.format, config.submission.top_k),
-        tag_columns=tuple(tags.column for tags in config.tags),
+        submission=SubmissionSpec(config.submission.format, config.submission.top_k, config.id),
+        tag_columns=tag_columns(sources, taken, config.nulls),
+        tags_are_closed=all(_is_closed(one.settings, one.names) for one in sources),
     )
 
 
-def _rows(root: Path, config: TableConfig, problems: Problems) -> dict[str, tuple[str, Row]]:
-    """Return the rows by ad id, training ads first, each with its split."""
-    columns = [column for spec in config.inputs.values() for column in spec.all_columns]
-    needed = {
-        "train": [config.id, *columns, *(tags.column for tags in config.tags)],
-        "test": [config.id, *columns],
-    }
-    if config.group is not None:
-        needed["train"].append(config.group)
-    rows: dict[str, tuple[str, Row]] = {}
-    for split, file in (("train", config.train), ("test", config.test)):
-        if file is None:
-            continue
-        path = path_inside(root, file)
-        if path is None:
-            raise DatasetError(
-                f"{root / CONFIG}: {split} = {file!r} leaves the dataset's folder. Copy the file "
-                "into it."
-            )
-        for row in read_csv(path, file, needed[split], problems):
-            ad = row.cells[config.id].strip()
-            where = f"{file}:{row.line}"
-            if not ad:
-                problems.error("no id", where, f"column {config.id} is empty; give the ad an id.")
-            elif ad in rows:
-                other, first = rows[ad]
-                if other == split:
-                    text = f"id {ad} stands on line {first.line} already; keep one of the rows."
-                    problems.error("duplicate id", where, text, ad)
-                else:
-                    text = (
-                        f"id {ad} is a training ad too (line {first.line}); keep it in one split."
-                    )
-                    problems.error("id in both splits", where, text, ad)
-            else:
-                rows[ad] = (split, row)
-    if not any(split == "train" for split, _ in rows.values()):
+def _is_closed(tags: TagSettings, names: tuple[str, ...] | None) -> bool:
+    return names is not None or tags.column is None
+
+
+def _once(columns: list[str]) -> list[str]:
+    return list(dict.fromkeys(columns))
+
+
+def _placed(rows: Rows, positions: np.ndarray) -> Callable[[int], str]:
+    return lambda row: rows.place(int(positions[row]))
+
+
+def _rows(config: TableConfig, tables: list[Table], problems: Problems) -> Rows:
+    """Join the tables' rows by ad; rows without an id of their own become errors."""
+    cells = tables[0].cells
+    if len(tables) > 1:
+        cells = pd.concat([table.cells for table in tables], ignore_index=True).fillna("")
+    places = np.concatenate(
+        [
+            np.column_stack([np.full(len(table.lines), number), np.arange(len(table.lines))])
+            for number, table in enumerate(tables)
+        ]
+    )
+    is_train, kept = _splits(config, cells, places, tables, problems)
+    ids = cells[config.id]
+    empty = (ids == "").to_numpy()
+    again = ids.duplicated().to_numpy() & ~empty & kept
+    for position in np.flatnonzero(empty & kept).tolist():
+        table, row = places[position]
+        text = f"column {config.id} is empty; give the ad an id."
+        problems.error("no id", tables[table].place(row), text)
+    first = ids[again | (ids.isin(ids[again]).to_numpy())].drop_duplicates()
+    first_of = dict(zip(first, first.index, strict=True))
+    for position in np.flatnonzero(again).tolist():
+        ad, before = ids.iloc[position], first_of[ids.iloc[position]]
+        line = tables[places[before, 0]].lines[places[before, 1]]
+        where = tables[places[position, 0]].place(places[position, 1])
+        if is_train[before] == is_train[position]:
+            text = f"id {ad} stands on line {line} already; keep one of the rows."
+            problems.error("duplicate id", where, text, ad)
+        else:
+            text = f"id {ad} is a training ad too (line {line}); keep it in one split."
+            problems.error("id in both splits", where, text, ad)
+    kept &= ~empty & ~again
+    order = np.concatenate([np.flatnonzero(kept & is_train), np.flatnonzero(kept & ~is_train)])
+    if not (kept & is_train).any():
         problems.error("no ads", config.train, "it has no training ad. Add rows.")
-    return rows
+    whole = len(order) == len(cells) and (order == np.arange(len(order))).all()
+    chosen = cells if whole else cells.iloc[order]
+    chosen = chosen.set_axis(pd.Index(ids.iloc[order], name="id", dtype="str"))
+    return Rows(chosen, is_train[order], tuple(tables), places[order])
 
 
-def _groups(
-    rows: dict[str, tuple[str, Row]], config: TableConfig, problems: Problems
-) -> list[str | None]:
-    groups: list[str | None] = []
-    for ad, (split, row) in rows.items():
-        group = row.cells.get(str(config.group), "").strip()
-        if not group and split == "train":
-            text = f"column {config.group} is empty: the ad is a group of its own."
-            problems.warning("no group", f"{config.train}:{row.line}", text, ad)
-        groups.append(group or f"ad {ad}")
-    return groups
+def _splits(
+    config: TableConfig,
+    cells: pd.DataFrame,
+    places: np.ndarray,
+    tables: list[Table],
+    problems: Problems,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows are training ads, and which belong to either split."""
+    if config.split is None:
+        return places[:, 0] == 0, np.ones(len(cells), dtype=bool)
+    words = cells[config.split].str.lower()
+    is_train = (words == "train").to_numpy()
+    kept = is_train | (words == "test").to_numpy()
+    others = cells[config.split][~kept].value_counts()
+    for word, count in others.items():
+        position = int(np.argmax((cells[config.split] == word).to_numpy()))
+        problems.error(
+            "unknown split",
+            tables[0].place(int(places[position, 1])),
+            f"column {config.split} holds {shortened(str(word))!r} in {count:,} row(s). Write "
+            "train or test.",
+        )
+    return is_train, kept
+
+
+def _note_strangers(ids: pd.Series, rows: Rows, name: str, problems: Problems) -> None:
+    strangers = ids[~ids.isin(rows.cells.index)]
+    if len(strangers):
+        text = (
+            f"{len(strangers):,} row(s) are of ads that no table has, such as "
+            f"{shortened(strangers.iloc[0])}: they are left out."
+        )
+        problems.warning("unknown ads", name, text)
+
+
+def _groups(rows: Rows, column: str, problems: Problems) -> pd.Series:
+    if column not in rows.cells.columns:
+        rows.cells[column] = ""
+    groups = rows.cells[column]
+    empty = (groups == "").to_numpy()
+    for position in np.flatnonzero(empty & rows.is_train).tolist():
+        text = f"column {column} is empty: the ad is a group of its own."
+        ad = rows.cells.index[position]
+        problems.warning("no group", rows.place(position), text, ad)
+    alone = "ad " + rows.cells.index.to_series()
+    return groups.where(~empty, alone)
 
 
 def _input_columns(
+    folder: DatasetFolder,
     root: Path,
     name: str,
-    spec: InputColumns,
-    rows: dict[str, tuple[str, Row]],
+    spec: InputSettings,
+    rows: Rows,
     config: TableConfig,
     problems: Problems,
 ) -> dict[str, pd.Series]:
     """Return the columns of one input: metadata by their own names, else one by the input's."""
-    places = {
-        ad: f"{config.train if split == 'train' else config.test}:{row.line}"
-        for ad, (split, row) in rows.items()
-    }
     if spec.kind == "metadata":
         return {
             column: metadata_column(
                 column,
-                {ad: (row.cells[column], places[ad]) for ad, (_, row) in rows.items()},
+                rows.cells[column],
+                rows.place,
                 problems,
+                spec.types.get(column),
+                config.nulls,
             )
             for column in spec.all_columns
         }
-    values: dict[str, str | None] = {}
-    for ad, (_, row) in rows.items():
-        cells = [row.cells[column].strip() for column in spec.all_columns]
-        if spec.kind == "text":
-            values[ad] = "\n".join(cell for cell in cells if cell)
-            if not values[ad]:
-                text = f"{', '.join(spec.all_columns)}: no text for the input {name}."
-                problems.warning("empty text", places[ad], text, ad)
+    if spec.kind == "text":
+        return {name: _texts(name, spec, rows, config, problems)}
+    return {name: _paths(folder, root, spec.all_columns[0], rows, config, problems)}
+
+
+def _texts(
+    name: str, spec: InputSettings, rows: Rows, config: TableConfig, problems: Problems
+) -> pd.Series:
+    text: pd.Series | None = None
+    for column in spec.all_columns:
+        cells = rows.cells[column]
+        nulls = is_null(cells, config.nulls) & (cells != "")
+        if nulls.any():
+            counts = cells[nulls].value_counts()
+            shown = ", ".join(f"{count:,} {word!r}" for word, count in counts.head(3).items())
+            problems.warning(
+                "null words",
+                f"column {column}",
+                f"{shown} are read as no text. If they are texts, declare null_words = [].",
+            )
+            cells = cells.where(~nulls, "")
+        if text is None:
+            text = cells
         else:
-            values[ad] = _file(root, cells[0], spec.all_columns[0], places[ad], ad, problems)
-    return {name: pd.Series(values, dtype="str" if spec.kind == "text" else "object")}
+            between = ((text != "") & (cells != "")).map({True: "\n", False: ""}).astype("str")
+            text = text + between + cells
+    assert text is not None  # an input has a column
+    for position in np.flatnonzero((text == "").to_numpy()).tolist():
+        what = f"{', '.join(spec.all_columns)}: no text for the input {name}."
+        problems.warning("empty text", rows.place(position), what, rows.cells.index[position])
+    return text.rename(name)
 
 
-def _file(
-    root: Path, cell: str, column: str, place: str, ad: str, problems: Problems
-) -> str | None:
-    """Return an ad's path relative to the dataset's folder; None where there is no file."""
-    if not cell:
-        return None
-    path = path_inside(root, cell)
-    if path is None:
-        text = f"column {column} = {printable(cell)!r} leaves the dataset's folder."
-        problems.error("path outside", place, text + " Copy the file into it.", ad)
-        return None
-    if not path.is_file():
-        text = f"column {column}: there is no file {cell}; the input counts as missing."
-        problems.warning("absent file", place, text, ad)
-        return None
-    return cell
-
-
-def _labels(
-    rows: dict[str, tuple[str, Row]], config: TableConfig, problems: Problems
-) -> tuple[tuple[Tag, ...], np.ndarray]:
-    """Return the tags, by dimension and name, and the label matrix of the training ads."""
-    train = {ad: row for ad, (split, row) in rows.items() if split == "train"}
-    of_ad: dict[str, set[str]] = {ad: set() for ad in train}
-    dimension_of: dict[str, str] = {}
-    for spec in config.tags:
-        found: set[str] = set()
-        for ad, row in train.items():
-            names = {name.strip() for name in row.cells[spec.column].split(spec.separator)}
-            names.discard("")
-            found |= names
-            of_ad[ad] |= names
-        for name in sorted(found & set(RESERVED)):
-            text = f"a tag cannot be called {name!r}: rename it."
-            problems.error("reserved name", config.train, text)
-        for name in sorted(found):
-            if dimension_of.setdefault(name, spec.dimension) != spec.dimension:
-                problems.error(
-                    "tag in two dimensions",
-                    config.train,
-                    f"the tag {name!r} is a {dimension_of[name]} and a {spec.dimension}: rename "
-                    "one, since a submission names a tag without its dimension.",
-                )
-    if train and not dimension_of:
-        text = f"no training ad carries a tag. Fill the column {config.tags[0].column}."
-        problems.error("no tags", config.train, text)
-    for ad, names in of_ad.items():
-        if not names:
-            problems.warning("no tag", f"{config.train}:{train[ad].line}", "the ad has no tag.", ad)
-    tags = tuple(Tag(name, dimension) for name, dimension in dimension_of.items())
-    column_of = {tag.name: column for column, tag in enumerate(tags)}
-    labels = np.zeros((len(train), len(tags)), dtype=np.uint8)
-    for row_number, names in enumerate(of_ad.values()):
-        labels[row_number, [column_of[name] for name in names]] = 1
-    return tags, labels
+def _paths(
+    folder: DatasetFolder,
+    root: Path,
+    column: str,
+    rows: Rows,
+    config: TableConfig,
+    problems: Problems,
+) -> pd.Series:
+    """Return each ad's path relative to the dataset's folder; None where there is no file."""
+    cells = rows.cells[column]
+    given = ~is_null(cells, config.nulls).to_numpy()
+    values = np.full(len(cells), None, dtype=object)
+    urls, absent = [], []
+    for position in np.flatnonzero(given).tolist():
+        cell, ad = cells.iloc[position], cells.index[position]
+        if is_url(cell):
+            urls.append(cell)
+            continue
+        fault = folder.path_inside(cell, media=True)
+        if fault is None:
+            values[position] = cell
+        elif fault == "absent":
+            absent.append(cell)
+            text = f"column {column}: there is no file {shortened(printable(cell), 200)}; the input"
+            problems.warning("absent file", rows.place(position), f"{text} counts as missing.", ad)
+        else:
+            kind = KINDS[fault]
+            text = f"column {column} = {shortened(printable(cell), 200)!r} {SENTENCES[fault]}."
+            problems.error(kind, rows.place(position), text + " Copy the file into the folder.", ad)
+    if urls:
+        text = (
+            f"{len(urls):,} cells are URLs, such as {shortened(urls[0])}, and count as missing: "
+            "nothing is downloaded. Download the files into the folder, and give their paths."
+        )
+        problems.warning("URLs", f"column {column}", text)
+    if absent and len(absent) + len(urls) == given.sum():
+        hint = hint_for_absent(root, absent)
+        text = f"none of the {len(absent):,} paths is there" + (f"; {hint}." if hint else ".")
+        problems.warning("all files absent", f"column {column}", text)
+    return pd.Series(values, index=cells.index, name=column, dtype="object")

@@ -1,13 +1,16 @@
 """The frames of a film at equal steps of time, decoded one after the other."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from competition.media.opening import check_decoder, decoded, opened
+from competition.media.animations import animation, is_webp
+from competition.media.images import shrunk
+from competition.media.opening import check_decoder, decoded, opened, packets
 from competition.media.sizes import check_size, scaled
 from competition.utils.errors import MediaError
 
@@ -17,7 +20,10 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 LONGEST_HOLD = 60  # seconds that a frame may stay on show; a longer gap is a broken timestamp
+LOOKED_AT = 1_000  # packets of a file with several video streams, for their number of frames
 USUAL_RATE = Fraction(25)  # frames per second, where the file gives no rate
+
+Shown = TypeVar("Shown")  # a decoded frame or picture
 
 
 def read_frames(path: Path, every_ms: int = 500, side: int | None = None) -> Generator[np.ndarray]:
@@ -51,9 +57,11 @@ def read_frames(path: Path, every_ms: int = 500, side: int | None = None) -> Gen
         If the file cannot be opened, has no video stream or no frame that can be decoded, or if
         its frames have a single pixel or more than `competition.media.sizes.MAX_PIXELS`.
     """
-    step = Fraction(every_ms, 1000)
+    if is_webp(path):
+        yield from _sampled(animation(path), every_ms, lambda image: np.array(shrunk(image, side)))
+        return
     with opened(path) as container:
-        stream = video_stream(container)
+        stream = video_stream(path, container)
         if stream is None:
             raise MediaError("it has no video stream")
         check_decoder(stream)
@@ -61,15 +69,8 @@ def read_frames(path: Path, every_ms: int = 500, side: int | None = None) -> Gen
         # With several threads a damaged film gives other frames in each run. Several processes
         # decode several films instead.
         stream.codec_context.thread_count = 1
-        n_taken = 0
-        for frame, end in _with_ends(decoded(container, stream), stream.average_rate):
-            if n_taken * step < end:
-                picture = _to_array(frame, side)
-            while n_taken * step < end:
-                yield picture
-                n_taken += 1
-        if not n_taken:
-            raise MediaError("its video stream is empty or cannot be decoded")
+        frames = _with_ends(decoded(container, stream), stream.average_rate)
+        yield from _sampled(frames, every_ms, _Pictures(side))
 
 
 def first_frame(path: Path) -> np.ndarray:
@@ -81,12 +82,59 @@ def first_frame(path: Path) -> np.ndarray:
         frames.close()
 
 
-def video_stream(container: "InputContainer") -> "VideoStream | None":
-    """Return the first video stream that is not the cover of a sound file; None without one."""
+def video_stream(path: Path, container: "InputContainer") -> "VideoStream | None":
+    """Return the video stream that a player shows, by FFmpeg's `av_find_best_stream`.
+
+    The cover of a sound file is none, nor is a stream of one frame, such as a thumbnail, where
+    another has more.
+
+    Parameters
+    ----------
+    path : Path
+    container : InputContainer
+        The open file at this path; nothing is read from it.
+
+    Returns
+    -------
+    av.video.stream.VideoStream or None
+        None without a film.
+    """
     from av.stream import Disposition
 
-    films = (s for s in container.streams.video if not s.disposition & Disposition.attached_pic)
-    return next(films, None)
+    films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if len(films) > 1:
+        moving = _moving(path, {film.index for film in films})
+        films = [film for film in films if film.index in moving] or films
+    best = container.streams.best("video")
+    return next((film for film in films if film is best), films[0] if films else None)
+
+
+def _moving(path: Path, streams: set[int]) -> set[int]:
+    """Return those streams, by index, that have two packets among the first of the file."""
+    seen = dict.fromkeys(streams, 0)
+    with opened(path) as container:
+        for packet in islice(packets(container), LOOKED_AT):
+            if packet.stream.index in seen and packet.size:
+                seen[packet.stream.index] += 1
+            if min(seen.values()) > 1:
+                break
+    return {stream for stream, n_packets in seen.items() if n_packets > 1}
+
+
+def _sampled(
+    shown: Iterator[tuple[Shown, Fraction]], every_ms: int, to_array: Callable[[Shown], np.ndarray]
+) -> Iterator[np.ndarray]:
+    """Yield what is on show at each step; `shown` comes with the second until which it is."""
+    step = Fraction(every_ms, 1000)
+    n_taken = 0
+    for frame, end in shown:
+        if n_taken * step < end:
+            picture = to_array(frame)
+        while n_taken * step < end:
+            yield picture
+            n_taken += 1
+    if not n_taken:
+        raise MediaError("its video stream is empty or cannot be decoded")
 
 
 def _with_ends(
@@ -115,19 +163,36 @@ def _seconds(ticks: int | None, tick: Fraction | None, usual: Fraction) -> Fract
     return ticks * tick
 
 
-def _to_array(frame: "VideoFrame", side: int | None) -> np.ndarray:
-    check_size(frame.width, frame.height)
-    width, height = scaled(frame.width, frame.height, side)
-    rgb = frame.reformat(width, height, "rgb24", src_color_range=frame.color_range, threads=1)
-    return np.ascontiguousarray(_upright(rgb.to_ndarray(), frame))
+class _Pictures:
+    """Turns frames of one film into arrays, the right way up."""
+
+    def __init__(self, side: int | None) -> None:
+        self._side = side
+        self._rotation: float | None = None
+        self._matrix: np.ndarray | None = None
+
+    def __call__(self, frame: "VideoFrame") -> np.ndarray:
+        check_size(frame.width, frame.height)
+        width, height = scaled(frame.width, frame.height, self._side)
+        rgb = frame.reformat(width, height, "rgb24", src_color_range=frame.color_range, threads=1)
+        # A frame whose side data have been looked at stays in memory until Python collects
+        # garbage: of a large film that would be hundreds of frames.
+        if frame.rotation != self._rotation:
+            self._rotation, self._matrix = frame.rotation, _display_matrix(frame)
+        return np.ascontiguousarray(_upright(rgb.to_ndarray(), self._matrix))
 
 
-def _upright(picture: np.ndarray, frame: "VideoFrame") -> np.ndarray:
-    """Turn and mirror a picture by the frame's display matrix."""
+def _display_matrix(frame: "VideoFrame") -> np.ndarray | None:
     side_data: Any = frame.side_data  # a mapping by name, although it is annotated otherwise
     if "DISPLAYMATRIX" not in side_data:
+        return None
+    return np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), dtype="=i4").reshape(3, 3)
+
+
+def _upright(picture: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
+    """Turn and mirror a picture by a display matrix."""
+    if matrix is None:
         return picture
-    matrix = np.frombuffer(side_data["DISPLAYMATRIX"], dtype="=i4").reshape(3, 3)
     # A pixel at (x, y) is shown at (a x + c y, b x + d y).
     (a, b), (c, d) = matrix[:2, :2].astype(int)
     if abs(b) + abs(c) > abs(a) + abs(d):

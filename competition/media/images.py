@@ -2,7 +2,9 @@
 
 import struct
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,22 @@ from competition.utils.errors import MediaError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+# What Pillow may read: others of its formats start programs (EPS starts Ghostscript), open further
+# files, or are no images of ads.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
+HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
+# Kinds of files that are taken for images, by their first bytes.
+NOT_READ = {
+    b"%!PS": "an EPS file",
+    b"\xc5\xd0\xd3\xc6": "an EPS file",
+    b"%PDF": "a PDF file",
+    b"8BPS": "a Photoshop file",
+    b"<svg": "an SVG drawing",
+    b"<?xml": "an XML file, perhaps an SVG drawing",
+    b"<!": "a web page, perhaps of a failed download",
+    b"<html": "a web page, perhaps of a failed download",
+}
 
 # Exceptions that Pillow raises on damaged files.
 DAMAGE: tuple[type[Exception], ...] = (
@@ -50,27 +68,79 @@ def read_image(path: Path, side: int | None = None) -> "Image":
         If the file cannot be opened or is damaged, or if the image has a single pixel or more than
         `competition.media.sizes.MAX_PIXELS`.
     """
+    with warnings.catch_warnings(), opened_image(path) as image:
+        warnings.simplefilter("ignore")  # about metadata
+        # A JPEG file is then decoded at a fraction of its size.
+        image.draft(None, scaled(*image.size, side))
+        image.load()
+        _turn_upright(image)
+        rgb = to_rgb(image)
+    return shrunk(rgb, side)
+
+
+def shrunk(image: "Image", side: int | None) -> "Image":
+    """Scale an image down so that its shorter side has at most `side` pixels."""
+    size = scaled(*image.size, side)
+    return image if image.size == size else image.resize(size, reducing_gap=2)
+
+
+@contextmanager
+def opened_image(path: Path) -> Iterator["Image"]:
+    """Open an image file in one of `FORMATS`; what fails while it is open is a MediaError.
+
+    Raises
+    ------
+    MediaError
+        See `read_image`.
+    """
     from PIL import Image, UnidentifiedImageError
 
     check_file(path)
+    start = b""
     try:
+        with path.open("rb") as file:
+            start = file.read(64)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata; sizes are checked below
-            with Image.open(path) as image:
-                check_size(*image.size)
-                # A JPEG file is then decoded at a fraction of its size.
-                image.draft(None, scaled(*image.size, side))
-                image.load()
-                _turn_upright(image)
-                rgb = _to_rgb(image)
+            image = Image.open(path, formats=_formats(start))
+        with image:
+            check_size(*image.size)
+            yield image
     except UnidentifiedImageError as bad:
-        raise MediaError("it is no image of a known format") from bad
+        raise MediaError(_why_unknown(start)) from bad
     except Image.DecompressionBombError as bad:
         raise MediaError(str(bad)) from bad
     except DAMAGE as bad:
         raise MediaError(f"it is damaged ({str(bad) or type(bad).__name__})") from bad
-    size = scaled(*rgb.size, side)
-    return rgb if rgb.size == size else rgb.resize(size, reducing_gap=2)
+
+
+def _formats(start: bytes) -> list[str]:
+    """Return what an image that starts thus may be; register HEIC where it is needed."""
+    if not _is_heic(start):
+        return list(FORMATS)
+    if find_spec("pillow_heif") is None:
+        raise MediaError(
+            "it is a HEIC image; convert it to JPEG or PNG, or install the package pillow-heif"
+        )
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    return ["HEIF"]
+
+
+def _is_heic(start: bytes) -> bool:
+    # AVIF may start in the same way and be named further on.
+    return start[4:8] == b"ftyp" and start[8:12] in HEIC_BRANDS and b"avif" not in start
+
+
+def _why_unknown(start: bytes) -> str:
+    if _is_heic(start):
+        return "it is a HEIC image that is damaged or in an unknown form; convert it to JPEG or PNG"
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    for mark, name in NOT_READ.items():
+        if text.startswith(mark):
+            return f"it is {name}, which is not read as an image; convert it to JPEG or PNG"
+    return f"it is no image of a known format ({', '.join(FORMATS)})"
 
 
 def _turn_upright(image: "Image") -> None:
@@ -81,7 +151,8 @@ def _turn_upright(image: "Image") -> None:
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def _to_rgb(image: "Image") -> "Image":
+def to_rgb(image: "Image") -> "Image":
+    """Convert an image of any colour model; transparent areas become white."""
     from PIL import Image
 
     if image.mode.startswith("I;16"):

@@ -1,12 +1,13 @@
 """Metadata of a film or a sound file: duration, size, loudness, cuts."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from competition.media.animations import animation, is_webp
 from competition.media.cuts import EVERY_MS, SIDE, count_cuts
 from competition.media.frames import first_frame, read_frames, video_stream
 from competition.media.opening import opened
@@ -24,7 +25,8 @@ class MediaMetadata:
     Attributes
     ----------
     duration : float
-        Seconds by the file's header; without one, the length of the sound.
+        Seconds by the file's header; where it gives none, until the last frame, to the next eighth
+        of a second, or the last sample.
     width, height : float
         Pixels of the first frame, the right way up.
     frame_rate : float
@@ -58,34 +60,60 @@ def probe(path: Path) -> MediaMetadata:
     MediaError
         If the file cannot be opened, or neither a frame nor a sound can be decoded.
     """
-    with opened(path) as container:
-        duration = container.duration / 1e6 if container.duration else math.nan
-        film = video_stream(container)
-        rate = float(film.average_rate) if film and film.average_rate else math.nan
+    duration, rate = _of_animation(path) if is_webp(path) else _of_header(path)
     height, width, cuts, level = math.nan, math.nan, math.nan, math.nan
-    seconds = 0.0
+    seen, heard = 0.0, 0.0  # seconds
     missing = []
     try:
         height, width = map(float, first_frame(path).shape[:2])
-        cuts = float(count_cuts(read_frames(path, EVERY_MS, SIDE)))
+        cuts, seen = _cuts(read_frames(path, EVERY_MS, SIDE))
     except MediaError as bad:
         missing.append(str(bad))
     try:
-        level, seconds = _level(read_sound(path, RATE))
+        level, heard = _level(read_sound(path, RATE))
     except MediaError as bad:
         missing.append(str(bad))
     if len(missing) == 2:
         raise MediaError(" and ".join(missing))
     return MediaMetadata(
-        duration=seconds if math.isnan(duration) else duration,
+        duration=max(seen, heard) if math.isnan(duration) else duration,
         width=width,
         height=height,
         frame_rate=rate,
-        has_sound=float(seconds > 0),
+        has_sound=float(heard > 0),
         loudness=level,
         file_size=float(path.stat().st_size),
         cuts=cuts,
     )
+
+
+def _of_header(path: Path) -> tuple[float, float]:
+    """Return the duration and the frame rate that a file states; NaN where it does not."""
+    with opened(path) as container:
+        film = video_stream(path, container)
+        rate = float(film.average_rate) if film and film.average_rate else math.nan
+        duration = container.duration or 0  # some formats give one below 0
+        return duration / 1e6 if duration > 0 else math.nan, rate
+
+
+def _of_animation(path: Path) -> tuple[float, float]:
+    """Return the duration and the frame rate of an animation."""
+    *_, (number, end) = enumerate((end for _, end in animation(path)), start=1)
+    return float(end), float(number / end)
+
+
+def _cuts(frames: Iterable[np.ndarray]) -> tuple[float, float]:
+    """Return the number of hard cuts, and the seconds."""
+    n_frames = 0
+
+    def counted() -> Iterator[np.ndarray]:
+        nonlocal n_frames
+        for frame in frames:
+            n_frames += 1
+            yield frame
+
+    cuts = count_cuts(counted())
+    return float(cuts), n_frames * EVERY_MS / 1000
 
 
 def _level(sound: Iterable[np.ndarray]) -> tuple[float, float]:

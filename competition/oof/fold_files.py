@@ -16,7 +16,16 @@ from competition import __version__
 from competition.utils.errors import StoreError
 from competition.utils.files import digest, written_whole
 
-VERSIONS_OF = ("numpy", "scikit-learn", "torch", "lightgbm", "xgboost", "jieba", "rjieba")
+VERSIONS_OF = (
+    "numpy",
+    "scikit-learn",
+    "torch",
+    "lightgbm",
+    "xgboost",
+    "xgboost-cpu",
+    "jieba",
+    "rjieba",
+)
 HEADER_KEY = b"competition"
 SCORING = "scoring"
 

@@ -113,7 +113,7 @@ AnyContext: TypeAlias = Context[Profile | StackSettings]
 
 
 def open_context(
-    data: PathLike,
+    data: PathLike | AdDataset,
     profile: P,
     out: PathLike,
     *,
@@ -121,12 +121,12 @@ def open_context(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Context[P]:
-    """Read a folder of ads.
+    """Read a folder of ads, or take ads that are read already.
 
     Parameters
     ----------
-    data : path
-        Folder of ads.
+    data : path or AdDataset
+        Folder of ads, or the ads.
     profile : Profile or StackSettings
     out : path
     n_jobs : int or None
@@ -140,10 +140,10 @@ def open_context(
         If the ads cannot be read.
     """
     cores = n_cores()
-    dataset = load_dataset(data)
+    where, listener = Path(out).absolute(), progress or Progress()
+    dataset = load_dataset(data, listener)
     # Processes that work on it may have another current folder.
     dataset = replace(dataset, root=dataset.root.absolute())
-    where, listener = Path(out).absolute(), progress or Progress()
     return Context(dataset, profile, where, n_jobs or cores, cores, device, listener)
 
 
@@ -162,7 +162,9 @@ def open_store(context: AnyContext, own_folds: Path | None = None) -> OofStore:
         If folds.csv does not fit the ads, or differs from the user's own.
     """
     dataset, wanted = context.dataset, context.profile.folds
-    folds = load_or_make_folds(context.folds_file, dataset, wanted.n, wanted.seed, own_folds)
+    folds = load_or_make_folds(
+        context.folds_file, dataset, wanted.n, wanted.seed, own_folds, context.progress
+    )
     return OofStore(context.store_folder, tuple(dataset.tag_names), folds, dataset.test_ids)
 
 

@@ -57,7 +57,7 @@ class RunResult:
 
 
 def run(
-    data: PathLike,
+    data: PathLike | AdDataset,
     profile: Profile,
     out: PathLike = ".",
     *,
@@ -71,8 +71,8 @@ def run(
 
     Parameters
     ----------
-    data : path
-        Folder of ads.
+    data : path or AdDataset
+        Folder of ads, or ads that are read already.
     profile : Profile
     out : path
         Folder that receives ``oof/``, ``submissions/`` and ``cache/``.

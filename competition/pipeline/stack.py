@@ -58,7 +58,7 @@ class StackResult:
 
 
 def stack(
-    data: PathLike,
+    data: PathLike | AdDataset,
     settings: StackSettings,
     out: PathLike = ".",
     *,
@@ -70,8 +70,8 @@ def stack(
 
     Parameters
     ----------
-    data : path
-        Folder of ads.
+    data : path or AdDataset
+        Folder of ads, or ads that are read already.
     settings : StackSettings
     out : path
         Folder that holds ``oof/`` and ``submissions/``.

@@ -181,6 +181,7 @@ def _print_inputs(dataset: AdDataset) -> None:
     table = Table()
     for heading in ("input", "kind", "training ads with it", "test ads with it"):
         table.add_column(heading, justify="left" if heading in ("input", "kind") else "right")
+    is_train = dataset.ads["split"] == "train"
     for given in dataset.inputs.values():
         for column in given.columns:
             cells = dataset.ads[column]
@@ -188,8 +189,8 @@ def _print_inputs(dataset: AdDataset) -> None:
             table.add_row(
                 column,
                 given.kind,
-                f"{int(present[dataset.train_ids].sum()):,}",
-                f"{int(present[dataset.test_ids].sum()):,}",
+                f"{int(present[is_train].sum()):,}",
+                f"{int(present[~is_train].sum()):,}",
             )
     console.print(table)
 

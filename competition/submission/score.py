@@ -1,14 +1,18 @@
 """The score of a leaderboard file, where the true tags of its ads are known."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from competition.datasets.base import AdDataset
+from competition.datasets.base import AdDataset, TagColumns
+from competition.datasets.labels import read_flags, read_tags
+from competition.datasets.metadata import NULL_WORDS
+from competition.datasets.problems import Problems
+from competition.datasets.reading import Table, read_table
 from competition.evaluation.metrics import Scores, score
-from competition.submission.read import csv_rows, read_submission, read_text, without_mp4
+from competition.submission.read import read_submission, read_text, without_mp4
 from competition.utils.errors import SubmissionError, nearest
 
 _NAMED = 3  # ads that a message names
@@ -41,9 +45,11 @@ def read_truth(path: Path, dataset: AdDataset | None = None) -> Truth:
     Parameters
     ----------
     path : Path
-        Either a text file with rows of ``<id>.mp4<TAB>tag,tag,...``, or a CSV with a header, the
-        ids in the column ``id`` (else in the first) and the tags in the dataset's tag columns (else
-        in all others), separated by ``|``, or by commas where no cell has a ``|``.
+        Either a text file with rows of ``<id>.mp4<TAB>tag,tag,...``, or a table with a header, the
+        ids in the dataset's id column (else in ``id``, else in the first). The tags are in the
+        dataset's tag columns, as it separates them; else in the columns that are named like its
+        dimensions; else in the only other column, separated by ``|``, or by commas where no cell
+        has a ``|``. Where none of this is so, the file is refused.
     dataset : AdDataset, optional
         Where its list of tags is closed, other tags are an error.
 
@@ -52,13 +58,12 @@ def read_truth(path: Path, dataset: AdDataset | None = None) -> Truth:
     SubmissionError
         If a row is malformed, names an ad again or has an unknown tag. The message says which.
     """
-    text = read_text(path)
-    first_line = text.partition("\n")[0]
-    if "\t" in first_line or path.suffix == ".txt":
-        rows = _tagging_rows(text, path)
+    id_column = "id" if dataset is None else dataset.submission.id_column
+    if path.suffix == ".txt" or _is_tagging_info(path, id_column):
+        rows = _tagging_rows(read_text(path), path)
     else:
-        rows = _table_rows(text, path, () if dataset is None else dataset.tag_columns)
-    known = None if dataset is None or dataset.tag_columns else dataset.tag_names
+        rows = _table_rows(path, id_column, dataset)
+    known = None if dataset is None or not dataset.tags_are_closed else dataset.tag_names
     truth: dict[str, frozenset[str]] = {}
     for number, ad, tags in rows:
         if not ad:
@@ -180,9 +185,9 @@ def _check_same_ads(
         )
 
 
-def _tagging_rows(text: str, path: Path) -> list[tuple[int, str, list[str]]]:
+def _tagging_rows(text: str, path: Path) -> list[tuple[int, str, Iterable[str]]]:
     """Return row number, id and tags of each row of ``<id>.mp4<TAB>tag,tag,...``."""
-    rows = []
+    rows: list[tuple[int, str, Iterable[str]]] = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -198,20 +203,78 @@ def _tagging_rows(text: str, path: Path) -> list[tuple[int, str, list[str]]]:
     return rows
 
 
+def _is_tagging_info(path: Path, id_column: str) -> bool:
+    """Return whether a file begins with an ad, a tab and its tags, and not with a header."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(4096)
+    except OSError as error:
+        raise SubmissionError(f"{path} cannot be read: {error.strerror}.") from error
+    ad, *rest = first.split(b"\t")
+    return len(rest) == 1 and ad.strip() not in (b"id", id_column.encode())
+
+
 def _table_rows(
-    text: str, path: Path, tag_columns: Sequence[str]
-) -> list[tuple[int, str, list[str]]]:
-    """Return row number, id and tags of each row of a CSV."""
-    (_, header), *rows = csv_rows(text, path)
-    id_column = header.index("id") if "id" in header else 0
-    columns = [i for i, name in enumerate(header) if name in tag_columns] or [
-        i for i in range(len(header)) if i != id_column
-    ]
-    if not columns:
+    path: Path, wanted: str, dataset: AdDataset | None
+) -> list[tuple[int, str, Iterable[str]]]:
+    """Return line, id and tags of each row of a table."""
+    problems = Problems()
+    table = read_table(path, str(path), [], problems)
+    if problems.errors:
+        raise SubmissionError(str(problems.errors[0]))
+    if not len(table.lines):
+        raise SubmissionError(f"{path} holds no ads. Give a header and one row per ad.")
+    names = list(table.cells.columns)
+    id_column = next((name for name in (wanted, "id") if name in names), names[0])
+    tags: list[list[str]] = [[] for _ in table.lines]
+    for spec in _columns_of_tags(path, table, id_column, dataset):
+        if spec.separator is None:
+            flags = read_flags(
+                table.cells[list(spec.columns)], table.place, spec.null_words, problems
+            )
+            for row, column in np.argwhere(flags):
+                tags[row].append(spec.columns[column])
+        else:
+            read = read_tags(table.cells[spec.columns[0]], spec.separator, spec.null_words)
+            for of_ad, code in zip(tags, read.codes, strict=True):
+                of_ad.extend(read.tags[code])
+    if problems.errors:
+        raise SubmissionError(str(problems.errors[0]))
+    ids = table.cells[id_column]
+    return [(int(line), ad, row) for line, ad, row in zip(table.lines, ids, tags, strict=True)]
+
+
+def _columns_of_tags(
+    path: Path, table: Table, id_column: str, dataset: AdDataset | None
+) -> list[TagColumns]:
+    """Return the columns that the dataset declares, or the obvious ones."""
+    names = [name for name in table.cells.columns if name != id_column]
+    if not names:
         raise SubmissionError(f"{path} has no column of tags beside its ids. Add one.")
-    cells = [(number, row[id_column], [row[i] for i in columns]) for number, row in rows]
-    separator = "|" if any("|" in cell for *_, row in cells for cell in row) else ","
-    return [
-        (number, ad, [tag for cell in row for tag in cell.split(separator)])
-        for number, ad, row in cells
+    declared = () if dataset is None else dataset.tag_columns
+    found = [spec for spec in declared if set(spec.columns) <= set(names)]
+    if found:
+        return found
+    dimensions = set() if dataset is None else {tag.dimension for tag in dataset.tags}
+    obvious = [name for name in names if name in dimensions] or [
+        name for name in names if len(names) == 1
     ]
+    if not obvious:
+        of_dataset = ", ".join(column for spec in declared for column in spec.columns)
+        raise SubmissionError(
+            f"{path} has the columns {', '.join(names)}, and which of them hold tags is not said. "
+            + (
+                f"The dataset's are called {of_dataset}. Rename them so, or give an id and one "
+                "column of tags."
+                if of_dataset
+                else "Give an id and one column of tags, or the dataset that names its columns."
+            )
+        )
+    separators = {spec.separator for spec in declared if spec.separator is not None}
+    nulls = declared[0].null_words if declared else NULL_WORDS
+    if len(separators) == 1:
+        separator = separators.pop()
+    else:
+        has_bar = any(table.cells[name].str.contains("|", regex=False).any() for name in obvious)
+        separator = "|" if has_bar else ","
+    return [TagColumns((name,), separator, nulls) for name in obvious]

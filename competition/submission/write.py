@@ -64,7 +64,7 @@ def write_submission(
         np.put_along_axis(scores, best, listed, axis=1)
     else:
         names, listed = [tags] * len(ids), scores
-    text = chosen.text(ids, names, [[*map(repr, row)] for row in listed.tolist()])
+    text = chosen.text(ids, names, [[*map(repr, row)] for row in listed.tolist()], spec.id_column)
     with written_whole(path) as temporary:
         temporary.write_bytes(text.encode())
         _check_written(temporary, path, Submission(tuple(ids), tuple(tags), scores), spec.top_k)
@@ -113,7 +113,9 @@ def _check_written(temporary: Path, path: Path, meant: Submission, top_k: int) -
         )
 
 
-def _taac_text(ids: list[str], labels: list[list[str]], scores: list[list[str]]) -> str:
+def _taac_text(
+    ids: list[str], labels: list[list[str]], scores: list[list[str]], id_column: str
+) -> str:
     content = {
         f"{ad}.mp4": {"result": [{"labels": names, "scores": numbers}]}
         for ad, names, numbers in zip(ids, labels, scores, strict=True)
@@ -121,7 +123,9 @@ def _taac_text(ids: list[str], labels: list[list[str]], scores: list[list[str]])
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
-def _pairs_text(ids: list[str], labels: list[list[str]], scores: list[list[str]]) -> str:
+def _pairs_text(
+    ids: list[str], labels: list[list[str]], scores: list[list[str]], id_column: str
+) -> str:
     rows = [PAIRS_HEADER]
     for ad, names, numbers in zip(ids, labels, scores, strict=True):
         pairs = zip(names, numbers, strict=True)
@@ -129,9 +133,11 @@ def _pairs_text(ids: list[str], labels: list[list[str]], scores: list[list[str]]
     return _csv_text(rows)
 
 
-def _wide_text(ids: list[str], labels: list[list[str]], scores: list[list[str]]) -> str:
+def _wide_text(
+    ids: list[str], labels: list[list[str]], scores: list[list[str]], id_column: str
+) -> str:
     rows = [[ad, *numbers] for ad, numbers in zip(ids, scores, strict=True)]
-    return _csv_text([["id", *labels[0]], *rows])
+    return _csv_text([[id_column, *labels[0]], *rows])
 
 
 def _csv_text(rows: list[list[str]]) -> str:
@@ -149,7 +155,8 @@ class Format:
     ending : str
         Of a file's name.
     text : callable
-        From ids, the names of the tags of each ad and their scores (as text) to the file's text.
+        From ids, the names of the tags of each ad, their scores (as text) and the header of the ids
+        to the file's text.
     lists_best : bool
         Whether an ad lists its best tags, best first, or every ad all tags in one order.
     names_videos : bool
@@ -157,7 +164,7 @@ class Format:
     """
 
     ending: str
-    text: Callable[[list[str], list[list[str]], list[list[str]]], str]
+    text: Callable[[list[str], list[list[str]], list[list[str]], str], str]
     lists_best: bool
     names_videos: bool = False
 

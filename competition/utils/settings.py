@@ -53,7 +53,7 @@ def check_value(key: str, value: Any, default: Any) -> None:
 def read_toml(path: Path, error: type[CompetitionError]) -> dict[str, Any]:
     """Read a TOML file; raise `error` naming file and line where it is malformed."""
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         raise error(f"There is no file {path}.") from None
     except UnicodeDecodeError as bad:

@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -82,8 +83,8 @@ def followed_modules(*modules: str) -> dict[str, str]:
 def _parsed(module: str, source: bytes) -> tuple[str, tuple[str, ...]]:
     """Digest of a module's code without its words, and the modules to follow from it."""
     tree = ast.parse(source)
-    _drop_docstrings(tree)
     _drop_what_no_fit_runs(tree)
+    _drop_docstrings(tree)
     names = {*_packages(module)}  # to import a module runs the packages around it
     for name in _imports(tree, module):
         names |= {name, *_packages(name)}
@@ -141,24 +142,17 @@ def _file(module: str) -> str | None:
     return None
 
 
-def _drop_docstrings(tree: ast.Module) -> None:
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            and ast.get_docstring(node, clean=False) is not None
-        ):
-            node.body = node.body[1:]
-
-
-def _drop_what_no_fit_runs(tree: ast.Module) -> None:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef):
-            node.body = [
-                statement
-                for statement in node.body
-                if not (isinstance(statement, ast.FunctionDef) and statement.name == "search_space")
-                and not (isinstance(statement, ast.If) and _is_for_type_checkers(statement.test))
-            ]
+def _drop_what_no_fit_runs(scope: ast.Module | ast.ClassDef) -> None:
+    kept = []
+    for statement in scope.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == "search_space":
+            continue
+        if isinstance(statement, ast.If) and _is_for_type_checkers(statement.test):
+            continue
+        if isinstance(statement, ast.ClassDef):
+            _drop_what_no_fit_runs(statement)
+        kept.append(statement)
+    scope.body = kept
 
 
 def _is_for_type_checkers(test: ast.expr) -> bool:
@@ -166,19 +160,39 @@ def _is_for_type_checkers(test: ast.expr) -> bool:
     return name == "TYPE_CHECKING"
 
 
+def _statements(parent: ast.AST) -> Iterator[ast.AST]:
+    """All statements below a node; expressions, ten times as many, hold no imports."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for child in getattr(parent, field, ()):
+            yield child
+            yield from _statements(child)
+
+
+def _drop_docstrings(tree: ast.Module) -> None:
+    for node in (tree, *_statements(tree)):
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and ast.get_docstring(node, clean=False) is not None
+        ):
+            node.body = node.body[1:]
+
+
 def _imports(tree: ast.Module, module: str) -> set[str]:
     """Names of what `module` imports anywhere in its code; not all of them are modules."""
     names, whole = set(), set()
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
             whole |= {alias.asname or PACKAGE for alias in node.names if alias.name == PACKAGE}
         elif isinstance(node, ast.ImportFrom):
             source = _absolute(node, module)
             names |= {source, *(f"{source}.{alias.name}" for alias in node.names)}
-    for node in ast.walk(tree):  # competition.gap, where it is imported whole
-        if isinstance(node, ast.Attribute) and getattr(node.value, "id", None) in whole:
-            names.add(f"{PACKAGE}.{node.attr}")
+    if whole:  # it uses competition.gap, say
+        names |= {
+            f"{PACKAGE}.{node.attr}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and getattr(node.value, "id", None) in whole
+        }
     # The package imports its public names when they are used, unseen from here.
     return names | {
         f"{PACKAGE}.{home}" for name, home in _HOME.items() if f"{PACKAGE}.{name}" in names

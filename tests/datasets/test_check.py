@@ -50,13 +50,13 @@ def test_check_says_of_each_film_what_a_run_would_meet(tmp_path: Path):
     names = ["whole", "mute", "part", "torn", "blind", "empty", "text", "pixel"]
 
     assert findings(tmp_path, "video", [f"{name}.mp4" for name in names]) == [
-        ("note", "no sound", "mute"),
-        ("warning", "damaged file", "part"),
-        ("warning", "broken file", "torn"),
         ("warning", "broken file", "blind"),
         ("warning", "broken file", "empty"),
-        ("warning", "broken file", "text"),
+        ("note", "no sound", "mute"),
+        ("warning", "damaged file", "part"),
         ("warning", "broken file", "pixel"),
+        ("warning", "broken file", "text"),
+        ("warning", "broken file", "torn"),
     ]
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.stream import Disposition
+from PIL import Image
 
 MS = Fraction(1, 1000)
 
@@ -76,4 +78,30 @@ def cut_to(path: Path, share: float) -> Path:
     """Keep only the first part of a file."""
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
+    return path
+
+
+def write_streams(path: Path, streams: Sequence[Sequence[np.ndarray]], default: int) -> Path:
+    """Write a file of several video streams, of which one is marked as the default."""
+    with av.open(str(path), "w") as container:
+        written = []
+        for n, pictures in enumerate(streams):
+            stream = container.add_stream("mjpeg" if len(pictures) == 1 else "mpeg4", rate=25)
+            stream.height, stream.width = pictures[0].shape[:2]
+            stream.pix_fmt = "yuvj420p" if len(pictures) == 1 else "yuv420p"
+            stream.disposition = Disposition.default if n == default else Disposition.dub
+            written.append(stream)
+        for stream, pictures in zip(written, streams, strict=True):
+            for picture in pictures:
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    return path
+
+
+def write_animation(path: Path, pictures: Iterable[np.ndarray], times_ms: Sequence[int]) -> Path:
+    """Write pictures, each for its time; the ending of the path is the format."""
+    first, *others = map(Image.fromarray, pictures)
+    lossless = {"lossless": True} if path.suffix == ".webp" else {}
+    first.save(path, save_all=True, append_images=others, duration=list(times_ms), **lossless)
     return path

@@ -2,15 +2,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from competition.media import sizes
 from competition.media.frames import first_frame, read_frames
 from competition.utils.errors import MediaError
-from tests.media.made_films import cut_to, greys, write_film
+from tests.media.made_films import (
+    cut_to,
+    greys,
+    write_animation,
+    write_film,
+    write_streams,
+)
 from tests.media.made_sound import tone, write_sound
 
 
@@ -118,9 +127,6 @@ def test_frames_are_never_enlarged(tmp_path: Path):
 
 
 def test_cover_picture_of_a_sound_file_is_no_film(tmp_path: Path):
-    import av
-    from av.stream import Disposition
-
     path = tmp_path / "song.mp4"
     with av.open(str(path), "w") as container:
         cover = container.add_stream("mjpeg", rate=25)
@@ -132,6 +138,58 @@ def test_cover_picture_of_a_sound_file_is_no_film(tmp_path: Path):
 
     with pytest.raises(MediaError, match="it has no video stream"):
         first_frame(path)
+
+
+@pytest.mark.parametrize("default", [0, 1])
+@pytest.mark.parametrize("ending", ["mkv", "mp4", "avi"])
+def test_film_is_read_and_not_the_thumbnail_before_it(tmp_path: Path, ending: str, default: int):
+    streams = [greys([10], 16, 16), greys([50, 100, 150], 48, 64)]
+    path = write_streams(tmp_path / f"film.{ending}", streams, default)
+
+    assert first_frame(path).shape == (48, 64, 3)
+    assert levels(path, 40) == [50, 100, 150]
+
+
+@pytest.mark.parametrize("default", [0, 1])
+def test_of_two_films_the_one_that_players_choose_is_read(tmp_path: Path, default: int):
+    streams = [greys([50] * 9, 32, 32), greys([150] * 9, 32, 32)]
+    path = write_streams(tmp_path / "film.mkv", streams, default)
+
+    assert set(levels(path, 40)) == {[50, 150][default]}
+
+
+@pytest.mark.parametrize("ending", ["gif", "png", "avif", "webp"])
+def test_animation_is_a_film_whose_pictures_last_as_long_as_it_says(tmp_path: Path, ending: str):
+    path = write_animation(
+        tmp_path / f"animation.{ending}", greys([50, 100, 200]), [500, 1_000, 200]
+    )
+
+    assert levels(path, 250) == [50, 50, 100, 100, 100, 100, 200]
+
+
+def test_frames_of_an_animation_are_scaled_and_white_where_transparent(tmp_path: Path):
+    path = tmp_path / "animation.webp"
+    pictures = [Image.new("RGBA", (48, 32), (0, 0, shade, 0)) for shade in (0, 100)]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=500, lossless=True)
+
+    (first, second) = read_frames(path, 500, side=8)
+
+    assert first.shape == second.shape == (8, 12, 3)
+    assert (first == 255).all()
+
+
+def test_picture_alone_in_webp_is_a_film_of_one_frame(tmp_path: Path):
+    Image.new("RGB", (48, 32), (100, 100, 100)).save(tmp_path / "still.webp")
+
+    assert levels(tmp_path / "still.webp", 500) == [100]
+
+
+def test_animation_cut_short_is_damaged(tmp_path: Path):
+    noise = np.random.default_rng(0).integers(0, 256, (4, 32, 48, 3), dtype=np.uint8)
+    path = cut_to(write_animation(tmp_path / "animation.webp", noise, [500] * 4), 0.6)
+
+    with pytest.raises(MediaError, match="it is"):
+        list(read_frames(path))
 
 
 def test_broken_tail_ends_the_frames_after_those_that_are_there(tmp_path: Path):
@@ -231,32 +289,67 @@ MEASURE = """\
 import resource, sys
 from pathlib import Path
 from competition.media.frames import read_frames
+from competition.media.sound import read_sound
 
-def peak(path):
-    n = sum(1 for _ in read_frames(Path(path), 40))
-    return n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-print(*peak(sys.argv[1]), *peak(sys.argv[2]))
+every_ms, *paths = sys.argv[1:]
+for path in map(Path, paths):
+    n_frames = sum(1 for _ in read_frames(path, int(every_ms), 32))
+    n_samples = sum(map(len, read_sound(path))) if path.suffix == ".mkv" else 0
+    print(n_frames, n_samples, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
-def test_long_film_needs_no_more_memory_than_a_short_one(tmp_path: Path):
-    short = write_film(tmp_path / "short.mp4", greys([100] * 100, 120, 160))
-    long = write_film(tmp_path / "long.mp4", greys([100] * 1_500, 120, 160))
-
+def measured(every_ms: int, *paths: Path) -> list[tuple[int, int, int]]:
+    """Number of frames and of samples, and the kilobytes that a process has used until then."""
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, short, long], capture_output=True, text=True, check=True
+        [sys.executable, "-c", MEASURE, str(every_ms), *paths],
+        capture_output=True,
+        text=True,
+        check=True,
     )
+    return [(int(a), int(b), int(c)) for a, b, c in map(str.split, done.stdout.splitlines())]
 
-    n_short, peak_short, n_long, peak_long = map(int, done.stdout.split())
-    assert (n_short, n_long) == (100, 1_500)
-    assert peak_long - peak_short < 20_000  # kilobytes; all its frames have 86,000
+
+def test_film_of_many_large_frames_needs_no_more_memory_than_one_of_few(tmp_path: Path):
+    few = write_film(tmp_path / "few.mp4", greys([100] * 10, 720, 1_280))
+    many = write_film(tmp_path / "many.mp4", greys([100], 720, 1_280) * 300)
+
+    (n_few, _, peak_few), (n_many, _, peak_many) = measured(40, few, many)
+
+    assert (n_few, n_many) == (10, 300)
+    assert peak_many < 1.05 * peak_few  # all its frames have 415 megabytes
+
+
+def test_film_of_an_hour_needs_no_more_memory_than_one_of_a_minute(tmp_path: Path):
+    paths = []
+    for minutes in (1, 60):
+        path = tmp_path / f"{minutes}.mkv"
+        grey = av.VideoFrame.from_ndarray(greys([100], 48, 64)[0], format="rgb24")
+        silence = np.zeros((1, 60 * 8_000), dtype=np.float32)
+        with av.open(str(path), "w") as container:
+            film = container.add_stream("mpeg4", rate=1)
+            film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
+            sound = container.add_stream("aac", rate=8_000, layout="mono")
+            for _ in range(minutes):
+                for _ in range(60):
+                    container.mux(film.encode(grey))
+                heard = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+                heard.sample_rate = 8_000
+                container.mux(sound.encode(heard))
+            container.mux(film.encode(None))
+            container.mux(sound.encode(None))
+        paths.append(path)
+    assert paths[1].stat().st_size < 1_000_000
+
+    (n_short, heard_short, peak_short), (n_long, heard_long, peak_long) = measured(1_000, *paths)
+
+    assert (n_short, n_long) == (60, 3_600)
+    assert heard_long == pytest.approx(60 * heard_short, rel=0.01)
+    assert peak_long < 1.1 * peak_short
 
 
 def test_real_clips_are_sampled_over_their_whole_length(real_data: Path):
     for path in sorted((real_data / "street_clips" / "clips").glob("*.mp4"))[:2]:
-        import av
-
         with av.open(str(path)) as container:
             times = [frame.time for frame in container.decode(video=0)]
         sampled = sum(1 for _ in read_frames(path, 250, side=64))

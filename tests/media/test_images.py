@@ -1,4 +1,6 @@
+import os
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -155,6 +157,87 @@ def test_bad_image_is_a_media_error_that_says_why(tmp_path: Path, case: str):
 
     with pytest.raises(MediaError, match=reason):
         read_image(tmp_path / "image.png")
+
+
+EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
+%%BoundingBox: 0 0 40 40
+%%EndComments
+0 0 40 40 rectfill
+showpage
+"""
+OTHER_KINDS = {
+    "EPS": (EPS, "it is an EPS file, which is not read as an image; convert it"),
+    "PDF": (b"%PDF-1.7\n", "it is a PDF file"),
+    "SVG": (b'\xef\xbb\xbf\n<svg xmlns="http://www.w3.org/2000/svg"/>', "it is an SVG drawing"),
+    "page": (
+        b"<!DOCTYPE html><html>404</html>",
+        "it is a web page, perhaps of a failed download",
+    ),
+    "Photoshop": (b"8BPS\0\1" + bytes(30), "it is a Photoshop file"),
+    "Windows metafile": (
+        b"\xd7\xcd\xc6\x9a\0\0" + bytes(60),
+        "no image of a known format .JPEG, PNG",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_KINDS)
+def test_file_of_another_kind_is_named(tmp_path: Path, case: str):
+    content, reason = OTHER_KINDS[case]
+    (tmp_path / "image.jpg").write_bytes(content)
+
+    with pytest.raises(MediaError, match=reason):
+        read_image(tmp_path / "image.jpg")
+
+
+def test_no_program_is_started_for_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    program = tmp_path / "gs"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    (tmp_path / "image.jpg").write_bytes(EPS)
+
+    with pytest.raises(MediaError):
+        read_image(tmp_path / "image.jpg")
+
+    assert not (tmp_path / "started").exists()
+
+
+def test_heic_is_read_where_its_package_is_installed(tmp_path: Path):
+    heif = pytest.importorskip("pillow_heif")
+    noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    heif.from_pillow(Image.fromarray(noise)).save(tmp_path / "photo.jpg", quality=-1)
+
+    image = read_image(tmp_path / "photo.jpg", side=32)
+
+    assert (image.mode, image.size) == ("RGB", (48, 32))
+
+
+HEIC_START = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
+
+
+def test_heic_without_its_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "photo.jpg").write_bytes(HEIC_START)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+
+    with pytest.raises(MediaError, match=r"a HEIC image; convert it .* the package pillow-heif"):
+        read_image(tmp_path / "photo.jpg")
+
+
+def test_avif_in_the_dress_of_heic_is_read(tmp_path: Path):
+    one_colour("RGB", BLUE).save(tmp_path / "photo.avif")
+    content = (tmp_path / "photo.avif").read_bytes()
+    (tmp_path / "photo.avif").write_bytes(content.replace(b"ftypavif", b"ftypmif1", 1))
+
+    assert read_image(tmp_path / "photo.avif").size == (12, 8)
+
+
+def test_damaged_heic_is_named(tmp_path: Path):
+    pytest.importorskip("pillow_heif")
+    (tmp_path / "photo.jpg").write_bytes(HEIC_START)
+
+    with pytest.raises(MediaError, match=r"a HEIC image that is damaged .* convert it"):
+        read_image(tmp_path / "photo.jpg")
 
 
 def test_grey_poster_becomes_rgb(real_data: Path):

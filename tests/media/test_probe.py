@@ -6,7 +6,7 @@ import pytest
 
 from competition.media.probe import probe
 from competition.utils.errors import MediaError
-from tests.media.made_films import greys, write_film
+from tests.media.made_films import greys, write_animation, write_film, write_streams
 from tests.media.made_sound import tone, write_silent_film, write_sound
 
 
@@ -64,6 +64,34 @@ def test_duration_that_the_file_does_not_say_is_that_of_its_sound(tmp_path: Path
     path.write_bytes(content[:place] + b"\xec\x89" + content[place + 2 :])  # now a filler
 
     assert probe(path).duration == pytest.approx(1.5, abs=0.1)
+
+
+def test_duration_that_the_file_does_not_say_is_that_of_its_frames(tmp_path: Path):
+    metadata = probe(write_film(tmp_path / "film.h264", greys([50, 200] * 25)))
+
+    assert metadata.duration == 2.0
+    assert metadata.frame_rate == 25
+
+
+def test_metadata_of_a_film_behind_a_thumbnail(tmp_path: Path):
+    scenes = [blocks(seed) for seed in range(3) for _ in range(25)]
+    path = write_streams(tmp_path / "film.mkv", [greys([10], 16, 16), scenes], default=0)
+
+    metadata = probe(path)
+
+    assert (metadata.width, metadata.height, metadata.cuts) == (96, 64, 2)
+    assert metadata.frame_rate == pytest.approx(25)
+
+
+@pytest.mark.parametrize("ending", ["gif", "webp"])
+def test_metadata_of_an_animation(tmp_path: Path, ending: str):
+    scenes = [blocks(seed) for seed in range(6)]
+    metadata = probe(write_animation(tmp_path / f"animation.{ending}", scenes, [500] * 6))
+
+    assert metadata.duration == pytest.approx(3.0)
+    assert metadata.frame_rate == pytest.approx(2, rel=0.01)
+    assert (metadata.width, metadata.height, metadata.has_sound) == (96, 64, 0)
+    assert metadata.cuts == 5
 
 
 def test_file_of_neither_film_nor_sound_is_a_media_error(tmp_path: Path):

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from competition.datasets.base import AdDataset, SubmissionSpec, Tag
+from competition.datasets.base import AdDataset, SubmissionSpec, Tag, TagColumns
+from competition.datasets.metadata import NULL_WORDS
 from competition.datasets.taac2021 import official_tags
 from competition.evaluation.metrics import gap, score
 from competition.submission.score import read_truth, score_submission
@@ -20,6 +21,7 @@ TRAIN = ["a", "b", "c"]
 TEST = ["x", "y"]
 LABELS = np.array([[1, 0, 0], [0, 1, 1], [1, 0, 1]], dtype=np.uint8)
 TEST_LABELS = np.array([[1, 0, 1], [0, 1, 0]], dtype=np.uint8)
+SCENE_AND_MOOD = tuple(TagColumns((name,), "|", NULL_WORDS) for name in ("scene", "mood"))
 TEST_TRUTH = "id,scene,mood\nx,indoors,calm\ny,night,\n"
 
 
@@ -229,7 +231,7 @@ def test_a_comma_is_part_of_a_tag_where_bars_separate(tmp_path):
 def test_only_the_tag_columns_of_the_dataset_are_read(tmp_path):
     path = tmp_path / "truth.csv"
     path.write_text("id,title,scene,mood\nx,Night|Fall,indoors,calm\n")
-    dataset = dataclasses.replace(make_dataset(), tag_columns=("scene", "mood"))
+    dataset = dataclasses.replace(make_dataset(), tag_columns=SCENE_AND_MOOD, tags_are_closed=False)
 
     assert read_truth(path, dataset).of == {"x": {"indoors", "calm"}}
 
@@ -237,7 +239,7 @@ def test_only_the_tag_columns_of_the_dataset_are_read(tmp_path):
 def test_a_true_tag_that_no_training_ad_carries_scores_zero(path, tmp_path):
     truth = tmp_path / "truth.csv"
     truth.write_text("id,tags\nx,indoors|calm|new\ny,night\n")
-    dataset = dataclasses.replace(make_dataset(), tag_columns=("scene", "mood"))
+    dataset = dataclasses.replace(make_dataset(), tag_columns=SCENE_AND_MOOD, tags_are_closed=False)
     perfect = TEST_LABELS.astype(float)
     write_submission(path, dataset.submission, TAGS, TEST, perfect)
 
@@ -251,7 +253,7 @@ def test_truth_in_the_layout_of_a_wide_submission_is_refused(path, tmp_path):
     truth.write_text("id,indoors,night,calm\nx,1,0,1\ny,0,1,0\n")
     write_submission(path, SubmissionSpec("wide"), TAGS, TEST, random_scores(2))
 
-    with pytest.raises(SubmissionError, match="4 of its 4 tags are unknown, such as '0'"):
+    with pytest.raises(SubmissionError, match="indoors, night, calm, and which of them hold"):
         score_submission(path, None, truth)
 
 
@@ -272,7 +274,7 @@ BAD_TRUTHS = {
     "CSV: long row": (
         "truth.csv",
         "id,tags\nx,calm,night\n",
-        "row 2 has 3 fields and the header 2",
+        "truth.csv:2 (ad x): 3 cells where the header has 2",
     ),
     "CSV: no tags": ("truth.csv", "id\nx\n", "has no column of tags"),
 }
@@ -287,3 +289,42 @@ def test_a_malformed_truth_is_refused_with_its_row(tmp_path, name, text, message
         read_truth(path, make_dataset())
 
     assert message in str(error.value)
+
+
+def test_truth_is_split_as_the_dataset_splits(tmp_path):
+    path = tmp_path / "truth.csv"
+    path.write_text("id,title,tags\nx,a,indoors;calm\ny,b|c,night\n")
+    columns = (TagColumns(("tags",), ";", NULL_WORDS),)
+    dataset = dataclasses.replace(make_dataset(), tag_columns=columns, tags_are_closed=False)
+    assert read_truth(path, dataset).of == {"x": {"indoors", "calm"}, "y": {"night"}}
+
+
+def test_truth_of_a_dataset_with_a_column_per_tag_is_read(tmp_path):
+    path = tmp_path / "truth.csv"
+    path.write_text("id,indoors,night,calm\nx,1,0,1\ny,0,1,\n")
+    columns = (TagColumns(("indoors", "night", "calm"), None, NULL_WORDS),)
+    dataset = dataclasses.replace(make_dataset(), tag_columns=columns)
+    assert read_truth(path, dataset).of == {"x": {"indoors", "calm"}, "y": {"night"}}
+
+
+def test_a_truth_whose_column_of_tags_is_not_said_is_refused(tmp_path):
+    path = tmp_path / "truth.csv"
+    path.write_text("id,title,genre\nx,a,indoors\n")
+    columns = (TagColumns(("tags",), ";", NULL_WORDS),)
+    dataset = dataclasses.replace(make_dataset(), tag_columns=columns, tags_are_closed=False)
+    for given in (None, dataset):
+        with pytest.raises(SubmissionError, match="title, genre, and which of them hold tags"):
+            read_truth(path, given)
+
+
+def test_ids_of_the_truth_are_in_the_column_that_the_dataset_names(tmp_path):
+    path = tmp_path / "truth.csv"
+    path.write_text("scene,clip\nindoors,x\n")
+    spec = SubmissionSpec("wide", id_column="clip")
+    dataset = dataclasses.replace(make_dataset(), submission=spec)
+    assert read_truth(path, dataset).of == {"x": {"indoors"}}
+
+
+def test_a_wide_submission_calls_the_ids_as_the_dataset_does(path):
+    write_submission(path, SubmissionSpec("wide", id_column="clip"), TAGS, TEST, random_scores(2))
+    assert path.read_text().startswith("clip,indoors,night,calm\n")

@@ -11,7 +11,7 @@ from competition.media.probe import MediaMetadata, probe
     "media_metadata",
     kinds=("video", "audio"),
     gives="metadata",
-    version=1,
+    version=2,
     metadata=tuple(field.name for field in fields(MediaMetadata)),
 )
 class MediaMetadataExtractor(Extractor):

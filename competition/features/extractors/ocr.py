@@ -19,6 +19,7 @@ import numpy as np
 
 from competition.features.base import Extractor, Item
 from competition.features.ocr_lines import Line, merge_lines
+from competition.features.ocr_pieces import pieces
 from competition.features.pictures import pictures
 from competition.features.registry import extractor
 from competition.utils.errors import FeatureError, MediaError
@@ -32,18 +33,20 @@ RAPIDOCR_MODELS = {"Det": "PP-OCRv6_det_small.onnx", "Rec": "PP-OCRv6_rec_small.
 # enlarged, which takes five times as long on 300 x 450 pixels and finds no more.
 DETECTION_SIDE = 960
 LANGUAGES = ("chi_sim", "eng")  # of Tesseract, as far as installed
+THINNEST = 6  # pixels of a picture's shorter side; no thinner one holds letters
 THUMBNAIL = 96  # pixels of the longer side when frames are compared
 CHANGE = 16  # least difference of one such pixel, of 255, between frames that are both read
 
 _BETWEEN_CHINESE = re.compile(r"(?<=[\u3400-\u9fff]) (?=[\u3400-\u9fff])")
 
 
-@extractor("ocr", kinds=("image", "video"), gives="text", version=1)
+@extractor("ocr", kinds=("image", "video"), gives="text", version=2)
 class Ocr(Extractor):
     """Lines of text in a picture or in the frames of a film, joined by ``"|"``.
 
     A line that stays on show for several frames is kept once, as it was read best. Frames that
-    look like the one read last are passed over. Text is expected upright, Chinese or English.
+    look like the one read last are passed over. RapidOCR reads very long and very wide pictures in
+    overlapping pieces. Text is expected upright, Chinese or English.
 
     Parameters
     ----------
@@ -77,7 +80,8 @@ class Ocr(Extractor):
     def extract_one(self, item: Item) -> str:
         """Return the text of one picture or film; "" where none is seen."""
         read = _reader(self.engine)
-        frames = _changed(pictures(item, self.every_ms))
+        legible = (p for p in pictures(item, self.every_ms) if min(p.shape[:2]) >= THINNEST)
+        frames = _changed(legible)
         return "|".join(merge_lines(read(frame) for frame in frames))
 
 
@@ -135,8 +139,22 @@ def _rapidocr() -> Read:
     )
 
     def read(picture: np.ndarray) -> list[Line]:
-        found: Any = engine(np.ascontiguousarray(picture[:, :, ::-1]))  # it wants BGR
-        return [Line(*line) for line in zip(found.txts or (), found.scores or (), strict=True)]
+        is_wide = picture.shape[1] > picture.shape[0]
+        along = picture.swapaxes(0, 1) if is_wide else picture
+        lines = []
+        for piece in pieces(along.shape[0], along.shape[1], DETECTION_SIDE):
+            part = along[piece.start : piece.end]
+            upright = part.swapaxes(0, 1) if is_wide else part
+            found: Any = engine(np.ascontiguousarray(upright[:, :, ::-1]))  # it wants BGR
+            if found.boxes is None:
+                continue
+            middles = piece.start + found.boxes.mean(axis=1)[:, 0 if is_wide else 1]
+            lines += [
+                Line(text, score)
+                for text, score, middle in zip(found.txts, found.scores, middles, strict=True)
+                if piece.first <= middle <= piece.last
+            ]
+        return lines
 
     return read
 

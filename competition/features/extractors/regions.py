@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CELL_SIDE = 8  # pixels of a cell's thumbnail, where there is no network
 
 
-@extractor("regions", kinds=("image", "video"), gives="array", version=1)
+@extractor("regions", kinds=("image", "video"), gives="array", version=2)
 class Regions(Extractor):
     """Regions of an image, or of a film's key frame, one vector each.
 

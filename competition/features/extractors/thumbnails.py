@@ -10,7 +10,7 @@ from competition.utils.errors import FeatureError
 MARGIN = 4  # times the pixels that each side of a thumbnail is averaged from
 
 
-@extractor("thumbnails", kinds=("image", "video"), gives="array", version=1)
+@extractor("thumbnails", kinds=("image", "video"), gives="array", version=2)
 class Thumbnails(Extractor):
     """The colours of each picture on a coarse grid.
 

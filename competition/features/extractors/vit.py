@@ -25,7 +25,7 @@ Pooling = Literal["cls", "mean", "pooler"]
 _SIZES = ((60, 90), (120, 50))  # of two pictures that an image processor is tried on
 
 
-@extractor("vit", kinds=("image", "video"), gives="array", version=1)
+@extractor("vit", kinds=("image", "video"), gives="array", version=2)
 class ViT(Extractor):
     """One vector per picture or frame, by any vision encoder of Hugging Face's.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from competition.level2.components.features import Scale, scale_of, standardised
-from competition.level2.components.logits import Logits, enough
+from competition.level2.components.logits import Logits, blocks, enough
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -189,8 +189,23 @@ def _newton(
         slope += precision * (weights - mean)
         curvature = (probability * (1 - probability))[:, :, None]
         bend = torch.bmm((design * curvature).mT, design).double() + torch.diag(precision)
-        factor = torch.linalg.cholesky(bend)
+        factor, failed = torch.linalg.cholesky_ex(bend)
+        if failed.any():  # many ads that say nearly the same: what tells them apart was rounded off
+            bend = _in_doubles(design, curvature) + torch.diag(precision)
+            factor = torch.linalg.cholesky(bend)
         step = torch.cholesky_solve(slope[:, :, None], factor)[:, :, 0]
         longest = step.abs().amax(dim=1, keepdim=True).clamp_min(1e-12)
         weights = weights - step * (LONGEST_STEP / longest).clamp_max(1)
     return weights, torch.cholesky_inverse(factor).diagonal(dim1=1, dim2=2)
+
+
+def _in_doubles(design: "Tensor", curvature: "Tensor") -> "Tensor":
+    """Curvature of the likelihood, (n_regressions, n_columns, n_columns), summed in float64."""
+    import torch
+
+    n_regressions, n_rows, n_columns = design.shape
+    bend = torch.zeros(n_regressions, n_columns, n_columns, dtype=torch.float64)
+    for block in blocks(n_rows):
+        part = design[:, block].double()
+        bend += torch.bmm((part * curvature[:, block]).mT, part)
+    return bend

@@ -3,6 +3,7 @@
 import csv
 import io
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from competition.features.base import Item
 from competition.features.extractors.ocr import Ocr, lines_of_tsv
+from competition.features.ocr_lines import similarity
 from competition.utils.errors import FeatureError, MediaError
 
 
@@ -52,6 +54,52 @@ def test_chinese_and_english_are_read_back(tmp_path):
     picture("限时优惠 今天下单", "FREE DELIVERY", "满100元包邮").save(tmp_path / "ad.png")
     text = Ocr().extract_one(Item("image", tmp_path / "ad.png"))
     assert text.replace(" ", "") == "限时优惠今天下单|FREEDELIVERY|满100元包邮"
+
+
+LINES = (
+    "限时优惠 今天下单",
+    "FREE DELIVERY",
+    "满100元包邮",
+    "NEW ARRIVALS",
+    "立即下载",
+    "LAST CHANCE",
+)
+
+
+def are_read(text: str, lines: Sequence[str]) -> bool:
+    """Say whether the lines are read in their order, each but for a character or two."""
+    read = [line.replace(" ", "") for line in text.split("|")]
+    return len(read) == len(lines) and all(
+        similarity(seen, line.replace(" ", "")) >= 0.75
+        for seen, line in zip(read, lines, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("side", "longer"), [("height", 9_000), ("width", 9_000), ("width", 4_100)]
+)
+def test_lines_of_a_very_long_or_wide_picture_are_read(tmp_path, side, longer):
+    size = (longer, 400) if side == "width" else (600, longer)
+    long = Image.new("RGB", size, (30, 60, 120))
+    pen = ImageDraw.Draw(long)
+    for i, line in enumerate(LINES):
+        along = 40 + i * longer // len(LINES)
+        place = (along, 180) if side == "width" else (40, along)
+        pen.text(place, line, fill="white", font=font(36))
+    long.save(tmp_path / "long.png")
+
+    text = Ocr().extract_one(Item("image", tmp_path / "long.png"))
+
+    assert are_read(text, LINES), text
+
+
+@pytest.mark.parametrize("size", [(2, 3_000), (3_000, 2), (5, 5), (6, 900), (9_000, 7)])
+def test_picture_too_thin_for_letters_has_no_text(tmp_path, size):
+    Image.new("RGB", size, (200, 30, 30)).save(tmp_path / "line.png")
+
+    (text,) = Ocr().extract([Item("image", tmp_path / "line.png")])
+
+    assert text == ""
 
 
 def test_every_line_of_a_film_is_kept_once(tmp_path):

@@ -1,0 +1,136 @@
+"""Tables that are not CSV, as text: Parquet, JSON lines, Excel, and frames of Pandas."""
+
+import datetime
+import json
+import math
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from competition.datasets.problems import Problems
+from competition.datasets.reading import Table, TableBuilder
+
+_AT_ONCE = 20_000
+
+
+def as_text(value: Any) -> str:
+    """Return a value as a cell of a CSV would hold it; a list as JSON, nothing as empty text."""
+    if value is None or value is pd.NaT or value is pd.NA:
+        return ""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, float):
+        if math.isnan(value):
+            return ""
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+    if isinstance(value, datetime.datetime):
+        has_time = value.time() != datetime.time(0)
+        return value.isoformat() if has_time else value.date().isoformat()
+    if hasattr(value, "tolist"):  # numpy's scalars and arrays
+        return as_text(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset | dict):
+        items = sorted(value) if isinstance(value, set | frozenset) else value
+        return json.dumps(items, ensure_ascii=False, default=as_text)
+    return str(value)
+
+
+def read_parquet(path: Path, builder: TableBuilder) -> Table | None:
+    """Read a Parquet file; rows count from 1."""
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(path)
+    if not builder.header(file.schema_arrow.names, 0):
+        return None
+    line = 1
+    for batch in file.iter_batches(batch_size=_AT_ONCE):
+        for cells in zip(*map(_texts, batch.columns), strict=True):
+            builder.row(cells, line)
+            line += 1
+    return builder.table()
+
+
+def _texts(column: pa.Array) -> list[str]:
+    if pa.types.is_string(column.type) or pa.types.is_integer(column.type):
+        return pc.fill_null(pc.cast(column, pa.string()), "").to_pylist()
+    return [as_text(value) for value in column.to_pylist()]
+
+
+def read_json_lines(
+    file: BinaryIO, name: str, builder: TableBuilder, problems: Problems
+) -> Table | None:
+    """Read an object per line, or one list of objects; columns are the keys of all of them."""
+    text = file.read().decode("utf-8-sig")  # a fault is a ValueError, which the caller names
+    if text.lstrip().startswith("["):
+        found = list(enumerate(json.loads(text), start=1))
+    else:
+        found = []
+        for line, cell in enumerate(text.split("\n"), start=1):
+            if not cell.strip():
+                continue
+            try:
+                found.append((line, json.loads(cell)))
+            except (ValueError, RecursionError) as bad:
+                text = f"malformed JSON: {bad}. Correct or remove the line."
+                problems.error("malformed table", f"{name}:{line}", text)
+    objects = [(line, value) for line, value in found if isinstance(value, dict)]
+    for line, value in found:
+        if not isinstance(value, dict):
+            text = 'expected an object such as {"id": "ad1", "title": "..."}.'
+            problems.error("malformed table", f"{name}:{line}", text)
+    columns = list(dict.fromkeys(key for _, value in objects for key in value))
+    if not builder.header(columns, 1):
+        return None
+    for line, value in objects:
+        builder.row([as_text(value.get(column)) for column in columns], line)
+    return builder.table()
+
+
+def read_excel(path: Path, name: str, builder: TableBuilder, problems: Problems) -> Table | None:
+    """Read the first sheet of an Excel file."""
+    try:
+        from openpyxl import load_workbook
+    except ImportError:
+        text = "Excel files need a package: pip install openpyxl, or save the table as CSV."
+        problems.error("unknown table", name, text)
+        return None
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+    except Exception as bad:  # of many kinds, from its zip archive and its XML
+        raise ValueError(f"it is no Excel file that can be read: {bad}") from bad
+    try:
+        if len(book.worksheets) > 1:
+            first = book.worksheets[0].title
+            text = f"of {len(book.worksheets)} sheets the first one, {first!r}, is read."
+            problems.warning("several sheets", name, text)
+        rows = enumerate(book.worksheets[0].iter_rows(values_only=True), start=1)
+        header = next(([as_text(cell) for cell in row] for _, row in rows), [])
+        if not builder.header(header, 1):
+            return None
+        for line, row in rows:
+            cells = [as_text(cell) for cell in row]
+            if any(cells):
+                cells += [""] * (len(header) - len(cells))
+                builder.row(cells[: len(header)], line)
+    finally:
+        book.close()
+    return builder.table()
+
+
+def frame_table(frame: pd.DataFrame, name: str, id_column: str) -> Table:
+    """Return a frame of Pandas as a table; where it has no column of ids, its index holds them."""
+    import numpy as np
+
+    if id_column not in frame.columns:
+        frame = frame.rename_axis(index=id_column).reset_index()
+    cells = {
+        str(column): pd.Series([as_text(value).strip() for value in frame[column]], dtype="str")
+        for column in frame.columns
+    }
+    return Table(name, pd.DataFrame(cells), np.arange(1, len(frame) + 1), ", row ")
