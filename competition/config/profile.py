@@ -113,7 +113,7 @@ class Profile(Settings):
         input that they read; a pattern that begins with "!" takes models away again. A model with a
         parameter that has no default runs where it is named in ``level1``, whatever the patterns.
     folds, features, level1, level2
-        Settings of the parts; a name in ``features`` becomes an input, one in ``level1`` adds a
+        Settings of each stage; a name in ``features`` becomes an input, one in ``level1`` adds a
         model or sets one of `models`.
     """
 
