@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from competition.tuning.search import tune
     from competition.utils.errors import CompetitionError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "AdDataset",

@@ -144,13 +144,12 @@ class CandidateSettings(Settings):
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
-    __pydantic_extra__: dict[str, dict[str, Any]]
 
     model: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     metadata: tuple[str, ...] | None = None
 
     @property
-    def params(self) -> dict[str, dict[str, Any]]:
+    def params(self) -> dict[str, Any]:
         return dict(self.model_extra or {})
 
 

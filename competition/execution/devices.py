@@ -9,6 +9,12 @@ from competition.utils.errors import ModelError
 CHOICES = ("auto", "cpu", "cuda", "mps")
 
 
+def check_device_name(name: str) -> None:
+    """Raise a ModelError if no machine has a device of that name."""
+    if name.partition(":")[0] not in CHOICES:
+        raise ModelError(f"There is no device {name!r}. Choose one of {', '.join(CHOICES)}.")
+
+
 def choose_device(name: str = "auto") -> str:
     """Return the named device of this machine, or its fastest for ``"auto"``.
 
@@ -19,11 +25,10 @@ def choose_device(name: str = "auto") -> str:
     """
     import torch
 
+    check_device_name(name)
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
     if name == "auto":
         return next(device for device in ("cuda", "mps", "cpu") if available[device])
-    if name.partition(":")[0] not in available:
-        raise ModelError(f"There is no device {name!r}. Choose one of {', '.join(CHOICES)}.")
     if not available[name.partition(":")[0]]:
         found = ", ".join(device for device, usable in available.items() if usable)
         raise ModelError(f"This machine has no device {name!r}; it has {found}. Use --device auto.")

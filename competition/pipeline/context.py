@@ -20,9 +20,10 @@ from typing import Generic, Self, TypeAlias, TypeVar
 from competition.config.profile import Profile, StackSettings
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
-from competition.execution.devices import n_cores
+from competition.execution.devices import check_device_name, n_cores
 from competition.folds import load_or_make_folds
 from competition.oof.store import OofStore
+from competition.utils.errors import ProfileError
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress
 
@@ -138,7 +139,17 @@ def open_context(
     ------
     DatasetError
         If the ads cannot be read.
+    ProfileError
+        If `profile` is something else.
+    ModelError
+        If there is no device of that name.
     """
+    if not isinstance(profile, Profile | StackSettings):
+        raise ProfileError(
+            f"Settings are expected, not {profile!r}: pass what load_profile('text') returns, or "
+            "for `stack` what load_stack_settings() returns."
+        )
+    check_device_name(device)
     cores = n_cores()
     where, listener = Path(out).absolute(), progress or Progress()
     dataset = load_dataset(data, listener)

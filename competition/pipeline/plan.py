@@ -289,11 +289,18 @@ def _candidates(settings: CandidateSettings) -> dict[str, dict[str, Any]]:
     known, chosen = find_meta_learners(), settings.model
     names = known if chosen is None else [chosen] if isinstance(chosen, str) else list(chosen)
     given = settings.params
-    for name in [*names, *given]:
+    for name in names:
+        if name not in known:
+            raise ProfileError(f"level2.model: no meta-learner {name!r}.{nearest(name, known)}")
+    for name, table in given.items():
         if name not in known:
             hint = nearest(name, [*known, "metadata", "model"])
-            raise ProfileError(f"level2: there is no meta-learner {name!r}.{hint}")
-    for name in given:
+            raise ProfileError(f"level2: unknown key {name}.{hint}")
+        if not isinstance(table, dict):
+            raise ProfileError(
+                f"level2.{name} = {table!r}: set a parameter of that meta-learner, as "
+                f"level2.{name}.KEY=VALUE."
+            )
         if name not in names:
             raise ProfileError(
                 f"level2.{name}: {name} is not among the meta-learners of level2.model "

@@ -256,9 +256,11 @@ def test_store_without_models_says_how_to_fill_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("level2.dmn.seeds=1", "no meta-learner 'dmn'. Did you mean 'dnn'"),
+        ("level2.dmn.seeds=1", "level2: unknown key dmn. Did you mean 'dnn'"),
         ("level2.dnn.seedz=1", "level2.dnn: unknown key seedz. Did you mean 'seeds'"),
-        ("level2.seeds=1", "level2.seeds"),
+        ("level2.seeds=1", "level2: unknown key seeds"),
+        ("level2.modle=mean", "level2: unknown key modle. Did you mean 'model'"),
+        ("level2.dnn=3", "level2.dnn = 3: set a parameter of that meta-learner"),
         ("level2.dnn.seeds=three", "level2.dnn.seeds: 'three' is not a number"),
         ("level2.dnn.hidden=64", "level2.dnn.hidden: 64 is not a list"),
         ('models=["*"]', "unknown key models"),
