@@ -120,7 +120,8 @@ def test_predictions_made_on_other_folds_are_refused_naming_an_ad(
     other = folds.of_ad.copy()
     other[7] = (other[7] + 1) % 5
     name_folds(files[0], other, dataset)
-    with pytest.raises(PredictionsError, match=r"\(ad ad7\): the file holds the ad out in fold"):
+    ad = dataset.train_ids[7]
+    with pytest.raises(PredictionsError, match=rf"\(ad {ad}\): the file holds the ad out in fold"):
         add_oof("theirs", table, *files, out)
 
 
