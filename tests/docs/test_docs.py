@@ -136,7 +136,7 @@ def test_profile_of_the_page_is_valid(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/data.md"])
 def test_table_layout_of_the_page_is_read(page: str, tmp_path: Path) -> None:
-    toml = block_with(page, "toml", "[[tags]]")
+    toml = block_with(page, "toml", 'name = "movie_posters"')
     (tmp_path / "competition.toml").write_text(toml, encoding="utf-8")
     header = ["id", "source", "poster", "title", "tagline", "overview"]
     header += ["language", "release_year", "runtime", "budget", "genres"]

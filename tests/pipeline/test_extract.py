@@ -37,7 +37,7 @@ column = "story"
 """
 
 
-@extractor("letters", kinds=("text",), gives="array", version=1)
+@extractor("spelling", kinds=("text",), gives="array", version=1)
 class Letters(Extractor):
     """One row per letter; refuses the letter x."""
 
@@ -137,7 +137,7 @@ def test_array_of_other_width_counts_as_missing(clips: Path, tmp_path: Path) -> 
 def test_feature_becomes_an_input_and_one_bad_ad_a_missing_cell(
     clips: Path, tmp_path: Path
 ) -> None:
-    dataset, done = opened(clips, ["features.spelt.extractor=letters", "features.spelt.scale=2"])
+    dataset, done = opened(clips, ["features.spelt.extractor=spelling", "features.spelt.scale=2"])
     assert dataset.inputs["spelt"].kind == "array"
     cells = arrays(dataset, "spelt", tmp_path)
     np.testing.assert_array_equal(cells["ad0"], 2 * np.array([[97, 1], [98, 1]]))
@@ -150,7 +150,7 @@ def test_feature_becomes_an_input_and_one_bad_ad_a_missing_cell(
 
 
 def test_second_run_extracts_nothing_and_a_new_ad_extracts_one(clips: Path) -> None:
-    overrides = ["features.spelt.extractor=letters"]
+    overrides = ["features.spelt.extractor=spelling"]
     opened(clips, overrides)
     before = Letters.calls
     _, done = opened(clips, overrides)
@@ -162,7 +162,7 @@ def test_second_run_extracts_nothing_and_a_new_ad_extracts_one(clips: Path) -> N
 
 
 def test_parameters_extract_anew_and_the_device_does_not(clips: Path) -> None:
-    overrides = ["features.spelt.extractor=letters"]
+    overrides = ["features.spelt.extractor=spelling"]
     opened(clips, overrides)
     assert opened(clips, [*overrides, "features.spelt.scale=3"])[1]["spelt"].n_new == 4
     assert opened(clips, [*overrides, "features.spelt.device=meta"])[1]["spelt"].n_new == 0
@@ -213,13 +213,13 @@ def test_texts_and_facts_become_inputs(clips: Path) -> None:
 
 
 def test_feature_may_read_a_feature(clips: Path, tmp_path: Path) -> None:
-    overrides = ["features.loud.extractor=shout", "features.spelt.extractor=letters"]
+    overrides = ["features.loud.extractor=shout", "features.spelt.extractor=spelling"]
     dataset, _ = opened(clips, [*overrides, "features.spelt.input=loud"])
     assert arrays(dataset, "spelt", tmp_path)["ad0"][0, 0] == ord("A")
 
 
 def test_what_the_dataset_brings_is_used_instead(clips: Path) -> None:
-    dataset, done = opened(clips, ["features.steps.extractor=letters"])
+    dataset, done = opened(clips, ["features.steps.extractor=spelling"])
     assert done["steps"].extractor == "npy"
     assert list(dataset.inputs) == ["steps", "story"]
 
@@ -235,7 +235,7 @@ def test_feature_that_cannot_be_had_is_left_out_with_its_models(
     clips: Path, override: str, said: str
 ) -> None:
     ear = Recorded()
-    overrides = ["features.spelt.extractor=letters", override]
+    overrides = ["features.spelt.extractor=spelling", override]
     dataset, _ = opened(clips, overrides, progress=ear)
     assert ear.remarks == [said]
     profile = load_profile("text", [*overrides, 'level1.tfidf_logreg.inputs=["spelt"]'])
@@ -251,7 +251,7 @@ def test_unknown_extractor_is_named(clips: Path) -> None:
 
 def test_unknown_parameter_is_named(clips: Path) -> None:
     with pytest.raises(ProfileError, match=r"features.a: unknown key skale. Did you mean 'scale'"):
-        opened(clips, ["features.a.extractor=letters", "features.a.skale=2"])
+        opened(clips, ["features.a.extractor=spelling", "features.a.skale=2"])
 
 
 def test_former_name_of_a_checkpoint_is_refused_with_the_new_one(clips: Path) -> None:
@@ -261,7 +261,7 @@ def test_former_name_of_a_checkpoint_is_refused_with_the_new_one(clips: Path) ->
 
 def test_source_of_another_kind_is_refused(clips: Path) -> None:
     with pytest.raises(ProfileError, match="steps is of kind array, but the extractor letters"):
-        opened(clips, ["features.a.extractor=letters", "features.a.input=steps"])
+        opened(clips, ["features.a.extractor=spelling", "features.a.input=steps"])
 
 
 def test_extractor_at_fault_ends_the_run_with_one_message(clips: Path) -> None:

@@ -20,8 +20,16 @@ WITHOUT = ("asr", "vggish")
 MORE = {"bert": {"batch_size": 2}, "vit": {"batch_size": 2, "pooling": "pooler"}}
 
 
+# Not those that other test files register.
+SHIPPED = [
+    name
+    for name in find_extractors()
+    if name not in WITHOUT and get_extractor(name).make.__module__.startswith("competition.")
+]
+
+
 class TestRegistered(ExtractorContract):
-    @pytest.fixture(autouse=True, params=[n for n in find_extractors() if n not in WITHOUT])
+    @pytest.fixture(autouse=True, params=SHIPPED)
     def _named(self, request: pytest.FixtureRequest) -> None:
         self.name = request.param
         self.params: dict[str, Any] = {**MORE.get(self.name, {})}
