@@ -245,8 +245,8 @@ def test_feature_that_cannot_be_had_is_left_out_with_its_models(
 
 
 def test_unknown_extractor_is_named(clips: Path) -> None:
-    with pytest.raises(ModelError, match=r"no extractor 'lettres'. Did you mean 'letters'"):
-        opened(clips, ["features.a.extractor=lettres"])
+    with pytest.raises(ModelError, match=r"no extractor 'spellin'. Did you mean 'spelling'"):
+        opened(clips, ["features.a.extractor=spellin"])
 
 
 def test_unknown_parameter_is_named(clips: Path) -> None:
@@ -260,7 +260,7 @@ def test_former_name_of_a_checkpoint_is_refused_with_the_new_one(clips: Path) ->
 
 
 def test_source_of_another_kind_is_refused(clips: Path) -> None:
-    with pytest.raises(ProfileError, match="steps is of kind array, but the extractor letters"):
+    with pytest.raises(ProfileError, match="steps is of kind array, but the extractor spelling"):
         opened(clips, ["features.a.extractor=spelling", "features.a.input=steps"])
 
 
