@@ -94,7 +94,7 @@ def load_encoder(
 
 
 def load_pretrained(load: Callable[..., Any], model: str, **options: Any) -> Any:
-    """Call a ``from_pretrained`` of transformers without its output.
+    """Call a ``from_pretrained`` of transformers without its output or a checkpoint's own code.
 
     A checkpoint in a local folder or in the hub's cache on this machine is read without network
     access.
@@ -108,6 +108,8 @@ def load_pretrained(load: Callable[..., Any], model: str, **options: Any) -> Any
     if not folder.is_dir() and (folder.is_absolute() or model[:1] in ".~" or model.count("/") > 1):
         raise FeatureError(f"There is no folder {folder} with a checkpoint. Correct its path.")
     name = str(folder) if folder.is_dir() else model
+    # Said outright: where it is left open, transformers asks on the terminal.
+    options = {**options, "trust_remote_code": False}
     try:
         with quiet():
             try:

@@ -1,5 +1,6 @@
 """Checkpoints are loaded safely and completely, or refused with one clear message."""
 
+import json
 import pickle
 from pathlib import Path
 
@@ -93,3 +94,24 @@ def test_files_of_a_folder_are_those_of_the_checkpoint(tmp_path):
 @pytest.mark.parametrize("model", ["", "google/vit-large-patch16-384"])
 def test_name_on_the_hub_has_no_files_here(model):
     assert checkpoint_files(model) == ()
+
+
+def test_code_that_a_checkpoint_brings_is_never_run(tmp_path, monkeypatch):
+    """Not even where the user would say yes: no question is asked."""
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("a question was asked"))
+    mark = tmp_path / "ran"
+    folder = tmp_path / "checkpoint"
+    BertModel(TINY).save_pretrained(folder)
+    (folder / "own.py").write_text(
+        f"from transformers import BertConfig, BertModel\nopen({str(mark)!r}, 'w').close()\n"
+        "class OwnConfig(BertConfig):\n    model_type = 'own'\n"
+        "class OwnModel(BertModel):\n    config_class = OwnConfig\n",
+        encoding="utf-8",
+    )
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["model_type"] = "own"
+    config["auto_map"] = {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(FeatureError, match=r"cannot be loaded .*custom code"):
+        load_encoder(str(folder), "cpu")
+    assert not mark.exists()
