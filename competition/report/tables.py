@@ -12,7 +12,7 @@ from competition.datasets.base import AdDataset
 from competition.datasets.problems import Problem, Problems
 from competition.evaluation.metrics import Scores
 from competition.folds import Folds, unevenness
-from competition.oof.cards import ExternalCard, ModelCard, StackCard
+from competition.oof.cards import Card, ExternalCard, StackCard
 from competition.pipeline.extract import Extraction
 from competition.pipeline.origins import ELSEWHERE
 from competition.pipeline.run import RunResult
@@ -71,7 +71,8 @@ def print_run(result: RunResult) -> None:
     table.add_column("made from", overflow="fold")
     cards = sorted(result.cards, key=lambda card: card.scores.gap)
     beside = sorted(result.beside, key=lambda card: card.scores.gap)
-    for card in [*cards, *beside, result.stack]:
+    every: list[Card] = [*cards, *beside, result.stack]
+    for card in every:
         scores = card.scores
         table.add_row(
             card.model,
@@ -79,8 +80,8 @@ def print_run(result: RunResult) -> None:
             f"{scores.gap_folds:.4f}",
             f"{scores.map:.4f}",
             f"{card.seconds:.1f}",
-            "" if isinstance(card, StackCard) else _made_from(card),
-            end_section=card is cards[-1] or (bool(beside) and card is beside[-1]),
+            _made_from(card),
+            end_section=card in (cards[-1:] + beside[-1:]),
             style="bold" if card is result.stack else None,
         )
     console.print(table)
@@ -93,7 +94,9 @@ def print_run(result: RunResult) -> None:
     _print_end(result.stack, result.submitted, result.holdout)
 
 
-def _made_from(card: ModelCard) -> str:
+def _made_from(card: Card) -> str:
+    if isinstance(card, StackCard):
+        return ""
     return ELSEWHERE if isinstance(card, ExternalCard) else card.origin
 
 
@@ -116,8 +119,8 @@ def print_stack(result: StackResult) -> None:
     table.add_column("made from", overflow="fold")
     cards = sorted(result.cards, key=lambda card: card.scores.gap)
     for one in cards:
-        gap = f"{one.scores.gap:.4f}"
-        table.add_row(one.model, gap, "", _made_from(one), end_section=one is cards[-1])
+        cells = (one.model, f"{one.scores.gap:.4f}", "", _made_from(one))
+        table.add_row(*cells, end_section=one is cards[-1])
     candidates = sorted(card.candidates.items(), key=lambda item: (counts[item[0]], item[1]))
     for name, gap in candidates if len(candidates) > 1 else ():
         table.add_row(

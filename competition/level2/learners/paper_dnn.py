@@ -31,9 +31,9 @@ class PaperDNN(MetaLearner):
 
     The paper gives neither widths nor rates. Here the layers have `hidden[0]`, `hidden[1]` and
     n_tags units, the hidden ones with ReLU (He et al. 2015 start them) and dropout; the output
-    layer starts by predicting each tag's share. Probabilities enter as they are. Metadata are standardised by the training
-    ads; where one is missing its mean stands, and a flag says so. The loss is cross-entropy;
-    Adam's rate falls to 0 along a cosine.
+    layer starts by predicting each tag's share. Probabilities enter as they are. Metadata are
+    standardised by the training ads; where one is missing its median stands, and a flag says so.
+    The loss is cross-entropy; Adam's rate falls to 0 along a cosine.
 
     The number of epochs is a setting. Nothing is chosen or stopped with any ad. It needs a thousand
     ads or so: with fewer, a plain mean is better.
