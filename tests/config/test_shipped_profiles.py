@@ -26,8 +26,8 @@ ADS = {  # that each profile is meant for
     "taac2021": "release",
     "text": "table",
 }
-# Arrays of the release are absent from other ads in its layout: with another name, or another input,
-# their two tables read like those of such ads.
+# Arrays of the release are absent from other ads in its layout: with another name, or another
+# input, their two tables read like those of such ads.
 ABSENT_AT_TIMES = {"taac2021": 4}
 NAMING = ("extractor", "model", "input", "inputs", "models", "kinds")  # values that name something
 

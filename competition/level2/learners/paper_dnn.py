@@ -35,8 +35,9 @@ class PaperDNN(MetaLearner):
     standardised by the training ads; where one is missing its median stands, and a flag says so.
     The loss is cross-entropy; Adam's rate falls to 0 along a cosine.
 
-    The number of epochs is a setting. Nothing is chosen or stopped with any ad. It needs a thousand
-    ads or so: with fewer, a plain mean is better.
+    The number of epochs is a setting. Nothing is chosen or stopped with any ad. It needs many
+    ads: on made ones of 82 tags (`benchmarks.level2_dnn`) it lies below the mean of its models with
+    300 training ads (GAP 0.637 against 0.654), and above it with 1,000 (0.686 against 0.650).
 
     Parameters
     ----------
