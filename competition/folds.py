@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from competition.datasets.base import AdDataset
+from competition.datasets.datafile import FOLD_FILES, read_datafile
 from competition.datasets.problems import Problems, shortened
 from competition.datasets.reading import read_csv
 from competition.utils.errors import FoldsError
@@ -221,7 +222,15 @@ def write_folds(path: Path, folds: Folds) -> None:
 
 
 def read_folds(path: Path, dataset: AdDataset) -> Folds:
-    """Read folds.csv and check that it fits the ads.
+    """Read folds.csv, or the split files of the TAAC 2021 baseline; check that they fit the ads.
+
+    Parameters
+    ----------
+    path : Path
+        A folds.csv, or a folder that holds the baseline's ``val.txt``, which is fold 0, and
+        ``train.txt``, which is fold 1. Of ads that these list, those without any file are passed
+        over.
+    dataset : AdDataset
 
     Raises
     ------
@@ -229,7 +238,29 @@ def read_folds(path: Path, dataset: AdDataset) -> Folds:
         If an ad is missing, unknown or listed twice, a fold is not a number, the folds are not
         0 to n - 1, or a group is split over folds.
     """
+    if path.is_dir():
+        return folds_from(path, _read_datafiles(path, dataset), dataset)
     return folds_from(path, _read_fold_of(path), dataset)
+
+
+def _read_datafiles(folder: Path, dataset: AdDataset) -> dict[str, int]:
+    if not all((folder / name).is_file() for name in FOLD_FILES):
+        raise FoldsError(
+            f"{folder} is a folder without {' and '.join(FOLD_FILES)}: give a folds.csv, or the "
+            "folder of these two files."
+        )
+    fold_of: dict[str, int] = {}
+    known = set(dataset.train_ids)
+    for fold, name in enumerate(FOLD_FILES):
+        for ad in read_datafile(folder / name):
+            if ad in fold_of:
+                raise FoldsError(
+                    f"{folder / name} (ad {ad}): the ad stands in {FOLD_FILES[0]} too. Take it out "
+                    "of one of the files."
+                )
+            if ad in known:
+                fold_of[ad] = fold
+    return fold_of
 
 
 def _read_fold_of(path: Path) -> dict[str, int]:
@@ -318,7 +349,7 @@ def load_or_make_folds(
     n, seed : int
         Number and seed of new folds.
     given : Path or None
-        A user's own folds.csv, which must name every ad.
+        A user's own folds, as `read_folds` takes them, which must name every ad.
     progress : Progress, optional
         Is told when folds.csv grows, and of a group that is too large for even folds.
 

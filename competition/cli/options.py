@@ -1,7 +1,7 @@
 """Arguments and options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,12 +13,24 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override one value of the profile."),
 ]
+
+
+def share_or_file(text: str) -> float | Path:
+    """Read a share of the ads as a number; anything else is the path of a file that lists them."""
+    try:
+        return float(text)
+    except ValueError:
+        return Path(text)
+
+
 Holdout = Annotated[
-    float | None,
+    Any,
     typer.Option(
         "--holdout",
-        metavar="SHARE",
-        help="Hold this share of the training ads out of everything and score the stack on it.",
+        metavar="SHARE|FILE",
+        parser=share_or_file,
+        help="Hold this share of the training ads, or those that a val.txt of the TAAC baseline "
+        "lists, out of everything and score the stack on them.",
     ),
 ]
 Device = Annotated[

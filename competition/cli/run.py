@@ -25,7 +25,13 @@ def run(
     overrides: Overrides = None,
     out: Out = HERE,
     own_folds: Annotated[
-        Path | None, typer.Option("--folds", metavar="FILE", help="Your own folds.csv: id,fold.")
+        Path | None,
+        typer.Option(
+            "--folds",
+            metavar="FILE",
+            help="Your own folds.csv (id,fold), or the folder of the TAAC baseline's train.txt and "
+            "val.txt.",
+        ),
     ] = None,
     jobs: Annotated[
         int | None,

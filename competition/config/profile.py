@@ -5,7 +5,7 @@ An unknown key is an error that names the nearest known one.
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field
 
@@ -29,12 +29,23 @@ class FoldSettings(Settings):
 
 
 class FeatureSettings(Settings):
-    """One feature: every further key is a parameter of the extractor."""
+    """One feature: every further key is a parameter of the extractor.
+
+    Attributes
+    ----------
+    extractor : str
+    input : str or None
+        What it is extracted from; None: the only input that the extractor reads.
+    use : {"dataset", "extract"} or None
+        Where the ads come with an input of the feature's name: take it ad by ad and extract for
+        those that lack it, or extract for all. None: such a name is a mistake.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
     extractor: str
     input: str | None = None
+    use: Literal["dataset", "extract"] | None = None
 
     @property
     def params(self) -> dict[str, Any]:
@@ -57,14 +68,24 @@ class Level1Settings(Settings):
 class Level2Settings(Settings):
     """The meta-learner, or several that nested selection chooses among.
 
-    Every further key is a parameter of the one meta-learner; of several, each has a table of its
-    own: ``level2.dnn.seeds``.
+    Every further key is a parameter of the one meta-learner; of several, and of those beside it,
+    each has a table of its own: ``level2.dnn.seeds``.
+
+    Attributes
+    ----------
+    model : str or tuple of str
+        What stacks, and is submitted.
+    metadata : tuple of str or None
+        What it sees of the ads' metadata; None: all.
+    beside : tuple of str
+        Meta-learners that stack the same and are shown beside it, and are not submitted.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
     model: str | Annotated[tuple[str, ...], Field(min_length=1)] = CANDIDATES
     metadata: tuple[str, ...] | None = None
+    beside: tuple[str, ...] = ()
 
     @property
     def params(self) -> dict[str, dict[str, Any]]:
@@ -77,15 +98,32 @@ class Level2Settings(Settings):
         """
         given = dict(self.model_extra or {})
         if isinstance(self.model, str):
-            return {self.model: given}
+            return {self.model: {key: v for key, v in given.items() if key not in self.beside}}
+        known = [*self.model, *self.beside]
         for name, table in given.items():
-            if name not in self.model or not isinstance(table, dict):
+            if name not in known or not isinstance(table, dict):
                 raise ProfileError(
-                    f"level2: of several meta-learners ({', '.join(self.model)}) each has its own "
+                    f"level2: of several meta-learners ({', '.join(known)}) each has its own "
                     f"parameters, and {name} is none of them: give level2.NAME.{name}, or choose "
                     "one by level2.model."
                 )
         return {name: dict(given.get(name, {})) for name in self.model}
+
+    def alone(self, name: str) -> Self:
+        """Return the settings with which a meta-learner of `beside` stacks.
+
+        Raises
+        ------
+        ProfileError
+            If what stands under its name is no table of parameters.
+        """
+        own = (self.model_extra or {}).get(name, {})
+        if not isinstance(own, dict):
+            raise ProfileError(
+                f"level2.{name} = {own!r}: set a parameter of that meta-learner, as "
+                f"level2.{name}.KEY=VALUE."
+            )
+        return type(self).model_validate({**own, "model": name, "metadata": self.metadata})
 
     def with_params(self, name: str, params: dict[str, Any]) -> Self:
         """Return the same settings with parameters of one meta-learner set."""
@@ -112,6 +150,10 @@ class Profile(Settings):
         Patterns of registered models to run with default settings, wherever the dataset has an
         input that they read; a pattern that begins with "!" takes models away again. A model with a
         parameter that has no default runs where it is named in ``level1``, whatever the patterns.
+    optional : tuple of str
+        Settings of this profile that name a checkpoint, such as ``level1.bert_ocr.checkpoint``,
+        and may be left out: where it is not to be had, its feature or model is left out of the run.
+        One that ``--set`` names is not.
     folds, features, level1, level2
         Settings of each stage; a name in ``features`` becomes an input, one in ``level1`` adds a
         model or sets one of `models`.
@@ -121,6 +163,7 @@ class Profile(Settings):
     seed: int = 0
     kinds: tuple[InputKind, ...] | None = None
     models: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     folds: FoldSettings = FoldSettings()
     features: dict[Annotated[str, Field(pattern=r"^\w+$")], FeatureSettings] = Field(
         default_factory=dict
@@ -199,7 +242,8 @@ def load_profile(name: str, overrides: list[str] | None = None) -> Profile:
         raise ProfileError(f"There is no profile {name!r}.{hint}")
     data = read_toml(path, ProfileError)
     _anchor_plugins(data, path.parent)
-    return _parsed(Profile, data, overrides, f"profile {name}")
+    profile = _parsed(Profile, data, overrides, f"profile {name}")
+    return profile.model_copy(update={"optional": _still_optional(profile, overrides or [])})
 
 
 def load_stack_settings(overrides: list[str] | None = None) -> StackSettings:
@@ -227,6 +271,25 @@ def _parsed(schema: type[S], data: dict[str, Any], overrides: list[str] | None, 
     settings = parse_settings(schema, data, source, ProfileError)
     load_plugins([Path(path) for path in settings.plugins])
     return settings
+
+
+def _still_optional(profile: Profile, overrides: list[str]) -> tuple[str, ...]:
+    """Return what a profile calls optional, without what an override sets."""
+    tables = {f"features.{name}": one.params for name, one in profile.features.items()}
+    tables |= {f"level1.{name}": one.params for name, one in profile.level1.items()}
+    named = [f"{table}.checkpoint" for table, params in tables.items() if "checkpoint" in params]
+    overridden = tuple(override.partition("=")[0].strip() for override in overrides)
+    kept = [
+        key
+        for key in profile.optional
+        if not any(f"{key}.".startswith(f"{given}.") for given in overridden)
+    ]
+    for key in kept:
+        if key not in named:
+            raise ProfileError(
+                f"optional: the profile sets no checkpoint {key!r}.{nearest(key, named)}"
+            )
+    return tuple(kept)
 
 
 def _anchor_plugins(data: dict[str, Any], folder: Path) -> None:

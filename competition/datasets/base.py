@@ -36,11 +36,15 @@ class Input:
     columns : tuple of str
         The columns of `AdDataset.ads` that hold it: one column with the input's name, or for
         ``metadata`` one per value, with the value's name.
+    made_by : str
+        The pre-trained network that has made it, or "own arrays" where the ads came with such a
+        network's output; "" where there was none.
     """
 
     name: str
     kind: InputKind
     columns: tuple[str, ...]
+    made_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,16 @@ class AdDataset:
         if "group" not in self.ads.columns:
             return None
         return self.ads.loc[self.train_ids, "group"].to_numpy()
+
+    def lacks(self, name: str) -> pd.Series:
+        """Say of each ad whether it lacks an input: an empty text, no file, not a single value."""
+        given = self.inputs[name]
+        cells = self.ads[list(given.columns)]
+        return ((cells == "") if given.kind == "text" else cells.isna()).all(axis=1)
+
+    def has(self, name: str) -> bool:
+        """Whether there is an input of this name that any ad has."""
+        return name in self.inputs and not self.lacks(name).all()
 
     def warning_of_giant_group(self, n_folds: int) -> str:
         """Say which group leaves the models of one of `n_folds` folds little to learn from."""

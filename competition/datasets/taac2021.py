@@ -1,4 +1,9 @@
-"""Layout `taac2021`: the folders of the Tencent 2021 video-ads competition."""
+"""Layout `taac2021`: the folders of the Tencent 2021 video-ads competition.
+
+Both rounds are read: the first release, with films in one of three places, and the semi-final,
+which brings new test ads in folders of their own (`_2nd`). Arrays are named after the folders that
+the competition gave them.
+"""
 
 import csv
 import json
@@ -15,21 +20,25 @@ from competition.datasets.reading import is_utf8, printable, read_table
 
 GROUND_TRUTH = Path("tagging", "GroundTruth", "tagging_info.txt")
 TAG_LIST = Path("label_id.txt")
-SPLIT_FOLDERS = {
-    "train": Path("tagging", "tagging_dataset_train_5k"),
-    "test": Path("tagging", "tagging_dataset_test_5k"),
-}
+TRAIN = Path("tagging", "tagging_dataset_train_5k")
+TEST = Path("tagging", "tagging_dataset_test_5k")  # of the first round
+SECOND = Path("tagging", "tagging_dataset_test_5k_2nd")  # of the semi-final
 METADATA_FILE = "metadata.csv"
 
 # input name, kind, folder below the split's folder, ending
 MEDIA: tuple[tuple[str, InputKind, str, str], ...] = (
-    ("visual", "array", "video_npy/Youtube8M/tagging", ".npy"),
-    ("sound", "array", "audio_npy/Vggish/tagging", ".npy"),
+    ("youtube8m", "array", "video_npy/Youtube8M/tagging", ".npy"),
+    ("vggish", "array", "audio_npy/Vggish/tagging", ".npy"),
     ("cover", "image", "image_jpg/tagging", ".jpg"),
 )
 TEXT_FOLDER = "text_txt/tagging"
 TEXTS = {"ocr": "video_ocr", "asr": "video_asr"}
-VIDEO_FOLDERS = {"train": "videos/train_5k", "test": "videos/test_5k"}
+# Where the releases have the films of a folder of features; a film is read where it is found first.
+VIDEO_FOLDERS = {
+    TRAIN: ("videos/train_5k", "videos/train_5k_A", "videos/video_5k/train_5k"),
+    TEST: ("videos/test_5k", "videos/test_5k_A", "videos/video_5k/test_5k"),
+    SECOND: ("videos/test_5k_2nd",),
+}
 
 
 def official_tags() -> dict[str, Tag]:
@@ -41,22 +50,24 @@ def official_tags() -> dict[str, Tag]:
 def read(root: Path, problems: Problems) -> AdDataset:
     """Read a folder of this layout; add its faults to `problems`.
 
-    Listed training ads without a single input are left out, with a note.
+    Listed training ads without a single input are left out, with a note. Where the semi-final's
+    test ads are there, they alone are the test ads: a leaderboard takes one round.
     """
     tags = _tag_list(root, problems)
     listed = _ground_truth(root, {tag.name for tag in tags}, problems)
-    media = {split: _media(root, split, problems) for split in SPLIT_FOLDERS}
-    metadata = {split: _metadata(root, split, problems) for split in SPLIT_FOLDERS}
+    folders = {"train": TRAIN, "test": _test_folder(root, problems)}
+    media = {split: _media(root, folder, problems) for split, folder in folders.items()}
+    metadata = {split: _metadata(root, folder, problems) for split, folder in folders.items()}
     found = {
         split: set().union(*media[split].values(), *(values for values in metadata[split].values()))
-        for split in SPLIT_FOLDERS
+        for split in folders
     }
     for ad in sorted(found["train"] & found["test"]):
         text = "the ad has files in both splits; keep those of one."
-        problems.error("id in both splits", str(SPLIT_FOLDERS["test"]), text, ad)
+        problems.error("id in both splits", str(folders["test"]), text, ad)
     for ad in sorted(found["train"] - set(listed)):
         text = f"the ad is not listed in {GROUND_TRUTH}: it is left out."
-        problems.warning("no labels", str(SPLIT_FOLDERS["train"]), text, ad)
+        problems.warning("no labels", str(TRAIN), text, ad)
     train = [ad for ad in listed if ad in found["train"]]
     if len(train) < len(listed):
         problems.note(
@@ -67,7 +78,7 @@ def read(root: Path, problems: Problems) -> AdDataset:
         )
     if not train:
         text = f"no ad of {GROUND_TRUTH} has a file here. Add the files."
-        problems.error("no ads", str(SPLIT_FOLDERS["train"]), text)
+        problems.error("no ads", str(TRAIN), text)
     test = sorted(found["test"] - found["train"])
     index = pd.Index(train + test, name="id", dtype="str")
     split = pd.Series(["train"] * len(train) + ["test"] * len(test), index=index, dtype="str")
@@ -86,6 +97,25 @@ def read(root: Path, problems: Problems) -> AdDataset:
         inputs=inputs,
         submission=SubmissionSpec("taac2021", 20),
     )
+
+
+def _test_folder(root: Path, problems: Problems) -> Path:
+    """Return the folder of the latest round's test ads."""
+
+    def is_there(folder: Path) -> bool:
+        places = [root / folder, *(root / place for place in VIDEO_FOLDERS[folder])]
+        return any(place.is_dir() for place in places)
+
+    if not is_there(SECOND):
+        return TEST
+    if is_there(TEST):
+        problems.warning(
+            "two rounds",
+            str(SECOND),
+            f"the test ads of both rounds are there: those of the second are predicted, those of "
+            f"{TEST.name} left out. To predict these, take {SECOND.name} out of the folder.",
+        )
+    return SECOND
 
 
 def _lines(root: Path, relative: Path, problems: Problems) -> list[tuple[int, str]]:
@@ -148,12 +178,12 @@ def _ground_truth(root: Path, known: set[str], problems: Problems) -> dict[str, 
     return listed
 
 
-def _media(root: Path, split: str, problems: Problems) -> dict[str, dict[str, str]]:
+def _media(root: Path, folder: Path, problems: Problems) -> dict[str, dict[str, str]]:
     """Return the relative paths of files by input and ad id; a file to refuse is an error."""
-    folder = SPLIT_FOLDERS[split].as_posix()
-    places = [(name, f"{folder}/{below}", ending) for name, _, below, ending in MEDIA]
-    places.append(("video", VIDEO_FOLDERS[split], ".mp4"))
-    places.append(("text", f"{folder}/{TEXT_FOLDER}", ".txt"))
+    below_it = folder.as_posix()
+    places = [(name, f"{below_it}/{below}", ending) for name, _, below, ending in MEDIA]
+    places += [("video", place, ".mp4") for place in VIDEO_FOLDERS[folder]]
+    places.append(("text", f"{below_it}/{TEXT_FOLDER}", ".txt"))
     inside = DatasetFolder(root)
     found: dict[str, dict[str, str]] = {}
     for name, place, ending in places:
@@ -162,16 +192,18 @@ def _media(root: Path, split: str, problems: Problems) -> dict[str, dict[str, st
             relative = f"{place}/{path.name}"
             fault = inside.path_inside(relative, media=name != "text")
             if fault is None:
-                of_ad[path.stem] = relative
+                of_ad.setdefault(path.stem, relative)
             else:
                 text = f"the file {SENTENCES[fault]}. Copy it into the folder, or remove it."
                 problems.error(KINDS[fault], relative, text, path.stem)
     return found
 
 
-def _metadata(root: Path, split: str, problems: Problems) -> dict[str, dict[str, tuple[str, str]]]:
+def _metadata(
+    root: Path, folder: Path, problems: Problems
+) -> dict[str, dict[str, tuple[str, str]]]:
     """Return the cells of the optional metadata.csv and their places, by column and ad id."""
-    relative = SPLIT_FOLDERS[split] / METADATA_FILE
+    relative = folder / METADATA_FILE
     metadata: dict[str, dict[str, tuple[str, str]]] = {}
     fault = DatasetFolder(root).path_inside(str(relative))
     if fault == "absent":

@@ -43,6 +43,8 @@ class Level1Details(_Record):
     parameters : dict
         Constructor parameters that differ from the defaults.
     seed : int
+    origin : str
+        What it starts from: names of checkpoints, "own arrays" or "from scratch".
     """
 
     kind: Literal["level1", "rival"] = "level1"
@@ -50,6 +52,7 @@ class Level1Details(_Record):
     inputs: tuple[str, ...]
     parameters: dict[str, Any]
     seed: int
+    origin: str = ""
 
 
 class ExternalDetails(_Record):

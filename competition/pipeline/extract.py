@@ -14,8 +14,9 @@ from competition.features.registry import get_extractor
 from competition.features.run import extract_missing
 from competition.features.store import Digests, FeatureStore, feature_settings
 from competition.pipeline.context import Context, open_context
+from competition.pipeline.origins import made_by
 from competition.pipeline.plan import PlannedFeature, plan_feature
-from competition.utils.errors import CompetitionError, ProfileError
+from competition.utils.errors import CompetitionError, FeatureError, ProfileError
 from competition.utils.files import PathLike, digest
 from competition.utils.progress import Progress
 
@@ -110,8 +111,9 @@ def extract(
 def extract_features(context: Context[Profile]) -> tuple[Context[Profile], list[Extraction]]:
     """Extract the features that a profile names; return the context with them.
 
-    A feature becomes an input under its own name. An input of that name that the ads came with is
-    used instead; a feature whose source or checkpoint is missing is left out, with a remark.
+    A feature becomes an input under its own name. Where the ads came with an input of that name,
+    the profile's `use` says what becomes of it. A feature whose source or checkpoint is missing is
+    left out, with a remark.
 
     Returns
     -------
@@ -127,12 +129,14 @@ def extract_features(context: Context[Profile]) -> tuple[Context[Profile], list[
     digests, done = Digests(context.digests_file), []
     npy = get_extractor("npy")
     for given in own.inputs.values():
-        if given.kind == "array" and _wanted(profile, "array"):
+        if given.kind == "array" and own.has(given.name) and _wanted(profile, "array"):
             planned = PlannedFeature(given.name, npy, npy.make(), given)
             context, extraction = _extract(context, planned, digests)
             done.append(extraction)
     for name in profile.features:
         feature = plan_feature(name, own, context)
+        if feature is None and own.has(name) and profile.features[name].use == "extract":
+            context = context.with_dataset(_without_input(context.dataset, name))
         if feature is not None and _wanted(profile, feature.entry.gives):
             context, extraction = _extract(context, feature, digests)
             done.append(extraction)
@@ -150,7 +154,7 @@ def _extract(
     """Extract one feature; return the context with it, and what became of it."""
     start = time.perf_counter()
     dataset = context.dataset
-    keys, items = _items(dataset, planned.source, digests)
+    keys, items = _items(dataset, planned, digests)
     settings = feature_settings(planned.entry, planned.extractor, digests)
     store = FeatureStore(context.features_folder, settings)
     try:
@@ -182,17 +186,22 @@ def _extract(
         faults,
         time.perf_counter() - start,
     )
-    extended = _with_input(dataset, planned.name, planned.entry.gives, columns)
+    if planned.keeps:
+        columns = _filled(dataset, planned, columns)
+    extended = _with_input(dataset, planned, columns)
     return context.with_dataset(extended), extraction
 
 
 def _items(
-    dataset: AdDataset, source: Input, digests: Digests
+    dataset: AdDataset, planned: PlannedFeature, digests: Digests
 ) -> tuple[dict[str, str], dict[str, Item]]:
-    """Key of each ad that has the source, and the items by key."""
+    """Key of each ad that the feature is extracted for, and the items by key."""
     keys: dict[str, str] = {}
     items: dict[str, Item] = {}
-    for ad, cell in dataset.ads[source.columns[0]].dropna().items():
+    source, cells = planned.source, dataset.ads[planned.source.columns[0]]
+    if planned.keeps:
+        cells = cells[dataset.lacks(planned.name)]
+    for ad, cell in cells.dropna().items():
         if source.kind == "text":
             if not cell:
                 continue
@@ -220,12 +229,15 @@ def _columns(
         return {planned.name: pd.Series(texts, dtype="str").reindex(index, fill_value="")}, "text"
     if gives == "metadata":
         rows = pd.Series(keys, dtype="str").reindex(index)
+        replaced = dataset.inputs[planned.name].columns if planned.name in dataset.inputs else ()
+        taken = set(dataset.ads.columns) - set(replaced)
         columns = {
             name: rows.map(found.get(name, {})).astype("float64")
             for name in planned.entry.metadata
-            if name not in dataset.ads.columns
+            if name not in taken
         }
-        return columns, f"{len(columns)} metadata"
+        own = ", ".join(name for name in planned.entry.metadata if name in taken)
+        return columns, f"{len(columns)} metadata" + (f" (own: {own})" if own else "")
     refs: dict[str, Any] = {}
     if len(reasons) < len(keys):
         usual = int(found["dims"].mode()[0])
@@ -244,14 +256,48 @@ def _columns(
     return {planned.name: column}, shape
 
 
+def _filled(
+    dataset: AdDataset, planned: PlannedFeature, columns: dict[str, pd.Series]
+) -> dict[str, pd.Series]:
+    """Columns of an input that the ads came with, filled by what was extracted.
+
+    Raises
+    ------
+    FeatureError
+        If arrays have another number of columns than those of the dataset.
+    """
+    own = dataset.ads[list(dataset.inputs[planned.name].columns)]
+    lacking = dataset.lacks(planned.name)
+    if planned.entry.gives == "array":
+        old, new = own[planned.name].dropna(), columns[planned.name].dropna()
+        if len(new) and {one.dims for one in new} != {one.dims for one in old}:
+            raise FeatureError(
+                f"features.{planned.name}: {planned.entry.name} gives {new.iloc[0].dims} values a "
+                f"row, and the arrays of {dataset.name} have {old.iloc[0].dims}: they cannot stand "
+                "in one input. Give the feature another name."
+            )
+    return {name: own[name].where(~lacking, columns.get(name)) for name in own.columns} | {
+        name: column for name, column in columns.items() if name not in own.columns
+    }
+
+
+def _without_input(dataset: AdDataset, name: str) -> AdDataset:
+    """Return the ads without an input that they came with, as the profile wants another."""
+    inputs = {key: given for key, given in dataset.inputs.items() if key != name}
+    ads = dataset.ads.drop(columns=list(dataset.inputs[name].columns))
+    return replace(dataset, ads=ads, inputs=inputs)
+
+
 def _with_input(
-    dataset: AdDataset, name: str, gives: Any, columns: dict[str, pd.Series]
+    dataset: AdDataset, planned: PlannedFeature, columns: dict[str, pd.Series]
 ) -> AdDataset:
+    name, gives = planned.name, planned.entry.gives
     if gives != "metadata" and name not in dataset.inputs and name in dataset.ads.columns:
         raise ProfileError(
             f"features.{name}: {dataset.name} has metadata of that name. Rename the feature."
         )
     ads = dataset.ads.drop(columns=[column for column in columns if column in dataset.ads])
     ads = pd.concat([ads, pd.DataFrame(columns, index=ads.index)], axis=1)
-    inputs = {**dataset.inputs, name: Input(name, gives, tuple(columns))}
+    made = Input(name, gives, tuple(columns), made_by(planned))
+    inputs = {**dataset.inputs, name: made}
     return replace(dataset, ads=ads, inputs=inputs)

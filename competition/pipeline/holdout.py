@@ -1,16 +1,19 @@
 """Training ads that nothing learns from, scored once at the end."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from competition.datasets.base import AdDataset
+from competition.datasets.datafile import read_datafile
 from competition.evaluation.metrics import Scores, score
 from competition.folds import make_folds
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context, P
 from competition.utils.errors import FoldsError
+from competition.utils.files import PathLike
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,20 +55,69 @@ def hold_out(dataset: AdDataset, share: float, seed: int) -> tuple[AdDataset, Ho
     if not 0 < share <= 0.5:
         raise FoldsError(f"--holdout {share:g}: give a share above 0 and at most 0.5, like 0.1.")
     held = make_folds(dataset, round(1 / share), seed).of_ad == 0
+    return _without(dataset, held, f"{share:g}")
+
+
+def hold_out_listed(dataset: AdDataset, path: Path) -> tuple[AdDataset, Holdout]:
+    """Set the training ads aside that a file lists, as `hold_out` does with a share of them.
+
+    Parameters
+    ----------
+    dataset : AdDataset
+    path : Path
+        Split file of the TAAC 2021 baseline, such as ``datafile/val.txt``. Ads that have no file
+        here are passed over.
+
+    Raises
+    ------
+    FoldsError
+        If the file is malformed, or lists none or all of the training ads, or half of a group.
+    """
+    held = dataset.train_ids.isin(read_datafile(path))
+    if not held.any() or held.all():
+        which = "all" if held.all() else "none"
+        raise FoldsError(
+            f"--holdout {path} lists {which} of the {len(held):,} training ads: give a file that "
+            "lists some of them."
+        )
+    groups = dataset.groups
+    split = [] if groups is None else sorted(set(groups[held]) & set(groups[~held]))
+    if split:
+        raise FoldsError(
+            f"--holdout {path} holds out a part of the group {split[0]!r} alone, so that its other "
+            "ads would give the tags away. List all ads of a group or none."
+        )
+    return _without(dataset, held, path.stem)
+
+
+def _without(dataset: AdDataset, held: np.ndarray, called: str) -> tuple[AdDataset, Holdout]:
+    """Turn the training ads of a mask into test ads of a dataset of its own name."""
     ids = dataset.train_ids[held]
     ads = dataset.ads.loc[dataset.train_ids[~held].append(ids).append(dataset.test_ids)].copy()
     ads.loc[ids, "split"] = "test"
     rest = replace(
-        dataset, name=f"{dataset.name}-holdout-{share:g}", ads=ads, labels=dataset.labels[~held]
+        dataset, name=f"{dataset.name}-holdout-{called}", ads=ads, labels=dataset.labels[~held]
     )
     return rest, Holdout(ids, dataset.labels[held])
 
 
-def set_aside(context: Context[P], share: float | None) -> tuple[Context[P], Holdout | None]:
-    """Return the context without a share of its training ads, and these; all of it for None."""
-    if share is None:
+def set_aside(
+    context: Context[P], holdout: float | PathLike | None
+) -> tuple[Context[P], Holdout | None]:
+    """Return the context without the training ads held out, and these; all of it for None.
+
+    Parameters
+    ----------
+    context : Context
+    holdout : float, path or None
+        A share of the training ads, or a file that lists some.
+    """
+    if holdout is None:
         return context, None
-    dataset, held_out = hold_out(context.dataset, share, context.profile.folds.seed)
+    if isinstance(holdout, int | float):
+        dataset, held_out = hold_out(context.dataset, holdout, context.profile.folds.seed)
+    else:
+        dataset, held_out = hold_out_listed(context.dataset, Path(holdout))
     return context.with_dataset(dataset), held_out
 
 

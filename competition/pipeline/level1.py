@@ -9,6 +9,7 @@ from competition.oof.store import OofStore
 from competition.pipeline.context import Context
 from competition.pipeline.crossfit import Level1Job, cross_fit, make_estimator, pending_folds
 from competition.pipeline.fingerprints import level1_fingerprint
+from competition.pipeline.origins import origin
 from competition.pipeline.plan import PlannedModel
 
 
@@ -45,6 +46,7 @@ def cross_fit_models(
             inputs=tuple(column.name for column in job.columns),
             parameters=job.params,
             seed=context.profile.seed,
+            origin=origin(job.params, [column.name for column in job.columns], context.dataset),
         )
         cards[job.name] = store.finish(job.name, job.fingerprint, context.dataset, details)
     return [card for card in cards.values() if isinstance(card, Level1Card)], total

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from competition.config.profile import (
     CandidateSettings,
     FeatureSettings,
@@ -13,6 +15,7 @@ from competition.config.profile import (
 )
 from competition.datasets.base import AdDataset, Input, InputKind
 from competition.features.base import Extractor
+from competition.features.hub import why_not_at_hand
 from competition.features.registry import ExtractorEntry, get_extractor
 from competition.level1.registry import ModelEntry, find_models, get_model
 from competition.level2.registry import find_meta_learners, meta_parameters
@@ -24,12 +27,24 @@ from competition.utils.settings import check_parameters
 
 @dataclass(frozen=True)
 class PlannedFeature:
-    """A feature with the input that it is extracted from."""
+    """A feature with the input that it is extracted from.
+
+    Attributes
+    ----------
+    name : str
+    entry : ExtractorEntry
+    extractor : Extractor
+    source : Input
+    keeps : bool
+        Whether the ads come with an input of that name, and the feature is extracted for those
+        alone that lack it.
+    """
 
     name: str
     entry: ExtractorEntry
     extractor: Extractor
     source: Input
+    keeps: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,11 +91,12 @@ def plan_models(
             settings.setdefault(name, Level1Settings())
     remark = (progress or Progress()).remark
     planned, absent, lacks = [], [], ""
+    not_at_hand: dict[str, list[str]] = {}
     for name, chosen in settings.items():
         entry = _model(name, chosen)
         check_parameters(f"level1.{name}", chosen.params, entry.parameters)
         for parameter in entry.required:
-            if parameter not in chosen.params:
+            if chosen.params.get(parameter, "") == "":
                 raise ProfileError(
                     f"level1.{name}: the model {entry.name} has no default {parameter}. Set "
                     f"level1.{name}.{parameter}."
@@ -89,10 +105,15 @@ def plan_models(
         if columns and entry.lacks:
             lacks = entry.lacks
             remark(f"The model {name} is left out: {lacks}")
+        elif columns and (why := _not_at_hand(f"level1.{name}", chosen.params, profile)):
+            lacks = why
+            not_at_hand.setdefault(why, []).append(name)
         elif columns:
             planned.append(PlannedModel(name, entry.name, columns, chosen.params))
-        elif name in profile.level1:
+        elif name in profile.level1 and not _went_with_its_feature(name, profile, dataset):
             absent.append(name)
+    for why, names in not_at_hand.items():
+        remark(f"Left out: {', '.join(names)}: {why}")
     if absent:
         remark(f"Left out, as nothing that they read is there: {', '.join(sorted(absent))}.")
     if not profile.models and not profile.level1:
@@ -122,6 +143,30 @@ def _model(name: str, chosen: Level1Settings) -> ModelEntry:
         ) from bad
 
 
+def _not_at_hand(table: str, params: dict[str, Any], profile: Profile) -> str:
+    """Say why a checkpoint that the profile calls optional cannot be had; "" otherwise."""
+    if f"{table}.checkpoint" not in profile.optional:
+        return ""
+    return why_not_at_hand(params["checkpoint"])
+
+
+def _readers(feature: str, profile: Profile) -> list[str]:
+    """Models of the profile that read this feature and nothing else."""
+    return [
+        name for name, chosen in profile.level1.items() if set(chosen.inputs or ()) == {feature}
+    ]
+
+
+def _went_with_its_feature(name: str, profile: Profile, dataset: AdDataset) -> bool:
+    """Tell whether a remark on a feature that was left out has named this model."""
+    return any(
+        name in _readers(feature, profile)
+        and feature not in dataset.inputs
+        and (profile.kinds is None or get_extractor(settings.extractor).gives in profile.kinds)
+        for feature, settings in profile.features.items()
+    )
+
+
 def _columns(
     name: str,
     chosen: Level1Settings,
@@ -129,13 +174,16 @@ def _columns(
     profile: Profile,
     dataset: AdDataset,
 ) -> tuple[str, ...]:
-    """Columns that a model reads: those it names, else all of the kinds it can read."""
+    """Columns that a model reads: those it names, else all of the kinds it can read.
+
+    An input that no ad has counts as absent.
+    """
     allowed = set(kinds) if profile.kinds is None else set(kinds) & set(profile.kinds)
     if chosen.inputs is None:
         return tuple(
             column
             for given in dataset.inputs.values()
-            if given.kind in allowed
+            if given.kind in allowed and dataset.has(given.name)
             for column in given.columns
         )
     columns: list[str] = []
@@ -153,7 +201,7 @@ def _columns(
                     f"level1.{name}: the input {wanted} is of kind {given.kind}, but the model "
                     f"reads {', '.join(kinds)}."
                 )
-            columns += given.columns
+            columns += given.columns if dataset.has(wanted) else ()
         elif wanted in metadata and "metadata" in kinds:
             columns.append(wanted)
         elif wanted not in profile.features:  # a feature was left out, and that was said
@@ -162,8 +210,17 @@ def _columns(
     return tuple(columns)
 
 
-def plan_metadata(profile: Profile | StackSettings, dataset: AdDataset) -> list[str]:
+def plan_metadata(
+    profile: Profile | StackSettings, dataset: AdDataset, progress: Progress | None = None
+) -> list[str]:
     """Metadata columns that the meta-learner sees: those of the profile, else all of the dataset.
+
+    Parameters
+    ----------
+    profile : Profile or StackSettings
+    dataset : AdDataset
+    progress : Progress or None
+        Receives a remark on metadata of a feature that was left out.
 
     Raises
     ------
@@ -178,13 +235,18 @@ def plan_metadata(profile: Profile | StackSettings, dataset: AdDataset) -> list[
     ]
     if profile.level2.metadata is None:
         return metadata
-    for name in profile.level2.metadata:
-        if name not in metadata:
+    features = profile.features.values() if isinstance(profile, Profile) else ()
+    extracted = {one for given in features for one in get_extractor(given.extractor).metadata}
+    lacking = [name for name in profile.level2.metadata if name not in metadata]
+    for name in lacking:
+        if name not in extracted:
             raise ProfileError(
                 f"level2.metadata: {dataset.name} has no metadata {name!r}."
                 f"{nearest(name, metadata)}"
             )
-    return list(profile.level2.metadata)
+    if lacking and progress is not None:
+        progress.remark(f"The stack is made without {', '.join(lacking)}: no ad has them.")
+    return [name for name in profile.level2.metadata if name in metadata]
 
 
 def plan_feature(name: str, own: AdDataset, context: Context[Profile]) -> PlannedFeature | None:
@@ -201,25 +263,33 @@ def plan_feature(name: str, own: AdDataset, context: Context[Profile]) -> Planne
     Returns
     -------
     PlannedFeature or None
-        None where the ads came with an input of that name and, with a remark, where the source or
-        the checkpoint is missing.
+        None where every ad came with an input of that name that is used and, with a remark, where
+        the source or the checkpoint is missing.
 
     Raises
     ------
     ProfileError, FeatureError
-        If a key is unknown or a value does not suit.
+        If a key is unknown, a value does not suit, or the ads came with an input of that name and
+        the profile does not say which to use.
     """
     settings, remark = context.profile.features[name], context.progress.remark
     entry = get_extractor(settings.extractor)
     if "model" in settings.params and "checkpoint" in entry.parameters:
         raise ProfileError(f"features.{name}.model: that key is now checkpoint.")
     check_parameters(f"features.{name}", settings.params, entry.parameters)
-    if name in own.inputs:
-        return None
+    if own.has(name):
+        _check_use(name, settings, entry, own)
+    keeps = own.has(name) and settings.use == "dataset"
+    readers = _readers(name, context.profile)
+    left_out = f"features.{name} is left out"
+    if readers:
+        left_out += f", and with it {', '.join(readers)}"
     source = _source(name, settings, entry, own, context.dataset)
+    if keeps and (source is None or not _to_extract(name, source, context.dataset).any()):
+        return None
     if source is None:
         wanted = settings.input or " or ".join(entry.kinds)
-        remark(f"features.{name} is left out: {own.name} has no input {wanted}.")
+        remark(f"{left_out}: {own.name} has no input {wanted}.")
         return None
     known = {"device": context.device} if "device" in entry.parameters else {}
     try:
@@ -227,10 +297,35 @@ def plan_feature(name: str, own: AdDataset, context: Context[Profile]) -> Planne
     except (TypeError, ValueError) as bad:
         raise FeatureError(f"features.{name}: {bad}") from bad
     lacks = entry.lacks or extractor.lacks()
-    if lacks:
-        remark(f"features.{name} is left out: {lacks}")
+    lacks = lacks or _not_at_hand(f"features.{name}", settings.params, context.profile)
+    if lacks and keeps:
+        remark(f"features.{name} is extracted for no ad that lacks {name}: {lacks}")
         return None
-    return PlannedFeature(name, entry, extractor, source)
+    if lacks:
+        remark(f"{left_out}: {lacks}")
+        return None
+    return PlannedFeature(name, entry, extractor, source, keeps)
+
+
+def _check_use(name: str, settings: FeatureSettings, entry: ExtractorEntry, own: AdDataset) -> None:
+    """Raise a ProfileError unless it is clear what to do with an input of a feature's name."""
+    kind = own.inputs[name].kind
+    if settings.use is None:
+        raise ProfileError(
+            f"features.{name}: {own.name} comes with an input {name} of its own. Set "
+            f'features.{name}.use to "dataset", to take it and extract for the ads that lack it, '
+            'or to "extract", to extract for all; or give the feature another name.'
+        )
+    if settings.use == "dataset" and kind != entry.gives:
+        raise ProfileError(
+            f"features.{name}: the input {name} of {own.name} is of kind {kind}, but the extractor "
+            f"{entry.name} gives {entry.gives}. Give the feature another name."
+        )
+
+
+def _to_extract(name: str, source: Input, dataset: AdDataset) -> pd.Series:
+    """Say of each ad whether it lacks an input and has the source to extract it from."""
+    return dataset.lacks(name) & ~dataset.lacks(source.name)
 
 
 def _source(
@@ -242,7 +337,11 @@ def _source(
 ) -> Input | None:
     """The input that a feature is extracted from."""
     if settings.input is None:
-        fitting = [given for given in own.inputs.values() if given.kind in entry.kinds]
+        fitting = [
+            given
+            for given in own.inputs.values()
+            if given.kind in entry.kinds and own.has(given.name)
+        ]
         if len(fitting) > 1:
             names = ", ".join(given.name for given in fitting)
             raise ProfileError(f"features.{name}: set input to one of {names}.")
@@ -253,7 +352,7 @@ def _source(
             f"features.{name}: the input {source.name} is of kind {source.kind}, but the extractor "
             f"{entry.name} reads {', '.join(entry.kinds)}."
         )
-    return source
+    return source if source is not None and dataset.has(source.name) else None
 
 
 def plan_meta_learners(profile: Profile | StackSettings) -> dict[str, dict[str, Any]]:
@@ -273,15 +372,39 @@ def plan_meta_learners(profile: Profile | StackSettings) -> dict[str, dict[str, 
     return {name: meta_parameters(name, params, profile.seed) for name, params in given.items()}
 
 
-def check_level2(profile: Profile | StackSettings, dataset: AdDataset) -> None:
+def beside(profile: Profile) -> list[Profile]:
+    """Return the profile once for each meta-learner that it shows beside the submitted one.
+
+    Raises
+    ------
+    ProfileError
+        If what stands under the name of one is no table of parameters.
+    """
+    level2 = profile.level2
+    names = [name for name in dict.fromkeys(level2.beside) if name != level2.model]
+    return [profile.model_copy(update={"level2": level2.alone(name)}) for name in names]
+
+
+def check_level2(
+    profile: Profile | StackSettings, dataset: AdDataset, progress: Progress | None = None
+) -> None:
     """Find the mistakes that a profile makes about level 2, before anything is trained or written.
+
+    Parameters
+    ----------
+    profile : Profile or StackSettings
+    dataset : AdDataset
+    progress : Progress or None
+        Receives a remark on metadata that are not there.
 
     Raises
     ------
     ModelError, ProfileError
     """
     plan_meta_learners(profile)
-    plan_metadata(profile, dataset)
+    for other in beside(profile) if isinstance(profile, Profile) else ():
+        plan_meta_learners(other)
+    plan_metadata(profile, dataset, progress)
 
 
 def _candidates(settings: CandidateSettings) -> dict[str, dict[str, Any]]:

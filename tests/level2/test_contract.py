@@ -14,10 +14,12 @@ from competition.testing.level2 import MetaLearnerContract
 QUICK: dict[str, dict[str, Any]] = {
     "dnn": {"hidden": (8, 8), "min_steps": 5, "epochs": 1, "batch_size": 16, "seeds": 2},
     "corrector": {"rounds": (5, 10)},
+    "paper_dnn": {"hidden": (64, 32), "epochs": 15, "learning_rate": 1e-2, "dropout": 0.1},
     "lightgbm": {"n_estimators": 15},
     "xgboost": {"n_estimators": 15},
 }
 RANKS = ("greedy", "single")
+N_ADS = {"paper_dnn": 1000}
 
 
 class TestRegistered(MetaLearnerContract):
@@ -25,6 +27,7 @@ class TestRegistered(MetaLearnerContract):
     def entry(self, request: pytest.FixtureRequest) -> None:
         self.name = request.param
         self.ranks = self.name in RANKS
+        self.n_ads = N_ADS.get(self.name, MetaLearnerContract.n_ads)
 
     def make(self) -> MetaLearner:
         return get_meta_learner(self.name).make(**QUICK.get(self.name, {}))

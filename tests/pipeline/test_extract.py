@@ -12,6 +12,7 @@ from competition.features.base import Extractor, Item
 from competition.features.columns import read_columns
 from competition.features.prepare import prepare_columns
 from competition.features.registry import extractor
+from competition.level1.registry import get_model
 from competition.pipeline.extract import Extraction, extract
 from competition.pipeline.plan import plan_models
 from competition.utils.errors import FeatureError, MediaError, ModelError, ProfileError
@@ -218,10 +219,56 @@ def test_feature_may_read_a_feature(clips: Path, tmp_path: Path) -> None:
     assert arrays(dataset, "spelt", tmp_path)["ad0"][0, 0] == ord("A")
 
 
-def test_what_the_dataset_brings_is_used_instead(clips: Path) -> None:
-    dataset, done = opened(clips, ["features.steps.extractor=spelling"])
-    assert done["steps"].extractor == "npy"
-    assert list(dataset.inputs) == ["steps", "story"]
+def test_feature_of_an_inputs_name_is_refused_unless_its_use_is_said(clips: Path) -> None:
+    with pytest.raises(
+        ProfileError,
+        match=r"features.story: clips comes with an input story of its own. Set features.story.use",
+    ):
+        opened(clips, ["features.story.extractor=shout"])
+
+
+def test_use_of_the_dataset_extracts_for_the_ads_that_lack_it(clips: Path) -> None:
+    table = (clips / "train.csv").read_text(encoding="utf-8")
+    (clips / "train.csv").write_text(table.replace("tags", "tags,title"), encoding="utf-8")
+    lines = (clips / "train.csv").read_text(encoding="utf-8").splitlines()
+    lines[1:] = [f"{line},{'kept' if i < 2 else ''}" for i, line in enumerate(lines[1:])]
+    (clips / "train.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with (clips / "competition.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[inputs.title]\nkind = "text"\ncolumn = "title"\n')
+    settings = ["features.title.extractor=shout", "features.title.input=story"]
+    dataset, done = opened(clips, [*settings, "features.title.use=dataset"])
+    assert list(dataset.ads["title"]) == ["kept", "kept", "CD", "FOX", "", "HI YOU"]
+    assert done["title"].n_ads == 3
+    dataset, done = opened(clips, [*settings, "features.title.use=extract"])
+    assert list(dataset.ads["title"]) == ["AB", "CD", "CD", "FOX", "", "HI YOU"]
+
+
+def test_arrays_of_another_width_cannot_fill_those_of_the_dataset(clips: Path) -> None:
+    (clips / "train.csv").write_text(
+        (clips / "train.csv").read_text(encoding="utf-8").replace("0.npy", ""), encoding="utf-8"
+    )
+    settings = ["features.steps.extractor=spelling", "features.steps.use=dataset"]
+    with pytest.raises(FeatureError, match="spelling gives 2 values a row, and the arrays of"):
+        opened(clips, [*settings, "features.steps.input=story"])
+
+
+def test_extraction_that_cannot_be_had_leaves_no_stand_in(clips: Path) -> None:
+    ear = Recorded()
+    settings = ["features.story.extractor=shout", "features.story.use=extract"]
+    dataset, _ = opened(clips, [*settings, "features.story.input=film"], progress=ear)
+    assert ear.remarks == ["features.story is left out: clips has no input film."]
+    assert "story" not in dataset.inputs
+
+
+def test_input_that_no_ad_has_counts_as_absent(clips: Path) -> None:
+    rows = [[f"ad{i}", f"{i}.npy", "", "ab"[i % 2]] for i in range(6)]
+    write_csv(clips / "train.csv", ["id", "steps", "story", "tags"], rows)
+    ear = Recorded()
+    dataset, _ = opened(clips, ["features.spelt.extractor=spelling"], progress=ear)
+    assert ear.remarks == ["features.spelt is left out: clips has no input text."]
+    profile = load_profile("text", ['kinds=["text", "array"]', 'models=["*"]'])
+    kinds = {get_model(one.model).kinds for one in plan_models(profile, dataset)}
+    assert ("text",) not in kinds
 
 
 @pytest.mark.parametrize(

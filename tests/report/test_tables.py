@@ -81,6 +81,7 @@ def test_run_is_printed_as_its_cards_say_the_stack_last(
             f"{card.scores.gap_folds:.4f}",
             f"{card.scores.map:.4f}",
             f"{card.seconds:.1f}",
+            "" if card is finished.stack else "from scratch",
         ]
         for card in cards
     ]
@@ -142,7 +143,7 @@ def stacked(
     dataset: AdDataset, submitted: Submitted | None = None, **values: object
 ) -> StackResult:
     cards = [
-        level1_card("eyes", "frames", "look", scores=scores(0.6)),
+        level1_card("eyes", "frames", "look", scores=scores(0.6), origin="org/eyes-large"),
         external_card("ears", scores=scores(0.4)),
     ]
     return StackResult(dataset, cards, stack_card("selection", **values), submitted)
@@ -160,12 +161,12 @@ def test_stack_lists_models_then_candidates_the_chosen_ones_last(
         )
     )
     assert rows(capsys.readouterr().out) == [
-        ["ears", "0.4000", ""],
-        ["eyes", "0.6000", ""],
-        ["dnn", "0.6500", ""],
-        ["pooled", "0.6200", "1 of 3 folds"],
-        ["mean", "0.6100", "2 of 3 folds"],
-        ["chosen, fold by fold", "0.6300", ""],
+        ["ears", "0.4000", "", "elsewhere"],
+        ["eyes", "0.6000", "", "org/eyes-large"],
+        ["dnn", "0.6500", "", ""],
+        ["pooled", "0.6200", "1 of 3 folds", ""],
+        ["mean", "0.6100", "2 of 3 folds", ""],
+        ["chosen, fold by fold", "0.6300", "", ""],
     ]
 
 
@@ -173,7 +174,7 @@ def test_single_meta_learner_is_a_single_row(dataset: AdDataset, capsys: Capture
     print_stack(
         stacked(dataset, candidates={"mean": 0.61}, chosen=("mean",) * 3, scores=scores(0.61))
     )
-    assert rows(capsys.readouterr().out)[2:] == [["chosen: mean", "0.6100", ""]]
+    assert rows(capsys.readouterr().out)[2:] == [["chosen: mean", "0.6100", "", ""]]
 
 
 SENTENCES = {
@@ -198,6 +199,15 @@ SENTENCES = {
         {"gain": Difference(0.02, 0.01, 0.03)},
         "The stack gains +0.0200 GAP over its best model, eyes (95% interval over ads +0.0100 to "
         "+0.0300).",
+    ),
+    "corrections": (
+        {"corrections": {"dnn": (0.25, 0.0)}},
+        "dnn uses 0.25, 0.00 of its correction in the folds.",
+    ),
+    "no corrections": (
+        {"corrections": {"dnn": (0.0, 0.0)}},
+        "dnn uses 0.00, 0.00 of its correction in the folds: it is the stack that it corrects, and "
+        "nothing more.",
     ),
     "small gain": ({"gain": Difference(0.02, -0.01, 0.03)}, "may be chance"),
     "loss": ({"gain": Difference(-0.02, -0.03, 0.01)}, "does not beat that model"),

@@ -1,36 +1,31 @@
-"""BERT: a text encoder fine-tuned to the tags, or a small one trained from scratch."""
+"""BERT: a pre-trained text encoder fine-tuned to the tags."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from competition.execution.devices import choose_device
 from competition.features.encoders import checkpoint_files, load_encoder, load_pretrained
-from competition.level1.base import Level1Model
+from competition.level1.components.text_encoder import TextEncoderModel
 from competition.level1.networks import TokenPooling
 from competition.level1.registry import level1_model
-from competition.text.tokens import STEP, Keep, encode
+from competition.text.tokens import Keep
 from competition.utils.errors import ModelError
 
 if TYPE_CHECKING:
     from optuna import Trial
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from competition.level1.networks.texts import Tokens
-
 
 @level1_model("bert", kinds=("text",))
-class Bert(Level1Model):
+class Bert(TextEncoderModel):
     """A text encoder with an output layer, trained as a whole.
 
-    `checkpoint` names a pre-trained encoder in Hugging Face's format. Without one, a small BERT of
-    `layers`, `hidden_size` and `heads` is trained from scratch, over words and characters of the
-    training ads.
+    `checkpoint` names a pre-trained encoder in Hugging Face's format; there is no default. Where
+    none is to be had, `text_net` learns from the training ads alone.
 
     Several texts of an ad are read one after another, with a separator between them; each has an
     equal share of `max_tokens`. An ad without any text gets the prior of each tag.
@@ -41,20 +36,17 @@ class Bert(Level1Model):
     Parameters
     ----------
     checkpoint : str
-        A hub name or a local folder; "" trains from scratch.
+        A hub name or a local folder.
     keep : {"first", "first_last"}
         Which tokens of a longer text are read: the first, or the first half of them and the last.
         The video paper, section 3.2.1, reads the first and the last 128 words of what is heard;
-        here a word is a token: a character, in a checkpoint for Chinese; a word as jieba cuts it,
-        or a piece of a rare one, from scratch.
+        here a word is a token: a character, in a checkpoint for Chinese.
     max_tokens : int
         Most tokens that are read of an ad, special ones not counted.
     prefix : str
         Put before each text; ``"query: "`` for the E5 encoders.
     pooling : {"mean", "cls"}
         What the output layer sees: the mean of the last hidden states, or the first of them.
-    layers, hidden_size, heads : int
-        Shape of the network that is trained from scratch.
     dropout : float
         Share of what the output layer sees that is dropped in each training step.
     epochs : int
@@ -62,9 +54,8 @@ class Bert(Level1Model):
     batch_size : int
     accumulate : int
         Batches whose gradients are summed to one step.
-    learning_rate, tuning_rate : float
-        Peak of AdamW's learning rate where a network is trained from scratch, and where a
-        pre-trained one is fine-tuned.
+    tuning_rate : float
+        Peak of AdamW's learning rate.
     weight_decay : float
     random_state : int
     n_jobs : int
@@ -72,23 +63,17 @@ class Bert(Level1Model):
     device : str
     """
 
-    libraries = ("torch", "transformers")
-
     def __init__(
         self,
-        checkpoint: str = "",
+        checkpoint: str,
         keep: Keep = "first",
         max_tokens: int = 256,
         prefix: str = "",
         pooling: TokenPooling = "mean",
-        layers: int = 1,
-        hidden_size: int = 64,
-        heads: int = 2,
         dropout: float = 0.1,
         epochs: int = 6,
         batch_size: int = 32,
         accumulate: int = 1,
-        learning_rate: float = 1e-2,
         tuning_rate: float = 5e-5,
         weight_decay: float = 0.01,
         random_state: int = 0,
@@ -100,14 +85,10 @@ class Bert(Level1Model):
         self.max_tokens = max_tokens
         self.prefix = prefix
         self.pooling = pooling
-        self.layers = layers
-        self.hidden_size = hidden_size
-        self.heads = heads
         self.dropout = dropout
         self.epochs = epochs
         self.batch_size = batch_size
         self.accumulate = accumulate
-        self.learning_rate = learning_rate
         self.tuning_rate = tuning_rate
         self.weight_decay = weight_decay
         self.random_state = random_state
@@ -116,11 +97,10 @@ class Bert(Level1Model):
 
     @staticmethod
     def search_space(trial: Trial) -> dict[str, Any]:
-        """What `tune` tries; rates and epochs suit a network from scratch."""
+        """What `tune` tries."""
         return {
-            "epochs": trial.suggest_int("epochs", 3, 30, log=True),
-            "learning_rate": trial.suggest_float("learning_rate", 1e-3, 3e-2, log=True),
-            "hidden_size": trial.suggest_categorical("hidden_size", [32, 64, 128]),
+            "epochs": trial.suggest_int("epochs", 1, 12, log=True),
+            "tuning_rate": trial.suggest_float("tuning_rate", 5e-6, 2e-4, log=True),
             "dropout": trial.suggest_float("dropout", 0, 0.6),
         }
 
@@ -128,82 +108,15 @@ class Bert(Level1Model):
         """Files of a checkpoint in a local folder: what `fit` learns depends on them."""
         return checkpoint_files(self.checkpoint)
 
-    def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        from competition.execution.devices import torch_threads
-        from competition.level1.networks.texts import TextNetwork
-        from competition.level1.networks.training import Schedule, seeded, train
+    @property
+    def _rate(self) -> float:
+        return self.tuning_rate
 
-        self._check(X)
-        known = _has_text(X)
-        self.has_text_ = known.any()
-        if not self.has_text_:
-            return
-        X, Y = X[known], Y[known]
-        device = choose_device(self.device)
-        schedule = Schedule(
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.tuning_rate if self.checkpoint else self.learning_rate,
-            weight_decay=self.weight_decay,
-            accumulate=self.accumulate,
-        )
-        with torch_threads(self.n_jobs), seeded(self.random_state, device):
-            self.tokenizer_, encoder = (
-                self._pretrained(X.shape[1]) if self.checkpoint else self._from_scratch(X)
-            )
-            self.network_ = TextNetwork(encoder, self.pooling, self.dropout, Y)
-            train(self.network_, self._tokens(X), Y, schedule, device)
+    def _prepared(self, text: str) -> str:
+        return self.prefix + text
 
-    def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        from competition.execution.devices import torch_threads
-        from competition.level1.networks.training import predict
-
-        probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
-        known = _has_text(X)
-        if self.has_text_ and known.any():
-            device, tokens = choose_device(self.device), self._tokens(X[known])
-            with torch_threads(self.n_jobs):
-                probabilities[known] = predict(self.network_, tokens, self.batch_size, device)
-        return probabilities
-
-    def _check(self, X: pd.DataFrame) -> None:
-        for name, choices in (("keep", get_args(Keep)), ("pooling", get_args(TokenPooling))):
-            if getattr(self, name) not in choices:
-                raise ModelError(
-                    f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}."
-                )
-        for name in ("epochs", "learning_rate", "tuning_rate", "batch_size", "accumulate"):
-            value = getattr(self, name)
-            if not value > 0:
-                raise ModelError(f"{name} is {value}; it must be more than 0.")
-        if not self.checkpoint and self.hidden_size % self.heads:
-            raise ModelError(
-                f"hidden_size is {self.hidden_size}, no multiple of {self.heads} heads."
-            )
-        if self.max_tokens < X.shape[1]:
-            raise ModelError(
-                f"max_tokens is {self.max_tokens}, less than one for each of {X.shape[1]} texts."
-            )
-
-    def _from_scratch(self, X: pd.DataFrame) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
-        from transformers import BertConfig, BertModel
-
-        from competition.level1.networks.vocabulary import new_tokenizer, spaced
-
-        tokenizer = new_tokenizer(spaced(text) for name in X for text in X[name])
-        config = BertConfig(
-            vocab_size=len(tokenizer),
-            num_hidden_layers=self.layers,
-            hidden_size=self.hidden_size,
-            num_attention_heads=self.heads,
-            intermediate_size=4 * self.hidden_size,
-            max_position_embeddings=STEP * -(-(self.max_tokens + 1 + X.shape[1]) // STEP),
-            pad_token_id=tokenizer.pad_token_id,
-            # Inside the network, dropout takes longer than all the rest and gains nothing.
-            hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0,
-        )
-        return tokenizer, BertModel(config, add_pooling_layer=False)
+    def _encoder(self, X: pd.DataFrame) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+        return self._pretrained(X.shape[1])
 
     def _pretrained(self, n_texts: int) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
         import torch
@@ -221,25 +134,3 @@ class Bert(Level1Model):
                 f"{n_texts} texts. Set it lower."
             )
         return tokenizer, encoder
-
-    def _tokens(self, X: pd.DataFrame) -> Tokens:
-        """Token ids of all columns, one after another, each cut to its share."""
-        from competition.level1.networks.texts import Tokens
-        from competition.level1.networks.vocabulary import spaced
-
-        share = self.max_tokens // X.shape[1]
-        columns = []
-        for name in X:
-            texts = [self.prefix + text if self.checkpoint else spaced(text) for text in X[name]]
-            columns.append(encode(self.tokenizer_, texts, share, self.keep))
-        # The first token of a text, [CLS] or the like, stands at the beginning only.
-        sequences = [
-            [*first, *(token for part in rest for token in part[1:])]
-            for first, *rest in zip(*columns, strict=True)
-        ]
-        return Tokens(sequences, self.tokenizer_.pad_token_id or 0)
-
-
-def _has_text(X: pd.DataFrame) -> np.ndarray:
-    """Tell which ads have any text; (n_ads,), bool."""
-    return np.array([any(text.strip() for text in row) for row in X.itertuples(index=False)])
