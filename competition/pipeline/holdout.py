@@ -8,6 +8,7 @@ import pandas as pd
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import Scores, score
 from competition.folds import make_folds
+from competition.oof.cards import StackCard
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context, P
 from competition.utils.errors import FoldsError
@@ -70,12 +71,12 @@ def set_aside(context: Context[P], share: float | None) -> tuple[Context[P], Hol
 
 
 def score_holdout(
-    dataset: AdDataset, store: OofStore, model: str, holdout: Holdout | None
+    dataset: AdDataset, store: OofStore, stack: StackCard, holdout: Holdout | None
 ) -> Scores | None:
-    """Score what a finished model or stack predicts for the ads held out, if there are any."""
+    """Score what a finished stack predicts for the ads held out, if there are any."""
     if holdout is None:
         return None
-    _, test = store.read(model)
+    _, test = store.read(stack.model, stack)
     predicted = test[store.test_ids.get_indexer(holdout.ids)]
     dimensions = [tag.dimension for tag in dataset.tags]
     return score(holdout.labels, predicted, dimensions, top_k=dataset.submission.top_k)
