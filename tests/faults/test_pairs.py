@@ -1,5 +1,6 @@
 """Two processes at once under one name: what is stored is what one of them alone would store."""
 
+import os
 import random
 import shutil
 import subprocess
@@ -42,11 +43,6 @@ def _add(name: str) -> list[str]:
     return ["add-oof", "theirs", "--oof", f"{name}.oof.csv", "--test", f"{name}.test.csv"]
 
 
-def _stack(*learners: str) -> list[str]:
-    listed = ", ".join(f'"{one}"' for one in learners)
-    return ["stack", *_set(f"level2.model=[{listed}]")]
-
-
 PAIRS = {
     "parameters": Pair(
         [*RUN, *_set("level1.tfidf_logreg.C=0.1")], [*RUN, *_set("level1.tfidf_logreg.C=9")], MODELS
@@ -57,7 +53,11 @@ PAIRS = {
         MODELS,
     ),
     "add-oof": Pair(_add("eyes"), _add("ears"), ("theirs",)),
-    "stack": Pair(_stack("mean", "single"), _stack("logit_mean", "greedy"), ("stack-selection",)),
+    "stack": Pair(
+        ["stack", *_set("level2.model=logreg", "level2.C=0.01")],
+        ["stack", *_set("level2.model=logreg", "level2.C=9")],
+        ("stack-logreg",),
+    ),
 }
 
 
@@ -104,8 +104,6 @@ def _start(command: list[str], data: Path, out: Path) -> subprocess.Popen[str]:
 
 
 def _environment() -> dict[str, str]:
-    import os
-
     return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
 
 
@@ -135,12 +133,71 @@ def _try(kind: str, delay: float, begun: Path, data: Path, out: Path) -> bool:
     return any("Waiting until it has finished" in one for one in said)
 
 
-# The second starts as the first is about to store its predictions: each takes about 2 s to begin.
 @pytest.mark.parametrize("kind", ["parameters", "add-oof", "stack"])
 def test_pair_at_once_stores_what_one_alone_would(
     kind: str, begun: Path, shared_table: Path, tmp_path: Path
 ) -> None:
     _try(kind, 0.0, begun, shared_table, tmp_path / "out")
+
+
+SLOW = """
+import time
+from pathlib import Path
+
+import numpy as np
+
+from competition import Level1Model, level1_model
+
+
+@level1_model("slow_share", kinds=("text",))
+class SlowShare(Level1Model):
+    def __init__(self, weight=1.0):
+        self.weight = weight
+
+    def _fit(self, X, Y):
+        if (Path(__file__).parent / "slow").exists():
+            time.sleep(0.7)
+        self.share_ = Y.mean(axis=0) * self.weight
+
+    def _predict_proba(self, X):
+        return np.tile(self.share_, (len(X), 1))
+"""
+OWN = _set('plugins=["slow.py"]', 'models=["slow_share"]', "folds.n=3", "level2.model=mean")
+
+
+def _slow(weight: float) -> list[str]:
+    return ["run", "--jobs", "1", *OWN, *_set(f"level1.slow_share.weight={weight}")]
+
+
+def _until_first_fold(out: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not list(out.glob("oof/films/slow_share/fold_*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_second_run_says_whom_it_waits_for_and_goes_on_when_that_has_ended(
+    killed: bool, shared_table: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
+    (tmp_path / "slow").touch()
+    first = _start(_slow(0.5), shared_table, tmp_path)
+    _until_first_fold(tmp_path)
+    second = _start(_slow(0.25), shared_table, tmp_path)
+    if killed:
+        first.kill()  # while it trains; the second finds the lock free
+    said = [process.communicate(timeout=LIMIT)[0] for process in (first, second)]
+    assert second.returncode == 0, said[1]
+    if not killed:
+        assert first.returncode == 0, said[0]
+        assert f":{first.pid} works on it. Waiting until it has finished" in said[1]
+        assert said[1].count("works on it") == 1
+    labels = load_dataset(shared_table).labels
+    oof = pd.read_parquet(tmp_path / STORE / "slow_share" / "oof.parquet")
+    for fold, of_fold in oof.groupby("fold"):
+        share = labels[(oof["fold"] != fold).to_numpy()].mean(axis=0) * 0.25
+        values = of_fold.drop(columns=["id", "fold"]).to_numpy()
+        np.testing.assert_allclose(values, np.tile(share, (len(values), 1)), rtol=1e-6)
 
 
 @pytest.mark.faults_long
