@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +55,8 @@ PAIRS = {
     ),
     "add-oof": Pair(_add("eyes"), _add("ears"), ("theirs",)),
     "stack": Pair(
-        ["stack", *_set("level2.model=logreg", "level2.C=0.01")],
-        ["stack", *_set("level2.model=logreg", "level2.C=9")],
+        ["stack", *_set("level2.model=logreg", "level2.logreg.C=0.01")],
+        ["stack", *_set("level2.model=logreg", "level2.logreg.C=9")],
         ("stack-logreg",),
     ),
 }
@@ -155,8 +156,9 @@ class SlowShare(Level1Model):
         self.weight = weight
 
     def _fit(self, X, Y):
-        if (Path(__file__).parent / "slow").exists():
-            time.sleep(0.7)
+        for _ in range(1200):
+            if (Path(__file__).parent / "slow").exists():
+                time.sleep(0.05)
         self.share_ = Y.mean(axis=0) * self.weight
 
     def _predict_proba(self, X):
@@ -169,9 +171,9 @@ def _slow(weight: float) -> list[str]:
     return ["run", "--jobs", "1", *OWN, *_set(f"level1.slow_share.weight={weight}")]
 
 
-def _until_first_fold(out: Path) -> None:
+def _until(done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
-    while not list(out.glob("oof/films/slow_share/fold_*.parquet")) and time.monotonic() < deadline:
+    while not done() and time.monotonic() < deadline:
         time.sleep(0.005)
 
 
@@ -182,16 +184,18 @@ def test_second_run_says_whom_it_waits_for_and_goes_on_when_that_has_ended(
     (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
     (tmp_path / "slow").touch()
     first = _start(_slow(0.5), shared_table, tmp_path)
-    _until_first_fold(tmp_path)
+    _until(lambda: (tmp_path / STORE / ".locks" / "slow_share.holder").is_file())
     second = _start(_slow(0.25), shared_table, tmp_path)
+    assert second.stdout is not None
+    waits = next(line for line in second.stdout if "works on it" in line)
+    assert f":{first.pid} works on it. Waiting until it has finished" in waits
     if killed:
-        first.kill()  # while it trains; the second finds the lock free
+        first.kill()
+    (tmp_path / "slow").unlink()
     said = [process.communicate(timeout=LIMIT)[0] for process in (first, second)]
+    assert (first.returncode == 0) != killed, said[0]
     assert second.returncode == 0, said[1]
-    if not killed:
-        assert first.returncode == 0, said[0]
-        assert f":{first.pid} works on it. Waiting until it has finished" in said[1]
-        assert said[1].count("works on it") == 1
+    assert "works on it" not in said[1]  # it has said so once
     labels = load_dataset(shared_table).labels
     oof = pd.read_parquet(tmp_path / STORE / "slow_share" / "oof.parquet")
     for fold, of_fold in oof.groupby("fold"):
