@@ -13,6 +13,7 @@ Below ``out``::
         <dataset>/                         columns as the models read them
 """
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, Self, TypeAlias, TypeVar
@@ -22,9 +23,10 @@ from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
 from competition.execution.devices import check_device_name, n_cores
 from competition.folds import load_or_make_folds
-from competition.oof.store import OofStore
+from competition.oof.store import LOCKS, OofStore
 from competition.utils.errors import ProfileError
 from competition.utils.files import PathLike
+from competition.utils.locks import locked
 from competition.utils.progress import Progress
 
 P = TypeVar("P", bound=Profile | StackSettings)
@@ -173,10 +175,16 @@ def open_store(context: AnyContext, own_folds: Path | None = None) -> OofStore:
         If folds.csv does not fit the ads, or differs from the user's own.
     """
     dataset, wanted = context.dataset, context.profile.folds
-    folds = load_or_make_folds(
-        context.folds_file, dataset, wanted.n, wanted.seed, own_folds, context.progress
-    )
+    with folds_locked(context):
+        folds = load_or_make_folds(
+            context.folds_file, dataset, wanted.n, wanted.seed, own_folds, context.progress
+        )
     return OofStore(context.store_folder, tuple(dataset.tag_names), folds, dataset.test_ids)
+
+
+def folds_locked(context: AnyContext) -> AbstractContextManager[None]:
+    """Let no other process write the store's folds.csv."""
+    return locked(context.store_folder / LOCKS, [context.folds_file.name], context.progress)
 
 
 def demo_folder(out: Path) -> Path:

@@ -151,7 +151,7 @@ def tunable_stack(context: Context[Profile], store: OofStore) -> Tunable:
     cards = stored_models(store, context)
     level1 = {card.model: card.fingerprint for card in cards}
     metadata = plan_metadata(profile, dataset)
-    data, _ = stack_input(store, list(level1), dataset, metadata)
+    data, _ = stack_input(store, cards, dataset, metadata)
 
     def oof(params: dict[str, Any]) -> Pieces:
         learner = entry.make(**{**base, **params})

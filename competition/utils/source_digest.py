@@ -19,6 +19,7 @@ NOT_FOLLOWED = frozenset(
         # Messages, files, progress and processes show in no number.
         "competition.utils.errors",
         "competition.utils.files",
+        "competition.utils.locks",
         "competition.utils.processes",
         "competition.utils.progress",
         "competition.utils.source_digest",
