@@ -4,22 +4,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from competition.config.profile import (
-    CandidateSettings,
     FeatureSettings,
     Level1Settings,
-    Level2Settings,
     Profile,
     StackSettings,
 )
 from competition.datasets.base import AdDataset, Input, InputKind
 from competition.features.base import Extractor
 from competition.features.registry import ExtractorEntry, get_extractor
-from competition.level1.registry import ModelEntry, find_models, get_model
-from competition.level2.registry import find_meta_learners, meta_parameters
+from competition.level1.registry import find_models, get_model
 from competition.pipeline.context import Context
-from competition.utils.errors import FeatureError, ModelError, ProfileError, nearest
+from competition.pipeline.settings import level1_entry, plan_meta_learners
+from competition.utils.errors import FeatureError, ProfileError, nearest
+from competition.utils.parameters import check_parameters
 from competition.utils.progress import Progress
-from competition.utils.settings import check_parameters
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,8 @@ def plan_models(
     remark = (progress or Progress()).remark
     planned, absent, lacks = [], [], ""
     for name, chosen in settings.items():
-        entry = _model(name, chosen)
-        check_parameters(f"level1.{name}", chosen.params, entry.parameters)
+        entry = level1_entry(name, chosen)
+        check_parameters(f"level1.{name}", chosen.params, entry.make)
         for parameter in entry.required:
             if parameter not in chosen.params:
                 raise ProfileError(
@@ -108,18 +106,6 @@ def plan_models(
             f"{kinds}. `python -m competition models` lists what each model reads."
         )
     return planned
-
-
-def _model(name: str, chosen: Level1Settings) -> ModelEntry:
-    try:
-        return get_model(chosen.model or name)
-    except ModelError as bad:
-        if chosen.model is None:
-            raise
-        raise ModelError(
-            f"level1.{name}.model: {bad} The checkpoint that a model starts from is set by "
-            f"level1.{name}.checkpoint."
-        ) from bad
 
 
 def _columns(
@@ -211,9 +197,6 @@ def plan_feature(name: str, own: AdDataset, context: Context[Profile]) -> Planne
     """
     settings, remark = context.profile.features[name], context.progress.remark
     entry = get_extractor(settings.extractor)
-    if "model" in settings.params and "checkpoint" in entry.parameters:
-        raise ProfileError(f"features.{name}.model: that key is now checkpoint.")
-    check_parameters(f"features.{name}", settings.params, entry.parameters)
     if name in own.inputs:
         return None
     source = _source(name, settings, entry, own, context.dataset)
@@ -256,23 +239,6 @@ def _source(
     return source
 
 
-def plan_meta_learners(profile: Profile | StackSettings) -> dict[str, dict[str, Any]]:
-    """All parameters of each meta-learner that the profile names, in its order.
-
-    Those of `stack` are all that are registered, unless its settings name some.
-
-    Raises
-    ------
-    ModelError
-        If there is no such meta-learner.
-    ProfileError
-        If it does not take a parameter.
-    """
-    level2 = profile.level2
-    given = level2.params if isinstance(level2, Level2Settings) else _candidates(level2)
-    return {name: meta_parameters(name, params, profile.seed) for name, params in given.items()}
-
-
 def check_level2(profile: Profile | StackSettings, dataset: AdDataset) -> None:
     """Find the mistakes that a profile makes about level 2, before anything is trained or written.
 
@@ -282,28 +248,3 @@ def check_level2(profile: Profile | StackSettings, dataset: AdDataset) -> None:
     """
     plan_meta_learners(profile)
     plan_metadata(profile, dataset)
-
-
-def _candidates(settings: CandidateSettings) -> dict[str, dict[str, Any]]:
-    """Each meta-learner that `stack` compares, with the parameters that are set."""
-    known, chosen = find_meta_learners(), settings.model
-    names = known if chosen is None else [chosen] if isinstance(chosen, str) else list(chosen)
-    given = settings.params
-    for name in names:
-        if name not in known:
-            raise ProfileError(f"level2.model: no meta-learner {name!r}.{nearest(name, known)}")
-    for name, table in given.items():
-        if name not in known:
-            hint = nearest(name, [*known, "metadata", "model"])
-            raise ProfileError(f"level2: unknown key {name}.{hint}")
-        if not isinstance(table, dict):
-            raise ProfileError(
-                f"level2.{name} = {table!r}: set a parameter of that meta-learner, as "
-                f"level2.{name}.KEY=VALUE."
-            )
-        if name not in names:
-            raise ProfileError(
-                f"level2.{name}: {name} is not among the meta-learners of level2.model "
-                f"({', '.join(names)}). Add it there, or leave its parameters out."
-            )
-    return {name: given.get(name, {}) for name in names}
