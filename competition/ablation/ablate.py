@@ -30,7 +30,8 @@ from competition.level2.registry import get_meta_learner
 from competition.oof.cards import Level1Card, ModelCard
 from competition.pipeline.context import open_context, open_store
 from competition.pipeline.extract import extract_features
-from competition.pipeline.plan import plan_meta_learners, plan_metadata
+from competition.pipeline.plan import plan_metadata
+from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack import fitted_stack, stored_models
 from competition.pipeline.stack_input import stack_input
 from competition.utils.files import PathLike

@@ -24,6 +24,7 @@ from competition.datasets.base import AdDataset
 from competition.execution.devices import check_device_name, n_cores
 from competition.folds import load_or_make_folds
 from competition.oof.store import LOCKS, OofStore
+from competition.pipeline.settings import check_settings
 from competition.utils.errors import ProfileError
 from competition.utils.files import PathLike
 from competition.utils.locks import locked
@@ -142,9 +143,10 @@ def open_context(
     DatasetError
         If the ads cannot be read.
     ProfileError
-        If `profile` is something else.
+        If `profile` is something else or sets what a plug-in does not take, `n_jobs` is no number
+        of tasks, or `out` is a file.
     ModelError
-        If there is no device of that name.
+        If there is no device of that name, or no plug-in that the profile names.
     """
     if not isinstance(profile, Profile | StackSettings):
         raise ProfileError(
@@ -152,8 +154,16 @@ def open_context(
             "for `stack` what load_stack_settings() returns."
         )
     check_device_name(device)
+    check_settings(profile)
+    if n_jobs is not None and n_jobs < 1:
+        raise ProfileError(
+            f"n_jobs = {n_jobs}: a whole number of at least 1, or None, is expected."
+        )
     cores = n_cores()
     where, listener = Path(out).absolute(), progress or Progress()
+    taken = next((one for one in (where, *where.parents) if one.exists()), where)
+    if not taken.is_dir():
+        raise ProfileError(f"{taken} is a file: results need a folder. Name another one for `out`.")
     dataset = load_dataset(data, listener)
     # Processes that work on it may have another current folder.
     dataset = replace(dataset, root=dataset.root.absolute())

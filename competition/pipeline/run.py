@@ -18,7 +18,8 @@ from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.extract import Extraction, extract_features
 from competition.pipeline.holdout import score_holdout, set_aside
 from competition.pipeline.level1 import cross_fitted_models, level1_job
-from competition.pipeline.plan import PlannedModel, beside, check_level2, plan_models
+from competition.pipeline.plan import PlannedModel, check_level2, plan_models
+from competition.pipeline.settings import beside
 from competition.pipeline.stack import fitted_stack
 from competition.pipeline.submit import Submitted, submit
 from competition.utils.errors import ModelError

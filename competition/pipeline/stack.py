@@ -26,7 +26,8 @@ from competition.oof.store import OofStore
 from competition.pipeline.context import AnyContext, open_context, open_store
 from competition.pipeline.fingerprints import shared_components, stack_fingerprint
 from competition.pipeline.holdout import score_holdout, set_aside
-from competition.pipeline.plan import check_level2, plan_meta_learners, plan_metadata
+from competition.pipeline.plan import check_level2, plan_metadata
+from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack_checks import best_model, gain_over, large_offsets, standing_out
 from competition.pipeline.stack_input import STACK, stack_input, write_stack
 from competition.pipeline.submit import Submitted, submit

@@ -17,13 +17,24 @@ from hashlib import blake2b
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
+from pydantic import AfterValidator
 
 from competition.utils.errors import ProfileError
+from competition.utils.parameters import Count
 
 Analyzer = Literal["word", "char"]
+
+
+def _ascending(lengths: tuple[int, int]) -> tuple[int, int]:
+    if lengths[0] > lengths[1]:
+        raise ValueError("the shortest n-gram comes first, like [1, 2]")
+    return lengths
+
+
+NgramRange = Annotated[tuple[Count, Count], AfterValidator(_ascending)]
 
 DEFAULT_NGRAMS: dict[str, tuple[int, int]] = {"word": (1, 2), "char": (1, 3)}
 

@@ -32,6 +32,7 @@ NOT_FOLLOWED = frozenset(
         "competition.level1.registry",
         "competition.level2.registry",
         # What is read and planned is digested itself: parameters, ids, labels, cells, folds.
+        "competition.utils.parameters",
         "competition.utils.settings",
         "competition.config",
         "competition.datasets",
@@ -39,6 +40,7 @@ NOT_FOLLOWED = frozenset(
         "competition.pipeline.context",
         "competition.pipeline.extract",
         "competition.pipeline.plan",
+        "competition.pipeline.settings",
         # The store joins and scores what folds predict: a card digests it apart, as `scoring`.
         "competition.oof.store",
         "competition.oof.cards",

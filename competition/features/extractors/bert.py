@@ -14,6 +14,7 @@ from competition.features.encoders import checkpoint_files, load_encoder, load_p
 from competition.features.registry import extractor
 from competition.text.tokens import Keep, encode, padded
 from competition.utils.errors import FeatureError, MediaError
+from competition.utils.parameters import Count
 
 if TYPE_CHECKING:
     import torch
@@ -55,10 +56,10 @@ class Bert(Extractor):
         checkpoint: str = "",
         pooling: Pooling = "mean",
         prefix: str = "",
-        max_tokens: int = 256,
+        max_tokens: Count = 256,
         keep: Keep = "first",
         device: str = "auto",
-        batch_size: int = 8,
+        batch_size: Count = 8,
     ) -> None:
         self.checkpoint = checkpoint
         self.pooling = pooling

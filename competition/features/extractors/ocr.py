@@ -23,6 +23,7 @@ from competition.features.ocr_pieces import pieces
 from competition.features.pictures import pictures
 from competition.features.registry import extractor
 from competition.utils.errors import FeatureError, MediaError
+from competition.utils.parameters import Count
 
 Engine = Literal["rapidocr", "tesseract"]
 Read = Callable[[np.ndarray], list[Line]]
@@ -58,7 +59,7 @@ class Ocr(Extractor):
 
     libraries = ("PIL", "rapidocr")
 
-    def __init__(self, engine: Engine = "rapidocr", every_ms: int = 1000) -> None:
+    def __init__(self, engine: Engine = "rapidocr", every_ms: Count = 1000) -> None:
         self.engine = engine
         self.every_ms = every_ms
 

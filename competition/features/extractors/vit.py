@@ -16,6 +16,7 @@ from competition.features.encoders import checkpoint_files, load_encoder, load_p
 from competition.features.frame_stream import Chunk, frame_stream
 from competition.features.registry import extractor
 from competition.utils.errors import FeatureError, MediaError
+from competition.utils.parameters import Count
 
 if TYPE_CHECKING:
     import torch
@@ -53,10 +54,10 @@ class ViT(Extractor):
     def __init__(
         self,
         checkpoint: str = "",
-        every_ms: int = 500,
+        every_ms: Count = 500,
         pooling: Pooling = "cls",
         device: str = "auto",
-        batch_size: int = 32,
+        batch_size: Count = 32,
     ) -> None:
         self.checkpoint = checkpoint
         self.every_ms = every_ms
