@@ -21,6 +21,7 @@ NOT_FOLLOWED = frozenset(
         "competition.utils.files",
         "competition.utils.processes",
         "competition.utils.progress",
+        "competition.utils.seals",
         "competition.utils.source_digest",
         # Where tasks run, and how many at a time.
         "competition.execution",
