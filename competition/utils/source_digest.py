@@ -22,6 +22,7 @@ NOT_FOLLOWED = frozenset(
         "competition.utils.locks",
         "competition.utils.processes",
         "competition.utils.progress",
+        "competition.utils.seals",
         "competition.utils.source_digest",
         # Where tasks run, and how many at a time.
         "competition.execution",

@@ -47,7 +47,7 @@ class ASR(ChunkedExtractor):
         transcription.
     device : str
     batch_size : int
-        Windows per pass of the network.
+        Windows per pass of the network; only on a GPU are they of several ads.
     """
 
     libraries = ("av", "torch", "transformers")

@@ -36,7 +36,7 @@ class VGGish(ChunkedExtractor):
         paper's number (section 3.2.2); None keeps what there is.
     device : str
     batch_size : int
-        Patches per pass of the network.
+        Patches per pass of the network; only on a GPU are they of several ads.
     """
 
     libraries = ("av", "torch")
