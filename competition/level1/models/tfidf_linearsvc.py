@@ -9,7 +9,7 @@ import numpy as np
 from competition.level1.components.linear import fit_linear
 from competition.level1.components.text import LinearTextModel
 from competition.level1.registry import level1_model
-from competition.text.terms import Analyzer
+from competition.text.words import Analyzer
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
