@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from competition.datasets.problems import Problems, shortened
+from competition.text.words import visible
 
 YES = frozenset({"1", "1.0", "true", "yes"})
 NO = frozenset({"0", "0.0", "false", "no", ""})
@@ -249,8 +250,8 @@ def ascii_if_hidden(tag: str) -> str:
 
 def _looks(tag: str) -> str:
     text = unicodedata.normalize("NFKC", tag).casefold()
-    visible = "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Cc") or c.isspace())
-    return " ".join(visible.split())
+    shown = "".join(c for c in visible(text) if unicodedata.category(c) != "Cc" or c.isspace())
+    return " ".join(shown.split())
 
 
 def _counted(words: Counter[str]) -> str:

@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator
 
 from competition.level1.base import Level1Model
 from competition.level1.components.calibration import cross_validated_decisions, fit_sigmoid
-from competition.text.terms import Analyzer, NgramRange, TermsSpec, extract_terms
+from competition.text.terms import NgramRange, TermsSpec, extract_terms
+from competition.text.words import Analyzer
 from competition.utils.errors import ModelError
 from competition.utils.parameters import Count, Positive, Seed
 
