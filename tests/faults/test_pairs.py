@@ -204,6 +204,16 @@ def test_second_run_says_whom_it_waits_for_and_goes_on_when_that_has_ended(
         np.testing.assert_allclose(values, np.tile(share, (len(values), 1)), rtol=1e-6)
 
 
+def test_two_tunes_at_once_share_one_study(shared_table: Path, tmp_path: Path) -> None:
+    command = ["tune", "tfidf_logreg", "--trials", "2", "--jobs", "1", *_set("folds.n=3")]
+    pair = [_start(command, shared_table, tmp_path) for _ in range(2)]
+    said = [process.communicate(timeout=LIMIT)[0] for process in pair]
+    assert [process.returncode for process in pair] == [0, 0], "\n".join(said)
+    studies = {line for one in said for line in one.splitlines() if line.startswith("Study: ")}
+    assert len(studies) == 1
+    assert (tmp_path / STORE / "tuning" / "tfidf_logreg.toml").is_file()
+
+
 @pytest.mark.faults_long
 @pytest.mark.parametrize("number", range(50))
 def test_fifty_pairs_at_once(number: int, begun: Path, shared_table: Path, tmp_path: Path) -> None:
