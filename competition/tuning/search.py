@@ -153,7 +153,9 @@ def tune(
     if storage is None:
         folder.mkdir(parents=True, exist_ok=True)
         storage = f"sqlite:///{(folder / 'studies.sqlite').resolve()}"
-    study = open_study(f"{dataset.name}/{tunable.name}/{tunable.identity[:16]}", storage)
+    # Two that make a database at once would both fill it.
+    with store.locked(["studies"], context.progress):
+        study = open_study(f"{dataset.name}/{tunable.name}/{tunable.identity[:16]}", storage)
     try:
         search(study, tunable, dataset, n_trials, deadline, profile.seed, context.progress)
         tuned = _summary(study, tunable, dataset, storage, path)

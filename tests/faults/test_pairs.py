@@ -20,6 +20,7 @@ from tests.cli.calling import call
 ROOT = Path(__file__).resolve().parents[2]
 STORE = Path("oof", "films")
 LIMIT = 240  # seconds for a pair
+NOT_COPIED = shutil.ignore_patterns("alone", "other")
 RUN = [
     *("run", "--profile", "text", "--jobs", "1", "--set", 'models=["tfidf_logreg"]'),
     *("--set", "folds.n=3", "--set", "level2.model=mean"),
@@ -34,6 +35,7 @@ class Pair:
     one: list[str]
     other: list[str]
     names: tuple[str, ...]
+    other_texts: bool = False  # whether the second reads a dataset of other texts
 
 
 def _set(*settings: str) -> list[str]:
@@ -48,11 +50,7 @@ PAIRS = {
     "parameters": Pair(
         [*RUN, *_set("level1.tfidf_logreg.C=0.1")], [*RUN, *_set("level1.tfidf_logreg.C=9")], MODELS
     ),
-    "inputs": Pair(
-        [*RUN, *_set('level1.tfidf_logreg.inputs=["title"]')],
-        [*RUN, *_set('level1.tfidf_logreg.inputs=["plot"]')],
-        MODELS,
-    ),
+    "inputs": Pair(RUN, RUN, MODELS, other_texts=True),
     "add-oof": Pair(_add("eyes"), _add("ears"), ("theirs",)),
     "stack": Pair(
         ["stack", *_set("level2.model=logreg", "level2.logreg.C=0.01")],
@@ -66,6 +64,10 @@ PAIRS = {
 def begun(shared_table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of two models made elsewhere; below it `alone`, what single commands store."""
     dataset, out = load_dataset(shared_table), tmp_path_factory.mktemp("begun")
+    shutil.copytree(shared_table, out / "other")
+    train = out / "other" / "train.csv"
+    text = train.read_text(encoding="utf-8")
+    train.write_text(text.replace("a soldier fights", "two people fight"), encoding="utf-8")
     rng = np.random.default_rng(0)
     for name, noise in (("eyes", 0.3), ("ears", 0.6)):
         noisy = dataset.labels + rng.normal(scale=noise, size=dataset.labels.shape)
@@ -82,11 +84,11 @@ def begun(shared_table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def _alone(command: list[str], begun: Path, data: Path, names: tuple[str, ...]) -> dict[str, bytes]:
+def _alone(command: list[str], data: Path, begun: Path, names: tuple[str, ...]) -> dict[str, bytes]:
     """What a command stores where nothing else runs."""
-    out = begun / "alone" / "".join(filter(str.isalnum, "".join(command)))
+    out = begun / "alone" / "".join(filter(str.isalnum, "".join([*command, data.name])))
     if not out.is_dir():
-        shutil.copytree(begun, out, ignore=shutil.ignore_patterns("alone"))
+        shutil.copytree(begun, out, ignore=NOT_COPIED)
         call(*command, "--data", data, "--out", out, cwd=out)
     return _stored(out, names)
 
@@ -111,13 +113,14 @@ def _environment() -> dict[str, str]:
 def _try(kind: str, delay: float, begun: Path, data: Path, out: Path) -> bool:
     """Run a pair and what comes after it; return whether one has waited for the other."""
     pair = PAIRS[kind]
-    shutil.copytree(begun, out, ignore=shutil.ignore_patterns("alone"))
-    first = _start(pair.one, data, out)
+    shutil.copytree(begun, out, ignore=NOT_COPIED)
+    jobs = [(pair.one, data), (pair.other, begun / "other" if pair.other_texts else data)]
+    first = _start(*jobs[0], out)
     time.sleep(delay)
-    second = _start(pair.other, data, out)
+    second = _start(*jobs[1], out)
     said = [process.communicate(timeout=LIMIT)[0] for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), "\n".join(said)
-    fresh = [_alone(command, begun, data, pair.names) for command in (pair.one, pair.other)]
+    fresh = [_alone(*job, begun, pair.names) for job in jobs]
     assert fresh[0] != fresh[1]
     stored = _stored(out, pair.names)
     for name in pair.names:  # each name is that of one command, whole
@@ -126,8 +129,8 @@ def _try(kind: str, delay: float, begun: Path, data: Path, out: Path) -> bool:
             for of in (stored, *fresh)
         ]
         assert of_name[0] in of_name[1:], f"{name}\n" + "\n".join(said)
-    for command, expected in zip((pair.one, pair.other), fresh, strict=True):
-        call(*command, "--data", data, "--out", out, cwd=out)
+    for (command, ads), expected in zip(jobs, fresh, strict=True):
+        call(*command, "--data", ads, "--out", out, cwd=out)
         assert _stored(out, pair.names) == expected
     left = [path for path in (out / STORE).rglob("*") if path.suffix == ".tmp"]
     assert left == []
@@ -202,6 +205,16 @@ def test_second_run_says_whom_it_waits_for_and_goes_on_when_that_has_ended(
         share = labels[(oof["fold"] != fold).to_numpy()].mean(axis=0) * 0.25
         values = of_fold.drop(columns=["id", "fold"]).to_numpy()
         np.testing.assert_allclose(values, np.tile(share, (len(values), 1)), rtol=1e-6)
+
+
+def test_two_tunes_at_once_share_one_study(shared_table: Path, tmp_path: Path) -> None:
+    command = ["tune", "tfidf_logreg", "--trials", "2", "--jobs", "1", *_set("folds.n=3")]
+    pair = [_start(command, shared_table, tmp_path) for _ in range(2)]
+    said = [process.communicate(timeout=LIMIT)[0] for process in pair]
+    assert [process.returncode for process in pair] == [0, 0], "\n".join(said)
+    studies = {line for one in said for line in one.splitlines() if line.startswith("Study: ")}
+    assert len(studies) == 1
+    assert (tmp_path / STORE / "tuning" / "tfidf_logreg.toml").is_file()
 
 
 @pytest.mark.faults_long
