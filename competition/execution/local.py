@@ -4,11 +4,12 @@ A task carries all that it needs and writes or returns its own result, so that r
 on where a task runs or what runs beside it.
 """
 
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from competition.utils.errors import ProcessError
-from competition.utils.processes import end_with_parent, interrupts_held
+from competition.utils.processes import end_with_parent, interrupts_ignored
 from competition.utils.registry import WithPlugins
 
 R = TypeVar("R")
@@ -42,12 +43,14 @@ def run_tasks(
     from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    with parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=n_threads):
+    with parallel_config(
+        "loky", n_jobs=n_jobs, inner_max_num_threads=n_threads, initializer=_start_worker
+    ):
         # A task is sent only when a process is free, so that an interruption takes effect at once.
         parallel = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs)
-        calls = (delayed(_Task(WithPlugins(function)))(*arguments) for arguments in tasks)
+        calls = (delayed(WithPlugins(function))(*arguments) for arguments in tasks)
         try:
-            with interrupts_held():
+            with interrupts_ignored():
                 results = parallel(calls)
             yield from results
         except TerminatedWorkerError as bad:
@@ -63,12 +66,7 @@ def ended_from_outside() -> ProcessError:
     )
 
 
-class _Task:
-    """Calls a function in a process that ends with the one that waits for the result."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-
-    def __call__(self, *arguments: Any) -> Any:
-        end_with_parent()
-        return self.function(*arguments)
+def _start_worker() -> None:
+    """Let a process end with the one that waits for its results, and not see Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where a thread has started this process
+    end_with_parent()

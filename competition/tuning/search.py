@@ -31,6 +31,7 @@ from competition.tuning.study import (
     open_study,
     sampler_of_next,
     shown_url,
+    storage_told,
     unfailed,
 )
 from competition.tuning.targets import Tunable, tunable_model, tunable_stack
@@ -156,24 +157,13 @@ def tune(
     # Two that make a database at once would both fill it.
     with store.locked(["studies"], context.progress):
         study = open_study(f"{dataset.name}/{tunable.name}/{tunable.identity[:16]}", storage)
-    try:
+    with storage_told(storage):
         search(study, tunable, dataset, n_trials, deadline, profile.seed, context.progress)
         tuned = _summary(study, tunable, dataset, storage, path)
-    except _storage_error() as bad:
-        raise TuningError(
-            f"The storage {shown_url(storage)} fails: {bad}. What it holds is kept; the same "
-            "command goes on."
-        ) from bad
     head = f"# OOF GAP {tuned.best_gap:.6f}, the best of {tuned.complete} complete trials of the\n"
     head += f"# study {tuned.study}; optimistic, for these folds have chosen it.\n"
     write_text(tuned.path, head + profile_toml(tunable.profile_with(tuned.best)))
     return tuned
-
-
-def _storage_error() -> type[Exception]:
-    from optuna.exceptions import StorageInternalError
-
-    return StorageInternalError
 
 
 def search(

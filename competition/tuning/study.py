@@ -5,6 +5,8 @@ A failed trial is drawn again, so that the others are what they would have been 
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,15 +40,38 @@ def open_study(name: str, url: str) -> "Study":
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # `Progress` reports trials
-    study = optuna.create_study(
-        study_name=name,
-        storage=_open_storage(url),
-        load_if_exists=True,
-        direction="maximize",
-        pruner=optuna.pruners.PercentilePruner(KEPT_PERCENT, UNPRUNED, UNPRUNED_FOLDS),
-    )
-    _give_up_lost_trials(study)
+    with storage_told(url):
+        study = optuna.create_study(
+            study_name=name,
+            storage=_open_storage(url),
+            load_if_exists=True,
+            direction="maximize",
+            pruner=optuna.pruners.PercentilePruner(KEPT_PERCENT, UNPRUNED, UNPRUNED_FOLDS),
+        )
+        _give_up_lost_trials(study)
     return study
+
+
+@contextmanager
+def storage_told(url: str) -> Iterator[None]:
+    """Turn an error of the database, such as a full disk, into a TuningError."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as bad:
+        raise TuningError(
+            f"The storage {shown_url(url)} fails: {_reason(bad)}. Make room there, or give "
+            "yourself the right to write there; what it holds is kept, and the same command goes "
+            "on."
+        ) from bad
+
+
+def _reason(bad: BaseException) -> str:
+    """Say in one line what the database says, without the command that it was given."""
+    cause = bad if hasattr(bad, "orig") else bad.__cause__
+    return str(getattr(cause, "orig", None) or bad).partition("\n")[0]
 
 
 def _open_storage(url: str) -> "RDBStorage":
@@ -59,8 +84,11 @@ def _open_storage(url: str) -> "RDBStorage":
         try:
             return RDBStorage(url, heartbeat_interval=HEARTBEAT)
         except (ImportError, ValueError, SQLAlchemyError, OptunaError) as bad:
+            reason = _reason(bad)
+            if "disk" in reason or "readonly" in reason:  # the database is there
+                raise
             raise TuningError(
-                f"The storage {shown_url(url)} cannot be opened ({type(bad).__name__}: {bad}). "
+                f"The storage {shown_url(url)} cannot be opened ({type(bad).__name__}: {reason}). "
                 "Give the URL of a database that exists and whose driver is installed, like "
                 "postgresql://user:password@host/name, or leave --storage out."
             ) from bad

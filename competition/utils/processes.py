@@ -105,16 +105,16 @@ def orderly_end() -> Iterator[None]:
 
 
 @contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Hold SIGINT back inside: processes that are started there never see Ctrl-C.
+def interrupts_ignored() -> Iterator[None]:
+    """Ignore SIGINT inside: processes that are started there inherit that, and never see Ctrl-C.
 
     A terminal sends it to all processes of a command; the one that waits ends the others.
     """
-    if os.name == "nt":
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
