@@ -263,8 +263,9 @@ def _folds(
     for place, cell in enumerate(_texts(cells)):
         if not (cell.isascii() and cell.isdecimal() and len(cell) <= LONGEST_NUMBER):
             raise PredictionsError(
-                f"{path}, {places[place]} (ad {ids[place]}): fold {shortened(cell)!r} is not a whole "
-                "number from 0. Give each ad the fold it was held out in, or leave the folds out."
+                f"{path}, {places[place]} (ad {ids[place]}): fold {shortened(cell)!r} is not a "
+                "whole number from 0. Give each ad the fold it was held out in, or leave the folds "
+                "out."
             )
         folds[place] = int(cell)
     return folds
