@@ -127,8 +127,8 @@ def _read(path: Path) -> pd.Series:
     if path.suffix == ".refs":
         return _read_refs(path)
     ids = pd.read_parquet(path / "ids.parquet")["id"]
-    offsets = np.load(path / "offsets.npy")
-    values = np.load(path / "values.npy", mmap_mode="r")
+    offsets = np.load(path / "offsets.npy", allow_pickle=False)
+    values = np.load(path / "values.npy", mmap_mode="r", allow_pickle=False)
     if len(offsets) != len(ids) + 1 or offsets[-1] != len(values):
         raise ValueError("its files do not belong together")
     cells = np.empty(len(ids), dtype=object)
@@ -139,7 +139,10 @@ def _read(path: Path) -> pd.Series:
 
 def _read_refs(path: Path) -> pd.Series:
     refs = pd.read_parquet(path)
-    shards = {shard: np.load(shard, mmap_mode="r") for shard in refs["path"].dropna().unique()}
+    shards = {
+        shard: np.load(shard, mmap_mode="r", allow_pickle=False)
+        for shard in refs["path"].dropna().unique()
+    }
     cells = np.empty(len(refs), dtype=object)
     for row, (shard, start, rows, dims) in enumerate(refs.itertuples(index=False)):
         if isinstance(shard, str):
