@@ -35,7 +35,7 @@ def why_not_at_hand(checkpoint: str) -> str:
             return ""
         HfApi().model_info(checkpoint, timeout=PATIENCE)
     except Exception as bad:  # no network, no such name, no permission, or no name at all
-        reason = str(bad).strip().split("\n", 1)[0]
+        reason = str(bad).strip().split("\n", 1)[0].split(". ", 1)[0]
         return (
             f"the checkpoint {checkpoint} is neither in the hub's cache on this machine nor to be "
             f"had from the hub ({reason}). Where there is a network, `hf download {checkpoint}` "
