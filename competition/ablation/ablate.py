@@ -7,7 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from competition.ablation.dropping import eliminate
-from competition.ablation.modalities import Modality, combinations, modalities_of
+from competition.ablation.modalities import (
+    Combination,
+    Modality,
+    combinations,
+    modalities_of,
+)
 from competition.ablation.rivals import fusion_rivals
 from competition.ablation.rows import (
     AblationTable,
@@ -123,7 +128,7 @@ def ablate(
     stack = fit_stack(cards, store, context)
     called, its_params = next(iter(plan_meta_learners(profile).items()))
     metadata = plan_metadata(profile, dataset)
-    modalities = modalities_of(cards, dataset)
+    modalities = modalities_of(cards, dataset, profile.features)
     stack_data, _ = stack_input(store, [card.model for card in cards], dataset, metadata)
     subject = _Subject(
         data=stack_data,
@@ -169,11 +174,11 @@ def _of_modalities(subject: _Subject) -> list[AblationTable]:
         for modality in modalities
         if len(modality.models) > 1
     }
-    combined = combinations(modalities)
-    stacks |= {name: data.of_models(models).without_metadata() for name, models in combined}
-    everything = " + ".join(dict.fromkeys(modality.family for modality in modalities))
-    whole = f"{everything} + metadata"
-    found = _stacked(subject, {**stacks, whole: data})
+    combined = combinations(modalities, bool(data.ads.metadata.shape[1]))
+    stacks |= {one.name: _data_of(one, data) for one in combined}
+    whole = combined[-1].name
+    stacks[whole] = data
+    found = _stacked(subject, stacks)
     row = subject.row_maker(found[whole])
     alone = data.ads.probabilities.swapaxes(0, 1)
     single = [
@@ -199,13 +204,8 @@ def _of_modalities(subject: _Subject) -> list[AblationTable]:
             "combinations",
             "Combinations of modalities (the paper's Table 3)",
             reference,
-            tuple(
-                [
-                    *(row(name, models, found[name]) for name, models in combined),
-                    row(whole, data.models, found[whole]),
-                ]
-            ),
-            f"Stacked by {subject.called}.",
+            tuple(row(one.name, one.models, found[one.name]) for one in combined),
+            f"Stacked by {subject.called}; metadata goes straight to it, as in the paper.",
         ),
         AblationTable(
             "missing",
@@ -219,6 +219,11 @@ def _of_modalities(subject: _Subject) -> list[AblationTable]:
             "of each tag among their training ads.",
         ),
     ]
+
+
+def _data_of(combination: Combination, data: StackData) -> StackData:
+    chosen = data.of_models(combination.models)
+    return chosen if combination.metadata else chosen.without_metadata()
 
 
 def _stacked(subject: _Subject, stacks: dict[str, StackData]) -> dict[str, np.ndarray]:

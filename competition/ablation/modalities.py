@@ -1,16 +1,46 @@
 """Which modality a level-1 model belongs to, by the inputs that it reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from competition.datasets.base import AdDataset, InputKind
+from competition.config.profile import FeatureSettings
+from competition.datasets.base import AdDataset, Input
+from competition.features.registry import get_extractor
 from competition.level1.registry import find_models, get_model
 from competition.oof.cards import ExternalCard, Level1Card, ModelCard
 from competition.pipeline.crossfit import make_estimator
 
-TFIDF = "tf-idf"
-# The order of the winning video paper's Table 3: pictures, sound, texts, counted terms.
-ORDER = ("video", "image", "array", "audio", "text", TFIDF, "several", "elsewhere")
+VISUAL, SOUND, TEXT, TFIDF = "visual", "sound", "text", "tf-idf"
+# The combinations of the winning video paper's Table 3, in its order.
+PAPER_ROWS = (
+    (VISUAL, SOUND),
+    (VISUAL, TEXT),
+    (VISUAL, SOUND, TEXT),
+    (VISUAL, SOUND, TEXT, TFIDF),
+)
+PAPER = (VISUAL, SOUND, TEXT, TFIDF)
+# What the name of an array that came with the ads says about it.
+NAMED = {
+    VISUAL: ("visual", "video", "image", "picture", "frame", "vit"),
+    SOUND: ("sound", "audio", "vggish", "speech", "music"),
+}
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Level-1 models that are stacked together.
+
+    Attributes
+    ----------
+    name : str
+    models : tuple of str
+    metadata : bool
+        Whether the meta-learner sees the metadata too.
+    """
+
+    name: str
+    models: tuple[str, ...]
+    metadata: bool
 
 
 @dataclass(frozen=True)
@@ -23,20 +53,19 @@ class Modality:
         The inputs that they read, joined by "+"; ``"tf-idf"`` for linear models of counted terms;
         of predictions made elsewhere, the model's own name.
     family : str
-        Modalities of one family are one step of the combinations: all texts are ``"text"``, any
-        other modality is a family of its own.
-    kind : str
-        One of `ORDER`.
+        Modalities of one family are one step of the combinations: ``"visual"``, ``"sound"``,
+        ``"text"`` or ``"tf-idf"``, as in the paper; else the modality's name.
     models : tuple of str
     """
 
     name: str
     family: str
-    kind: str
     models: tuple[str, ...]
 
 
-def modalities_of(cards: Sequence[ModelCard], dataset: AdDataset) -> list[Modality]:
+def modalities_of(
+    cards: Sequence[ModelCard], dataset: AdDataset, features: Mapping[str, FeatureSettings]
+) -> list[Modality]:
     """Sort level-1 models, given by their cards, into modalities, in the order of the paper.
 
     Parameters
@@ -44,28 +73,45 @@ def modalities_of(cards: Sequence[ModelCard], dataset: AdDataset) -> list[Modali
     cards : sequence of Level1Card or ExternalCard
     dataset : AdDataset
         Its features included.
+    features : mapping of str to FeatureSettings
+        Those of the profile: an array is of the family of what it was extracted from.
     """
     input_of = {column: given for given in dataset.inputs.values() for column in given.columns}
-    models: dict[tuple[str, str, str], list[str]] = {}
+    models: dict[tuple[str, str], list[str]] = {}
     for card in cards:
         columns = card.inputs if isinstance(card, Level1Card) else ()
-        inputs = {input_of[c].name: input_of[c].kind for c in columns if c in input_of}
-        kinds = set(inputs.values())
+        inputs = {input_of[c].name: input_of[c] for c in columns if c in input_of}
+        families = {_family(given, features) for given in inputs.values()}
+        name = "+".join(inputs)
         if isinstance(card, ExternalCard) or not inputs:
-            key = ("elsewhere", card.model, card.model)
-        elif kinds == {"text"} and _counts_terms(card):
-            key = (TFIDF, TFIDF, TFIDF)
+            key = (card.model, card.model)
+        elif families == {TEXT} and _counts_terms(card):
+            key = (TFIDF, TFIDF)
         else:
-            name = "+".join(inputs)
-            key = (_kind(kinds), "text" if kinds == {"text"} else name, name)
+            key = (families.pop() if len(families) == 1 else name, name)
         models.setdefault(key, []).append(card.model)
-    ordered = sorted(models, key=lambda key: ORDER.index(key[0]))
-    return [Modality(key[2], key[1], key[0], tuple(models[key])) for key in ordered]
+    found = [Modality(name, family, tuple(own)) for (family, name), own in models.items()]
+    return sorted(found, key=lambda one: PAPER.index(one.family) if one.family in PAPER else 9)
 
 
-def _kind(kinds: set[InputKind]) -> str:
-    (kind, *others) = sorted(kinds)
-    return kind if not others and kind in ORDER else "several"
+def _family(given: Input, features: Mapping[str, FeatureSettings]) -> str:
+    """Return what an input shows of an ad: "visual", "sound", "text", else the input's name."""
+    if given.kind == "text":
+        return TEXT
+    if given.kind in ("image", "video"):
+        return VISUAL
+    if given.kind == "audio":
+        return SOUND
+    if given.kind == "array" and given.name in features:
+        kinds = get_extractor(features[given.name].extractor).kinds
+        for family, kind in ((SOUND, "audio"), (VISUAL, "image"), (TEXT, "text")):
+            if kind in kinds:
+                return family
+    if given.kind == "array":
+        for family, words in NAMED.items():
+            if any(word in given.name.lower() for word in words):
+                return family
+    return given.name
 
 
 def _counts_terms(card: Level1Card) -> bool:
@@ -78,19 +124,34 @@ def _counts_terms(card: Level1Card) -> bool:
     return make_estimator(card.level1, card.parameters).text_terms is not None
 
 
-def combinations(modalities: Sequence[Modality]) -> list[tuple[str, tuple[str, ...]]]:
-    """Name the combinations of families that the paper's Table 3 compares, with their models.
+def combinations(modalities: Sequence[Modality], metadata: bool) -> list[Combination]:
+    """Name the combinations of families that are compared, with their models.
 
-    The first family with each of the next two, then one more family at a time.
+    Those of the paper's Table 3 that the families allow, in its order, the last of them with the
+    metadata too; then one more family at a time; at last everything.
+
+    Parameters
+    ----------
+    modalities : sequence of Modality
+    metadata : bool
+        Whether the meta-learner has any.
     """
     families: dict[str, list[str]] = {}
     for modality in modalities:
         families.setdefault(modality.family, []).extend(modality.models)
-    names = list(families)
-    rows = [names[:2]] if len(names) > 1 else []
-    rows += [[names[0], names[2]]] if len(names) > 2 else []
-    rows += [names[:n] for n in range(3, len(names) + 1)]
+    of_paper = [tuple(f for f in row if f in families) for row in PAPER_ROWS]
+    others = [family for family in families if family not in PAPER]
+    last = of_paper[-1]
+    further = [(*last, *others[: n + 1]) for n in range(len(others))]
+    rows = [(row, False) for row in of_paper if len(row) > 1]
+    rows += [(last, True)] if last and metadata else []
+    rows += [(row, False) for row in further if len(row) > 1]
+    rows.append((further[-1] if further else last, metadata))
     return [
-        (" + ".join(row), tuple(model for family in row for model in families[family]))
-        for row in rows
+        Combination(
+            " + ".join([*row, *(["metadata"] if with_metadata else [])]),
+            tuple(model for family in row for model in families[family]),
+            with_metadata,
+        )
+        for row, with_metadata in dict.fromkeys(rows)
     ]

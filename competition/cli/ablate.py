@@ -23,11 +23,14 @@ def ablate(
     """Show what each modality, model and way of fusing is worth, from stored predictions."""
     from competition.ablation import ablate as ablation
     from competition.config.profile import load_profile
-    from competition.report.ablation import print_ablation
+    from competition.report.ablation import print_ablation, print_drawings
+    from competition.report.ad import open_viewer
     from competition.report.progress import ProgressBars
     from competition.report.tables import console
 
     settings = load_profile(profile, overrides)
     with ProgressBars(console) as progress:
         result = ablation.ablate(data, settings, out, n_jobs=jobs, device=device, progress=progress)
+        viewer = open_viewer(data, settings, out, n_jobs=jobs, device=device)
     print_ablation(result)
+    print_drawings(viewer, result.paths[0].parent, settings.seed)

@@ -13,6 +13,7 @@ from competition.cli.data import check, demo, extract, folds
 from competition.cli.models import models, new_model
 from competition.cli.run import add_oof, run, stack
 from competition.cli.score import score
+from competition.cli.show import show
 from competition.cli.tune import tune
 from competition.utils.errors import CompetitionError
 from competition.utils.extras import EXTRAS, how_to_get
@@ -28,7 +29,7 @@ app = typer.Typer(
 for command in (
     *(run, stack, add_oof, tune, ablate),
     *(check, folds, extract, demo),
-    *(models, new_model, score),
+    *(models, new_model, score, show),
 ):
     app.command()(command)
 app.add_typer(benchmark, name="benchmark")

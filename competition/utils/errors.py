@@ -66,6 +66,9 @@ class MediaError(CompetitionError):
     """A file that cannot be read; for one ad it means a missing input, not the end of a run."""
 
 
+_LISTED = 100  # known words that a message lists
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest known word, else the list of known ones."""
     known = sorted(known)
@@ -73,4 +76,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word.lower(), by_small_letters, n=1)
     if near:
         return f" Did you mean {by_small_letters[near[0]]!r}?"
+    if len(known) > _LISTED:
+        return f" Of {len(known):,} that are known, the first is {known[0]!r}."
     return f" Known are: {', '.join(known)}." if known else ""

@@ -39,7 +39,11 @@ def test_every_table_has_the_rows_it_promises(finished: tuple[Path, Path, Ablati
     rows = {table.name: [row.name for row in table.rows] for table in finished[2].tables}
     assert rows == {
         "modalities": ["tf-idf", "story+film"],
-        "combinations": ["tf-idf + story+film", "tf-idf + story+film + metadata"],
+        "combinations": [
+            "tf-idf + metadata",
+            "tf-idf + story+film",
+            "tf-idf + story+film + metadata",
+        ],
         "missing": ["without tf-idf", "without story+film"],
         "fusion": [
             "stack-selection",

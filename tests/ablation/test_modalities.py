@@ -1,12 +1,15 @@
 """Which models are of one modality, and which combinations are compared."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from competition.ablation.modalities import Modality, combinations, modalities_of
+from competition.config.profile import FeatureSettings
 from competition.datasets.base import AdDataset, Input, SubmissionSpec
+from competition.oof.cards import ModelCard
 from tests.made_cards import external_card, level1_card
 
 INPUTS = (
@@ -28,7 +31,7 @@ DATASET = AdDataset(
 
 
 def test_models_that_read_the_same_are_one_modality() -> None:
-    cards = [
+    cards: list[ModelCard] = [
         level1_card("b", "deep_frames", "visual"),
         level1_card("trees", "lightgbm", "ocr", "asr", "duration"),
         level1_card("words", "tfidf_logreg", "ocr", "asr"),
@@ -38,7 +41,7 @@ def test_models_that_read_the_same_are_one_modality() -> None:
         level1_card("metadata", "tabular", "duration", "width"),
         external_card("brought"),
     ]
-    found = {m.name: (m.family, m.models) for m in modalities_of(cards, DATASET)}
+    found = {m.name: (m.family, m.models) for m in modalities_of(cards, DATASET, {})}
     assert found == {
         "visual": ("visual", ("b", "a")),
         "asr": ("text", ("reader",)),
@@ -49,21 +52,71 @@ def test_models_that_read_the_same_are_one_modality() -> None:
     }
 
 
-def test_combinations_are_those_of_the_paper() -> None:
-    modalities = [
-        Modality("visual", "visual", "array", ("v1", "v2")),
-        Modality("sound", "sound", "array", ("s",)),
-        Modality("ocr", "text", "text", ("o",)),
-        Modality("asr", "text", "text", ("a",)),
-        Modality("tf-idf", "tf-idf", "tf-idf", ("t",)),
-    ]
-    assert combinations(modalities) == [
-        ("visual + sound", ("v1", "v2", "s")),
-        ("visual + text", ("v1", "v2", "o", "a")),
-        ("visual + sound + text", ("v1", "v2", "s", "o", "a")),
-        ("visual + sound + text + tf-idf", ("v1", "v2", "s", "o", "a", "t")),
+def test_an_array_is_of_the_family_of_what_it_is_made_from() -> None:
+    names = ("thumbs", "loud", "vectors", "Youtube8M_video", "audio_vggish", "numbers")
+    inputs = {name: Input(name, "array", (name,)) for name in names}
+    dataset = replace(DATASET, inputs=inputs)
+    features = {
+        "thumbs": FeatureSettings(extractor="thumbnails"),
+        "loud": FeatureSettings(extractor="logmel"),
+        "vectors": FeatureSettings(extractor="bert"),
+    }
+    cards: list[ModelCard] = [level1_card(f"of_{name}", "deep_frames", name) for name in names]
+    families = {m.name: m.family for m in modalities_of(cards, dataset, features)}
+    assert families == {
+        "thumbs": "visual",
+        "Youtube8M_video": "visual",
+        "loud": "sound",
+        "audio_vggish": "sound",
+        "vectors": "text",
+        "numbers": "numbers",
+    }
+    assert list(families.values()) == ["visual", "visual", "sound", "sound", "text", "numbers"]
+
+
+MODALITIES = [
+    Modality("visual", "visual", ("v1", "v2")),
+    Modality("sound", "sound", ("s",)),
+    Modality("ocr", "text", ("o",)),
+    Modality("asr", "text", ("a",)),
+    Modality("tf-idf", "tf-idf", ("t",)),
+]
+
+
+def rows(modalities: list[Modality], metadata: bool) -> list[tuple[str, str]]:
+    found = combinations(modalities, metadata)
+    for one in found:
+        assert one.name.endswith("metadata") == one.metadata
+    return [(one.name, " ".join(one.models)) for one in found]
+
+
+def test_combinations_are_those_of_the_paper_in_its_order() -> None:
+    assert rows(MODALITIES, True) == [
+        ("visual + sound", "v1 v2 s"),
+        ("visual + text", "v1 v2 o a"),
+        ("visual + sound + text", "v1 v2 s o a"),
+        ("visual + sound + text + tf-idf", "v1 v2 s o a t"),
+        ("visual + sound + text + tf-idf + metadata", "v1 v2 s o a t"),
     ]
 
 
-def test_single_modality_has_no_combination() -> None:
-    assert combinations([Modality("tf-idf", "tf-idf", "tf-idf", ("a", "b"))]) == []
+def test_what_the_paper_lacks_follows_its_rows() -> None:
+    trees = Modality("ocr+media", "ocr+media", ("trees",))
+    brought = Modality("brought", "brought", ("brought",))
+    assert rows([MODALITIES[0], MODALITIES[4], trees, brought], True) == [
+        ("visual + tf-idf", "v1 v2 t"),
+        ("visual + tf-idf + metadata", "v1 v2 t"),
+        ("visual + tf-idf + ocr+media", "v1 v2 t trees"),
+        ("visual + tf-idf + ocr+media + brought", "v1 v2 t trees brought"),
+        ("visual + tf-idf + ocr+media + brought + metadata", "v1 v2 t trees brought"),
+    ]
+
+
+def test_rows_that_data_do_not_allow_are_left_out() -> None:
+    without_sound = [one for one in MODALITIES if one.family != "sound"]
+    assert [name for name, _ in rows(without_sound, False)] == [
+        "visual + text",
+        "visual + text + tf-idf",
+    ]
+    assert rows(MODALITIES[4:], False) == [("tf-idf", "t")]
+    assert rows(MODALITIES[4:], True) == [("tf-idf + metadata", "t")]

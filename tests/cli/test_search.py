@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from competition.reproductions.look_read_feel import methods
 from tests.cli.calling import call
@@ -39,6 +40,10 @@ def test_ablate_prints_the_rows_that_it_writes(ads: Path, out: Path) -> None:
     folder = out / "oof" / "demo" / "ablation"
     for name in ("ablation.csv", "ablation.md"):
         assert f"Written: {folder / name}" in done.out
+    for number in (1, 2, 3):
+        assert f"Drawn: {folder / f'ad_{number}.png'}" in done.out
+        with Image.open(folder / f"ad_{number}.png") as drawn:
+            assert drawn.width > 800
     table = pd.read_csv(folder / "ablation.csv")
     table = table[table["table"] == "models"].set_index("row")
     assert list(table.index[:3]) == [

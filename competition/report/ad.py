@@ -1,0 +1,262 @@
+"""One ad with its truth and what the stack and each modality predict, ready to be drawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from competition.ablation.modalities import Modality, modalities_of
+from competition.config.profile import Profile
+from competition.datasets.base import AdDataset
+from competition.features.base import Item
+from competition.features.pictures import pictures
+from competition.media.probe import probe
+from competition.oof.cards import ModelCard, StackCard
+from competition.oof.store import OofStore
+from competition.pipeline.context import Context, open_context, open_store
+from competition.pipeline.extract import extract_features
+from competition.pipeline.plan import plan_meta_learners
+from competition.pipeline.stack import SELECTION, stored_models
+from competition.pipeline.stack_input import STACK
+from competition.submission.read import without_mp4
+from competition.submission.score import read_truth
+from competition.utils.errors import DatasetError, MediaError, StoreError, nearest
+from competition.utils.files import PathLike
+from competition.utils.progress import Progress
+
+TOP = 10  # tags of the stack; the true ones below them are added
+FRAMES = 6  # of a film
+SIDE = 240  # pixels of a picture's shorter side
+USUAL_SECONDS = 10.0  # of a film whose length is unknown
+
+
+@dataclass(frozen=True)
+class TagView:
+    """A tag of the ad.
+
+    Attributes
+    ----------
+    name : str
+    rank : int
+        By the stack's probability, from 1.
+    is_true : bool or None
+        None where the truth is not known.
+    stack : float
+        Probability.
+    modalities : tuple of float
+        The mean probability of each modality's models.
+    """
+
+    name: str
+    rank: int
+    is_true: bool | None
+    stack: float
+    modalities: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class AdView:
+    """What can be shown of an ad.
+
+    Attributes
+    ----------
+    ad : str
+    where : str
+        "training ad, fold 2" or "test ad".
+    pictures : list of ndarray of shape (height, width, 3), dtype uint8
+        The picture, or frames of the film at equal steps.
+    unread : str
+        Why there is no picture; "" where there are some, or the ad has no such input.
+    texts : dict of str to str
+    metadata : dict of str to str
+    truth : tuple of str or None
+        None where it is not known.
+    stack : str
+    modalities : tuple of str
+    tags : tuple of TagView
+        The best of the stack, then those true ones that are not among them.
+    """
+
+    ad: str
+    where: str
+    pictures: list[np.ndarray]
+    unread: str
+    texts: dict[str, str]
+    metadata: dict[str, str]
+    truth: tuple[str, ...] | None
+    stack: str
+    modalities: tuple[str, ...]
+    tags: tuple[TagView, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class AdViewer:
+    """Shows ads of one dataset by one stored stack; `open_viewer` makes one.
+
+    Attributes
+    ----------
+    dataset : AdDataset
+    stack : StackCard
+    modalities : list of Modality
+    """
+
+    dataset: AdDataset
+    stack: StackCard
+    modalities: list[Modality]
+    _store: OofStore
+    _predictions: dict[str, tuple[np.ndarray, np.ndarray]]
+
+    def view(self, ad: str) -> AdView:
+        """Gather what can be shown of an ad; a training ad's scores are out of fold.
+
+        Raises
+        ------
+        DatasetError
+            If there is no such ad.
+        """
+        dataset = self.dataset
+        if ad not in dataset.ads.index:
+            hint = nearest(ad, dataset.ads.index.to_list())
+            raise DatasetError(f"{dataset.name} has no ad {ad!r}.{hint}")
+        trained = ad in dataset.train_ids
+        ids = dataset.train_ids if trained else dataset.test_ids
+        row = int(np.flatnonzero(ids == ad)[0])
+        scores = {name: both[0 if trained else 1][row] for name, both in self._predictions.items()}
+        where = f"training ad, fold {self._store.folds.of_ad[row]}" if trained else "test ad"
+        truth = self._truth(ad, row, trained)
+        cells = dataset.ads.loc[[ad]].iloc[0]
+        pictures, unread = _pictures(dataset, cells)
+        return AdView(
+            ad=ad,
+            where=where,
+            pictures=pictures,
+            unread=unread,
+            texts={name: str(cells[name]) for name in _columns(dataset, "text") if cells[name]},
+            metadata={
+                name: _shown(cells[name])
+                for name in _columns(dataset, "metadata")
+                if pd.notna(cells[name])
+            },
+            truth=truth,
+            stack=self.stack.model,
+            modalities=tuple(modality.name for modality in self.modalities),
+            tags=self._tags(scores, truth),
+        )
+
+    def _tags(
+        self, scores: dict[str, np.ndarray], truth: tuple[str, ...] | None
+    ) -> tuple[TagView, ...]:
+        names, stacked = self.dataset.tag_names, scores[self.stack.model]
+        means = [np.mean([scores[m] for m in one.models], axis=0) for one in self.modalities]
+        order = np.argsort(-stacked, kind="stable")
+        return tuple(
+            TagView(
+                name=names[column],
+                rank=rank,
+                is_true=None if truth is None else names[column] in truth,
+                stack=float(stacked[column]),
+                modalities=tuple(float(mean[column]) for mean in means),
+            )
+            for rank, column in enumerate(order, start=1)
+            if rank <= TOP or (truth is not None and names[column] in truth)
+        )
+
+    def _truth(self, ad: str, row: int, trained: bool) -> tuple[str, ...] | None:
+        dataset = self.dataset
+        labels = dataset.labels if trained else dataset.test_labels
+        if labels is not None:
+            return tuple(
+                n for n, is_true in zip(dataset.tag_names, labels[row], strict=True) if is_true
+            )
+        if dataset.truth is None or not dataset.truth.is_file():
+            return None
+        of_ad = {without_mp4(a): tags for a, tags in read_truth(dataset.truth, dataset).of.items()}
+        tags = of_ad.get(without_mp4(ad))
+        return None if tags is None else tuple(sorted(tags))
+
+
+def open_viewer(
+    data: PathLike | AdDataset,
+    profile: Profile,
+    out: PathLike = ".",
+    *,
+    n_jobs: int | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> AdViewer:
+    """Open the stack that a profile's run has stored.
+
+    Parameters
+    ----------
+    data : path or AdDataset
+    profile : Profile
+        Its ``level2`` says which stack, its ``features`` which texts were read from pictures and
+        sound, and which modality a model belongs to.
+    out : path
+        Folder that holds ``oof/`` and ``cache/``.
+    n_jobs, device, progress
+        For features that are not in the cache.
+
+    Raises
+    ------
+    StoreError
+        If that stack is not stored.
+    """
+    context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
+    context, _ = extract_features(context)
+    learners = plan_meta_learners(profile)
+    name = STACK + (SELECTION if len(learners) > 1 else next(iter(learners)))
+    return _viewer_of(name, context)
+
+
+def _viewer_of(stack: str, context: Context[Profile]) -> AdViewer:
+    store = open_store(context)
+    card = store.card(stack)
+    if not isinstance(card, StackCard):
+        raise StoreError(
+            f"{store.folder} holds no {stack}: run `python -m competition run` with the same "
+            "profile first."
+        )
+    cards: Sequence[ModelCard] = [
+        one for one in stored_models(store, context) if one.model in card.models
+    ]
+    names = [stack, *(one.model for one in cards)]
+    predictions = {name: store.read(name) for name in names}
+    features = context.profile.features
+    modalities = modalities_of(cards, context.dataset, features)
+    return AdViewer(context.dataset, card, modalities, store, predictions)
+
+
+def _columns(dataset: AdDataset, kind: str) -> list[str]:
+    return [c for given in dataset.inputs.values() if given.kind == kind for c in given.columns]
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _pictures(dataset: AdDataset, cells: pd.Series) -> tuple[list[np.ndarray], str]:
+    """Return pictures of an ad, and why there are none."""
+    why = ""
+    for given in dataset.inputs.values():
+        for column in given.columns if given.kind in ("image", "video") else ():
+            if pd.isna(cells[column]):
+                continue
+            path = dataset.root / cells[column]
+            try:
+                return _of_file(Item(given.kind, path)), ""
+            except MediaError as bad:
+                why = f"{cells[column]}: {bad}"
+    return [], why
+
+
+def _of_file(item: Item) -> list[np.ndarray]:
+    every_ms = 1000
+    if item.kind == "video":
+        seconds = probe(Path(item.path)).duration
+        seconds = seconds if np.isfinite(seconds) and seconds > 0 else USUAL_SECONDS
+        every_ms = max(1, round(1000 * seconds / FRAMES))
+    return list(islice(pictures(item, every_ms, SIDE), FRAMES))
