@@ -13,4 +13,4 @@ lint-imports
 NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet --site-dir cache/site
 # A worker a core, so one thread a worker.
 export OMP_NUM_THREADS=1
-exec python -m pytest -m "not slow" -n auto --dist worksteal --cov --cov-fail-under=90
+exec python -m pytest -m "not slow and not faults_long" -n auto --dist worksteal --cov --cov-fail-under=90

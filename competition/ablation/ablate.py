@@ -30,8 +30,9 @@ from competition.level2.registry import get_meta_learner
 from competition.oof.cards import Level1Card, ModelCard
 from competition.pipeline.context import open_context, open_store
 from competition.pipeline.extract import extract_features
-from competition.pipeline.plan import plan_meta_learners, plan_metadata
-from competition.pipeline.stack import fit_stack, stored_models
+from competition.pipeline.plan import plan_metadata
+from competition.pipeline.settings import plan_meta_learners
+from competition.pipeline.stack import fitted_stack, stored_models
 from competition.pipeline.stack_input import stack_input
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress
@@ -125,11 +126,12 @@ def ablate(
     context, _ = extract_features(context)
     dataset, store = context.dataset, open_store(context)
     cards = stored_models(store, context)
-    stack = fit_stack(cards, store, context)
+    with fitted_stack(cards, store, context) as stack:
+        submitted = store.read(stack.model, stack)[0]
     called, its_params = next(iter(plan_meta_learners(profile).items()))
     metadata = plan_metadata(profile, dataset)
     modalities = modalities_of(cards, dataset, profile.features)
-    stack_data, _ = stack_input(store, [card.model for card in cards], dataset, metadata)
+    stack_data, _ = stack_input(store, cards, dataset, metadata)
     subject = _Subject(
         data=stack_data,
         modalities=modalities,
@@ -141,7 +143,6 @@ def ablate(
         progress=context.progress,
     )
     rivals = fusion_rivals(context, store)
-    submitted = store.read(stack.model)[0]
     tables = [
         *_of_modalities(subject),
         _of_fusion(subject, stack.model, submitted, rivals),

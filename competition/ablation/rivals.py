@@ -10,7 +10,7 @@ from competition.level1.models.fusion import How
 from competition.level1.registry import get_model
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context
-from competition.pipeline.level1 import cross_fit_models, level1_job
+from competition.pipeline.level1 import cross_fitted_models, level1_job
 from competition.pipeline.plan import plan_models
 
 MODEL = "fusion"
@@ -38,5 +38,5 @@ def fusion_rivals(context: Context[Profile], store: OofStore) -> dict[str, np.nd
         named = replace(planned, name=f"{RIVAL}{how}")
         job = level1_job(named, context, store.folds)
         jobs.append(replace(job, kind="rival"))
-    cross_fit_models(jobs, store, context)
-    return {job.name: store.read(job.name)[0] for job in jobs}
+    with cross_fitted_models(jobs, store, context) as (cards, _):
+        return {card.model: store.read(card.model, card)[0] for card in cards}

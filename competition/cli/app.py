@@ -3,6 +3,7 @@
 Each command imports what it needs when it is called, so that ``--help`` answers at once.
 """
 
+import errno
 import sys
 
 import typer
@@ -17,8 +18,10 @@ from competition.cli.show import show
 from competition.cli.tune import tune
 from competition.utils.errors import CompetitionError
 from competition.utils.extras import EXTRAS, how_to_get
+from competition.utils.processes import INTERRUPTED, TERMINATED, orderly_end
 
-INTERRUPTED = 130  # the exit status that typer gives Ctrl-C
+# Errors that come without a file's name where a disk, a quota or the memory is used up.
+OF_THE_SYSTEM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,22 +40,28 @@ app.add_typer(benchmark, name="benchmark")
 
 def main() -> None:
     """Run the command line; a user's error is one message and exit status 2."""
+    with orderly_end():
+        _main()
+
+
+def _main() -> None:
     try:
         app()
     except CompetitionError as error:
         sys.exit(_fail(str(error), 2))
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in OF_THE_SYSTEM:
             raise
-        reason = f"{error.filename}: {error.strerror}. Check the path, the rights and the space."
+        where = f"{error.filename}: " if error.filename else ""
+        reason = f"{where}{error.strerror}. Check the path, the rights and the space."
         sys.exit(_fail(reason, 2))
     except ModuleNotFoundError as bad:
         if bad.name not in EXTRAS:
             raise
         sys.exit(_fail(how_to_get(bad.name), 2))
     except SystemExit as done:
-        if done.code == INTERRUPTED:
-            _fail("Stopped. The same command goes on where this one was.", INTERRUPTED)
+        if done.code in (INTERRUPTED, TERMINATED):
+            _fail("Stopped. The same command goes on where this one was.", done.code)
         raise
 
 

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 
 from competition.datasets.base import InputKind
 from competition.utils.errors import ProfileError, nearest
+from competition.utils.parameters import Names, Seed
 from competition.utils.registry import load_plugins
 from competition.utils.settings import Settings, parse_settings, read_toml
 
@@ -25,7 +26,7 @@ class FoldSettings(Settings):
     """How new folds are made; an existing folds.csv is obeyed instead."""
 
     n: int = Field(default=5, ge=2)
-    seed: int = 0
+    seed: Seed = 0
 
 
 class FeatureSettings(Settings):
@@ -58,7 +59,7 @@ class Level1Settings(Settings):
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
     model: str | None = None
-    inputs: tuple[str, ...] | None = None
+    inputs: Names | None = None
 
     @property
     def params(self) -> dict[str, Any]:
@@ -83,9 +84,9 @@ class Level2Settings(Settings):
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
-    model: str | Annotated[tuple[str, ...], Field(min_length=1)] = CANDIDATES
-    metadata: tuple[str, ...] | None = None
-    beside: tuple[str, ...] = ()
+    model: str | Annotated[Names, Field(min_length=1)] = CANDIDATES
+    metadata: Names | None = None
+    beside: Names = ()
 
     @property
     def params(self) -> dict[str, dict[str, Any]]:
@@ -160,7 +161,7 @@ class Profile(Settings):
     """
 
     plugins: tuple[str, ...] = ()
-    seed: int = 0
+    seed: Seed = 0
     kinds: tuple[InputKind, ...] | None = None
     models: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
@@ -188,8 +189,8 @@ class CandidateSettings(Settings):
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
-    model: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    metadata: tuple[str, ...] | None = None
+    model: str | Annotated[Names, Field(min_length=1)] | None = None
+    metadata: Names | None = None
 
     @property
     def params(self) -> dict[str, Any]:
@@ -200,7 +201,7 @@ class StackSettings(Settings):
     """What `stack` does: a profile without level 1, and with many meta-learners."""
 
     plugins: tuple[str, ...] = ()
-    seed: int = 0
+    seed: Seed = 0
     folds: FoldSettings = FoldSettings()
     level2: CandidateSettings = CandidateSettings.model_validate({})
 
@@ -310,6 +311,10 @@ def _apply(data: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
+    except (ValueError, RecursionError):
+        raise ProfileError(
+            f"--set {key}: the value is nested too deeply, or a number of too many digits."
+        ) from None
     for part in parts[:-1]:
         data = data.setdefault(part, {})
         if not isinstance(data, dict):

@@ -62,7 +62,7 @@ def _read_object(path: Path) -> dict[str, object]:
         value = json.loads(path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError as bad:
         raise DatasetError(f"{path} is not UTF-8 at byte {bad.start}. Save it as UTF-8.") from None
-    except json.JSONDecodeError as bad:
+    except (ValueError, RecursionError) as bad:  # of its syntax, or endless nesting
         raise DatasetError(f"{path} is not valid JSON: {bad}. Correct or remove it.") from None
     if not isinstance(value, dict):
         raise DatasetError(

@@ -151,6 +151,6 @@ def known_encoding(name: str) -> bool:
     """Return whether Python knows a text encoding of this name."""
     try:
         io.TextIOWrapper(io.BytesIO(), encoding=name)
-    except LookupError:
+    except (LookupError, ValueError):
         return False
     return True

@@ -68,7 +68,10 @@ def read_json_lines(
     """Read an object per line, or one list of objects; columns are the keys of all of them."""
     text = file.read().decode("utf-8-sig")  # a fault is a ValueError, which the caller names
     if text.lstrip().startswith("["):
-        found = list(enumerate(json.loads(text), start=1))
+        try:
+            found = list(enumerate(json.loads(text), start=1))
+        except RecursionError as bad:
+            raise ValueError("it is nested too deeply") from bad
     else:
         found = []
         for line, cell in enumerate(text.split("\n"), start=1):

@@ -188,7 +188,7 @@ def _annotations(root: Path, relative: Path, problems: Problems) -> dict[str, li
         text = f"byte {bad.start} is not UTF-8: save the file as UTF-8."
         problems.error("not UTF-8", str(relative), text)
         return {}
-    except json.JSONDecodeError as bad:
+    except (ValueError, RecursionError) as bad:  # of its syntax, or endless nesting
         problems.error("malformed JSON", str(relative), f"malformed JSON: {bad}. Correct the file.")
         return {}
     if not isinstance(value, dict):

@@ -273,7 +273,7 @@ def _texts(root: Path, relative: str | None, ad: str, problems: Problems) -> dic
         text = f"byte {bad.start} is not UTF-8: save the file as UTF-8, or remove it."
         problems.error("not UTF-8", relative, text, ad)
         return empty
-    except json.JSONDecodeError as bad:
+    except (ValueError, RecursionError) as bad:  # of its syntax, or endless nesting
         text = f"malformed JSON: {bad}. Correct the file, or remove it."
         problems.error("malformed JSON", relative, text, ad)
         return empty

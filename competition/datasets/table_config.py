@@ -146,6 +146,13 @@ class TableConfig(Settings):
             raise ValueError('no such encoding; known are "utf-8", "gbk", "cp1252", "utf-16", ...')
         return value
 
+    @field_validator("delimiter")
+    @classmethod
+    def _can_separate(cls, value: str | None) -> str | None:
+        if value in ('"', "\r", "\n"):
+            raise ValueError('a quote or a line break cannot separate cells; give "," or ";"')
+        return value
+
     @model_validator(mode="after")
     def _has_one_split(self) -> Self:
         if self.split is not None and self.test is not None:

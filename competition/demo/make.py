@@ -4,6 +4,7 @@
 
     <root>/
         demo.json                                           how the ads were made
+        demo.seal                                           checksums of all files
         dataset.json                                        their name, and the place of the truth
         label_id.txt                                        tag, TAB, id
         tagging/GroundTruth/tagging_info.txt                <id>.mp4, TAB, tags joined by commas
@@ -14,8 +15,8 @@
 """
 
 import json
+import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,13 @@ from competition.demo.texts import render_texts
 from competition.execution.devices import n_cores
 from competition.execution.local import run_tasks
 from competition.utils.errors import DatasetError
-from competition.utils.files import PathLike, write_json
+from competition.utils.files import PathLike, folder_written_whole, write_json
 from competition.utils.progress import Progress
+from competition.utils.seals import damaged, seal
 
 VERSION = 2
 STAMP = "demo.json"
+SEAL = "demo.seal"
 TEST_TRUTH = "truth/tagging_info.txt"
 LEAST_ADS = 10
 TRUTH_OF_SPLIT = {"train": "tagging/GroundTruth/tagging_info.txt", "test": TEST_TRUTH}
@@ -50,7 +53,8 @@ def make_demo(
     """Write demo ads to the folder `root`, whole or not at all.
 
     Ad i of a seed is the same whatever `n_ads` is. Ads that were made with the same settings stay
-    as they are; ads that were made with other settings are replaced.
+    as they are, but for files that were changed or removed since: these are made again. Ads that
+    were made with other settings are replaced.
 
     Parameters
     ----------
@@ -90,30 +94,35 @@ def make_demo(
     if seed < 0:
         raise DatasetError(f"The seed of the demo ads is {seed}. Choose a seed of 0 or more.")
     root = Path(root).absolute()
+    progress = progress or Progress()
     stamp = {"ads": n_ads, "films": films, "seed": seed, "version": VERSION}
+    lost: list[str] = []
     if _found_stamp(root) == stamp:
         if not (root / description.FILE).is_file():  # ads made before there was this file
             write_json(root / description.FILE, DESCRIPTION)
-        return
-    root.parent.mkdir(parents=True, exist_ok=True)
-    workspace = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
-    try:
-        new = workspace / "new"
+        # Ads made before there were seals are taken as they are.
+        lost = damaged(root / SEAL) if (root / SEAL).exists() else []
+        if not lost:
+            return
+        progress.remark(
+            f"{root}: {len(lost)} file(s) of the demo ads were changed or removed since they were "
+            "made: they are made again."
+        )
+    plans = {
+        split: [draw_plan(seed, split, index) for index in range(n)]
+        for split, n in {"train": n_ads, "test": n_ads // 5}.items()
+    }
+    with folder_written_whole(root) as new:
+        if lost:
+            _link_all_but(lost, root, new)
         _write_labels(new)
-        n_ads_of = {"train": n_ads, "test": n_ads // 5}
-        plans = {
-            split: [draw_plan(seed, split, index) for index in range(n)]
-            for split, n in n_ads_of.items()
-        }
         for split in plans:
             _write_split(new, split, plans[split])
         if films:
-            write_films(new, plans, n_jobs, progress or Progress())
+            write_films(new, plans, n_jobs, progress)
         write_json(new / description.FILE, DESCRIPTION)
         write_json(new / STAMP, stamp)
-        _put_in_place(new, root, workspace / "old")
-    finally:
-        shutil.rmtree(workspace)
+        seal(new / SEAL, sorted(path for path in new.rglob("*") if path.is_file()))
 
 
 def _found_stamp(root: Path) -> Any:
@@ -128,6 +137,8 @@ def _found_stamp(root: Path) -> Any:
         stamp = json.loads((root / STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         stamp = None
+    if stamp is None and STAMP in damaged(root / SEAL):  # they are ours
+        return {}
     if not isinstance(stamp, dict) or not set(stamp) >= {"ads", "seed", "version"}:
         raise DatasetError(
             f"The folder {root} is not empty and holds no demo ads (it has no valid {STAMP}). "
@@ -136,46 +147,57 @@ def _found_stamp(root: Path) -> Any:
     return stamp
 
 
-def _put_in_place(new: Path, root: Path, old: Path) -> None:
-    """Rename `new` to `root`; move what was there to `old`, and back if the renaming fails."""
-    replaced = root.exists()
-    if replaced:
-        root.rename(old)
+def _link_all_but(lost: list[str], root: Path, new: Path) -> None:
+    """Let `new` hold all files of `root` but those that are lost; no film is copied."""
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        return {
+            name for name in names if (Path(folder) / name).relative_to(root).as_posix() in gone
+        }
+
+    gone = {*lost, SEAL}
+    shutil.copytree(root, new, copy_function=_link, ignore=left_out, dirs_exist_ok=True)
+
+
+def _link(source: str, copy: str) -> None:
     try:
-        new.rename(root)
-    except BaseException:
-        if replaced:
-            old.rename(root)
-        raise
+        os.link(source, copy)
+    except OSError:  # a file system without links
+        shutil.copy2(source, copy)
 
 
 def _write_labels(root: Path) -> None:
-    root.mkdir()
     rows = [f"{tag}\t{number}\n" for number, tag in enumerate(load_content().tags)]
     _write(root / "label_id.txt", "".join(rows))
 
 
 def _write_split(root: Path, split: str, plans: list[AdPlan]) -> None:
     texts = root / "tagging" / f"tagging_dataset_{split}_5k" / "text_txt" / "tagging"
-    texts.mkdir(parents=True)
+    texts.mkdir(parents=True, exist_ok=True)
     for plan in plans:
         _write_texts(texts, plan)
     truth = root / TRUTH_OF_SPLIT[split]
-    truth.parent.mkdir(parents=True)
+    truth.parent.mkdir(parents=True, exist_ok=True)
     _write(truth, "".join(f"{plan.ad_id}.mp4\t{','.join(plan.tags)}\n" for plan in plans))
 
 
 def write_films(
     root: Path, plans: dict[str, list[AdPlan]], n_jobs: int | None, progress: Progress
 ) -> None:
-    """Render the films of each split's plans, `n_jobs` at a time (None: one per core)."""
+    """Render the films of each split's plans that are absent.
+
+    `n_jobs` are rendered at a time (None: one per core).
+    """
     from competition.demo.film import write_film
 
     tasks = []
     for split in plans:
         folder = root / "videos" / f"{split}_5k"
-        folder.mkdir(parents=True)
-        tasks += [(folder / f"{plan.ad_id}.mp4", plan) for plan in plans[split]]
+        folder.mkdir(parents=True, exist_ok=True)
+        films = ((folder / f"{plan.ad_id}.mp4", plan) for plan in plans[split])
+        tasks += [(path, plan) for path, plan in films if not path.exists()]
+    if not tasks:
+        return
     written = run_tasks(write_film, tasks, n_jobs=min(n_jobs or n_cores(), len(tasks)))
     for done, _ in enumerate(written, start=1):
         progress.update("rendering demo films", done, len(tasks))
@@ -188,5 +210,7 @@ def _write_texts(folder: Path, plan: AdPlan) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file in place: the folder is renamed as a whole in the end."""
+    """Write a file that is absent, in place: the folder is renamed as a whole in the end."""
+    if path.exists():
+        return
     path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,8 +1,9 @@
 """Devices, threads and cores of this machine."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, nullcontext
 
 from competition.utils.errors import ModelError
 
@@ -47,6 +48,22 @@ def torch_threads(n_jobs: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def one_thread(libraries: Collection[str]) -> Iterator[None]:
+    """Give native libraries one thread inside: sums in another order have other last bits.
+
+    Parameters
+    ----------
+    libraries : collection of str
+        What the block imports. PyTorch must be told by itself, and before it starts.
+    """
+    from threadpoolctl import threadpool_limits
+
+    has_torch = "torch" in libraries or "torch" in sys.modules
+    with threadpool_limits(1), torch_threads(1) if has_torch else nullcontext():
+        yield
 
 
 def n_cores() -> int:

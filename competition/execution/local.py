@@ -7,6 +7,8 @@ on where a task runs or what runs beside it.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+from competition.utils.errors import ProcessError
+from competition.utils.processes import end_with_parent, interrupts_held
 from competition.utils.registry import WithPlugins
 
 R = TypeVar("R")
@@ -27,15 +29,46 @@ def run_tasks(
         Tasks at a time. With 1, they run in this process.
     n_threads : int
         Threads that the native libraries of a process may use, where there are several processes.
+
+    Raises
+    ------
+    ProcessError
+        If a process is ended from outside. The processes end themselves when this one is gone.
     """
     if n_jobs == 1:
         for arguments in tasks:
             yield function(*arguments)
         return
     from joblib import Parallel, delayed, parallel_config
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     with parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=n_threads):
         # A task is sent only when a process is free, so that an interruption takes effect at once.
-        yield from Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs)(
-            delayed(WithPlugins(function))(*arguments) for arguments in tasks
-        )
+        parallel = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs)
+        calls = (delayed(_Task(WithPlugins(function)))(*arguments) for arguments in tasks)
+        try:
+            with interrupts_held():
+                results = parallel(calls)
+            yield from results
+        except TerminatedWorkerError as bad:
+            raise ended_from_outside() from bad
+
+
+def ended_from_outside() -> ProcessError:
+    """Say that a process was killed."""
+    return ProcessError(
+        "A process of this command was ended from outside, as the system does when memory runs "
+        "out. What is finished is kept, and the same command goes on; with a smaller --jobs it "
+        "needs less memory."
+    )
+
+
+class _Task:
+    """Calls a function in a process that ends with the one that waits for the result."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        end_with_parent()
+        return self.function(*arguments)

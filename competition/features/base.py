@@ -90,6 +90,17 @@ class Extractor(BaseEstimator, ABC):
         """Files whose content the results depend on: checkpoints, vocabularies."""
         return ()
 
+    def on_gpu(self) -> bool:
+        """Whether the network runs on a GPU, where one pass may hold several ads.
+
+        Elsewhere a pass holds one ad alone: the last bits of its feature depend on no other.
+        """
+        if self.device == "cpu":
+            return False
+        from competition.execution.devices import choose_device
+
+        return choose_device(self.device) != "cpu"
+
     def extract(self, items: Sequence[Item], n_workers: int = 0) -> Iterator[Extracted]:
         """Yield the feature of each item, in order; a MediaError where it has none.
 

@@ -1,5 +1,6 @@
-"""Extractors whose network sees an ad in chunks: chunks of many ads fill each batch."""
+"""Extractors whose network sees an ad in chunks; on a GPU, chunks of many ads fill each batch."""
 
+import signal
 from abc import abstractmethod
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,8 +9,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from competition.execution.local import ended_from_outside
 from competition.features.base import Extracted, Extractor, Item
 from competition.utils.errors import CompetitionError, MediaError
+from competition.utils.processes import end_with_parent
 
 Network = Callable[[np.ndarray], Iterable[Any]]
 
@@ -19,7 +22,7 @@ class ChunkedExtractor(Extractor):
 
     `read` cuts an ad into chunks, in this process or in others; `load` returns the network, which
     turns each chunk into a result; `join` makes the feature of an ad from the results of its
-    chunks. A batch may hold chunks of several ads.
+    chunks. On a GPU a batch may hold chunks of several ads.
 
     Attributes
     ----------
@@ -48,6 +51,7 @@ class ChunkedExtractor(Extractor):
         """Yield the feature of each item, in order; a MediaError where it has none."""
         if not hasattr(self, "network_"):
             self.network_ = self.load()
+        spans_ads = self.on_gpu()
         waiting: deque[tuple[int, np.ndarray]] = deque()  # chunks, each with the row of its ad
         results: dict[int, list[Any]] = defaultdict(list)
         bad: dict[int, MediaError] = {}
@@ -67,7 +71,7 @@ class ChunkedExtractor(Extractor):
                     waiting.extend((row, chunk) for chunk in chunks)
                 while len(waiting) >= self.batch_size:
                     run_batch()
-            if row == len(items) - 1 and waiting:
+            if waiting and (row == len(items) - 1 or not spans_ads):
                 run_batch()
             for done in range(next_row, waiting[0][0] if waiting else row + 1):
                 found = results.pop(done, [])
@@ -94,12 +98,19 @@ class ChunkedExtractor(Extractor):
 
         # A clone has no network, which is costly to send to another process. Chunks come back
         # through pipes: containers often have little shared memory.
-        yield from DataLoader(
+        loader: DataLoader[Any] = DataLoader(
             _Read(clone(self), items),  # type: ignore[arg-type]
             batch_size=None,
             num_workers=min(n_workers, len(items)),
             collate_fn=_unchanged,
+            worker_init_fn=_worker_starts,
         )
+        try:
+            yield from loader
+        except RuntimeError as bad:
+            if "DataLoader worker" not in str(bad):
+                raise
+            raise ended_from_outside() from bad
 
 
 def _read(extractor: ChunkedExtractor, item: Item) -> Iterator[np.ndarray | MediaError]:
@@ -126,6 +137,12 @@ class _Read:
 
     def __getitem__(self, row: int) -> list[np.ndarray | MediaError]:
         return list(_read(self.extractor, self.items[row]))
+
+
+def _worker_starts(number: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C stops the process that waits
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_with_parent()
 
 
 def _unchanged(chunks: Any) -> Any:

@@ -7,11 +7,11 @@ A column is a file or a folder, named by its content::
                                                       one array per ad, memory-mapped
     cache/<dataset>/<input>-<fingerprint>.refs        id, and the place of each ad's array in the
                                                       store of features, memory-mapped there
+
+Texts, metadata and counted terms have a seal beside them (`competition.utils.seals`).
 """
 
 import itertools
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,9 @@ import pandas as pd
 
 from competition.features.store import ArrayRef
 from competition.utils.errors import StoreError
-from competition.utils.files import digest, written_whole
+from competition.utils.files import digest, folder_written_whole, remove, written_whole
+from competition.utils.progress import Progress
+from competition.utils.seals import ENDING, damaged, seal
 
 
 @dataclass(frozen=True)
@@ -48,31 +50,39 @@ def content_digest(values: pd.Series) -> str:
     return digest(str(values.dtype), hashes.to_numpy().astype("<u8").tobytes())
 
 
+def is_stored(path: Path, progress: Progress) -> bool:
+    """Whether a column is stored as it was written; one that is damaged is removed."""
+    sealed = path.with_name(path.name + ENDING)
+    if not sealed.exists():  # or it was not written to its end
+        return False
+    if not damaged(sealed):
+        return True
+    progress.remark(f"{path} was damaged or removed since it was written: it is made again.")
+    remove(sealed)
+    remove(path)
+    return False
+
+
 def write_series(path: Path, values: pd.Series) -> None:
-    """Write texts or metadata indexed by ad id to a Parquet file."""
+    """Write texts or metadata indexed by ad id to a Parquet file, and its seal."""
     with written_whole(path) as temporary:
         frame = pd.DataFrame({"value": values})
         frame.index.name = "id"
         frame.to_parquet(temporary)
+    seal(path.with_name(path.name + ENDING), [path])
 
 
 def write_ragged(path: Path, ids: pd.Index, arrays: Sequence[np.ndarray]) -> None:
-    """Write one array per ad, equal in dtype and in all but the first dimension, to a folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-    try:
+    """Write one array per ad, equal in dtype and in all but the first dimension, to a folder.
+
+    A seal lies beside it.
+    """
+    with folder_written_whole(path) as folder:
         offsets = np.concatenate([[0], np.cumsum([len(array) for array in arrays])])
-        pd.DataFrame({"id": ids}).to_parquet(temporary / "ids.parquet")
-        np.save(temporary / "offsets.npy", offsets.astype(np.int64))
-        np.save(temporary / "values.npy", np.concatenate(arrays))
-        temporary.chmod(0o755)
-        try:
-            temporary.rename(path)
-        except OSError:  # another run has written the same column
-            if not path.is_dir():
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        pd.DataFrame({"id": ids}).to_parquet(folder / "ids.parquet")
+        np.save(folder / "offsets.npy", offsets.astype(np.int64))
+        np.save(folder / "values.npy", np.concatenate(arrays))
+    seal(path.with_name(path.name + ENDING), sorted(path.iterdir()))
 
 
 def write_refs(path: Path, refs: pd.Series) -> None:
@@ -105,8 +115,8 @@ def read_columns(columns: Sequence[Column]) -> pd.DataFrame:
             series[column.name] = _read(column.path)
         except (OSError, ValueError, KeyError) as bad:
             raise StoreError(
-                f"The cached column {column.path} cannot be read ({bad}). Remove it: the next run "
-                "writes it again."
+                f"The cached column {column.path} was changed or removed while it was in use "
+                f"({bad}). Run again: it is made again."
             ) from bad
     return pd.DataFrame(series)
 

@@ -7,9 +7,11 @@ from multiprocessing.connection import Connection, wait
 
 import numpy as np
 
+from competition.execution.local import ended_from_outside
 from competition.features.base import Item
 from competition.features.pictures import pictures
 from competition.utils.errors import CompetitionError, MediaError
+from competition.utils.processes import end_with_parent
 
 Prepare = Callable[[np.ndarray], np.ndarray]
 Chunk = np.ndarray | MediaError | None  # frames, or how the ad ends
@@ -107,6 +109,8 @@ class _Worker:
         except (EOFError, ConnectionError):
             self.stop()
             code = self.process.exitcode
+            if code in (-signal.SIGKILL, -signal.SIGTERM):  # no film does that
+                raise ended_from_outside() from None
             self.start()
             return MediaError(f"the process that decoded it ended with exit status {code}")
 
@@ -118,6 +122,8 @@ class _Worker:
 
 def _work(pipe: Connection, decode: _Decoder) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C stops the process that waits
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_with_parent()  # its pipe stays open while a sibling has a copy of the other end
     try:
         while True:
             for chunk in decode(pipe.recv()):

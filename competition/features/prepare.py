@@ -9,6 +9,7 @@ from competition.datasets.base import AdDataset
 from competition.features.columns import (
     Column,
     content_digest,
+    is_stored,
     write_ragged,
     write_refs,
     write_series,
@@ -51,15 +52,15 @@ def prepare_columns(
             return _file_column(dataset.ads[column], dataset.root, cache)
         if kinds[column] == "text" and terms is not None:
             return _terms_column(dataset.ads[column], terms, cache, progress)
-        return _plain_column(dataset.ads[column], cache)
+        return _plain_column(dataset.ads[column], cache, progress)
 
     return tuple(map(prepared, columns))
 
 
-def _plain_column(values: pd.Series, cache: Path) -> Column:
+def _plain_column(values: pd.Series, cache: Path, progress: Progress) -> Column:
     fingerprint = content_digest(values)
     path = cache / f"{_file_name(str(values.name))}-{fingerprint[:16]}.parquet"
-    if not path.exists():
+    if not is_stored(path, progress):
         write_series(path, values)
     return Column(str(values.name), fingerprint, path)
 
@@ -98,7 +99,7 @@ def _terms_column(texts: pd.Series, spec: TermsSpec, cache: Path, progress: Prog
     fingerprint = digest(content_digest(texts), how, source)
     label = f"{_file_name(name)}.{spec.analyzer}{spec.ngram_range[0]}-{spec.ngram_range[1]}"
     path = cache / f"{label}-{fingerprint[:16]}.ragged"
-    if not path.exists():
+    if not is_stored(path, progress):
         from competition.text.terms import extract_terms
 
         arrays = []

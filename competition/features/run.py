@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable, Iterator
 
+from competition.execution.devices import one_thread
 from competition.execution.local import run_tasks
 from competition.features.base import Extractor, Item
 from competition.features.store import FeatureStore
@@ -15,14 +16,17 @@ def extract_missing(
     store: FeatureStore,
     *,
     n_jobs: int,
-    n_cores: int,
     progress: Progress,
     stage: str,
 ) -> int:
     """Extract and store the items that the store lacks.
 
+    Stored shards that are damaged are extracted again, with a remark.
+
     On a GPU one process computes all items in one call and `n_jobs` others decode; elsewhere
-    `n_jobs` processes extract whole shards. The stored features are the same.
+    `n_jobs` processes extract whole shards, with one thread each, and networks see one ad at a
+    time: the stored features have the same bytes whatever the number of processes and of items
+    that are stored already. On a GPU batches hold several ads, and the last bits may differ.
 
     Parameters
     ----------
@@ -32,8 +36,6 @@ def extract_missing(
     store : FeatureStore
     n_jobs : int
         Number of processes.
-    n_cores : int
-        Number of cores that the processes share.
     progress : Progress
         Receives the number of extracted items.
     stage : str
@@ -44,6 +46,12 @@ def extract_missing(
     int
         Number of items extracted now, including those that failed.
     """
+    n_damaged = store.remove_damaged()
+    if n_damaged:
+        progress.remark(
+            f"{stage}: {n_damaged} file(s) of {store.folder} were damaged or removed; their ads "
+            "are extracted again."
+        )
     known = store.read().index
     pending = sorted(set(items) - set(known))
     if not pending:
@@ -51,30 +59,22 @@ def extract_missing(
     progress.update(stage, 0, len(pending))
     size = max(1, min(extractor.shard, -(-len(pending) // (4 * n_jobs))))
     shards = [pending[start : start + size] for start in range(0, len(pending), size)]
-    on_gpu = _on_gpu(extractor)
+    on_gpu = extractor.on_gpu()
     if n_jobs == 1 or len(shards) == 1 or not extractor.parallel or on_gpu:
         n_workers = n_jobs if on_gpu else 0
-        sizes: Iterable[int] = _extract_shards(extractor, items, shards, store, n_workers, n_cores)
+        sizes: Iterable[int] = _extract_shards(extractor, items, shards, store, n_workers)
     else:
-        n_threads = max(1, n_cores // n_jobs)
-        tasks = (
-            (extractor, {key: items[key] for key in shard}, shard, store, n_threads)
-            for shard in shards
-        )
-        sizes = run_tasks(_extract_shard, tasks, n_jobs=n_jobs, n_threads=n_threads)
+        tasks = ((extractor, {key: items[key] for key in shard}, shard, store) for shard in shards)
+        sizes = run_tasks(_extract_shard, tasks, n_jobs=n_jobs)
     for done in itertools.accumulate(sizes):
         progress.update(stage, done, len(pending))
     return len(pending)
 
 
 def _extract_shard(
-    extractor: Extractor,
-    items: dict[str, Item],
-    shard: list[str],
-    store: FeatureStore,
-    n_threads: int,
+    extractor: Extractor, items: dict[str, Item], shard: list[str], store: FeatureStore
 ) -> int:
-    return sum(_extract_shards(extractor, items, [shard], store, 0, n_threads))
+    return sum(_extract_shards(extractor, items, [shard], store, 0))
 
 
 def _extract_shards(
@@ -83,21 +83,10 @@ def _extract_shards(
     shards: list[list[str]],
     store: FeatureStore,
     n_workers: int,
-    n_threads: int,
 ) -> Iterator[int]:
     """Extract shards in one call, so that a batch may span shards; yield the size of each."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(n_threads):
+    with one_thread(extractor.libraries):
         results = extractor.extract([items[key] for shard in shards for key in shard], n_workers)
         for shard in shards:
             store.write(shard, list(itertools.islice(results, len(shard))))
             yield len(shard)
-
-
-def _on_gpu(extractor: Extractor) -> bool:
-    if extractor.device == "cpu":
-        return False
-    from competition.execution.devices import choose_device
-
-    return choose_device(extractor.device) != "cpu"

@@ -7,9 +7,11 @@
         <shard>.parquet         key (digest of the file's content), error, and the feature:
                                 start, rows, dims of an array; text; metadata
         <shard>.npy             the arrays of the shard, one after another, flat
+        <shard>.seal            checksums of these files (`competition.utils.seals`)
 
-A shard appears whole or not at all, its .npy first. As the key is a digest of the content, datasets
-share features, and a renamed or copied file keeps its feature.
+A shard appears with its seal, which is written last. One that is not as it was sealed is removed,
+and its items are extracted again. As the key is a digest of the content, datasets share features,
+and a renamed or copied file keeps its feature.
 """
 
 from collections.abc import Sequence
@@ -23,7 +25,8 @@ import pandas as pd
 from competition.features.base import Extracted, Extractor
 from competition.features.registry import ExtractorEntry
 from competition.utils.errors import MediaError, StoreError
-from competition.utils.files import digest, file_digest, write_json, written_whole
+from competition.utils.files import digest, file_digest, remove, write_json, written_whole
+from competition.utils.seals import ENDING, damaged, seal
 
 SHOWN_DIGITS = 16
 
@@ -63,13 +66,13 @@ class Digests:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._seal = path.with_name(path.name + ENDING)
         self._known: dict[str, tuple[int, int, str]] = {}
         self._changed = False
-        try:
-            for name, *rest in pd.read_parquet(path).itertuples():
-                self._known[name] = tuple(rest)
-        except (OSError, ValueError):
-            pass  # absent or damaged: every digest is computed again
+        if damaged(self._seal):  # or absent: every digest is computed again
+            return
+        for name, *rest in pd.read_parquet(path).itertuples():
+            self._known[name] = tuple(rest)
 
     def of(self, path: Path) -> str:
         """Return the SHA-256 of a file's content."""
@@ -87,8 +90,12 @@ class Digests:
             frame = pd.DataFrame.from_dict(
                 self._known, orient="index", columns=["size", "changed", "digest"]
             )
+            if damaged(self._seal):
+                remove(self._seal)
+                remove(self._path)
             with written_whole(self._path) as temporary:
                 frame.to_parquet(temporary)
+            seal(self._seal, [self._path])
             self._changed = False
 
 
@@ -130,6 +137,14 @@ class FeatureStore:
         self.fingerprint = digest(settings)
         self.folder = root / f"{settings['extractor']}-{self.fingerprint[:SHOWN_DIGITS]}"
 
+    def remove_damaged(self) -> int:
+        """Remove the shards that are not as they were sealed; return how many there were."""
+        bad = [path for path in self.folder.glob(f"*{ENDING}") if damaged(path)]
+        for path in bad:
+            for file in self.folder.glob(f"{path.stem}.*"):
+                remove(file)
+        return len(bad)
+
     def read(self) -> pd.DataFrame:
         """Read all stored features, indexed by key.
 
@@ -145,14 +160,14 @@ class FeatureStore:
             If a shard is damaged.
         """
         frames = []
-        for path in sorted(self.folder.glob("*.parquet")):
-            try:
-                frames.append(pd.read_parquet(path).assign(shard=path.stem))
-            except (OSError, ValueError) as bad:
+        for path in sorted(self.folder.glob(f"*{ENDING}")):
+            bad = damaged(path)
+            if bad:
                 raise StoreError(
-                    f"{path} cannot be read ({bad}). Remove it: the next run extracts its ads "
-                    "again."
-                ) from bad
+                    f"{path.with_name(bad[0])} was changed or removed while it was in use. Run "
+                    "again: its ads are extracted again."
+                )
+            frames.append(pd.read_parquet(path.with_suffix(".parquet")).assign(shard=path.stem))
         if not frames:
             return pd.DataFrame({"error": [], "shard": []}, index=pd.Index([], name="key"))
         found = pd.concat(frames)
@@ -176,15 +191,17 @@ class FeatureStore:
                 rows.append({"error": "", "start": start, "rows": n_rows, "dims": dims})
                 arrays.append(np.ascontiguousarray(result).ravel())
                 start += result.size
-        self.folder.mkdir(parents=True, exist_ok=True)
+        files = [self.folder / f"{shard}.parquet"]
         if arrays:
             with (
                 written_whole(self.folder / f"{shard}.npy") as temporary,
                 temporary.open("wb") as file,
             ):
                 np.save(file, np.concatenate(arrays))
-        with written_whole(self.folder / f"{shard}.parquet") as temporary:
+            files.append(self.folder / f"{shard}.npy")
+        with written_whole(files[0]) as temporary:
             pd.DataFrame(rows, index=pd.Index(keys, name="key")).to_parquet(temporary)
+        seal(self.folder / f"{shard}{ENDING}", files)
         if not (self.folder / "about.json").exists():
             write_json(self.folder / "about.json", self.settings)
 

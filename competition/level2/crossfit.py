@@ -9,8 +9,8 @@ from competition.level2.data import Ads, StackData, check_folds, check_range
 
 
 @dataclass(frozen=True, eq=False)
-class StackOutput:
-    """What a cross-fitted meta-learner predicts.
+class StackPredictions:
+    """What a cross-fitted meta-learner, or a choice among several, predicts.
 
     Attributes
     ----------
@@ -18,12 +18,22 @@ class StackOutput:
         Each training ad as predicted by the meta-learner of the other folds.
     fold_test : ndarray of shape (n_folds, n_test, n_tags), dtype float32
         The test ads as each fold's meta-learner predicts them, folds ascending.
-    learners : tuple of MetaLearner
-        The fitted meta-learner of each fold, folds ascending.
     """
 
     oof: np.ndarray
     fold_test: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class StackOutput(StackPredictions):
+    """What a cross-fitted meta-learner predicts, with what was fitted.
+
+    Attributes
+    ----------
+    learners : tuple of MetaLearner
+        The fitted meta-learner of each fold, folds ascending.
+    """
+
     learners: tuple[MetaLearner, ...]
 
     @property

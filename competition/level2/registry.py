@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from competition.level2.base import MetaLearner
+from competition.utils.parameters import check_parameters
 from competition.utils.registry import Entry, Registry
-from competition.utils.settings import check_parameters
 
 M = TypeVar("M", bound=type[MetaLearner])
 
@@ -54,6 +54,6 @@ def meta_parameters(name: str, given: dict[str, Any], seed: int) -> dict[str, An
     ProfileError
         If it does not take a parameter.
     """
-    known = get_meta_learner(name).parameters
-    check_parameters(f"level2.{name}", given, known)
-    return {**({"random_state": seed} if "random_state" in known else {}), **given}
+    entry = get_meta_learner(name)
+    check_parameters(f"level2.{name}", given, entry.make)
+    return {**({"random_state": seed} if "random_state" in entry.parameters else {}), **given}

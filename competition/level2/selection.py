@@ -14,7 +14,6 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -23,8 +22,9 @@ from competition.evaluation.bootstrap import resampled
 from competition.evaluation.metrics import gap
 from competition.execution.local import run_tasks
 from competition.level2.base import MetaLearner
-from competition.level2.crossfit import StackOutput, cross_fit
+from competition.level2.crossfit import StackPredictions, cross_fit
 from competition.level2.data import Ads, StackData
+from competition.level2.kept import Attempt, KeptCrossFits
 from competition.oof.fold_files import check_probabilities
 from competition.utils.errors import CompetitionError, ModelError
 from competition.utils.progress import Progress
@@ -39,7 +39,7 @@ class NestedSelection:
 
     Attributes
     ----------
-    output : StackOutput
+    output : StackPredictions
         Each fold, and the test ads, as the candidate chosen for that fold predicts them.
     chosen : list of str
         The candidate that predicts each fold.
@@ -57,7 +57,7 @@ class NestedSelection:
         Why each other candidate failed.
     """
 
-    output: StackOutput
+    output: StackPredictions
     chosen: list[str]
     gaps: dict[str, float]
     inner_gaps: dict[str, list[float]]
@@ -73,6 +73,7 @@ def nested_selection(
     *,
     n_jobs: int = 1,
     progress: Progress | None = None,
+    kept: KeptCrossFits | None = None,
 ) -> NestedSelection:
     """Choose a candidate for every fold without that fold, and predict the fold by it.
 
@@ -99,6 +100,8 @@ def nested_selection(
         Cross-fits at a time, each in a process of its own; it changes nothing but the time taken.
     progress : Progress or None
         Hears how far the cross-fits have come.
+    kept : KeptCrossFits or None
+        Where cross-fits are kept; those that are there already are read, not fitted.
 
     Raises
     ------
@@ -113,7 +116,9 @@ def nested_selection(
             "again with n = 3 or more."
         )
     places = range(len(data.folds) if choose else 0)
-    attempts = _attempts(candidates, [None, *places], data, test, n_jobs, progress or Progress())
+    attempts = _attempts(
+        candidates, [None, *places], data, test, n_jobs, progress or Progress(), kept
+    )
     failed = {
         name: reasons[0]
         for name, of_name in attempts.items()
@@ -123,10 +128,9 @@ def nested_selection(
     if not working:
         listed = "\n".join(f"  {name}: {reason}" for name, reason in failed.items())
         raise ModelError(f"Every meta-learner failed:\n{listed}")
-    outputs = {
-        name: output for name in working if (output := attempts[name][None].output) is not None
-    }
-    gaps = {name: attempts[name][None].gap for name in working}
+    whole = {name: attempts[name][None] for name in working}
+    outputs = {name: one.predictions for name, one in whole.items() if one.predictions is not None}
+    gaps = {name: one.gap for name, one in whole.items()}
     inner_gaps = {name: [attempts[name][place].gap for place in places] for name in working}
     inner_errors: dict[str, list[float]] = {name: [] for name in working}
     chosen = []
@@ -145,20 +149,9 @@ def nested_selection(
         gaps,
         inner_gaps,
         inner_errors,
-        {name: its for name, output in outputs.items() if (its := output.corrections)},
+        {name: one.corrections for name, one in whole.items() if one.corrections},
         failed,
     )
-
-
-class _Attempt(NamedTuple):
-    """A cross-fit of a candidate without the fold at a place, or with all of them (None)."""
-
-    name: str
-    place: int | None
-    gap: float = 0.0
-    resampled: np.ndarray = np.empty(0)  # GAPs; the same draws for every candidate at this place
-    output: StackOutput | None = None
-    failure: str = ""
 
 
 def _attempts(
@@ -168,25 +161,43 @@ def _attempts(
     test: Ads | None,
     n_jobs: int,
     progress: Progress,
-) -> dict[str, dict[int | None, _Attempt]]:
+    kept: KeptCrossFits | None,
+) -> dict[str, dict[int | None, Attempt]]:
     """Cross-fit every candidate without each fold; by name and place, in the order given."""
+    pairs = [(name, place) for name in candidates for place in places]
+    found: dict[tuple[str, int | None], Attempt] = {}
+    if kept is not None:
+        found = {pair: one for pair in pairs if (one := kept.read(*pair)) is not None}
     tasks = [
-        (name, candidate, place, data, test)
-        for name, candidate in candidates.items()
-        for place in places
+        (name, candidates[name], place, data, test, kept)
+        for name, place in pairs
+        if (name, place) not in found
     ]
-    n_jobs = min(effective_n_jobs(n_jobs), len(tasks))
-    found: dict[tuple[str, int | None], _Attempt] = {}
-    progress.update("level 2", 0, len(tasks))
-    for done, one in enumerate(run_tasks(_attempt, tasks, n_jobs=n_jobs), start=1):
-        progress.update("level 2", done, len(tasks), one.name)
+    n_jobs = max(1, min(effective_n_jobs(n_jobs), len(tasks)))
+    progress.update("level 2", len(found), len(pairs))
+    for one in run_tasks(_attempt, tasks, n_jobs=n_jobs):
         found[one.name, one.place] = one
+        progress.update("level 2", len(found), len(pairs), one.name)
     return {name: {place: found[name, place] for place in places} for name in candidates}
 
 
 def _attempt(
+    name: str,
+    candidate: MetaLearner,
+    place: int | None,
+    data: StackData,
+    test: Ads | None,
+    kept: KeptCrossFits | None,
+) -> Attempt:
+    attempt = _fitted(name, candidate, place, data, test)
+    if kept is not None and not attempt.failure:
+        kept.write(attempt)
+    return attempt
+
+
+def _fitted(
     name: str, candidate: MetaLearner, place: int | None, data: StackData, test: Ads | None
-) -> _Attempt:
+) -> Attempt:
     try:
         if place is not None:
             data, test = data.without_fold(data.folds[place]), None
@@ -197,11 +208,17 @@ def _attempt(
             check_probabilities(name, fold_test, (len(fold_test), n_tags))
         if place is None:
             value = gap(data.labels, output.oof, data.top_k)
-            return _Attempt(name, place, value, output=output)
+            return Attempt(
+                name,
+                place,
+                value,
+                predictions=StackPredictions(output.oof, output.fold_test),
+                corrections=output.corrections,
+            )
         found = resampled(data.labels, output.oof, data.top_k, N_RESAMPLES, seed=0)
-        return _Attempt(name, place, found.value, found.resamples)
+        return Attempt(name, place, found.value, found.resamples)
     except Exception as bad:  # whatever stops one candidate must not stop the others
-        return _Attempt(name, place, failure=_reason(bad))
+        return Attempt(name, place, failure=_reason(bad))
 
 
 def _reason(bad: Exception) -> str:
@@ -212,7 +229,7 @@ def _reason(bad: Exception) -> str:
     return f"{type(bad).__name__}: {bad} ({Path(where.filename).name}, line {where.lineno})"
 
 
-def _errors(attempts: Mapping[str, _Attempt]) -> dict[str, float]:
+def _errors(attempts: Mapping[str, Attempt]) -> dict[str, float]:
     """Standard error of the difference between each candidate's GAP and the highest."""
     best = max(attempts.values(), key=lambda one: one.gap)
     return {
@@ -222,7 +239,7 @@ def _errors(attempts: Mapping[str, _Attempt]) -> dict[str, float]:
 
 def _choice(
     candidates: Mapping[str, MetaLearner],
-    attempts: Mapping[str, _Attempt],
+    attempts: Mapping[str, Attempt],
     errors: Mapping[str, float],
 ) -> str:
     """Name of the simplest candidate within one standard error of the best."""
@@ -231,13 +248,11 @@ def _choice(
     return min(kept, key=lambda name: (candidates[name].complexity, -attempts[name].gap))
 
 
-def _joined(data: StackData, outputs: list[StackOutput]) -> StackOutput:
+def _joined(data: StackData, outputs: list[StackPredictions]) -> StackPredictions:
     """Each fold from the output at its place."""
     oof = np.empty(data.labels.shape, dtype=np.float32)
     for fold, output in zip(data.folds, outputs, strict=True):
         oof[data.fold == fold] = output.oof[data.fold == fold]
-    return StackOutput(
-        oof,
-        np.stack([output.fold_test[place] for place, output in enumerate(outputs)]),
-        tuple(output.learners[place] for place, output in enumerate(outputs)),
+    return StackPredictions(
+        oof, np.stack([output.fold_test[place] for place, output in enumerate(outputs)])
     )

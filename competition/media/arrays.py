@@ -1,9 +1,13 @@
 """Arrays of numbers from .npy and .npz files, read without pickle, which may run code."""
 
+import lzma
+import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -13,6 +17,14 @@ from competition.utils.errors import MediaError
 # Names of the features in published archives, which hold boxes and other arrays too.
 FEATURES = ("features", "feat", "x")
 LARGEST = 2**30  # bytes of an unpacked array of an archive
+
+
+# What zipfile and numpy raise on damaged archives and headers.
+_DAMAGED = (
+    *(OSError, ValueError, EOFError, OverflowError, MemoryError, RecursionError, TypeError),
+    *(KeyError, AttributeError, SyntaxError, TokenError, RuntimeError, struct.error),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -40,7 +52,7 @@ def read_array(path: Path) -> np.ndarray:
     try:
         # A mapped file takes no memory for a header that promises more than the file holds.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, OverflowError) as bad:
+    except _DAMAGED as bad:
         reason = f"it is damaged ({bad})"
         if "Python objects" in str(bad):
             reason = "it holds pickled objects, which may run code; save numbers, by numpy.save"
@@ -76,10 +88,39 @@ def _read_archived(path: Path) -> np.ndarray:
                         f"it is an archive of arrays, none of them called {', '.join(FEATURES)}; "
                         "save one array, by numpy.save"
                     )
-                size = archive.getinfo(member).file_size
-                if size > LARGEST:
-                    raise MediaError(f"its {member} has {size} bytes; at most {LARGEST} are read")
+                _check_size(archive, member)
                 unpacked = Path(archive.extract(member, folder))
-        except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError) as bad:
+        except _DAMAGED as bad:
             raise MediaError(f"it is a damaged archive ({bad})") from bad
         return read_array(unpacked)
+
+
+def read_archive(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Read some arrays of an archive (.npz), as they are; those that are absent are left out.
+
+    Raises
+    ------
+    MediaError
+        If the file is no archive, is damaged or unpacks to too much, or an array holds objects.
+    """
+    check_file(path)
+    arrays = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            there = archive.namelist()
+            for name in names:
+                member = f"{name}.npy"
+                if member not in there:
+                    continue
+                _check_size(archive, member)
+                with archive.open(member) as file:
+                    arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
+    except _DAMAGED as bad:
+        raise MediaError(f"it is no archive of arrays, or damaged ({bad})") from bad
+    return arrays
+
+
+def _check_size(archive: zipfile.ZipFile, member: str) -> None:
+    size = archive.getinfo(member).file_size
+    if size > LARGEST:
+        raise MediaError(f"its {member} has {size} bytes; at most {LARGEST} are read")

@@ -1,8 +1,8 @@
 """Cards of finished models: what each is, what it scores, and what it was made from.
 
-A card lies as ``card.json`` beside the predictions that it describes. Its `kind` says who made
-them: ``level1`` (a run), ``rival`` (a network that an ablation compares the stack with),
-``external`` (somebody else) or ``stack`` (a meta-learner).
+A card lies as ``card.json`` beside the predictions that it describes, and carries a digest of
+itself. Its `kind` says who made them: ``level1`` (a run), ``rival`` (a network that an ablation
+compares the stack with), ``external`` (somebody else) or ``stack`` (a meta-learner).
 """
 
 import json
@@ -17,6 +17,9 @@ from competition.evaluation.leaks import StandingOut
 from competition.evaluation.metrics import Scores
 from competition.oof.fold_files import damaged
 from competition.utils.errors import StoreError
+from competition.utils.files import digest, write_json
+
+DIGEST = "digest"  # key of a card's own digest in its file
 
 
 class OutdatedCardError(StoreError):
@@ -210,6 +213,16 @@ def make_card(values: dict[str, Any], details: Details) -> Card:
     return _CARD.validate_json(json.dumps({**values, **details.model_dump()}))
 
 
+def write_card(path: Path, card: Card) -> None:
+    """Write a card, whole or not at all."""
+    write_json(path, sealed(card.model_dump(mode="json")))
+
+
+def sealed(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON values of a card with a digest of them."""
+    return {**values, DIGEST: digest(values)}
+
+
 def read_card(path: Path) -> Card:
     """Read a card.
 
@@ -218,28 +231,38 @@ def read_card(path: Path) -> Card:
     OutdatedCardError
         If it has the form of another version.
     StoreError
-        If it is damaged.
+        If it is damaged, or was changed after it was written.
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as bad:
-        raise damaged(path, "it is not JSON") from bad
+        if not isinstance(values, dict):
+            raise damaged(path, "it is not a card")
+        stated = values.pop(DIGEST, None)
+        unchanged = stated == digest(values)
+    except (ValueError, RecursionError) as bad:  # a ValueError too: no UTF-8, endless numbers
+        raise damaged(path, "it is not JSON that was written here") from bad
+    if stated is not None and not unchanged:
+        raise damaged(path, "it was changed after it was written")
+    if stated is None and "model" in values:
+        raise _outdated(path)
     try:
         return _CARD.validate_python(values)
     except ValidationError as bad:
-        if isinstance(values, dict) and _of_another_version(values):
-            raise OutdatedCardError(
-                f"{path} was written by another version of this package: run again, or `add-oof` "
-                "where the predictions were made elsewhere."
-            ) from None
+        if _of_another_version(values):
+            raise _outdated(path) from None
         mistake = bad.errors(include_url=False)[0]
         where = ".".join(str(part) for part in mistake["loc"])
         raise damaged(path, f"it is not a card ({where or 'the whole'}: {mistake['msg']})") from bad
 
 
+def _outdated(path: Path) -> OutdatedCardError:
+    return OutdatedCardError(
+        f"{path} was written by another version of this package: run again, or `add-oof` "
+        "where the predictions were made elsewhere."
+    )
+
+
 def _of_another_version(values: dict[str, Any]) -> bool:
-    if "model" in values and "kind" not in values:  # so it was before kinds
-        return True
     written_by = values.get("versions")
     return (
         isinstance(written_by, dict) and written_by.get("competition", __version__) != __version__

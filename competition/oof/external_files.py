@@ -9,7 +9,7 @@
 Columns and rows may come in any order.
 """
 
-import zipfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from competition.datasets.problems import Problems
+from competition.datasets.problems import Problems, shortened
 from competition.datasets.reading import read_csv
-from competition.utils.errors import PredictionsError, nearest
+from competition.folds import LONGEST_NUMBER
+from competition.media.arrays import read_archive
+from competition.utils.errors import MediaError, PredictionsError, nearest
 
 SHOWN = 3
 
@@ -108,11 +110,12 @@ def read_predictions(
 def _places_of_tags(found: PredictionFile, tags: Sequence[str]) -> list[int]:
     place_of = {tag: place for place, tag in enumerate(found.tags)}
     if len(place_of) < len(found.tags):
-        twice = next(tag for tag in found.tags if found.tags.count(tag) > 1)
+        twice = next(tag for tag, count in Counter(found.tags).items() if count > 1)
         raise PredictionsError(f"{found.path}: the tag {twice!r} is given twice. Give it once.")
     missing = [tag for tag in tags if tag not in place_of]
+    known = set(tags)
     for tag in found.tags:
-        if tag not in set(tags):
+        if tag not in known:
             hint = nearest(tag, missing or tags)
             raise PredictionsError(
                 f"{found.path}: the dataset has no tag {tag!r}.{hint} Rename or remove the column."
@@ -206,9 +209,8 @@ def _read_parquet(path: Path, tags: tuple[str, ...]) -> PredictionFile:
 
 def _read_npz(path: Path, tags: tuple[str, ...]) -> PredictionFile:
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as bad:
+        arrays = read_archive(path, ("ids", "tags", "probabilities", "fold"))
+    except MediaError as bad:
         raise PredictionsError(
             f"{path} is no NPZ file of plain arrays: {bad}. Save ids and tags as numpy strings "
             "(`np.asarray(ids, dtype=str)`)."
@@ -259,10 +261,11 @@ def _folds(
         raise PredictionsError(f"{path}: {len(cells)} folds do not fit {len(ids)} ads.")
     folds = np.empty(len(ids), dtype=np.int64)
     for place, cell in enumerate(_texts(cells)):
-        if not cell.isdecimal():
+        if not (cell.isascii() and cell.isdecimal() and len(cell) <= LONGEST_NUMBER):
             raise PredictionsError(
-                f"{path}, {places[place]} (ad {ids[place]}): fold {cell!r} is not a whole number "
-                "from 0. Give each ad the fold it was held out in, or leave the folds out."
+                f"{path}, {places[place]} (ad {ids[place]}): fold {shortened(cell)!r} is not a "
+                "whole number from 0. Give each ad the fold it was held out in, or leave the folds "
+                "out."
             )
         folds[place] = int(cell)
     return folds

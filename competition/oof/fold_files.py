@@ -1,9 +1,11 @@
 """Files of the OOF store: what a fold's model predicts, with the fingerprint of what made it."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ VERSIONS_OF = (
 )
 HEADER_KEY = b"competition"
 SCORING = "scoring"
+BEYOND = (RecursionError, OverflowError)  # what JSON that was not written here may lead to
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def read_fold_file(
         If the file is absent or damaged, or holds other ads, other tags or another fold.
     """
     header = fold_header(path)
-    frame = read_parquet(path)
+    frame = read_parquet(path, path)
     if header["digest"] != frame_digest(frame) or header["fold"] != fold:
         raise damaged(path, "its content is not what was written")
     held_out = values_of(path, frame[frame["split"] == "train"], ids, tags)
@@ -145,14 +148,18 @@ def fold_header(path: Path) -> dict[str, Any]:
     """Fingerprint, fold, seconds and digest that a fold's file carries."""
     try:
         header = json.loads(pq.read_schema(path).metadata[HEADER_KEY])
-        return {key: header[key] for key in ("fingerprint", "fold", "seconds", "digest")}
-    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as bad:
+        found = {key: header[key] for key in ("fingerprint", "fold", "seconds", "digest")}
+        if not math.isfinite(found["seconds"]):
+            raise ValueError("seconds must be a number")
+        return found
+    except (OSError, pa.ArrowException, LookupError, ValueError, TypeError, *BEYOND) as bad:
         raise damaged(path, "it is not a fold that was written here") from bad
 
 
-def read_parquet(path: Path) -> pd.DataFrame:
+def read_parquet(path: Path, source: Path | BytesIO) -> pd.DataFrame:
+    """Read a table from `source`, which may be the bytes of the file that `path` names."""
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(source)
     except (OSError, pa.ArrowException, ValueError) as bad:
         raise damaged(path, "it cannot be read") from bad
 
@@ -189,8 +196,8 @@ def frame_digest(frame: pd.DataFrame) -> str:
 
 def damaged(path: Path, why: str) -> StoreError:
     return StoreError(
-        f"{path}: {why}. Remove the folder {path.parent}, and run again to make that model anew; "
-        "nothing else is affected."
+        f"{path}: {why}. Run again, or `add-oof` where the predictions were made elsewhere, and it "
+        f"is made anew; or remove the folder {path.parent}. Nothing else is affected."
     )
 
 

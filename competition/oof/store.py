@@ -14,12 +14,18 @@
 ``<model>`` is a level-1 model of a run or one made elsewhere, ``stack-<meta-learner>`` or
 ``rival-<way of fusing>``; which of these it is, the card's kind says.
 
+    oof/<dataset>/.locks/                     who works on which model (`competition.utils.locks`)
+
 Every file is written whole and carries a digest of its content, or the card names it; reading
-compares it. Rows are matched by id.
+compares it. Rows are matched by id. Whoever changes a model's files holds its lock.
 """
 
+import hashlib
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import overload
 
@@ -41,6 +47,7 @@ from competition.oof.cards import (
     StackDetails,
     make_card,
     read_card,
+    write_card,
 )
 from competition.oof.fold_files import (
     SCORING,
@@ -57,8 +64,11 @@ from competition.oof.fold_files import (
     write_fold_file,
 )
 from competition.utils.errors import StoreError
-from competition.utils.files import file_digest, write_json, written_whole
+from competition.utils.files import file_digest, written_whole
+from competition.utils.locks import locked
 from competition.utils.progress import Progress
+
+LOCKS = ".locks"  # folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +96,10 @@ class OofStore:
     def path(self, model: str, file: str) -> Path:
         """Path of a model's file."""
         return self.folder / model / file
+
+    def locked(self, models: Iterable[str], progress: Progress) -> AbstractContextManager[None]:
+        """Let no other process change these models; wait for those that do (`locks.locked`)."""
+        return locked(self.folder / LOCKS, models, progress)
 
     # One fold
 
@@ -147,6 +161,8 @@ class OofStore:
     ) -> Card:
         """Join the folds into oof.parquet and test.parquet, score them, and write the card.
 
+        Whoever calls it holds the model's lock.
+
         Parameters
         ----------
         model : str
@@ -159,11 +175,23 @@ class OofStore:
         Returns
         -------
         Level1Card, ExternalCard or StackCard
+
+        Raises
+        ------
+        StoreError
+            If a fold is damaged, or was made from other things than `fingerprint` says.
         """
         from competition.evaluation.metrics import score
 
         labels, dimensions = dataset.labels, [tag.dimension for tag in dataset.tags]
         top_k, of_ad = dataset.submission.top_k, self.folds.of_ad
+        for fold in range(self.folds.n):
+            if not self.has_fold(model, fold, fingerprint.value):
+                raise StoreError(
+                    f"{self.path(model, f'fold_{fold}.parquet')} is not what this command has "
+                    "written: another process has changed it meanwhile. Run again; the other folds "
+                    "are kept."
+                )
         predictions = [self.read_fold(model, fold) for fold in range(self.folds.n)]
         oof = np.empty((len(self.folds.ids), len(self.tags)), dtype=np.float32)
         for prediction in predictions:
@@ -194,7 +222,7 @@ class OofStore:
             "files": {file: file_digest(self.path(model, file)) for file in frames},
         }
         card = make_card(values, details)
-        write_json(self.path(model, "card.json"), card.model_dump(mode="json"))
+        write_card(self.path(model, "card.json"), card)
         for leftover in self.path(model, "").glob(".*.tmp"):  # of a run that was killed
             leftover.unlink(missing_ok=True)
         self.path(model, "error.txt").unlink(missing_ok=True)
@@ -210,55 +238,74 @@ class OofStore:
         StoreError
             If it is damaged.
         """
-        path = self.path(model, "card.json")
-        return read_card(path) if path.is_file() else None
+        try:
+            return read_card(self.path(model, "card.json"))
+        except FileNotFoundError:
+            return None
 
     def current_card(self, model: str, fingerprint: Fingerprint) -> Card | None:
         """Read the card of a model that was made from what `fingerprint` says; else None.
 
-        Nothing is changed: `withdraw_stale_card` removes a card that says otherwise.
-
-        Raises
-        ------
-        StoreError
-            If the card is damaged, or a file differs from what the card says.
+        None too where the card or a file that it describes is damaged. Nothing is changed:
+        `withdraw` clears away what is not current.
         """
         try:
             card = self.card(model)
-        except OutdatedCardError:
+            if card is None or fingerprint.changed(card.made_from):
+                return None
+            self.verify(model, card)
+        except StoreError:
             return None
-        if card is None or fingerprint.changed(card.made_from):
-            return None
-        self.verify(model, card)
         return card
 
-    def withdraw_stale_card(self, model: str, fingerprint: Fingerprint, progress: Progress) -> None:
-        """Remove a card that was made from other things than `fingerprint` says; report which.
+    def withdraw(self, model: str, fingerprint: Fingerprint, progress: Progress) -> None:
+        """Remove what keeps a model from being made: a stale card, damaged files; report why.
 
-        The files of folds stay: each carries the fingerprint that it was made from.
-
-        Raises
-        ------
-        StoreError
-            If the card is damaged.
+        Sound files of folds stay: each carries the fingerprint that it was made from. Whoever calls
+        it holds the model's lock.
         """
+        why = self._why_not_current(model, fingerprint)
+        if why:
+            progress.remark(f"{model}: {why}")
+            self.path(model, "card.json").unlink(missing_ok=True)
+        for fold in range(self.folds.n):
+            try:
+                if self.has_fold(model, fold, fingerprint.value):
+                    self.read_fold(model, fold)
+            except StoreError:
+                path = self.path(model, f"fold_{fold}.parquet")
+                progress.remark(f"{model}: {path.name} is damaged, so that fold is run again")
+                path.unlink()
+
+    def _why_not_current(self, model: str, fingerprint: Fingerprint) -> str:
+        """Why a card is not current; empty where it is, or there is none."""
         try:
             card = self.card(model)
         except OutdatedCardError:
-            progress.remark(f"{model}: its card is of another version, so it is run again")
-            self.path(model, "card.json").unlink()
-            return
-        changed = [] if card is None else fingerprint.changed(card.made_from)
-        if not changed:
-            return
+            return "its card is of another version, so it is run again"
+        except StoreError:
+            return "its card is damaged or was changed by hand, so it is made again"
+        if card is None:
+            return ""
+        changed = fingerprint.changed(card.made_from)
         if changed == [SCORING]:
-            progress.remark(f"{model}: scored in another way, so it is scored again")
-        else:
-            progress.remark(f"{model}: made from other {', '.join(changed)}, so it is run again")
-        self.path(model, "card.json").unlink()
+            return "scored in another way, so it is scored again"
+        if changed:
+            return f"made from other {', '.join(changed)}, so it is run again"
+        try:
+            self.verify(model, card)
+        except StoreError:
+            return "its predictions are damaged, so it is made again"
+        return ""
 
-    def read(self, model: str) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, model: str, card: Card | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Read a finished model.
+
+        Parameters
+        ----------
+        model : str
+        card : Level1Card, ExternalCard, StackCard or None
+            What is read must be what this card describes; None takes the card that is stored.
 
         Returns
         -------
@@ -268,20 +315,40 @@ class OofStore:
         Raises
         ------
         StoreError
-            If the model is not finished, was made from other folds, or a file differs from what
-            its card says.
+            If the model is not finished, was made from other folds, a file differs from what its
+            card says, or another process has made the model anew.
         """
-        card = self.card(model)
-        if card is None:
+        described = self.card(model) if card is None else card
+        if described is None:
             raise StoreError(f"{self.folder / model} holds no finished model: run it first.")
-        self.verify(model, card)
+        try:
+            return self._read(model, described)
+        except StoreError:
+            if described == self.card(model):
+                raise
+            raise StoreError(
+                f"{self.folder / model} is not what it was when this command began: another "
+                "process has made it anew, or is about to. Run again when that has finished."
+            ) from None
+
+    def _read(self, model: str, card: Card) -> tuple[np.ndarray, np.ndarray]:
         oof_path, test_path = self.path(model, "oof.parquet"), self.path(model, "test.parquet")
-        frame = read_parquet(oof_path)
+        frame = self._content(oof_path, card)
         oof = values_of(oof_path, frame, self.folds.ids, self.tags)
         fold_of = frame.set_index("id")["fold"].reindex(self.folds.ids)
         if not np.array_equal(fold_of.to_numpy(), self.folds.of_ad):
             raise damaged(oof_path, "it was made from other folds than folds.csv")
-        return oof, values_of(test_path, read_parquet(test_path), self.test_ids, self.tags)
+        return oof, values_of(test_path, self._content(test_path, card), self.test_ids, self.tags)
+
+    def _content(self, path: Path, card: Card) -> pd.DataFrame:
+        """Read a table once, and compare these very bytes with the card."""
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise damaged(path, "it is absent") from None
+        if hashlib.sha256(content).hexdigest() != card.files.get(path.name):
+            raise damaged(path, "its content is not what was written")
+        return read_parquet(path, BytesIO(content))
 
     def verify(self, model: str, card: Card) -> None:
         """Raise a StoreError if a finished model's files are not those of its card."""

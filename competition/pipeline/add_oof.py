@@ -10,13 +10,13 @@ from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import gap
 from competition.folds import folds_from, write_folds
 from competition.level1.registry import find_models
-from competition.oof.cards import ExternalCard, ExternalDetails, OutdatedCardError
+from competition.oof.cards import ExternalCard, ExternalDetails
 from competition.oof.external_files import PredictionFile, read_predictions
 from competition.oof.fold_files import FoldPrediction
 from competition.oof.store import OofStore
-from competition.pipeline.context import Context, open_context, open_store
+from competition.pipeline.context import Context, folds_locked, open_context, open_store
 from competition.pipeline.fingerprints import file_fingerprint
-from competition.utils.errors import PredictionsError
+from competition.utils.errors import PredictionsError, StoreError
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress
 
@@ -92,23 +92,24 @@ def add_oof(
             f"{oof} does not name the fold of each ad: nothing can check that its predictions "
             "are out of fold, so this is taken on trust."
         )
-    _check_free(name, store)
     fingerprint = file_fingerprint(oof, test, dataset, folds)
-    current = store.current_card(name, fingerprint)
-    if isinstance(current, ExternalCard):
-        return current
-    store.withdraw_stale_card(name, fingerprint, context.progress)
-    for fold in range(folds.n):
-        held_out = given.values[folds.of_ad == fold].astype(np.float32)
-        # Who made the test predictions is not known, so every fold has the same ones.
-        prediction = FoldPrediction(fold, held_out, tests.astype(np.float32), 0.0)
-        store.write_fold(name, prediction, fingerprint.value)
     details = ExternalDetails(
         oof_file=oof.name,
         test_file=None if test is None else test.name,
         folds_given=given.fold is not None,
     )
-    card = store.finish(name, fingerprint, dataset, details)
+    with store.locked([name], context.progress):
+        _check_free(name, store)
+        current = store.current_card(name, fingerprint)
+        if isinstance(current, ExternalCard):
+            return current
+        store.withdraw(name, fingerprint, context.progress)
+        for fold in range(folds.n):
+            held_out = given.values[folds.of_ad == fold].astype(np.float32)
+            # Who made the test predictions is not known, so every fold has the same ones.
+            prediction = FoldPrediction(fold, held_out, tests.astype(np.float32), 0.0)
+            store.write_fold(name, prediction, fingerprint.value)
+        card = store.finish(name, fingerprint, dataset, details)
     frequencies = np.tile(dataset.labels.mean(axis=0), (len(dataset.labels), 1))
     least = gap(dataset.labels, frequencies, dataset.submission.top_k)
     if card.scores.gap < least:
@@ -149,7 +150,7 @@ def _check_test(dataset: AdDataset, test: Path | None) -> None:
 def _check_free(name: str, store: OofStore) -> None:
     try:
         card = store.card(name)
-    except OutdatedCardError:  # it is made again whoever made it
+    except StoreError:  # of another version or damaged: it is made again whoever made it
         return
     if card is not None and not isinstance(card, ExternalCard):
         raise PredictionsError(
@@ -162,9 +163,10 @@ def _open_store(context: Context[StackSettings], given: PredictionFile) -> OofSt
     if given.fold is None:
         return open_store(context)
     path = context.folds_file
-    if not path.is_file():
-        fold_of = dict(zip(given.ids, given.fold.tolist(), strict=True))
-        write_folds(path, folds_from(given.path, fold_of, context.dataset))
+    with folds_locked(context):
+        if not path.is_file():
+            fold_of = dict(zip(given.ids, given.fold.tolist(), strict=True))
+            write_folds(path, folds_from(given.path, fold_of, context.dataset))
     store = open_store(context)
     folds = store.folds
     other = np.flatnonzero(given.fold != folds.of_ad)

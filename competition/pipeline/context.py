@@ -13,6 +13,7 @@ Below ``out``::
         <dataset>/                         columns as the models read them
 """
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, Self, TypeAlias, TypeVar
@@ -22,9 +23,11 @@ from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
 from competition.execution.devices import check_device_name, n_cores
 from competition.folds import load_or_make_folds
-from competition.oof.store import OofStore
+from competition.oof.store import LOCKS, OofStore
+from competition.pipeline.settings import check_settings
 from competition.utils.errors import ProfileError
 from competition.utils.files import PathLike
+from competition.utils.locks import locked
 from competition.utils.progress import Progress
 
 P = TypeVar("P", bound=Profile | StackSettings)
@@ -140,9 +143,10 @@ def open_context(
     DatasetError
         If the ads cannot be read.
     ProfileError
-        If `profile` is something else.
+        If `profile` is something else or sets what a plug-in does not take, `n_jobs` is no number
+        of tasks, or `out` is a file.
     ModelError
-        If there is no device of that name.
+        If there is no device of that name, or no plug-in that the profile names.
     """
     if not isinstance(profile, Profile | StackSettings):
         raise ProfileError(
@@ -150,8 +154,16 @@ def open_context(
             "for `stack` what load_stack_settings() returns."
         )
     check_device_name(device)
+    check_settings(profile)
+    if n_jobs is not None and n_jobs < 1:
+        raise ProfileError(
+            f"n_jobs = {n_jobs}: a whole number of at least 1, or None, is expected."
+        )
     cores = n_cores()
     where, listener = Path(out).absolute(), progress or Progress()
+    taken = next((one for one in (where, *where.parents) if one.exists()), where)
+    if not taken.is_dir():
+        raise ProfileError(f"{taken} is a file: results need a folder. Name another one for `out`.")
     dataset = load_dataset(data, listener)
     # Processes that work on it may have another current folder.
     dataset = replace(dataset, root=dataset.root.absolute())
@@ -173,10 +185,16 @@ def open_store(context: AnyContext, own_folds: Path | None = None) -> OofStore:
         If folds.csv does not fit the ads, or differs from the user's own.
     """
     dataset, wanted = context.dataset, context.profile.folds
-    folds = load_or_make_folds(
-        context.folds_file, dataset, wanted.n, wanted.seed, own_folds, context.progress
-    )
+    with folds_locked(context):
+        folds = load_or_make_folds(
+            context.folds_file, dataset, wanted.n, wanted.seed, own_folds, context.progress
+        )
     return OofStore(context.store_folder, tuple(dataset.tag_names), folds, dataset.test_ids)
+
+
+def folds_locked(context: AnyContext) -> AbstractContextManager[None]:
+    """Let no other process write the store's folds.csv."""
+    return locked(context.store_folder / LOCKS, [context.folds_file.name], context.progress)
 
 
 def demo_folder(out: Path) -> Path:

@@ -9,12 +9,12 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from competition.config.profile import Profile
+from competition.execution.devices import one_thread
 from competition.execution.local import run_tasks
 from competition.features.columns import Column, read_columns
 from competition.level1.base import Level1Model
@@ -22,7 +22,8 @@ from competition.level1.registry import get_model
 from competition.oof.fold_files import Fingerprint, FoldPrediction
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context
-from competition.utils.errors import CompetitionError, ModelError
+from competition.utils.errors import CompetitionError, ModelError, WriteError
+from competition.utils.files import write_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +82,6 @@ class FoldTask:
     store: OofStore
     labels: np.ndarray
     defaults: ModelDefaults
-    n_threads: int
 
 
 def make_estimator(
@@ -91,6 +91,9 @@ def make_estimator(
     n_threads: int = 1,
 ) -> Level1Model:
     """Make an unfitted model from its parameters, and from the defaults that it takes.
+
+    A fold has one thread, whatever runs beside it: sums in another order have other last bits. A
+    profile may set a model's `n_jobs`, which then is one of its parameters like any other.
 
     Raises
     ------
@@ -139,7 +142,7 @@ def cross_fit(jobs: Sequence[Level1Job], store: OofStore, context: Context[Profi
     jobs : sequence of Level1Job
     store : OofStore
     context : Context
-        Its `n_jobs` tasks run at a time and share its cores, at least one thread each.
+        Its `n_jobs` tasks run at a time, with one thread each.
 
     Raises
     ------
@@ -152,10 +155,9 @@ def cross_fit(jobs: Sequence[Level1Job], store: OofStore, context: Context[Profi
     progress = context.progress
     progress.update("level 1", 0, len(pending))
     n_jobs = max(1, min(context.n_jobs, len(pending)))
-    n_threads = max(1, context.n_cores // n_jobs)
     labels, defaults = context.dataset.labels, model_defaults(context)
-    tasks = [FoldTask(job, fold, store, labels, defaults, n_threads) for job, fold in pending]
-    outcomes = run_tasks(run_task, zip(tasks), n_jobs=n_jobs, n_threads=n_threads)
+    tasks = [FoldTask(job, fold, store, labels, defaults) for job, fold in pending]
+    outcomes = run_tasks(run_task, zip(tasks), n_jobs=n_jobs)
     for finished, (name, fold) in enumerate(outcomes, start=1):
         progress.update("level 1", finished, len(tasks), f"{name}, fold {fold}")
 
@@ -172,22 +174,24 @@ def run_task(task: FoldTask) -> tuple[str, int]:
     ModelError
         If the model fails; the traceback is written beside its predictions.
     """
-    from threadpoolctl import threadpool_limits
-
     job, store = task.job, task.store
     try:
-        with threadpool_limits(task.n_threads):
+        with one_thread(get_model(job.model).libraries):
             prediction = fit_and_predict(task)
         store.write_fold(job.name, prediction, job.fingerprint.value)
     except CompetitionError as bad:
         raise type(bad)(f"Model {job.name}, fold {task.fold}: {bad}") from bad
     except Exception as bad:
         log = store.path(job.name, "error.txt")
-        _write_traceback(log)
+        try:
+            write_text(log, traceback.format_exc())
+            where = f"The traceback is in {log}."
+        except WriteError as unwritten:
+            where = f"Its traceback cannot be kept: {unwritten}"
         raise ModelError(
-            f"Model {job.name} failed in fold {task.fold}: {type(bad).__name__}: {bad}. The "
-            f"traceback is in {log}. What the other models have done is kept: mend the model, or "
-            "leave it out of the profile, and run again."
+            f"Model {job.name} failed in fold {task.fold}: {type(bad).__name__}: {bad}. {where} "
+            "What the other models have done is kept: mend the model, or leave it out of the "
+            "profile, and run again."
         ) from bad
     return job.name, task.fold
 
@@ -198,7 +202,7 @@ def fit_and_predict(task: FoldTask) -> FoldPrediction:
     job, folds = task.job, task.store.folds
     frame = read_columns(job.columns)
     held_out = folds.of_ad == task.fold
-    model = make_estimator(job.model, job.params, task.defaults, task.n_threads)
+    model = make_estimator(job.model, job.params, task.defaults)
     model.fit(frame.loc[folds.ids[~held_out]], task.labels[~held_out])
     return FoldPrediction(
         task.fold,
@@ -216,8 +220,3 @@ def _predict(model: Any, frame: Any, name: str) -> np.ndarray:
             f"{type(probabilities).__name__}."
         )
     return probabilities.astype(np.float32, copy=False)
-
-
-def _write_traceback(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(traceback.format_exc(), encoding="utf-8")

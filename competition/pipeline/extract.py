@@ -16,7 +16,7 @@ from competition.features.store import Digests, FeatureStore, feature_settings
 from competition.pipeline.context import Context, open_context
 from competition.pipeline.origins import made_by
 from competition.pipeline.plan import PlannedFeature, plan_feature
-from competition.utils.errors import CompetitionError, FeatureError, ProfileError
+from competition.utils.errors import CompetitionError, FeatureError, ProfileError, StoreError
 from competition.utils.files import PathLike, digest
 from competition.utils.progress import Progress
 
@@ -163,13 +163,18 @@ def _extract(
             items,
             store,
             n_jobs=context.n_jobs,
-            n_cores=context.n_cores,
             progress=context.progress,
             stage=f"extracting {planned.name}",
         )
     except CompetitionError as bad:
         raise type(bad)(f"features.{planned.name}: {bad}") from bad
-    found = store.read().reindex(list(items))
+    stored = store.read()
+    if not set(items) <= set(stored.index):
+        raise StoreError(
+            f"Files of {store.folder} were removed while they were in use. Run again: their ads "
+            "are extracted again."
+        )
+    found = stored.reindex(list(items))
     errors = {str(key): str(error) for key, error in found["error"].items()}
     reasons = {ad: errors[key] for ad, key in keys.items() if errors[key]}
     columns, shape = _columns(dataset, planned, store, found, keys, reasons)

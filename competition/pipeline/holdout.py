@@ -10,6 +10,7 @@ from competition.datasets.base import AdDataset
 from competition.datasets.datafile import read_datafile
 from competition.evaluation.metrics import Scores, score
 from competition.folds import make_folds
+from competition.oof.cards import StackCard
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context, P
 from competition.utils.errors import FoldsError
@@ -122,12 +123,12 @@ def set_aside(
 
 
 def score_holdout(
-    dataset: AdDataset, store: OofStore, model: str, holdout: Holdout | None
+    dataset: AdDataset, store: OofStore, stack: StackCard, holdout: Holdout | None
 ) -> Scores | None:
-    """Score what a finished model or stack predicts for the ads held out, if there are any."""
+    """Score what a finished stack predicts for the ads held out, if there are any."""
     if holdout is None:
         return None
-    _, test = store.read(model)
+    _, test = store.read(stack.model, stack)
     predicted = test[store.test_ids.get_indexer(holdout.ids)]
     dimensions = [tag.dimension for tag in dataset.tags]
     return score(holdout.labels, predicted, dimensions, top_k=dataset.submission.top_k)

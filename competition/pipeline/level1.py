@@ -1,10 +1,13 @@
 """Level 1 of a run: what each model is made from, and the cross-fits that are not stored yet."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from competition.config.profile import Profile
 from competition.features.prepare import prepare_columns
 from competition.folds import Folds
 from competition.level1.registry import get_model
-from competition.oof.cards import Level1Card, Level1Details
+from competition.oof.cards import Card, Level1Card, Level1Details
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context
 from competition.pipeline.crossfit import Level1Job, cross_fit, make_estimator, pending_folds
@@ -29,17 +32,37 @@ def level1_job(planned: PlannedModel, context: Context[Profile], folds: Folds) -
     return Level1Job(planned.name, planned.model, planned.params, columns, fingerprint)
 
 
-def cross_fit_models(
+@contextmanager
+def cross_fitted_models(
     jobs: list[Level1Job], store: OofStore, context: Context[Profile]
-) -> tuple[list[Level1Card], int]:
-    """Cross-fit the models that are not stored; return all cards and the number of tasks run."""
+) -> Iterator[tuple[list[Level1Card], int]]:
+    """Cross-fit the models that are not stored; yield all cards and the number of tasks run.
+
+    What was cross-fitted stays locked during the block: what a stack reads there is what was made
+    here, whatever other runs are up to.
+    """
     cards = {job.name: store.current_card(job.name, job.fingerprint) for job in jobs}
-    waiting = [job for job in jobs if cards[job.name] is None]
-    for job in waiting:
-        store.withdraw_stale_card(job.name, job.fingerprint, context.progress)
-    total = sum(len(pending_folds(job, store)) for job in waiting)
-    cross_fit(waiting, store, context)
-    for job in waiting:
+    absent = [job for job in jobs if cards[job.name] is None]
+    with store.locked([job.name for job in absent], context.progress):
+        for job in absent:  # another run may have made it while this one waited
+            cards[job.name] = store.current_card(job.name, job.fingerprint)
+        waiting = [job for job in absent if cards[job.name] is None]
+        total = _cross_fit(waiting, cards, store, context)
+        yield [card for card in cards.values() if isinstance(card, Level1Card)], total
+
+
+def _cross_fit(
+    jobs: list[Level1Job],
+    cards: dict[str, Card | None],
+    store: OofStore,
+    context: Context[Profile],
+) -> int:
+    """Cross-fit models, and add their cards to `cards`; return the number of tasks run."""
+    for job in jobs:
+        store.withdraw(job.name, job.fingerprint, context.progress)
+    total = sum(len(pending_folds(job, store)) for job in jobs)
+    cross_fit(jobs, store, context)
+    for job in jobs:
         details = Level1Details(
             kind=job.kind,
             level1=job.model,
@@ -49,4 +72,4 @@ def cross_fit_models(
             origin=origin(job.params, [column.name for column in job.columns], context.dataset),
         )
         cards[job.name] = store.finish(job.name, job.fingerprint, context.dataset, details)
-    return [card for card in cards.values() if isinstance(card, Level1Card)], total
+    return total

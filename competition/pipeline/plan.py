@@ -6,10 +6,8 @@ from typing import Any
 import pandas as pd
 
 from competition.config.profile import (
-    CandidateSettings,
     FeatureSettings,
     Level1Settings,
-    Level2Settings,
     Profile,
     StackSettings,
 )
@@ -17,12 +15,12 @@ from competition.datasets.base import AdDataset, Input, InputKind
 from competition.features.base import Extractor
 from competition.features.hub import why_not_at_hand
 from competition.features.registry import ExtractorEntry, get_extractor
-from competition.level1.registry import ModelEntry, find_models, get_model
-from competition.level2.registry import find_meta_learners, meta_parameters
+from competition.level1.registry import find_models, get_model
 from competition.pipeline.context import Context
-from competition.utils.errors import FeatureError, ModelError, ProfileError, nearest
+from competition.pipeline.settings import level1_entry, plan_meta_learners
+from competition.utils.errors import FeatureError, ProfileError, nearest
+from competition.utils.parameters import check_parameters
 from competition.utils.progress import Progress
-from competition.utils.settings import check_parameters
 
 
 @dataclass(frozen=True)
@@ -93,8 +91,8 @@ def plan_models(
     planned, absent, lacks = [], [], ""
     not_at_hand: dict[str, list[str]] = {}
     for name, chosen in settings.items():
-        entry = _model(name, chosen)
-        check_parameters(f"level1.{name}", chosen.params, entry.parameters)
+        entry = level1_entry(name, chosen)
+        check_parameters(f"level1.{name}", chosen.params, entry.make)
         for parameter in entry.required:
             if chosen.params.get(parameter, "") == "":
                 raise ProfileError(
@@ -129,18 +127,6 @@ def plan_models(
             f"{kinds}. `python -m competition models` lists what each model reads."
         )
     return planned
-
-
-def _model(name: str, chosen: Level1Settings) -> ModelEntry:
-    try:
-        return get_model(chosen.model or name)
-    except ModelError as bad:
-        if chosen.model is None:
-            raise
-        raise ModelError(
-            f"level1.{name}.model: {bad} The checkpoint that a model starts from is set by "
-            f"level1.{name}.checkpoint."
-        ) from bad
 
 
 def _not_at_hand(table: str, params: dict[str, Any], profile: Profile) -> str:
@@ -274,9 +260,6 @@ def plan_feature(name: str, own: AdDataset, context: Context[Profile]) -> Planne
     """
     settings, remark = context.profile.features[name], context.progress.remark
     entry = get_extractor(settings.extractor)
-    if "model" in settings.params and "checkpoint" in entry.parameters:
-        raise ProfileError(f"features.{name}.model: that key is now checkpoint.")
-    check_parameters(f"features.{name}", settings.params, entry.parameters)
     if own.has(name):
         _check_use(name, settings, entry, own)
     keeps = own.has(name) and settings.use == "dataset"
@@ -355,36 +338,6 @@ def _source(
     return source if source is not None and dataset.has(source.name) else None
 
 
-def plan_meta_learners(profile: Profile | StackSettings) -> dict[str, dict[str, Any]]:
-    """All parameters of each meta-learner that the profile names, in its order.
-
-    Those of `stack` are all that are registered, unless its settings name some.
-
-    Raises
-    ------
-    ModelError
-        If there is no such meta-learner.
-    ProfileError
-        If it does not take a parameter.
-    """
-    level2 = profile.level2
-    given = level2.params if isinstance(level2, Level2Settings) else _candidates(level2)
-    return {name: meta_parameters(name, params, profile.seed) for name, params in given.items()}
-
-
-def beside(profile: Profile) -> list[Profile]:
-    """Return the profile once for each meta-learner that it shows beside the submitted one.
-
-    Raises
-    ------
-    ProfileError
-        If what stands under the name of one is no table of parameters.
-    """
-    level2 = profile.level2
-    names = [name for name in dict.fromkeys(level2.beside) if name != level2.model]
-    return [profile.model_copy(update={"level2": level2.alone(name)}) for name in names]
-
-
 def check_level2(
     profile: Profile | StackSettings, dataset: AdDataset, progress: Progress | None = None
 ) -> None:
@@ -402,31 +355,4 @@ def check_level2(
     ModelError, ProfileError
     """
     plan_meta_learners(profile)
-    for other in beside(profile) if isinstance(profile, Profile) else ():
-        plan_meta_learners(other)
     plan_metadata(profile, dataset, progress)
-
-
-def _candidates(settings: CandidateSettings) -> dict[str, dict[str, Any]]:
-    """Each meta-learner that `stack` compares, with the parameters that are set."""
-    known, chosen = find_meta_learners(), settings.model
-    names = known if chosen is None else [chosen] if isinstance(chosen, str) else list(chosen)
-    given = settings.params
-    for name in names:
-        if name not in known:
-            raise ProfileError(f"level2.model: no meta-learner {name!r}.{nearest(name, known)}")
-    for name, table in given.items():
-        if name not in known:
-            hint = nearest(name, [*known, "metadata", "model"])
-            raise ProfileError(f"level2: unknown key {name}.{hint}")
-        if not isinstance(table, dict):
-            raise ProfileError(
-                f"level2.{name} = {table!r}: set a parameter of that meta-learner, as "
-                f"level2.{name}.KEY=VALUE."
-            )
-        if name not in names:
-            raise ProfileError(
-                f"level2.{name}: {name} is not among the meta-learners of level2.model "
-                f"({', '.join(names)}). Add it there, or leave its parameters out."
-            )
-    return {name: given.get(name, {}) for name in names}

@@ -17,9 +17,10 @@ from competition.oof.store import OofStore
 from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.extract import Extraction, extract_features
 from competition.pipeline.holdout import score_holdout, set_aside
-from competition.pipeline.level1 import cross_fit_models, level1_job
-from competition.pipeline.plan import PlannedModel, beside, check_level2, plan_models
-from competition.pipeline.stack import fit_stack
+from competition.pipeline.level1 import cross_fitted_models, level1_job
+from competition.pipeline.plan import PlannedModel, check_level2, plan_models
+from competition.pipeline.settings import beside
+from competition.pipeline.stack import fitted_stack
 from competition.pipeline.submit import Submitted, submit
 from competition.utils.errors import ModelError
 from competition.utils.files import PathLike
@@ -119,11 +120,13 @@ def run(
     store = open_store(context, None if own_folds is None else Path(own_folds))
     _remark(context, plan, store, has_own_folds=own_folds is not None)
     jobs = [level1_job(planned, context, store.folds) for planned in plan]
-    cards, n_trained = cross_fit_models(jobs, store, context)
-    stack = fit_stack(cards, store, context)
-    others = _stacks_beside(cards, store, context)
-    submitted = submit(context.dataset, store, stack, context.submissions, held_out)
-    scores = score_holdout(context.dataset, store, stack.model, held_out)
+    with (
+        cross_fitted_models(jobs, store, context) as (cards, n_trained),
+        fitted_stack(cards, store, context) as stack,
+    ):
+        others = _stacks_beside(cards, store, context)
+        submitted = submit(context.dataset, store, stack, context.submissions, held_out)
+        scores = score_holdout(context.dataset, store, stack, held_out)
     return RunResult(
         context.dataset, extractions, store, cards, stack, n_trained, submitted, scores, others
     )
@@ -136,7 +139,8 @@ def _stacks_beside(
     found = []
     for profile in beside(context.profile):
         try:
-            found.append(fit_stack(cards, store, replace(context, profile=profile)))
+            with fitted_stack(cards, store, replace(context, profile=profile)) as card:
+                found.append(card)
         except ModelError as bad:
             context.progress.remark(f"{profile.level2.model} is not shown beside: {bad}")
     return found

@@ -1,13 +1,16 @@
 """The stack of the level-1 models that are stored, by the best meta-learner."""
 
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from competition.config.profile import StackSettings
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import Scores
+from competition.level2.kept import KeptCrossFits
 from competition.level2.registry import get_meta_learner
 from competition.level2.selection import nested_selection
 from competition.oof.cards import (
@@ -18,18 +21,21 @@ from competition.oof.cards import (
     StackCard,
     StackDetails,
 )
+from competition.oof.fold_files import Fingerprint
 from competition.oof.store import OofStore
 from competition.pipeline.context import AnyContext, open_context, open_store
 from competition.pipeline.fingerprints import shared_components, stack_fingerprint
 from competition.pipeline.holdout import score_holdout, set_aside
-from competition.pipeline.plan import check_level2, plan_meta_learners, plan_metadata
+from competition.pipeline.plan import check_level2, plan_metadata
+from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack_checks import best_model, gain_over, large_offsets, standing_out
 from competition.pipeline.stack_input import STACK, stack_input, write_stack
 from competition.pipeline.submit import Submitted, submit
 from competition.utils.errors import ModelError, StoreError
-from competition.utils.files import PathLike
+from competition.utils.files import PathLike, digest
 from competition.utils.progress import Progress
 
+CROSS_FITS = "cross-fits"  # folder of those of a stack that is not finished
 SELECTION = "selection"  # names the stack of several meta-learners
 UNFIT = {"ads": "other ads", "labels": "other labels", "folds": "other folds"}
 
@@ -116,9 +122,9 @@ def stack(
         f"ads, {len(store.tags)} tags, {store.folds.n} folds, {len(cards)} level-1 models, "
         f"{n_learners} meta-learner{'' if n_learners == 1 else 's'}"
     )
-    card = fit_stack(cards, store, context)
-    submitted = submit(dataset, store, card, context.submissions, held_out)
-    scores = score_holdout(dataset, store, card.model, held_out)
+    with fitted_stack(cards, store, context) as card:
+        submitted = submit(dataset, store, card, context.submissions, held_out)
+        scores = score_holdout(dataset, store, card, held_out)
     return StackResult(dataset, cards, card, submitted, scores)
 
 
@@ -155,10 +161,14 @@ def stored_models(store: OofStore, context: AnyContext) -> list[ModelCard]:
     return cards
 
 
-def fit_stack(cards: Sequence[ModelCard], store: OofStore, context: AnyContext) -> StackCard:
-    """Stack level-1 models by nested selection, unless the stack is stored; return its card.
+@contextmanager
+def fitted_stack(
+    cards: Sequence[ModelCard], store: OofStore, context: AnyContext
+) -> Iterator[StackCard]:
+    """Stack level-1 models by nested selection, unless the stack is stored; yield its card.
 
-    A stack by one meta-learner has its name; one that chooses among several is "selection".
+    A stack by one meta-learner has its name; one that chooses among several is "selection". A stack
+    that was fitted stays locked during the block. The cross-fits of one that was stopped are used.
 
     Parameters
     ----------
@@ -173,32 +183,71 @@ def fit_stack(cards: Sequence[ModelCard], store: OofStore, context: AnyContext) 
     ------
     ModelError
         If there is no such meta-learner, or all fail or lack a library.
+    StoreError
+        If another run has made a level-1 model anew since its card was read.
     """
     dataset, progress = context.dataset, context.progress
     params = _installed(plan_meta_learners(context.profile), progress)
     metadata = plan_metadata(context.profile, dataset)
-    entries = {name: get_meta_learner(name) for name in params}
-    cards = sorted(cards, key=lambda card: card.model)  # whoever asks, the same stack
-    level1 = {card.model: card.fingerprint for card in cards}
-    called = SELECTION if len(params) > 1 else next(iter(params))
-    sources = {name: (entries[name].make.__module__, params[name]) for name in params}
-    fingerprint = stack_fingerprint(level1, sources, metadata, dataset, store.folds)
-    name = STACK + called
-    card = store.current_card(name, fingerprint)
+    # Whoever asks, the same stack: its models are sorted.
+    plan = _Plan(sorted(cards, key=lambda card: card.model), params, metadata)
+    fingerprint = plan.fingerprint(params, store, dataset)
+    card = store.current_card(plan.name, fingerprint)
     if isinstance(card, StackCard):
-        return card
-    store.withdraw_stale_card(name, fingerprint, progress)
-    candidates = {name: entry.make(**params[name]) for name, entry in entries.items()}
-    data, test = stack_input(store, list(level1), dataset, metadata)
+        yield card
+        return
+    with store.locked([plan.name], progress):
+        card = store.current_card(plan.name, fingerprint)  # another run may have made it meanwhile
+        yield card if isinstance(card, StackCard) else _fit(plan, fingerprint, store, context)
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What a stack is to be made from."""
+
+    cards: list[ModelCard]
+    params: dict[str, dict[str, Any]]  # of each meta-learner
+    metadata: list[str]
+
+    @property
+    def called(self) -> str:
+        return SELECTION if len(self.params) > 1 else next(iter(self.params))
+
+    @property
+    def name(self) -> str:
+        return STACK + self.called
+
+    def fingerprint(
+        self, learners: Iterable[str], store: OofStore, dataset: AdDataset
+    ) -> Fingerprint:
+        """Fingerprint of the stack by some of the meta-learners."""
+        level1 = {card.model: card.fingerprint for card in self.cards}
+        sources = {
+            name: (get_meta_learner(name).make.__module__, self.params[name]) for name in learners
+        }
+        return stack_fingerprint(level1, sources, self.metadata, dataset, store.folds)
+
+
+def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyContext) -> StackCard:
+    dataset, progress, name = context.dataset, context.progress, plan.name
+    store.withdraw(name, fingerprint, progress)
+    candidates = {one: get_meta_learner(one).make(**given) for one, given in plan.params.items()}
+    data, test = stack_input(store, plan.cards, dataset, plan.metadata)
+    made_from = {one: plan.fingerprint([one], store, dataset).made_from for one in plan.params}
+    kept = KeptCrossFits(
+        store.path(name, CROSS_FITS), {one: digest(parts) for one, parts in made_from.items()}
+    )
     start = time.perf_counter()
-    selection = nested_selection(candidates, data, test, n_jobs=context.n_jobs, progress=progress)
+    selection = nested_selection(
+        candidates, data, test, n_jobs=context.n_jobs, progress=progress, kept=kept
+    )
     write_stack(name, selection.output, data, store, fingerprint.value, time.perf_counter() - start)
-    best = best_model(cards)
+    best = best_model(plan.cards)
     details = StackDetails(
-        level2=called,
-        models=tuple(level1),
-        metadata=tuple(metadata),
-        parameters=params,
+        level2=plan.called,
+        models=data.models,
+        metadata=tuple(plan.metadata),
+        parameters=plan.params,
         candidates=selection.gaps,
         candidates_without_fold=_by_fold(selection.inner_gaps),
         standard_errors=_by_fold(selection.inner_errors),
@@ -208,9 +257,11 @@ def fit_stack(cards: Sequence[ModelCard], store: OofStore, context: AnyContext) 
         best_model=best,
         gain=gain_over(best, data, selection.output.oof, context.profile.seed),
         standing_out=standing_out(data),
-        large_offsets=large_offsets(cards),
+        large_offsets=large_offsets(plan.cards),
     )
-    return store.finish(name, fingerprint, dataset, details)
+    card = store.finish(name, fingerprint, dataset, details)
+    shutil.rmtree(kept.folder, ignore_errors=True)
+    return card
 
 
 def _installed(params: dict[str, dict[str, Any]], progress: Progress) -> dict[str, dict[str, Any]]:

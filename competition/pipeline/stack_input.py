@@ -12,9 +12,9 @@ import pandas as pd
 
 from competition.datasets.base import AdDataset
 from competition.evaluation.fold_offsets import without_offsets
-from competition.level2.crossfit import StackOutput
+from competition.level2.crossfit import StackPredictions
 from competition.level2.data import Ads, StackData
-from competition.oof.cards import Level1Card
+from competition.oof.cards import Level1Card, ModelCard
 from competition.oof.fold_files import FoldPrediction
 from competition.oof.store import OofStore
 from competition.utils.processes import another_lives, this_process
@@ -37,7 +37,7 @@ def missing_inputs(dataset: AdDataset) -> pd.DataFrame:
 
 
 def stack_input(
-    store: OofStore, models: Sequence[str], dataset: AdDataset, metadata: Sequence[str]
+    store: OofStore, cards: Sequence[ModelCard], dataset: AdDataset, metadata: Sequence[str]
 ) -> tuple[StackData, Ads]:
     """Collect what a meta-learner learns from, and the test ads.
 
@@ -47,21 +47,24 @@ def stack_input(
     Parameters
     ----------
     store : OofStore
-    models : sequence of str
-        Level-1 models whose stored predictions are stacked.
+    cards : sequence of Level1Card or ExternalCard
+        Of the level-1 models whose stored predictions are stacked.
     dataset : AdDataset
     metadata : sequence of str
         Metadata columns that a meta-learner may see.
+
+    Raises
+    ------
+    StoreError
+        If a model is not what its card describes, as where another run has made it anew.
     """
     n_tags = len(store.tags)
-    train = _room((len(store.folds.ids), len(models), n_tags), store.folder)
-    test = _room((len(store.test_ids), len(models), n_tags), store.folder)
-    reads = np.zeros((len(models), len(dataset.inputs)), dtype=bool)
-    for place, model in enumerate(models):
-        oof, test[:, place] = store.read(model)
-        card = store.card(model)
-        levels = card.fold_offsets if card else ()
-        train[:, place] = without_offsets(oof, store.folds.of_ad, levels)
+    train = _room((len(store.folds.ids), len(cards), n_tags), store.folder)
+    test = _room((len(store.test_ids), len(cards), n_tags), store.folder)
+    reads = np.zeros((len(cards), len(dataset.inputs)), dtype=bool)
+    for place, card in enumerate(cards):
+        oof, test[:, place] = store.read(card.model, card)
+        train[:, place] = without_offsets(oof, store.folds.of_ad, card.fold_offsets)
         columns = set(card.inputs) if isinstance(card, Level1Card) else set()
         reads[place] = [bool(columns & set(one.columns)) for one in dataset.inputs.values()]
     missing = missing_inputs(dataset)
@@ -71,7 +74,7 @@ def stack_input(
         for probabilities, ids in ((train, dataset.train_ids), (test, dataset.test_ids))
     )
     data = StackData(
-        models=tuple(models),
+        models=tuple(card.model for card in cards),
         reads=reads,
         ads=training,
         labels=dataset.labels,
@@ -109,7 +112,7 @@ def _remove(mapped: Path) -> None:
 
 def write_stack(
     name: str,
-    output: StackOutput,
+    output: StackPredictions,
     data: StackData,
     store: OofStore,
     fingerprint: str,

@@ -49,7 +49,7 @@ def submit(
         return None
     name = f"{dataset.name}-{stack.level2}-{stack.scores.gap:.4f}"
     path = folder / f"{name}{FORMATS[dataset.submission.format].ending}"
-    _, probabilities = store.read(stack.model)
+    _, probabilities = store.read(stack.model, stack)
     write_submission(
         path,
         dataset.submission,

@@ -18,7 +18,7 @@ from competition.oof.cards import ModelCard, StackCard
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.extract import extract_features
-from competition.pipeline.plan import plan_meta_learners
+from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack import SELECTION, stored_models
 from competition.pipeline.stack_input import STACK
 from competition.submission.read import without_mp4

@@ -18,6 +18,7 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,8 +198,9 @@ def _taac_entries(text: str, path: Path) -> Iterator[_Entry]:
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} is in it twice")
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
+        raise ValueError(f"the key {twice!r} is in it twice")
     return content
 
 
@@ -206,8 +208,9 @@ def _csv_entries(text: str, path: Path, tags: Sequence[str] | None) -> Iterator[
     (_, header), *rows = csv_rows(text, path)
     names = header[1:]
     is_pairs = [name.strip().lower() for name in header] == [name.lower() for name in PAIRS_HEADER]
-    repeated = [name for name in names if names.count(name) > 1]
-    missing = [tag for tag in tags or () if tag not in names]
+    counts = Counter(names)
+    repeated = [name for name, count in counts.items() if count > 1]
+    missing = [tag for tag in tags or () if tag not in counts]
     if not names or repeated or (missing and not is_pairs):
         fault = f"has two columns {repeated[0]!r}" if repeated else "has no column for a tag"
         fault = f"{fault}, such as {missing[0]!r}" if missing and not repeated else fault

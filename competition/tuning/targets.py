@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from competition.config.profile import Level1Settings, Profile
+from competition.execution.devices import one_thread
 from competition.execution.local import run_tasks
 from competition.features.columns import Column
 from competition.features.prepare import prepare_columns
@@ -103,18 +104,17 @@ def tunable_model(name: str, context: Context[Profile], store: OofStore) -> Tuna
     def oof(params: dict[str, Any]) -> Pieces:
         tried = {**planned.params, **params}
         terms = make_estimator(planned.model, tried).text_terms
-        job_now, cores = replace(job, params=tried, columns=columns(terms)), context.n_cores
+        job_now = replace(job, params=tried, columns=columns(terms))
         at_a_time = max(1, min(context.n_jobs, store.folds.n))
-        n_threads = max(1, cores // at_a_time)
         tasks = [
-            FoldTask(job_now, fold, no_tests, dataset.labels, defaults, n_threads)
+            FoldTask(job_now, fold, no_tests, dataset.labels, defaults)
             for fold in range(store.folds.n)
         ]
         # Wave by wave, not all at once: to cancel running tasks is to start the workers again.
         for start in range(0, len(tasks), at_a_time):
             wave = tasks[start : start + at_a_time]
             given = [(task,) for task in wave]
-            found = dict(run_tasks(_held_out, given, n_jobs=at_a_time, n_threads=n_threads))
+            found = dict(run_tasks(_held_out, given, n_jobs=at_a_time))
             for task in wave:
                 yield store.folds.of_ad == task.fold, found[task.fold]
 
@@ -151,7 +151,7 @@ def tunable_stack(context: Context[Profile], store: OofStore) -> Tunable:
     cards = stored_models(store, context)
     level1 = {card.model: card.fingerprint for card in cards}
     metadata = plan_metadata(profile, dataset)
-    data, _ = stack_input(store, list(level1), dataset, metadata)
+    data, _ = stack_input(store, cards, dataset, metadata)
 
     def oof(params: dict[str, Any]) -> Pieces:
         learner = entry.make(**{**base, **params})
@@ -205,13 +205,11 @@ def _start(
 
 def _held_out(task: FoldTask) -> tuple[int, np.ndarray]:
     """Fit one fold and predict the ads that it holds out; return its number with them."""
-    from threadpoolctl import threadpool_limits
-
     job = task.job
     where = f"Model {job.name} with the parameters {job.params}, fold {task.fold}"
     ids = task.store.held_out_ids(task.fold)
     try:
-        with threadpool_limits(task.n_threads):
+        with one_thread(get_model(job.model).libraries):
             probabilities = fit_and_predict(task).held_out
         check_probabilities(job.name, probabilities, (len(ids), len(task.store.tags)))
     except CompetitionError as bad:

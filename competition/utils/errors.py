@@ -46,6 +46,14 @@ class StoreError(CompetitionError):
     """A file of the OOF store that is damaged or was made from something else."""
 
 
+class WriteError(CompetitionError):
+    """A file that the system refuses to write: no space, no right, no folder."""
+
+
+class ProcessError(CompetitionError):
+    """A process of a run that was ended from outside."""
+
+
 class TuningError(CompetitionError):
     """A model that cannot be tuned, or a study that cannot be opened."""
 

@@ -1,7 +1,20 @@
-"""Which processes live, of this machine and of others that share its files."""
+"""Which processes live, of this machine and of others that share its files; how they end."""
 
 import os
+import signal
 import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+WATCHED_EVERY = 0.5  # seconds between two looks at whether the parent lives
+INTERRUPTED, TERMINATED = 130, 143  # exit statuses of Ctrl-C and of SIGTERM, as shells give them
+PATIENCE = 10.0  # seconds that an orderly end may take
+
+_watching: set[int] = set()  # this process, once it watches its parent
 
 
 def this_process() -> str:
@@ -36,3 +49,72 @@ def another_lives(process: str) -> bool:
     except PermissionError:  # it lives, and is another user's
         return True
     return int(number) != os.getpid()
+
+
+def end_with_parent() -> None:
+    """End this process within a second of its parent's end, even where that was killed.
+
+    A worker that nobody waits for would go on with its task, or wait for another one for ever.
+    """
+    if os.getpid() in _watching or os.name == "nt":  # Windows does not tell
+        return
+    _watching.add(os.getpid())
+    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(WATCHED_EVERY)
+    os._exit(1)
+
+
+@contextmanager
+def orderly_end() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the block in order, what is half written removed.
+
+    The first raises SystemExit with the status 130 or 143. The second ends the process at once, as
+    does the time where something holds it up; workers follow, and the next command that writes to
+    the same folder removes what was left there.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no other has handlers
+        yield
+        return
+    ended = False
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal ended
+        ended = True
+        status = INTERRUPTED if number == signal.SIGINT else TERMINATED
+        for one in before:
+            signal.signal(one, lambda *_: os._exit(status))
+        # What libraries do not let through, or only from a thread, is no news.
+        sys.unraisablehook = lambda _: None
+        threading.excepthook = lambda _: None
+        deadline = threading.Timer(PATIENCE, os._exit, (status,))
+        deadline.daemon = True
+        deadline.start()
+        raise SystemExit(status)
+
+    before = {one: signal.signal(one, end) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if not ended:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold SIGINT back inside: processes that are started there never see Ctrl-C.
+
+    A terminal sends it to all processes of a command; the one that waits ends the others.
+    """
+    if os.name == "nt":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

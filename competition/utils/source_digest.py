@@ -19,8 +19,10 @@ NOT_FOLLOWED = frozenset(
         # Messages, files, progress and processes show in no number.
         "competition.utils.errors",
         "competition.utils.files",
+        "competition.utils.locks",
         "competition.utils.processes",
         "competition.utils.progress",
+        "competition.utils.seals",
         "competition.utils.source_digest",
         # Where tasks run, and how many at a time.
         "competition.execution",
@@ -31,6 +33,7 @@ NOT_FOLLOWED = frozenset(
         "competition.level1.registry",
         "competition.level2.registry",
         # What is read and planned is digested itself: parameters, ids, labels, cells, folds.
+        "competition.utils.parameters",
         "competition.utils.settings",
         "competition.config",
         "competition.datasets",
@@ -38,6 +41,7 @@ NOT_FOLLOWED = frozenset(
         "competition.pipeline.context",
         "competition.pipeline.extract",
         "competition.pipeline.plan",
+        "competition.pipeline.settings",
         # The store joins and scores what folds predict: a card digests it apart, as `scoring`.
         "competition.oof.store",
         "competition.oof.cards",

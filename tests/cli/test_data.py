@@ -93,4 +93,5 @@ def test_extract_counts_what_is_new_and_lists_faulty_files(
     assert "features.vit is left out: No vision encoder is named" in " ".join(done.out.split())
     again = call("extract", *settings)
     assert [again.row(name)[5] for name in found] == ["0", "0", "0"]
-    assert {path.name for path in (tmp_path / "cache").iterdir()} == {"features", "digests.parquet"}
+    left = {"features", "digests.parquet", "digests.parquet.seal"}
+    assert {path.name for path in (tmp_path / "cache").iterdir()} == left

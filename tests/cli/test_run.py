@@ -56,7 +56,7 @@ def test_run_writes_below_out_and_nowhere_else(finished: tuple[Path, Called]) ->
     out, _ = finished
     assert {path.name for path in out.iterdir()} == {"oof", "submissions", "cache"}
     assert {path.name for path in (out / "oof" / "demo").iterdir()} == {
-        *("folds.csv", "stack-mean"),
+        *(".locks", "folds.csv", "stack-mean"),
         *MODELS,
     }
 

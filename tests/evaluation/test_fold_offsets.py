@@ -107,6 +107,6 @@ def test_the_stack_reads_a_model_without_its_offsets(tmp_path: Path) -> None:
             fingerprint.value,
         )
     card = store.finish("m", fingerprint, dataset, details)
-    data, _ = stack_input(store, ["m"], dataset, [])
+    data, _ = stack_input(store, [card], dataset, [])
     assert card.fold_offsets == pytest.approx(logit(0.3) + np.array(by), abs=1e-5)
     np.testing.assert_allclose(data.ads.probabilities, expit(logit(0.3) + 2 / 3), rtol=1e-5)

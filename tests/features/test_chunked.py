@@ -1,4 +1,4 @@
-"""Chunks of many ads fill the batches of one network."""
+"""Chunks of an ad, or on a GPU of many ads, fill the batches of one network."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,14 +46,24 @@ class Doubled(ChunkedExtractor):
         return np.array(results).reshape(-1, 2)
 
 
+class OnGpu(Doubled):
+    """As it behaves where there is a GPU."""
+
+    def on_gpu(self) -> bool:
+        return True
+
+
 def items() -> list[Item]:
     return [Item("audio", Path(f"{ad}:{n_chunks}")) for ad, n_chunks in enumerate(ADS)]
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 100])
 @pytest.mark.parametrize("n_workers", [0, 2])
-def test_each_ad_gets_the_results_of_its_own_chunks(batch_size: int, n_workers: int) -> None:
-    found = list(Doubled(batch_size).extract(items(), n_workers))
+@pytest.mark.parametrize("make", [Doubled, OnGpu])
+def test_each_ad_gets_the_results_of_its_own_chunks(
+    make: type[Doubled], batch_size: int, n_workers: int
+) -> None:
+    found = list(make(batch_size).extract(items(), n_workers))
     assert len(found) == len(ADS)
     for ad, (result, n_chunks) in enumerate(zip(found, ADS, strict=True)):
         if n_chunks is None:
@@ -65,8 +75,14 @@ def test_each_ad_gets_the_results_of_its_own_chunks(batch_size: int, n_workers: 
             np.testing.assert_array_equal(result, np.reshape(expected, (-1, 2)))
 
 
-def test_batches_span_ads_and_only_the_last_is_smaller() -> None:
+def test_batches_hold_one_ad_so_that_no_other_shows_in_its_last_bits() -> None:
     extractor = Doubled(4)
+    list(extractor.extract(items()))
+    assert extractor.batches_ == [3, 1, 4, 1, 2, 2]
+
+
+def test_on_a_gpu_batches_span_ads_and_only_the_last_is_smaller() -> None:
+    extractor = OnGpu(4)
     list(extractor.extract(items()))
     assert extractor.batches_ == [4, 4, 4, 1]
 

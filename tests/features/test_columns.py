@@ -9,6 +9,7 @@ import pytest
 from competition.features.columns import (
     Column,
     content_digest,
+    is_stored,
     read_columns,
     write_ragged,
     write_refs,
@@ -16,6 +17,7 @@ from competition.features.columns import (
 )
 from competition.features.store import ArrayRef
 from competition.utils.errors import StoreError
+from tests.recorded import Recorded
 
 IDS = pd.Index(["a", "b", "c"], name="id")
 
@@ -55,7 +57,7 @@ def test_second_writer_of_the_same_column_does_no_harm(tmp_path: Path) -> None:
     for _ in range(2):
         write_ragged(path, IDS[:1], [np.ones((2, 2))])
     assert read_columns([column(path)])["value"]["a"].shape == (2, 2)
-    assert list(tmp_path.iterdir()) == [path]
+    assert sorted(tmp_path.iterdir()) == [path, tmp_path / "column.ragged.seal"]
 
 
 def test_references_are_read_from_the_store_of_features(tmp_path: Path) -> None:
@@ -72,13 +74,34 @@ def test_references_are_read_from_the_store_of_features(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read["c"], [[6, 7], [8, 9]])
 
 
+def test_column_counts_as_stored_only_as_it_was_written(tmp_path: Path) -> None:
+    progress, path = Recorded(), tmp_path / "column.ragged"
+    assert not is_stored(path, progress)
+    write_ragged(path, IDS[:1], [np.ones((2, 2))])
+    assert is_stored(path, progress)
+    assert progress.remarks == []
+    np.save(path / "values.npy", np.zeros((2, 2)))
+    assert not is_stored(path, progress)
+    assert len(progress.remarks) == 1
+    assert "column.ragged was damaged or removed" in progress.remarks[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_column_without_a_seal_was_not_written_to_its_end(tmp_path: Path) -> None:
+    progress, path = Recorded(), tmp_path / "column.parquet"
+    write_series(path, pd.Series([1.0, 2.0, 3.0], IDS))
+    (tmp_path / "column.parquet.seal").unlink()
+    assert not is_stored(path, progress)
+    assert progress.remarks == []
+
+
 def test_damaged_column_is_named(tmp_path: Path) -> None:
     path = tmp_path / "column.ragged"
     write_ragged(path, IDS[:1], [np.ones((2, 2))])
     np.save(path / "offsets.npy", np.array([0, 9]))
-    with pytest.raises(StoreError, match=r"column\.ragged cannot be read .* Remove it"):
+    with pytest.raises(StoreError, match=r"column\.ragged was changed .* Run again"):
         read_columns([column(path)])
-    with pytest.raises(StoreError, match=r"absent\.parquet cannot be read"):
+    with pytest.raises(StoreError, match=r"absent\.parquet was changed or removed"):
         read_columns([column(tmp_path / "absent.parquet")])
 
 

@@ -19,7 +19,6 @@ def extract(root: Path, n: int, n_jobs: int = 1, progress: Recorded | None = Non
         texts(n),
         FeatureStore(root, SETTINGS),
         n_jobs=n_jobs,
-        n_cores=2,
         progress=progress or Recorded(),
         stage="extracting letters",
     )

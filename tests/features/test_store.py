@@ -57,11 +57,47 @@ def test_store_tells_what_its_features_depend_on(tmp_path: Path) -> None:
     assert json.loads((store.folder / "about.json").read_text(encoding="utf-8")) == SETTINGS
 
 
-def test_damaged_shard_is_named(tmp_path: Path) -> None:
+def flip(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def in_place_of_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES = {
+    "flipped": flip,
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-9]),
+    "emptied": lambda path: path.write_bytes(b""),
+    "deleted": Path.unlink,
+    "a folder": in_place_of_a_folder,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("ending", ["npy", "parquet", "seal"])
+def test_damaged_shard_is_removed_alone(damage: str, ending: str, tmp_path: Path) -> None:
     store = FeatureStore(tmp_path, SETTINGS)
-    store.write(["a"], ["x"])
-    next(store.folder.glob("*.parquet")).write_bytes(b"no parquet")
-    with pytest.raises(StoreError, match=r"\.parquet cannot be read .* Remove it"):
+    store.write(["a"], [np.ones((2, 3))])
+    (shard,) = (path.stem for path in store.folder.glob("*.npy"))
+    store.write(["b"], [np.zeros((2, 3))])
+    assert store.remove_damaged() == 0
+    DAMAGES[damage](store.folder / f"{shard}.{ending}")
+    gone = damage == "deleted" and ending == "seal"  # then it counts as not written to its end
+    assert store.remove_damaged() == (0 if gone else 1)
+    assert list(store.read().index) == ["b"]
+
+
+def test_shard_that_is_damaged_while_it_is_in_use_is_named(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path, SETTINGS)
+    store.write(["a"], [np.ones((2, 3))])
+    store.read()
+    flip(next(store.folder.glob("*.npy")))
+    with pytest.raises(StoreError, match=r"\.npy was changed or removed .* Run again"):
         store.read()
 
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from competition.evaluation.leaks import StandingOut
-from competition.oof.cards import Card, FoldOffset, OutdatedCardError, read_card
+from competition.oof.cards import Card, FoldOffset, OutdatedCardError, read_card, sealed, write_card
 from competition.utils.errors import StoreError
 from competition.utils.files import write_json
 from tests.made_cards import external_card, level1_card, stack_card
@@ -34,7 +34,7 @@ CARDS: dict[str, Card] = {
 
 
 def write(path: Path, card: Card) -> Path:
-    write_json(path, card.model_dump(mode="json"))
+    write_card(path, card)
     return path
 
 
@@ -55,7 +55,7 @@ def test_card_of_the_form_of_another_version_says_to_run_again(tmp_path: Path) -
     values = CARDS["level1"].model_dump(mode="json")
     before_kinds = {key: value for key, value in values.items() if key != "kind"}
     later = {**values, "colour": "red", "versions": {"competition": "99"}}
-    for form in (before_kinds, later):
+    for form in (before_kinds, values, sealed(later)):
         write_json(path, form)
         with pytest.raises(
             OutdatedCardError, match=r"card\.json was written by another .*run again"
@@ -64,7 +64,13 @@ def test_card_of_the_form_of_another_version_says_to_run_again(tmp_path: Path) -
 
 
 def changed(**values: Any) -> str:
-    return json.dumps({**CARDS["level1"].model_dump(mode="json"), **values})
+    """A card with a digest of values that are no card's."""
+    return json.dumps(sealed({**CARDS["level1"].model_dump(mode="json"), **values}))
+
+
+def edited(**values: Any) -> str:
+    """A card that was changed by hand."""
+    return json.dumps({**sealed(CARDS["level1"].model_dump(mode="json")), **values})
 
 
 @pytest.mark.parametrize(
@@ -77,6 +83,18 @@ def changed(**values: Any) -> str:
         (changed(scores={"gap": 0.5}), r"it is not a card \(level1\.scores"),
         (changed(seconds="long"), r"it is not a card \(level1\.seconds"),
         (changed(colour="red"), r"it is not a card \(level1\.colour"),
+        (edited(scores={}), "it was changed after it was written"),
+        (edited(seed=1), "it was changed after it was written"),
+        (edited(fingerprint="f" * 64), "it was changed after it was written"),
+        (edited(parameters={"C": 4.0}), "it was changed after it was written"),
+        (edited(fold_offsets=[0.0, 0.0]), "it was changed after it was written"),
+        (edited(seconds=float("nan")), "it was changed after it was written"),
+        (edited(digest=[{}]), "it was changed after it was written"),
+        (edited()[:-1] + ', "seed": 1' + "0" * 5000 + "}", "it is not JSON"),
+        (edited()[:-1] + ', "seed": 1e999}', "it was changed after it was written"),
+        (edited()[:-1] + ', "seed": "\\ud800"}', "it is not JSON"),
+        ("[" * 100_000, "it is not JSON"),
+        (edited()[:-1] + ', "seed": ' + "[" * 100_000 + "]" * 100_000 + "}", "it is not JSON"),
     ],
 )
 def test_damaged_card_is_named_with_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
@@ -85,4 +103,4 @@ def test_damaged_card_is_named_with_what_is_wrong(tmp_path: Path, text: str, mes
     path.write_text(text, encoding="utf-8")
     with pytest.raises(StoreError, match=message) as error:
         read_card(path)
-    assert f"Remove the folder {path.parent}" in str(error.value)
+    assert f"or remove the folder {path.parent}" in str(error.value)

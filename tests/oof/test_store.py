@@ -10,7 +10,7 @@ from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import gap
 from competition.folds import Folds, make_folds
-from competition.oof.cards import Level1Card, Level1Details
+from competition.oof.cards import Level1Card, Level1Details, sealed
 from competition.oof.fold_files import Fingerprint, FoldPrediction
 from competition.oof.store import OofStore
 from competition.utils.errors import StoreError
@@ -41,6 +41,12 @@ def predict(store: OofStore, fold: int) -> FoldPrediction:
     held_out = rng.random((len(store.held_out_ids(fold)), n_tags), dtype=np.float32)
     test = rng.random((len(store.test_ids), n_tags), dtype=np.float32)
     return FoldPrediction(fold, held_out, test, 1.5)
+
+
+def _other(store: OofStore, fold: int) -> FoldPrediction:
+    """Other probabilities of the same ads."""
+    one = predict(store, fold)
+    return FoldPrediction(fold, 1 - one.held_out, 1 - one.test, 1.5)
 
 
 DETAILS = Level1Details(level1="made", inputs=("title",), parameters={"C": 2.0}, seed=0)
@@ -97,7 +103,7 @@ def test_rows_are_matched_by_id_not_by_position(store: OofStore, dataset: AdData
     path = store.path("m", "oof.parquet")
     pd.read_parquet(path).iloc[::-1].to_parquet(path, index=False)
     changed = {**card.files, "oof.parquet": file_digest(path)}
-    write_json(store.path("m", "card.json"), {**card.model_dump(), "files": changed})
+    write_json(store.path("m", "card.json"), sealed({**card.model_dump(), "files": changed}))
     after, _ = store.read("m")
     assert (after == before).all()
 
@@ -175,10 +181,10 @@ def test_stale_card_is_withdrawn_naming_what_has_changed(
 ) -> None:
     fill(store, dataset)
     recorded = Recorded()
-    store.withdraw_stale_card("m", PRINT, recorded)
+    store.withdraw("m", PRINT, recorded)
     assert recorded.remarks == []
     assert store.card("m") is not None
-    store.withdraw_stale_card("m", OTHER, recorded)
+    store.withdraw("m", OTHER, recorded)
     assert recorded.remarks == ["m: made from other source, so it is run again"]
     assert store.card("m") is None
 
@@ -188,7 +194,7 @@ def test_model_scored_in_another_way_keeps_its_folds(store: OofStore, dataset: A
     rescored = Fingerprint(PRINT.components, "scored otherwise")
     recorded = Recorded()
     assert store.current_card("m", rescored) is None
-    store.withdraw_stale_card("m", rescored, recorded)
+    store.withdraw("m", rescored, recorded)
     assert recorded.remarks == ["m: scored in another way, so it is scored again"]
     assert all(store.has_fold("m", fold, rescored.value) for fold in range(4))
     store.finish("m", rescored, dataset, DETAILS)
@@ -202,16 +208,75 @@ def test_card_of_another_version_is_not_current_and_is_withdrawn(
     write_json(store.path("m", "card.json"), card.model_dump(exclude={"kind"}))
     recorded = Recorded()
     assert store.current_card("m", PRINT) is None
-    store.withdraw_stale_card("m", PRINT, recorded)
+    store.withdraw("m", PRINT, recorded)
     assert recorded.remarks == ["m: its card is of another version, so it is run again"]
     assert store.card("m") is None
 
 
-def test_damaged_file_of_a_current_card_is_named(store: OofStore, dataset: AdDataset) -> None:
+@pytest.mark.parametrize(
+    ("file", "remark"),
+    [
+        ("card.json", "m: its card is damaged or was changed by hand, so it is made again"),
+        ("oof.parquet", "m: its predictions are damaged, so it is made again"),
+        ("test.parquet", "m: its predictions are damaged, so it is made again"),
+    ],
+)
+def test_model_with_a_damaged_file_is_joined_again_from_its_folds(
+    store: OofStore, dataset: AdDataset, file: str, remark: str
+) -> None:
     fill(store, dataset)
-    store.path("m", "oof.parquet").write_bytes(b"half")
-    with pytest.raises(StoreError, match=r"oof\.parquet: its content is not what was written"):
-        store.current_card("m", PRINT)
+    whole = store.path("m", file).read_bytes()
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 1
+    store.path("m", file).write_bytes(damaged)
+    recorded = Recorded()
+    assert store.current_card("m", PRINT) is None
+    store.withdraw("m", PRINT, recorded)
+    assert recorded.remarks == [remark]
+    assert all(store.has_fold("m", fold, PRINT.value) for fold in range(4))
+    assert store.finish("m", PRINT, dataset, DETAILS) == store.current_card("m", PRINT)
+    if file != "card.json":
+        assert store.path("m", file).read_bytes() == whole
+
+
+def test_damaged_fold_alone_is_withdrawn(store: OofStore) -> None:
+    for fold in range(4):
+        store.write_fold("m", predict(store, fold), PRINT.value)
+    path = store.path("m", "fold_2.parquet")
+    content = bytearray(path.read_bytes())
+    content[200] ^= 1
+    path.write_bytes(content)
+    recorded = Recorded()
+    store.withdraw("m", PRINT, recorded)
+    assert recorded.remarks == ["m: fold_2.parquet is damaged, so that fold is run again"]
+    assert [store.has_fold("m", fold, PRINT.value) for fold in range(4)] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_folds_of_two_fingerprints_are_never_joined(store: OofStore, dataset: AdDataset) -> None:
+    for fold in range(4):
+        store.write_fold("m", predict(store, fold), PRINT.value)
+    store.write_fold("m", predict(store, 2), OTHER.value)
+    with pytest.raises(StoreError, match=r"m/fold_2\.parquet is not what this command has written"):
+        store.finish("m", PRINT, dataset, DETAILS)
+    assert store.card("m") is None
+    assert not store.path("m", "oof.parquet").exists()
+
+
+def test_model_made_anew_since_its_card_was_read_is_named(
+    store: OofStore, dataset: AdDataset
+) -> None:
+    card = fill(store, dataset)
+    for fold in range(4):
+        store.write_fold("m", _other(store, fold), OTHER.value)
+    store.finish("m", OTHER, dataset, DETAILS)
+    with pytest.raises(StoreError, match="another process has made it anew"):
+        store.read("m", card)
+    store.read("m")
 
 
 @pytest.mark.parametrize("bad", [np.nan, -0.1, 1.1])

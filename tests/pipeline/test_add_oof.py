@@ -10,7 +10,7 @@ from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import gap
 from competition.folds import make_folds, write_folds
-from competition.oof.cards import ExternalDetails, Level1Details
+from competition.oof.cards import ExternalDetails, Level1Details, sealed
 from competition.oof.store import OofStore
 from competition.pipeline.add_oof import add_oof
 from competition.utils.errors import FoldsError, PredictionsError
@@ -82,9 +82,9 @@ def test_card_scores_it_and_says_that_it_came_from_a_file(
 
 def test_same_files_again_write_nothing(table: Path, files: tuple[Path, Path], out: Path) -> None:
     add_oof("theirs", table, *files, out)
-    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.*")}
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.*") if path.is_file()}
     add_oof("theirs", table, *files, out)
-    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.*")} == before
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.*") if path.is_file()} == before
 
 
 def test_other_files_of_the_same_name_replace_it(
@@ -166,7 +166,7 @@ def test_model_that_a_run_has_trained_is_not_overwritten(
     details = Level1Details(level1="tfidf_logreg", inputs=("title",), parameters={}, seed=0)
     common = card.model_dump(exclude=set(ExternalDetails.model_fields))
     trained = {**common, **details.model_dump()}
-    write_json(out / "oof" / "films" / "mine" / "card.json", trained)
+    write_json(out / "oof" / "films" / "mine" / "card.json", sealed(trained))
     with pytest.raises(PredictionsError, match="a model that a run has trained"):
         add_oof("mine", table, *files, out)
 

@@ -17,7 +17,7 @@ from competition.config.profile import Profile, load_profile
 from competition.demo.make import make_demo
 from competition.pipeline.run import RunResult, run
 from competition.submission.score import score_submission
-from competition.utils.errors import FoldsError, StoreError
+from competition.utils.errors import FoldsError
 from tests.recorded import Recorded
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +51,7 @@ def out(finished: tuple[Path, RunResult], tmp_path: Path) -> Path:
 def test_leaves_what_the_design_draws(finished: tuple[Path, RunResult]) -> None:
     out, result = finished
     assert {path.name for path in (out / "oof" / "demo").iterdir()} == {
+        ".locks",
         "folds.csv",
         *MODELS,
         "stack-dnn",
@@ -88,9 +89,13 @@ def test_submission_scores_as_the_run_said(finished: tuple[Path, RunResult]) -> 
 
 
 def test_unchanged_run_trains_nothing_and_rewrites_no_prediction(ads: Path, out: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in (out / "oof").rglob("*.*")}
+    before = {
+        path: path.stat().st_mtime_ns for path in (out / "oof").rglob("*.*") if path.is_file()
+    }
     assert run(ads, profile(), out, n_jobs=1).n_trained == 0
-    assert {path: path.stat().st_mtime_ns for path in (out / "oof").rglob("*.*")} == before
+    assert {
+        path: path.stat().st_mtime_ns for path in (out / "oof").rglob("*.*") if path.is_file()
+    } == before
 
 
 def test_run_from_scratch_gives_the_same_submission_bytes(
@@ -145,11 +150,27 @@ def test_folds_of_other_ads_stop_the_run(ads: Path, out: Path) -> None:
         run(ads, profile(), out)
 
 
-def test_damaged_prediction_stops_the_run_and_is_named(ads: Path, out: Path) -> None:
-    path = out / "oof" / "demo" / "tfidf_logreg" / "oof.parquet"
+@pytest.mark.parametrize("file", ["oof.parquet", "test.parquet", "card.json"])
+def test_model_with_a_damaged_file_is_made_again_from_its_folds(
+    ads: Path, out: Path, file: str
+) -> None:
+    path = out / "oof" / "demo" / "tfidf_logreg" / file
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    remarks = Recorded()
+    assert run(ads, profile(), out, n_jobs=1, progress=remarks).n_trained == 0
+    assert any(said.endswith("so it is made again") for said in remarks.remarks)
+    if file != "card.json":
+        assert path.read_bytes() == whole
+
+
+def test_damaged_fold_alone_is_run_again(ads: Path, out: Path) -> None:
+    path = out / "oof" / "demo" / "tfidf_logreg" / "fold_1.parquet"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(StoreError, match=r"tfidf_logreg/oof\.parquet"):
-        run(ads, profile(), out)
+    path.with_name("card.json").unlink()
+    before = path.with_name("oof.parquet").read_bytes()
+    assert run(ads, profile(), out, n_jobs=1).n_trained == 1
+    assert path.with_name("oof.parquet").read_bytes() == before
 
 
 def start(ads: Path, out: Path) -> subprocess.Popen[str]:

@@ -1,47 +1,20 @@
-"""Cutting and counting terms, against jieba and against plain counting."""
+"""Counting terms, against plain counting."""
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from unicodedata import is_normalized
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from competition.text.terms import TermsSpec, extract_terms, tokenize
+from competition.text.terms import TermsSpec, extract_terms
+from competition.text.words import tokenize
 from competition.utils.errors import ProfileError
-
-# Nothing that normalising changes, and nothing that ends a segment.
-chinese_segments = st.lists(
-    st.one_of(
-        st.sampled_from("的点击视频下方链接老师课程免费领取元红包高清一二三九块钱"),
-        st.sampled_from(
-            ["C++", "c#", "AT&T", "T恤", "4G", "xiaoe-tech.com", "9.9元", "50%", "e化"]
-        ),
-        st.sampled_from("abXY019-_+#&% éß“”"),
-        st.characters(min_codepoint=0x4E00, max_codepoint=0x9FD5),
-    ),
-    max_size=30,
-).map(lambda parts: "的" + "".join(parts))
-
-
-@pytest.fixture(scope="module")
-def jieba():
-    import jieba
-
-    jieba.setLogLevel("ERROR")
-    jieba.initialize()
-    return jieba
-
-
-def words_of_jieba(jieba, segment):
-    return [word.lower() for word in jieba.lcut(segment) if re.search(r"[^\W_]", word)]
 
 
 def counted_plainly(text, spec):
@@ -53,54 +26,6 @@ def counted_plainly(text, spec):
         for n in range(shortest, longest + 1):
             counts.update(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
     return counts
-
-
-class TestAgainstJieba:
-    @settings(deadline=None, max_examples=300)
-    @given(chinese_segments)
-    def test_any_chinese_segment_is_cut_as_jieba_cuts_it(self, jieba, segment):
-        assert tokenize(segment, "word") == words_of_jieba(jieba, segment)
-
-    def test_real_ads_are_cut_as_jieba_cuts_them(self, jieba, real_data):
-        folder = real_data / "taac2021" / "dataset" / "tagging"
-        files = sorted(folder.glob("*/text_txt/tagging/*.txt"))[::4]
-        texts = [text for file in files for text in json.loads(file.read_text("utf-8")).values()]
-        segments = [
-            segment
-            for text in texts
-            for segment in re.split(r"[|\n。!！?？;；,，、:：]+|\.\s", text)
-            if re.search(r"[\u4e00-\u9fff]", segment) and is_normalized("NFKC", segment)
-        ]
-        assert len(segments) > 1000
-        cut = [tokenize(segment, "word") for segment in segments]
-        assert cut == [words_of_jieba(jieba, segment) for segment in segments]
-
-    def test_an_unknown_run_of_ascii_is_split(self):
-        assert tokenize("访问xiaoe-tech.com", "word") == ["访问", "xiaoe", "tech", "com"]
-
-    def test_an_ascii_word_of_the_dictionary_stays_whole(self):
-        assert tokenize("学习C++", "word") == ["学习", "c++"]
-
-
-class TestTokenize:
-    @pytest.mark.parametrize(
-        ("text", "expected"),
-        [
-            ("点击视频下方链接", ["点击", "视频", "下方", "链接"]),
-            ("仅需９.９元！", ["仅", "需", "9.9", "元"]),
-            ("Amélie's 2nd café, 50% off.", ["amélie", "s", "2nd", "café", "50%", "off"]),
-            ("Cafe\u0301 ﬁlm", ["café", "film"]),
-            ("Привет, мир", ["привет", "мир"]),
-            ("……|。 _-", []),
-            ("", []),
-            ("\ud83d坏", ["坏"]),
-        ],
-    )
-    def test_words(self, text, expected):
-        assert tokenize(text, "word") == expected
-
-    def test_characters_come_with_a_space_at_either_end_of_a_run(self):
-        assert tokenize("领9元,Go", "char") == [" ", "领", "9", "元", " ", " ", "g", "o", " "]
 
 
 class TestExtractTerms:

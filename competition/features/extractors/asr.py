@@ -13,6 +13,7 @@ from competition.features.encoders import checkpoint_files, load_pretrained, net
 from competition.features.registry import extractor
 from competition.media.sound import read_sound
 from competition.utils.errors import FeatureError
+from competition.utils.parameters import Count
 
 RATE = 16_000  # samples a second
 WINDOW = 30 * RATE  # samples that Whisper hears at once
@@ -46,7 +47,7 @@ class ASR(ChunkedExtractor):
         transcription.
     device : str
     batch_size : int
-        Windows per pass of the network.
+        Windows per pass of the network; only on a GPU are they of several ads.
     """
 
     libraries = ("av", "torch", "transformers")
@@ -55,9 +56,9 @@ class ASR(ChunkedExtractor):
         self,
         checkpoint: str = "",
         language: str | None = None,
-        max_new_tokens: int = 224,
+        max_new_tokens: Count = 224,
         device: str = "auto",
-        batch_size: int = 8,
+        batch_size: Count = 8,
     ) -> None:
         self.checkpoint = checkpoint
         self.language = language

@@ -14,6 +14,7 @@ from competition.features.encoders import checkpoint_files, load_encoder, load_p
 from competition.features.registry import extractor
 from competition.text.tokens import Keep, encode, padded
 from competition.utils.errors import FeatureError, MediaError
+from competition.utils.parameters import Count
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +44,8 @@ class Bert(Extractor):
         The video paper, section 3.2.1, reads the first and the last 128 of what is heard.
     device : str
     batch_size : int
-        Texts per pass of the network; few, so that they are of one length.
+        Texts per pass of the network on a GPU; few, so that they are of one length. Elsewhere it is
+        one, so that a vector depends on no other text.
     """
 
     shard = 256  # texts of like length are found within a shard
@@ -55,10 +57,10 @@ class Bert(Extractor):
         checkpoint: str = "",
         pooling: Pooling = "mean",
         prefix: str = "",
-        max_tokens: int = 256,
+        max_tokens: Count = 256,
         keep: Keep = "first",
         device: str = "auto",
-        batch_size: int = 8,
+        batch_size: Count = 8,
     ) -> None:
         self.checkpoint = checkpoint
         self.pooling = pooling
@@ -88,8 +90,9 @@ class Bert(Extractor):
         tokens = encode(tokenizer, prefixed, self.max_tokens, self.keep)
         results: list[Extracted] = [MediaError("the text is empty") for _ in texts]
         by_length = sorted(range(len(rows)), key=lambda k: len(tokens[k]))
-        for start in range(0, len(rows), self.batch_size):
-            batch = by_length[start : start + self.batch_size]
+        size = self.batch_size if self.on_gpu() else 1
+        for start in range(0, len(rows), size):
+            batch = by_length[start : start + size]
             ids, mask = padded([tokens[k] for k in batch], tokenizer.pad_token_id or 0)
             for k, vector in zip(batch, self._vectors(network, ids, mask), strict=True):
                 results[rows[k]] = (

@@ -6,8 +6,10 @@ Classification", ICASSP 2017, with the settings published beside the VGGish netw
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from competition.features.base import Extractor, Item
 from competition.features.registry import extractor
@@ -102,7 +104,7 @@ class LogMel(Extractor):
 
     libraries = ("av",)
 
-    def __init__(self, step_ms: int = 100) -> None:
+    def __init__(self, step_ms: Annotated[int, Field(ge=10, multiple_of=10)] = 100) -> None:
         self.step_ms = step_ms
 
     def extract_one(self, item: Item) -> np.ndarray:

@@ -23,6 +23,7 @@ from competition.features.ocr_pieces import pieces
 from competition.features.pictures import pictures
 from competition.features.registry import extractor
 from competition.utils.errors import FeatureError, MediaError
+from competition.utils.parameters import Count
 
 Engine = Literal["rapidocr", "tesseract"]
 Read = Callable[[np.ndarray], list[Line]]
@@ -58,7 +59,7 @@ class Ocr(Extractor):
 
     libraries = ("PIL", "rapidocr")
 
-    def __init__(self, engine: Engine = "rapidocr", every_ms: int = 1000) -> None:
+    def __init__(self, engine: Engine = "rapidocr", every_ms: Count = 1000) -> None:
         self.engine = engine
         self.every_ms = every_ms
 
@@ -109,12 +110,6 @@ def _reader(engine: str) -> Read:
     raise FeatureError(f"ocr: engine = {engine!r} is unknown. Choose one of {known}.")
 
 
-def _n_threads() -> int:
-    """Return how many threads this process is given: parallel runs say so in the environment."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdigit() and int(given) > 0 else os.cpu_count() or 1
-
-
 def _rapidocr_models() -> list[Path]:
     package = find_spec("rapidocr")
     folder = Path(package.origin).parent if package and package.origin else Path("rapidocr")
@@ -133,7 +128,7 @@ def _rapidocr() -> Read:
             "Det.limit_type": "max",
             "Det.limit_side_len": DETECTION_SIDE,
             "Rec.model_path": recogniser,
-            "EngineConfig.onnxruntime.intra_op_num_threads": _n_threads(),
+            "EngineConfig.onnxruntime.intra_op_num_threads": 1,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }
     )
@@ -168,7 +163,7 @@ def _tesseract() -> Read:
     if not languages:
         raise FeatureError(f"ocr: tesseract has none of the languages {', '.join(LANGUAGES)}.")
     command = [program, "-", "-", "-l", "+".join(languages), "--psm", "11", "tsv"]  # 11: sparse
-    environment = {**os.environ, "OMP_THREAD_LIMIT": str(_n_threads())}
+    environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
 
     def read(picture: np.ndarray) -> list[Line]:
         from PIL import Image

@@ -14,6 +14,7 @@ from competition.features.encoders import checkpoint_files, load_encoder, load_p
 from competition.features.pictures import pictures
 from competition.features.registry import extractor
 from competition.utils.errors import FeatureError, MediaError
+from competition.utils.parameters import Count, Share, Whole
 
 if TYPE_CHECKING:
     import torch
@@ -53,10 +54,10 @@ class Regions(Extractor):
     def __init__(
         self,
         checkpoint: str = "",
-        most: int = 36,
-        threshold: float = 0.3,
-        grid: int = 4,
-        at_ms: int = 1000,
+        most: Count = 36,
+        threshold: Share = 0.3,
+        grid: Count = 4,
+        at_ms: Whole = 1000,
         device: str = "auto",
     ) -> None:
         self.checkpoint = checkpoint

@@ -6,6 +6,7 @@ from competition.features.base import Extractor, Item
 from competition.features.pictures import pictures
 from competition.features.registry import extractor
 from competition.utils.errors import FeatureError
+from competition.utils.parameters import Count
 
 MARGIN = 4  # times the pixels that each side of a thumbnail is averaged from
 
@@ -24,7 +25,7 @@ class Thumbnails(Extractor):
 
     libraries = ("PIL", "av")
 
-    def __init__(self, every_ms: int = 500, side: int = 12) -> None:
+    def __init__(self, every_ms: Count = 500, side: Count = 12) -> None:
         self.every_ms = every_ms
         self.side = side
 

@@ -13,6 +13,7 @@ from competition.features.extractors.logmel import RATE, log_mel_patches
 from competition.features.registry import extractor
 from competition.media.sound import read_sound
 from competition.utils.errors import FeatureError
+from competition.utils.parameters import Count
 
 
 @extractor("vggish", kinds=("video", "audio"), gives="array", version=1)
@@ -35,7 +36,7 @@ class VGGish(ChunkedExtractor):
         paper's number (section 3.2.2); None keeps what there is.
     device : str
     batch_size : int
-        Patches per pass of the network.
+        Patches per pass of the network; only on a GPU are they of several ads.
     """
 
     libraries = ("av", "torch")
@@ -44,9 +45,9 @@ class VGGish(ChunkedExtractor):
         self,
         weights: str = "",
         pca: str = "",
-        n_patches: int | None = 62,
+        n_patches: Count | None = 62,
         device: str = "auto",
-        batch_size: int = 64,
+        batch_size: Count = 64,
     ) -> None:
         self.weights = weights
         self.pca = pca

@@ -16,6 +16,7 @@ from competition.features.encoders import checkpoint_files, load_encoder, load_p
 from competition.features.frame_stream import Chunk, frame_stream
 from competition.features.registry import extractor
 from competition.utils.errors import FeatureError, MediaError
+from competition.utils.parameters import Count
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +46,7 @@ class ViT(Extractor):
         sees.
     device : str
     batch_size : int
-        Frames per pass of the network.
+        Frames per pass of the network; only on a GPU are they of several ads.
     """
 
     libraries = ("PIL", "av", "torch", "transformers")
@@ -53,10 +54,10 @@ class ViT(Extractor):
     def __init__(
         self,
         checkpoint: str = "",
-        every_ms: int = 500,
+        every_ms: Count = 500,
         pooling: Pooling = "cls",
         device: str = "auto",
-        batch_size: int = 32,
+        batch_size: Count = 32,
     ) -> None:
         self.checkpoint = checkpoint
         self.every_ms = every_ms
@@ -79,10 +80,11 @@ class ViT(Extractor):
         encoder = _loaded_encoder(self.checkpoint, self.device, self.pooling)
         prepare = partial(_resized, encoder.processor)
         stream = frame_stream(items, self.every_ms, prepare, self.batch_size, n_workers)
+        batches = _batches(stream, self.batch_size, self.on_gpu())
         vectors: dict[int, list[np.ndarray]] = defaultdict(list)
         ready: dict[int, Extracted] = {}
         row = 0
-        for batch, encoded in _one_late(_batches(stream, self.batch_size), encoder):
+        for batch, encoded in _one_late(batches, encoder):
             for owner, vector in zip(batch.owners, encoded, strict=True):
                 vectors[owner].append(vector)
             for ended, bad in batch.ended:
@@ -110,11 +112,14 @@ class _Batch:
     ended: list[tuple[int, MediaError | None]] = field(default_factory=list)
 
 
-def _batches(stream: Iterable[tuple[int, Chunk]], size: int) -> Iterator[_Batch]:
+def _batches(stream: Iterable[tuple[int, Chunk]], size: int, spans_ads: bool) -> Iterator[_Batch]:
     batch = _Batch()
     for row, chunk in stream:
         if not isinstance(chunk, np.ndarray):
             batch.ended.append((row, chunk))
+            if not spans_ads:
+                yield batch
+                batch = _Batch()
             continue
         for frame in chunk:
             if len(batch.frames) == size:

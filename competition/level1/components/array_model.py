@@ -11,6 +11,7 @@ from competition.execution.devices import choose_device
 from competition.level1.base import Level1Model
 from competition.level1.networks import Pooling
 from competition.utils.errors import ModelError
+from competition.utils.parameters import Count, Dropout, NotNegative, Positive, Seed
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -52,16 +53,16 @@ class ArrayModel(Level1Model):
     def __init__(
         self,
         pooling: Pooling = "mean",
-        hidden: int = 64,
-        rows_seen: int = 1,
-        clusters: int = 8,
-        dropout: float = 0.3,
-        epochs: int = 20,
-        batch_size: int = 32,
-        learning_rate: float = 2e-3,
-        weight_decay: float = 0.05,
-        random_state: int = 0,
-        n_jobs: int = 1,
+        hidden: Count = 64,
+        rows_seen: Count = 1,
+        clusters: Count = 8,
+        dropout: Dropout = 0.3,
+        epochs: Count = 20,
+        batch_size: Count = 32,
+        learning_rate: Positive = 2e-3,
+        weight_decay: NotNegative = 0.05,
+        random_state: Seed = 0,
+        n_jobs: Count = 1,
         device: str = "auto",
     ) -> None:
         self.pooling = pooling

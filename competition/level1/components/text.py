@@ -11,8 +11,10 @@ from sklearn.base import BaseEstimator
 
 from competition.level1.base import Level1Model
 from competition.level1.components.calibration import cross_validated_decisions, fit_sigmoid
-from competition.text.terms import Analyzer, TermsSpec, extract_terms
+from competition.text.terms import NgramRange, TermsSpec, extract_terms
+from competition.text.words import Analyzer
 from competition.utils.errors import ModelError
+from competition.utils.parameters import Count, Positive, Seed
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -155,11 +157,11 @@ class LinearTextModel(Level1Model):
 
     def __init__(
         self,
-        C: float,
+        C: Positive,
         analyzer: Analyzer = "word",
-        ngram_range: tuple[int, int] | None = None,
-        min_df: int = 2,
-        random_state: int = 0,
+        ngram_range: NgramRange | None = None,
+        min_df: Count = 2,
+        random_state: Seed = 0,
     ) -> None:
         self.C = C
         self.analyzer = analyzer

@@ -14,6 +14,7 @@ from competition.level1.networks import TokenPooling
 from competition.level1.registry import level1_model
 from competition.text.tokens import Keep
 from competition.utils.errors import ModelError
+from competition.utils.parameters import Count, Dropout, NotNegative, Positive, Seed
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -67,17 +68,17 @@ class Bert(TextEncoderModel):
         self,
         checkpoint: str,
         keep: Keep = "first",
-        max_tokens: int = 256,
+        max_tokens: Count = 256,
         prefix: str = "",
         pooling: TokenPooling = "mean",
-        dropout: float = 0.1,
-        epochs: int = 6,
-        batch_size: int = 32,
-        accumulate: int = 1,
-        tuning_rate: float = 5e-5,
-        weight_decay: float = 0.01,
-        random_state: int = 0,
-        n_jobs: int = 1,
+        dropout: Dropout = 0.1,
+        epochs: Count = 6,
+        batch_size: Count = 32,
+        accumulate: Count = 1,
+        tuning_rate: Positive = 5e-5,
+        weight_decay: NotNegative = 0.01,
+        random_state: Seed = 0,
+        n_jobs: Count = 1,
         device: str = "auto",
     ) -> None:
         self.checkpoint = checkpoint

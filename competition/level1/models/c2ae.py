@@ -11,6 +11,7 @@ import pandas as pd
 from competition.level1.components.network_model import NetworkModel
 from competition.level1.components.pooled_arrays import PooledArrays
 from competition.level1.registry import level1_model
+from competition.utils.parameters import Count, NotNegative, Positive, Seed
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -62,15 +63,15 @@ class C2AE(NetworkModel):
 
     def __init__(
         self,
-        alpha: float = 0.5,
-        latent: float = 0.8,
-        hidden: int = 512,
-        epochs: int = 50,
-        batch_size: int = 500,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-3,
-        random_state: int = 0,
-        n_jobs: int = 1,
+        alpha: NotNegative = 0.5,
+        latent: Positive = 0.8,
+        hidden: Count = 512,
+        epochs: Count = 50,
+        batch_size: Count = 500,
+        learning_rate: Positive = 1e-3,
+        weight_decay: NotNegative = 1e-3,
+        random_state: Seed = 0,
+        n_jobs: Count = 1,
         device: str = "auto",
     ) -> None:
         self.alpha = alpha

@@ -17,6 +17,7 @@ from competition.level1.components.modalities import Modalities
 from competition.level1.registry import level1_model
 from competition.text.terms import TermsSpec
 from competition.utils.errors import ModelError
+from competition.utils.parameters import Count, Dropout, NotNegative, Positive, Seed
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -72,16 +73,16 @@ class Fusion(Level1Model):
     def __init__(
         self,
         how: How = "concat",
-        width: int = 128,
-        dropout: float = 0.3,
-        epochs: int = 30,
-        batch_size: int = 32,
-        learning_rate: float = 2e-3,
-        weight_decay: float = 0.1,
-        networks: int = 3,
-        directions: int = 256,
+        width: Count = 128,
+        dropout: Dropout = 0.3,
+        epochs: Count = 30,
+        batch_size: Count = 32,
+        learning_rate: Positive = 2e-3,
+        weight_decay: NotNegative = 0.1,
+        networks: Count = 3,
+        directions: Count = 256,
         device: str = "auto",
-        random_state: int = 0,
+        random_state: Seed = 0,
     ) -> None:
         self.how = how
         self.width = width

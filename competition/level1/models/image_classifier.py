@@ -13,6 +13,7 @@ from competition.features.encoders import checkpoint_files, load_pretrained
 from competition.level1.components.network_model import NetworkModel
 from competition.level1.registry import level1_model
 from competition.utils.errors import MediaError, ModelError
+from competition.utils.parameters import Count, NotNegative, Positive, Seed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,12 +49,12 @@ class ImageClassifier(NetworkModel):
     def __init__(
         self,
         checkpoint: str,
-        epochs: int = 5,
-        batch_size: int = 32,
-        learning_rate: float = 1e-4,
-        weight_decay: float = 1e-4,
-        random_state: int = 0,
-        n_jobs: int = 1,
+        epochs: Count = 5,
+        batch_size: Count = 32,
+        learning_rate: Positive = 1e-4,
+        weight_decay: NotNegative = 1e-4,
+        random_state: Seed = 0,
+        n_jobs: Count = 1,
         device: str = "auto",
     ) -> None:
         self.checkpoint = checkpoint

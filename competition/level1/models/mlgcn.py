@@ -10,6 +10,7 @@ import pandas as pd
 from competition.level1.components.network_model import NetworkModel
 from competition.level1.components.pooled_arrays import PooledArrays
 from competition.level1.registry import level1_model
+from competition.utils.parameters import Count, NotNegative, Positive, Seed, Share
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -60,15 +61,15 @@ class MLGCN(NetworkModel):
 
     def __init__(
         self,
-        hidden: int = 1024,
-        tau: float = 0.4,
-        p: float = 0.2,
-        epochs: int = 100,
-        batch_size: int = 32,
-        learning_rate: float = 0.01,
-        weight_decay: float = 1e-4,
-        random_state: int = 0,
-        n_jobs: int = 1,
+        hidden: Count = 1024,
+        tau: Share = 0.4,
+        p: Share = 0.2,
+        epochs: Count = 100,
+        batch_size: Count = 32,
+        learning_rate: Positive = 0.01,
+        weight_decay: NotNegative = 1e-4,
+        random_state: Seed = 0,
+        n_jobs: Count = 1,
         device: str = "auto",
     ) -> None:
         self.hidden = hidden

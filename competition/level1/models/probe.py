@@ -11,6 +11,7 @@ from competition.level1.base import Level1Model
 from competition.level1.components.pooled_arrays import PooledArrays
 from competition.level1.registry import level1_model
 from competition.utils.odds import prior_logits
+from competition.utils.parameters import Seed
 
 STRENGTHS = tuple(float(C) for C in np.logspace(-4, 1, 16))  # tried from the most penalised on
 INNER_FOLDS = 3  # of the training ads, that strengths are compared on
@@ -37,7 +38,7 @@ class Probe(Level1Model):
     intercept_ : ndarray of shape (n_learnable,), dtype float32
     """
 
-    def __init__(self, random_state: int = 0) -> None:
+    def __init__(self, random_state: Seed = 0) -> None:
         self.random_state = random_state
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:

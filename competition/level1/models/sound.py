@@ -3,6 +3,7 @@
 from competition.level1.components.array_model import ArrayModel
 from competition.level1.networks import Pooling
 from competition.level1.registry import level1_model
+from competition.utils.parameters import Count, Dropout, NotNegative, Positive, Seed
 
 
 @level1_model("sound", kinds=("array",))
@@ -16,16 +17,16 @@ class Sound(ArrayModel):
     def __init__(
         self,
         pooling: Pooling = "mean",
-        hidden: int = 64,
-        rows_seen: int = 5,
-        clusters: int = 8,
-        dropout: float = 0.3,
-        epochs: int = 20,
-        batch_size: int = 32,
-        learning_rate: float = 2e-3,
-        weight_decay: float = 0.05,
-        random_state: int = 0,
-        n_jobs: int = 1,
+        hidden: Count = 64,
+        rows_seen: Count = 5,
+        clusters: Count = 8,
+        dropout: Dropout = 0.3,
+        epochs: Count = 20,
+        batch_size: Count = 32,
+        learning_rate: Positive = 2e-3,
+        weight_decay: NotNegative = 0.05,
+        random_state: Seed = 0,
+        n_jobs: Count = 1,
         device: str = "auto",
     ) -> None:
         super().__init__(

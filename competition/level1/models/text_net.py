@@ -11,6 +11,7 @@ from competition.level1.networks import TokenPooling
 from competition.level1.registry import level1_model
 from competition.text.tokens import STEP, Keep
 from competition.utils.errors import ModelError
+from competition.utils.parameters import Count, Dropout, NotNegative, Positive, Seed
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -53,19 +54,19 @@ class TextNet(TextEncoderModel):
     def __init__(
         self,
         keep: Keep = "first",
-        max_tokens: int = 256,
+        max_tokens: Count = 256,
         pooling: TokenPooling = "mean",
-        layers: int = 1,
-        hidden_size: int = 64,
-        heads: int = 2,
-        dropout: float = 0.1,
-        epochs: int = 6,
-        batch_size: int = 32,
-        accumulate: int = 1,
-        learning_rate: float = 1e-2,
-        weight_decay: float = 0.01,
-        random_state: int = 0,
-        n_jobs: int = 1,
+        layers: Count = 1,
+        hidden_size: Count = 64,
+        heads: Count = 2,
+        dropout: Dropout = 0.1,
+        epochs: Count = 6,
+        batch_size: Count = 32,
+        accumulate: Count = 1,
+        learning_rate: Positive = 1e-2,
+        weight_decay: NotNegative = 0.01,
+        random_state: Seed = 0,
+        n_jobs: Count = 1,
         device: str = "auto",
     ) -> None:
         self.keep = keep

@@ -9,8 +9,10 @@ import numpy as np
 from competition.level1.components.linear import fit_linear
 from competition.level1.components.text import LinearTextModel
 from competition.level1.registry import level1_model
-from competition.text.terms import Analyzer
+from competition.text.terms import NgramRange
+from competition.text.words import Analyzer
 from competition.utils.odds import prior_logits
+from competition.utils.parameters import Count, Positive, Seed
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -35,11 +37,11 @@ class TfidfNBLogreg(LinearTextModel):
 
     def __init__(
         self,
-        C: float = 2.0,
+        C: Positive = 2.0,
         analyzer: Analyzer = "word",
-        ngram_range: tuple[int, int] | None = None,
-        min_df: int = 2,
-        random_state: int = 0,
+        ngram_range: NgramRange | None = None,
+        min_df: Count = 2,
+        random_state: Seed = 0,
     ) -> None:
         super().__init__(C, analyzer, ngram_range, min_df, random_state)
 

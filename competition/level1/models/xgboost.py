@@ -11,6 +11,7 @@ from competition.level1.base import Level1Model
 from competition.level1.components.reduced import REDUCED_TERMS, ReducedFeatures
 from competition.level1.registry import level1_model
 from competition.text.terms import TermsSpec
+from competition.utils.parameters import Count, NotNegative, Positive, Seed, SomeShare
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -49,15 +50,15 @@ class XGBoost(Level1Model):
 
     def __init__(
         self,
-        n_estimators: int = 100,
-        learning_rate: float = 0.05,
-        max_depth: int = 3,
-        min_child_weight: float = 1.0,
-        reg_lambda: float = 1.0,
-        colsample_bynode: float = 0.5,
-        subsample: float = 0.7,
-        min_df: int = 2,
-        random_state: int = 0,
+        n_estimators: Count = 100,
+        learning_rate: Positive = 0.05,
+        max_depth: Count = 3,
+        min_child_weight: NotNegative = 1.0,
+        reg_lambda: NotNegative = 1.0,
+        colsample_bynode: SomeShare = 0.5,
+        subsample: SomeShare = 0.7,
+        min_df: Count = 2,
+        random_state: Seed = 0,
     ) -> None:
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate

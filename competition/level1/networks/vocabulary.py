@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from competition.text.terms import tokenize
+from competition.text.words import tokenize
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 

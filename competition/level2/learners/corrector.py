@@ -1,8 +1,9 @@
 """Boosted trees that learn only what a shrunken linear stack leaves over."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from competition.level2.base import MetaLearner
 from competition.level2.components.corrections import best_strength
@@ -12,6 +13,7 @@ from competition.level2.crossfit import cross_fit
 from competition.level2.data import Ads, StackData
 from competition.level2.learners.pooled import Pooled
 from competition.level2.registry import meta_learner
+from competition.utils.parameters import Count, Leaves, NotNegative, Positive, Seed, Whole
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -60,12 +62,12 @@ class Corrector(MetaLearner):
 
     def __init__(
         self,
-        rounds: tuple[int, ...] = (10, 30, 100),
-        learning_rate: float = 0.05,
-        num_leaves: int = 7,
-        min_child_samples: int = 50,
-        reg_lambda: float = 1.0,
-        random_state: int = 0,
+        rounds: Annotated[tuple[Count, ...], Field(min_length=1)] = (10, 30, 100),
+        learning_rate: Positive = 0.05,
+        num_leaves: Leaves = 7,
+        min_child_samples: Whole = 50,
+        reg_lambda: NotNegative = 1.0,
+        random_state: Seed = 0,
     ) -> None:
         self.rounds = rounds
         self.learning_rate = learning_rate

@@ -29,6 +29,14 @@ from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 from competition.utils.errors import ModelError
 from competition.utils.odds import prior_logits
+from competition.utils.parameters import (
+    Count,
+    Dropout,
+    NotNegative,
+    Positive,
+    Seed,
+    Whole,
+)
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -95,18 +103,18 @@ class DNN(MetaLearner):
 
     def __init__(
         self,
-        hidden: tuple[int, ...] = (64, 64),
-        dropout: float = 0.3,
-        modality_dropout: float = 0.2,
-        epochs: float = 10,
-        min_steps: int = 100,
-        max_steps: int = 5000,
-        batch_size: int = 128,
-        learning_rate: float = 2e-3,
-        weight_decay: float = 0.01,
-        context: int = 12,
-        seeds: int = 5,
-        random_state: int | list[int] = 0,
+        hidden: tuple[Count, ...] = (64, 64),
+        dropout: Dropout = 0.3,
+        modality_dropout: Dropout = 0.2,
+        epochs: Positive = 10,
+        min_steps: Count = 100,
+        max_steps: Count = 5000,
+        batch_size: Count = 128,
+        learning_rate: Positive = 2e-3,
+        weight_decay: NotNegative = 0.01,
+        context: Whole = 12,
+        seeds: Count = 5,
+        random_state: Seed | list[Seed] = 0,
     ) -> None:
         self.hidden = hidden
         self.dropout = dropout

@@ -9,6 +9,7 @@ from competition.level2.base import MetaLearner
 from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 from competition.utils.errors import ModelError
+from competition.utils.parameters import Count, Whole
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -45,7 +46,7 @@ class Greedy(MetaLearner):
 
     complexity = 2
 
-    def __init__(self, start: int = 5, rounds: int = 20) -> None:
+    def __init__(self, start: Count = 5, rounds: Whole = 20) -> None:
         self.start = start
         self.rounds = rounds
 

@@ -8,6 +8,15 @@ from competition.level2.base import MetaLearner
 from competition.level2.components.pairs import fit_pairs
 from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
+from competition.utils.parameters import (
+    Count,
+    Leaves,
+    NotNegative,
+    Positive,
+    Seed,
+    SomeShare,
+    Whole,
+)
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -38,13 +47,13 @@ class LightGBM(MetaLearner):
 
     def __init__(
         self,
-        n_estimators: int = 150,
-        learning_rate: float = 0.05,
-        num_leaves: int = 15,
-        min_child_samples: int = 50,
-        reg_lambda: float = 1.0,
-        subsample: float = 0.7,
-        random_state: int = 0,
+        n_estimators: Count = 150,
+        learning_rate: Positive = 0.05,
+        num_leaves: Leaves = 15,
+        min_child_samples: Whole = 50,
+        reg_lambda: NotNegative = 1.0,
+        subsample: SomeShare = 0.7,
+        random_state: Seed = 0,
     ) -> None:
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate

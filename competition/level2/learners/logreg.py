@@ -9,6 +9,7 @@ from competition.level2.components.logits import to_logits
 from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 from competition.utils.odds import prior_logits
+from competition.utils.parameters import Positive
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -28,7 +29,7 @@ class LogReg(MetaLearner):
 
     complexity = 4
 
-    def __init__(self, C: float = 1.0) -> None:
+    def __init__(self, C: Positive = 1.0) -> None:
         self.C = C
 
     @staticmethod

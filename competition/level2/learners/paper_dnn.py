@@ -14,6 +14,7 @@ from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 from competition.utils.errors import ModelError
 from competition.utils.odds import prior_logits
+from competition.utils.parameters import Count, Dropout, NotNegative, Positive, Seed
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -60,13 +61,13 @@ class PaperDNN(MetaLearner):
 
     def __init__(
         self,
-        hidden: tuple[int, ...] = (512, 256),
-        dropout: float = 0.5,
-        epochs: int = 40,
-        batch_size: int = 32,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        random_state: int = 0,
+        hidden: tuple[Count, ...] = (512, 256),
+        dropout: Dropout = 0.5,
+        epochs: Count = 40,
+        batch_size: Count = 32,
+        learning_rate: Positive = 1e-3,
+        weight_decay: NotNegative = 0.0,
+        random_state: Seed = 0,
     ) -> None:
         self.hidden = hidden
         self.dropout = dropout

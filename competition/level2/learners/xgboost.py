@@ -8,6 +8,7 @@ from competition.level2.base import MetaLearner
 from competition.level2.components.pairs import fit_pairs
 from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
+from competition.utils.parameters import Count, NotNegative, Positive, Seed, SomeShare
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -40,13 +41,13 @@ class XGBoost(MetaLearner):
 
     def __init__(
         self,
-        n_estimators: int = 150,
-        learning_rate: float = 0.05,
-        max_depth: int = 4,
-        min_child_weight: float = 5.0,
-        reg_lambda: float = 1.0,
-        subsample: float = 0.7,
-        random_state: int = 0,
+        n_estimators: Count = 150,
+        learning_rate: Positive = 0.05,
+        max_depth: Count = 4,
+        min_child_weight: NotNegative = 5.0,
+        reg_lambda: NotNegative = 1.0,
+        subsample: SomeShare = 0.7,
+        random_state: Seed = 0,
     ) -> None:
         self.n_estimators = n_estimators
         self.learning_rate = learning_rate

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from competition.execution.devices import choose_device
 from competition.level1.base import Level1Model
 from competition.level1.models.hmam.inputs import Ads, Reader
 from competition.level1.registry import level1_model
 from competition.utils.errors import ModelError
+from competition.utils.parameters import Count, Dropout, NotNegative, Positive, Seed
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -119,25 +121,25 @@ class Hmam(Level1Model):
 
     def __init__(
         self,
-        dim: int = 1024,
-        hidden: int = 512,
-        dropout: float = 0.5,
-        alpha: float = 200.0,
-        beta: float = 50.0,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-4,
-        drop_every: int = 15,
-        epochs: int = 6,
-        batch_size: int = 32,
+        dim: Annotated[int, Field(ge=2, multiple_of=2)] = 1024,
+        hidden: Count = 512,
+        dropout: Dropout = 0.5,
+        alpha: NotNegative = 200.0,
+        beta: NotNegative = 50.0,
+        learning_rate: Positive = 1e-3,
+        weight_decay: NotNegative = 1e-4,
+        drop_every: Count = 15,
+        epochs: Count = 6,
+        batch_size: Count = 32,
         objects: str = "regions",
-        max_words: int = 32,
+        max_words: Count = 32,
         vectors: str = "",
         autoencoder: bool = True,
         attention: bool = True,
         multitask: bool = True,
         dimensions: tuple[str, ...] | None = None,
-        random_state: int = 0,
-        n_jobs: int = 1,
+        random_state: Seed = 0,
+        n_jobs: Count = 1,
         device: str = "auto",
     ) -> None:
         self.dim = dim

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from competition.text.terms import tokenize
+from competition.text.words import tokenize
 from competition.utils.errors import ModelError
 
 if TYPE_CHECKING:
