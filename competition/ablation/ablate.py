@@ -13,7 +13,7 @@ from competition.ablation.modalities import (
     combinations,
     modalities_of,
 )
-from competition.ablation.rivals import fusion_rivals
+from competition.ablation.rivals import Rivals, fusion_rivals
 from competition.ablation.rows import (
     AblationTable,
     RowMaker,
@@ -142,7 +142,7 @@ def ablate(
         n_jobs=context.n_jobs,
         progress=context.progress,
     )
-    rivals = fusion_rivals(context, store)
+    rivals = fusion_rivals(cards, modalities, context, store)
     tables = [
         *_of_modalities(subject),
         _of_fusion(subject, stack.model, submitted, rivals),
@@ -243,27 +243,27 @@ def _named_oof(name: str, learner: MetaLearner, data: StackData) -> tuple[str, n
 
 
 def _of_fusion(
-    subject: _Subject, stack: str, submitted: np.ndarray, rivals: dict[str, np.ndarray]
+    subject: _Subject, stack: str, submitted: np.ndarray, rivals: Rivals
 ) -> AblationTable:
-    """Table 4: the stack, the plain means, the best model and the networks that fuse features."""
-    data = subject.data
-    row = subject.row_maker(submitted)
-    rows = [row(stack, data.models, submitted)]
+    """Table 4: a stack of the networks, what else joins their predictions, and what fuses them."""
+    data = subject.data.of_models(rivals.models).without_metadata()
+    ours = cross_fit(subject.learner, data).oof
+    row = subject.row_maker(ours)
+    rows = [row("our method", data.models, ours, f"stacked by {subject.called}")]
     for name in ("mean", "logit_mean"):
         rows.append(row(name, data.models, cross_fit(get_meta_learner(name).make(), data).oof))
     probabilities = data.ads.probabilities
     alone = [row(m, [m], probabilities[:, place]) for place, m in enumerate(data.models)]
     rows.append(max(alone, key=lambda one: one.gap))
-    rows[-1] = replace(rows[-1], note="the best model")
-    rows += [row(name, [name], oof) for name, oof in rivals.items()]
+    rows[-1] = replace(rows[-1], note="the best of these models")
+    rows += [row(name, [name], oof) for name, oof in rivals.oof.items()]
+    rows.append(row(stack, subject.data.models, submitted, "our method, all models and metadata"))
     return AblationTable(
         "fusion",
         "Ways of fusing (the paper's Table 4)",
-        stack,
+        "our method",
         tuple(rows),
-        ""
-        if rivals
-        else "The dataset has no text, metadata or array whose features could be fused.",
+        f"All but the last row see the same, without metadata. {rivals.note}",
     )
 
 

@@ -1,42 +1,121 @@
 """The networks that fuse features instead of predictions, cross-fitted on the same folds."""
 
-from dataclasses import replace
-from typing import get_args
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, get_args
 
 import numpy as np
 
+from competition.ablation.modalities import SOUND, TEXT, VISUAL, Modality
 from competition.config.profile import Level1Settings, Profile
-from competition.level1.models.fusion import How
+from competition.level1.components.encoder_model import EncoderModel
+from competition.level1.networks import Fusing
 from competition.level1.registry import get_model
+from competition.oof.cards import Level1Card, ModelCard
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context
+from competition.pipeline.crossfit import make_estimator
 from competition.pipeline.level1 import cross_fitted_models, level1_job
 from competition.pipeline.plan import plan_models
 
-MODEL = "fusion"
+NETWORKS, FEATURES = "fused_networks", "fusion"
 RIVAL = "rival-"  # begins the name of a rival's folder
 
 
-def fusion_rivals(context: Context[Profile], store: OofStore) -> dict[str, np.ndarray]:
-    """Cross-fit the rivals that are not stored; return the OOF probabilities of each by its name.
+@dataclass(frozen=True, eq=False)
+class Rivals:
+    """Networks that fuse features, and the models whose stack they are held against.
 
-    Their other parameters are those of ``level1.fusion`` in the profile. There are none where the
-    dataset has nothing that they read.
+    Attributes
+    ----------
+    models : tuple of str
+        Level-1 models that see the same.
+    oof : dict of str to ndarray of shape (n_ads, n_tags)
+        Probabilities of each rival by its name.
+    note : str
+        What the rivals see.
+    """
+
+    models: tuple[str, ...]
+    oof: dict[str, np.ndarray]
+    note: str
+
+
+def fusion_rivals(
+    cards: Sequence[ModelCard],
+    modalities: Sequence[Modality],
+    context: Context[Profile],
+    store: OofStore,
+) -> Rivals:
+    """Cross-fit the rivals that are not stored.
+
+    Like for like, they fuse the very networks that the stack has for pictures, sound and texts
+    (`fused_networks`), without metadata, as the paper's Table 4 has it. Where the stack has no such
+    network, they fuse counted terms of texts and means of arrays (`fusion`). Their other parameters
+    are those of ``level1.fused_networks`` or ``level1.fusion`` in the profile.
     """
     profile, dataset = context.profile, context.dataset
-    kinds = set(get_model(MODEL).kinds)
-    if profile.kinds is not None:
-        kinds &= set(profile.kinds)
-    if not any(given.kind in kinds for given in dataset.inputs.values()):
-        return {}
-    given = profile.level1.get(MODEL, Level1Settings())
+    encoders = _encoders(cards, modalities)
+    if encoders:
+        inputs = dict.fromkeys(column for card in encoders for column in card.inputs)
+        branches = {
+            card.model: {
+                "model": card.level1,
+                "inputs": list(card.inputs),
+                "parameters": card.parameters,
+            }
+            for card in encoders
+        }
+        models = tuple(card.model for card in encoders)
+        oof = _cross_fitted(
+            NETWORKS, tuple(inputs), {"branches": branches}, encoders, context, store
+        )
+        return Rivals(models, oof, f"Each rival trains the networks of {', '.join(models)} as one.")
+    models = tuple(card.model for card in cards)
+    kinds = {"text", "array"} & set(profile.kinds or ("text", "array"))
+    seen = tuple(given.name for given in dataset.inputs.values() if given.kind in kinds)
+    if not seen:
+        return Rivals(models, {}, "The dataset has no text or array whose features could be fused.")
+    return Rivals(
+        models,
+        _cross_fitted(FEATURES, seen, {}, [], context, store),
+        "No model of the stack is a network over one modality, so that the rivals fuse counted "
+        "terms of texts and means of arrays.",
+    )
+
+
+def _encoders(cards: Sequence[ModelCard], modalities: Sequence[Modality]) -> list[Level1Card]:
+    """Cards of the networks that read one of the paper's modalities, in its order."""
+    card_of = {card.model: card for card in cards}
+    found = []
+    for modality in modalities:
+        for name in modality.models if modality.family in (VISUAL, SOUND, TEXT) else ():
+            card = card_of[name]
+            if isinstance(card, Level1Card) and isinstance(
+                make_estimator(card.level1, card.parameters), EncoderModel
+            ):
+                found.append(card)
+    return found
+
+
+def _cross_fitted(
+    model: str,
+    inputs: tuple[str, ...],
+    params: dict[str, Any],
+    encoders: Sequence[Level1Card],
+    context: Context[Profile],
+    store: OofStore,
+) -> dict[str, np.ndarray]:
+    profile = context.profile
+    given = profile.level1.get(model, Level1Settings()).model_dump(exclude_none=True)
+    modules = {get_model(card.level1).make.__module__ for card in encoders}
     jobs = []
-    for how in get_args(How):
-        settings = Level1Settings(**{**given.model_dump(exclude_none=True), "how": how})
-        alone = profile.model_copy(update={"models": (), "level1": {MODEL: settings}})
-        (planned,) = plan_models(alone, dataset)
+    for how in get_args(Fusing):
+        settings = Level1Settings(**{**given, **params, "inputs": inputs, "how": how})
+        alone = profile.model_copy(update={"models": (), "level1": {model: settings}})
+        (planned,) = plan_models(alone, context.dataset)
         named = replace(planned, name=f"{RIVAL}{how}")
-        job = level1_job(named, context, store.folds)
+        job = level1_job(named, context, store.folds, modules)
         jobs.append(replace(job, kind="rival"))
     with cross_fitted_models(jobs, store, context) as (cards, _):
         return {card.model: store.read(card.model, card)[0] for card in cards}

@@ -1,6 +1,6 @@
 """Level 1 of a run: what each model is made from, and the cross-fits that are not stored yet."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from competition.config.profile import Profile
@@ -16,8 +16,22 @@ from competition.pipeline.origins import origin
 from competition.pipeline.plan import PlannedModel
 
 
-def level1_job(planned: PlannedModel, context: Context[Profile], folds: Folds) -> Level1Job:
-    """Prepare a model's columns and say what its predictions are made from."""
+def level1_job(
+    planned: PlannedModel,
+    context: Context[Profile],
+    folds: Folds,
+    further_modules: Iterable[str] = (),
+) -> Level1Job:
+    """Prepare a model's columns and say what its predictions are made from.
+
+    Parameters
+    ----------
+    planned : PlannedModel
+    context : Context
+    folds : Folds
+    further_modules : iterable of str
+        Modules of other models that this one makes use of.
+    """
     dataset = context.dataset
     estimator = make_estimator(planned.model, planned.params)
     columns = prepare_columns(
@@ -25,6 +39,7 @@ def level1_job(planned: PlannedModel, context: Context[Profile], folds: Folds) -
     )
     # A function may lie in one module, the class of what it makes in another.
     modules = {get_model(planned.model).make.__module__, type(estimator).__module__}
+    modules |= set(further_modules)
     seed = context.profile.seed
     fingerprint = level1_fingerprint(
         planned, sorted(modules), columns, estimator.files(), seed, dataset, folds

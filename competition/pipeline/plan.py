@@ -187,6 +187,11 @@ def _columns(
                     f"level1.{name}: the input {wanted} is of kind {given.kind}, but the model "
                     f"reads {', '.join(kinds)}."
                 )
+            if given.kind not in allowed:
+                raise ProfileError(
+                    f"level1.{name}: the input {wanted} is of kind {given.kind}, which the profile "
+                    f"does not read. Add {given.kind!r} to kinds."
+                )
             columns += given.columns if dataset.has(wanted) else ()
         elif wanted in metadata and "metadata" in kinds:
             columns.append(wanted)

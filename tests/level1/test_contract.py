@@ -21,6 +21,21 @@ QUICK: dict[str, dict[str, Any]] = {
     "text_net": {"hidden_size": 16, "epochs": 10, "batch_size": 16},
     "frames": {"hidden": 16, "epochs": 10, "batch_size": 16},
     "sound": {"hidden": 16, "epochs": 10, "batch_size": 16},
+    "fused_networks": {
+        "branches": {
+            "text": {
+                "model": "text_net",
+                "inputs": ["title", "story"],
+                "parameters": {"hidden_size": 16},
+            },
+            "frames": {"inputs": ["visual"], "parameters": {"hidden": 16}},
+            "sound": {"inputs": ["sound"], "parameters": {"hidden": 16}},
+        },
+        "width": 16,
+        "epochs": 10,
+        "batch_size": 16,
+        "device": "cpu",
+    },
     "lightgbm": {"n_estimators": 20, "learning_rate": 0.2},
     "xgboost": {"n_estimators": 20, "learning_rate": 0.2},
     "image_classifier": {"epochs": 8, "batch_size": 16, "learning_rate": 1e-2, "device": "cpu"},

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import pandas as pd
 
-from competition.execution.devices import choose_device
-from competition.level1.base import Level1Model
+from competition.level1.components.encoder_model import EncoderModel
 from competition.level1.networks import Pooling
 from competition.utils.errors import ModelError
 from competition.utils.parameters import Count, Dropout, NotNegative, Positive, Seed
@@ -16,10 +15,10 @@ from competition.utils.parameters import Count, Dropout, NotNegative, Positive, 
 if TYPE_CHECKING:
     from optuna import Trial
 
-    from competition.level1.networks.arrays import Arrays
+    from competition.level1.networks.arrays import ArrayNetwork, Arrays
 
 
-class ArrayModel(Level1Model):
+class ArrayModel(EncoderModel):
     """A network with one branch per array column, pooled over time.
 
     Rows are standardised by the mean and spread of the training ads' rows, dimension by dimension.
@@ -90,49 +89,40 @@ class ArrayModel(Level1Model):
             "weight_decay": trial.suggest_float("weight_decay", 1e-3, 1, log=True),
         }
 
-    def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        from competition.execution.devices import torch_threads
-        from competition.level1.networks.arrays import ArrayNetwork, Branch
-        from competition.level1.networks.training import Schedule, seeded, train
+    @property
+    def rate(self) -> float:
+        """Peak of AdamW's learning rate."""
+        return self.learning_rate
 
+    def prepare(self, X: pd.DataFrame) -> None:
+        """Check the parameters; learn the mean and spread of each column's rows."""
         self._check()
-        device = choose_device(self.device)
-        seen = _seen(X)
         self.scalers_ = {name: _scaler(X[name]) for name in X if X[name].notna().any()}
-        if not seen.any():
-            return
-        with torch_threads(self.n_jobs), seeded(self.random_state, device):
-            branches = [
-                Branch(
-                    mean,
-                    scale,
-                    self.hidden,
-                    self.rows_seen,
-                    self.pooling,
-                    self.clusters,
-                    self.dropout,
-                )
-                for mean, scale in self.scalers_.values()
-            ]
-            self.network_ = ArrayNetwork(branches, self.hidden, self.dropout, Y[seen])
-            schedule = Schedule(self.epochs, self.batch_size, self.learning_rate, self.weight_decay)
-            train(self.network_, self._arrays(X[seen]), Y[seen], schedule, device)
 
-    def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        from competition.execution.devices import torch_threads
-        from competition.level1.networks.training import predict
+    def present(self, X: pd.DataFrame) -> np.ndarray:
+        """Tell which ads have any array of a column that training ads have."""
+        return np.asarray(X[list(self.scalers_)].notna().any(axis=1), dtype=bool)
 
-        probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
-        seen = _seen(X[list(self.scalers_)])
-        if seen.any():
-            device = choose_device(self.device)
-            with torch_threads(self.n_jobs):
-                probabilities[seen] = predict(
-                    self.network_, self._arrays(X[seen]), self.batch_size, device
-                )
-        return probabilities
+    def new_network(self, X: pd.DataFrame, Y: np.ndarray) -> ArrayNetwork:
+        """Make an untrained network."""
+        from competition.level1.networks.arrays import ArrayNetwork, Branch
 
-    def _arrays(self, X: pd.DataFrame) -> Arrays:
+        branches = [
+            Branch(
+                mean,
+                scale,
+                self.hidden,
+                self.rows_seen,
+                self.pooling,
+                self.clusters,
+                self.dropout,
+            )
+            for mean, scale in self.scalers_.values()
+        ]
+        return ArrayNetwork(branches, self.hidden, self.dropout, Y)
+
+    def batches(self, X: pd.DataFrame) -> Arrays:
+        """Turn arrays into padded batches."""
         from competition.level1.networks.arrays import Arrays
 
         for name, (mean, _) in self.scalers_.items():
@@ -161,11 +151,6 @@ class ArrayModel(Level1Model):
         for name in ("hidden", "clusters", "epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ModelError(f"{name} is {getattr(self, name)}; it must be 1 or more.")
-
-
-def _seen(X: pd.DataFrame) -> np.ndarray:
-    """Tell which ads have any array; (n_ads,), bool."""
-    return np.asarray(X.notna().any(axis=1), dtype=bool)
 
 
 def _scaler(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:

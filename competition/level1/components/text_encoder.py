@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 import pandas as pd
 
-from competition.execution.devices import choose_device
-from competition.level1.base import Level1Model
+from competition.level1.components.encoder_model import EncoderModel
 from competition.level1.networks import TokenPooling
 from competition.text.tokens import Keep, encode
 from competition.utils.errors import ModelError
@@ -17,10 +16,10 @@ from competition.utils.errors import ModelError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from competition.level1.networks.texts import Tokens
+    from competition.level1.networks.texts import TextNetwork, Tokens
 
 
-class TextEncoderModel(Level1Model):
+class TextEncoderModel(EncoderModel):
     """A text encoder with an output layer.
 
     Several texts of an ad are read one after another, with a separator between them; each has an
@@ -29,7 +28,7 @@ class TextEncoderModel(Level1Model):
     The loss is plain cross-entropy, and the output layer starts at the tags' priors: see
     `competition.level1.networks.training`.
 
-    A subclass writes a constructor, which stores these parameters and its own, `_rate`, `_encoder`
+    A subclass writes a constructor, which stores these parameters and its own, `rate`, `_encoder`
     and `_prepared`.
 
     Parameters
@@ -58,11 +57,6 @@ class TextEncoderModel(Level1Model):
     n_jobs: int
     device: str
 
-    @property
-    @abstractmethod
-    def _rate(self) -> float:
-        """Peak of AdamW's learning rate."""
-
     @abstractmethod
     def _encoder(self, X: pd.DataFrame) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
         """Tokenizer and network to start from, given the training texts."""
@@ -71,41 +65,20 @@ class TextEncoderModel(Level1Model):
     def _prepared(self, text: str) -> str:
         """Return a text as the tokenizer takes it."""
 
-    def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        from competition.execution.devices import torch_threads
-        from competition.level1.networks.texts import TextNetwork
-        from competition.level1.networks.training import Schedule, seeded, train
-
+    def prepare(self, X: pd.DataFrame) -> None:
+        """Check the parameters."""
         self._check(X)
-        known = _has_text(X)
-        self.has_text_ = known.any()
-        if not self.has_text_:
-            return
-        X, Y = X[known], Y[known]
-        device = choose_device(self.device)
-        schedule = Schedule(
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self._rate,
-            weight_decay=self.weight_decay,
-            accumulate=self.accumulate,
-        )
-        with torch_threads(self.n_jobs), seeded(self.random_state, device):
-            self.tokenizer_, encoder = self._encoder(X)
-            self.network_ = TextNetwork(encoder, self.pooling, self.dropout, Y)
-            train(self.network_, self._tokens(X), Y, schedule, device)
 
-    def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        from competition.execution.devices import torch_threads
-        from competition.level1.networks.training import predict
+    def present(self, X: pd.DataFrame) -> np.ndarray:
+        """Tell which ads have any text."""
+        return np.array([any(text.strip() for text in row) for row in X.itertuples(index=False)])
 
-        probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
-        known = _has_text(X)
-        if self.has_text_ and known.any():
-            device, tokens = choose_device(self.device), self._tokens(X[known])
-            with torch_threads(self.n_jobs):
-                probabilities[known] = predict(self.network_, tokens, self.batch_size, device)
-        return probabilities
+    def new_network(self, X: pd.DataFrame, Y: np.ndarray) -> TextNetwork:
+        """Make the encoder, and an untrained output layer."""
+        from competition.level1.networks.texts import TextNetwork
+
+        self.tokenizer_, encoder = self._encoder(X)
+        return TextNetwork(encoder, self.pooling, self.dropout, Y)
 
     def _check(self, X: pd.DataFrame) -> None:
         for name, choices in (("keep", get_args(Keep)), ("pooling", get_args(TokenPooling))):
@@ -117,14 +90,14 @@ class TextEncoderModel(Level1Model):
             value = getattr(self, name)
             if not value > 0:
                 raise ModelError(f"{name} is {value}; it must be more than 0.")
-        if not self._rate > 0:
-            raise ModelError(f"The learning rate is {self._rate}; it must be more than 0.")
+        if not self.rate > 0:
+            raise ModelError(f"The learning rate is {self.rate}; it must be more than 0.")
         if self.max_tokens < X.shape[1]:
             raise ModelError(
                 f"max_tokens is {self.max_tokens}, less than one for each of {X.shape[1]} texts."
             )
 
-    def _tokens(self, X: pd.DataFrame) -> Tokens:
+    def batches(self, X: pd.DataFrame) -> Tokens:
         """Token ids of all columns, one after another, each cut to its share."""
         from competition.level1.networks.texts import Tokens
 
@@ -139,8 +112,3 @@ class TextEncoderModel(Level1Model):
             for first, *rest in zip(*columns, strict=True)
         ]
         return Tokens(sequences, self.tokenizer_.pad_token_id or 0)
-
-
-def _has_text(X: pd.DataFrame) -> np.ndarray:
-    """Tell which ads have any text; (n_ads,), bool."""
-    return np.array([any(text.strip() for text in row) for row in X.itertuples(index=False)])

@@ -110,7 +110,8 @@ class Bert(TextEncoderModel):
         return checkpoint_files(self.checkpoint)
 
     @property
-    def _rate(self) -> float:
+    def rate(self) -> float:
+        """Peak of AdamW's learning rate."""
         return self.tuning_rate
 
     def _prepared(self, text: str) -> str:

@@ -7,13 +7,14 @@ has models for each modality and joins their predictions.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from competition.level1.base import Level1Model
 from competition.level1.components.modalities import Modalities
+from competition.level1.networks import Fusing
 from competition.level1.registry import level1_model
 from competition.text.terms import TermsSpec
 from competition.utils.errors import ModelError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     Weights = dict[str, Tensor]
 
-How = Literal["concat", "sum", "max", "attention"]
 TERMS = TermsSpec("word", (1, 2))
 WARM_UP = 20
 ROWS_AT_ONCE = 4_096
@@ -72,7 +72,7 @@ class Fusion(Level1Model):
 
     def __init__(
         self,
-        how: How = "concat",
+        how: Fusing = "concat",
         width: Count = 128,
         dropout: Dropout = 0.3,
         epochs: Count = 30,
@@ -113,9 +113,9 @@ class Fusion(Level1Model):
         return TERMS
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        if self.how not in get_args(How):
+        if self.how not in get_args(Fusing):
             raise ModelError(
-                f"Fusion knows no how = {self.how!r}: choose one of {', '.join(get_args(How))}."
+                f"Fusion knows no how = {self.how!r}: choose one of {', '.join(get_args(Fusing))}."
             )
         import torch
 

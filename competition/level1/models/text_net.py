@@ -96,7 +96,8 @@ class TextNet(TextEncoderModel):
         }
 
     @property
-    def _rate(self) -> float:
+    def rate(self) -> float:
+        """Peak of AdamW's learning rate."""
         return self.learning_rate
 
     def _check(self, X: pd.DataFrame) -> None:

@@ -66,22 +66,29 @@ class Branch(nn.Module):
 class ArrayNetwork(nn.Module):
     """Branches side by side, a hidden layer, and one logit per tag."""
 
+    size: int  # of what `encode` returns
+    n_tensors: int  # of a batch
+
     def __init__(
         self, branches: Sequence[Branch], hidden: int, dropout: float, labels: np.ndarray
     ) -> None:
         super().__init__()
+        self.size, self.n_tensors = hidden, 2 * len(branches)
         self.branches = nn.ModuleList(branches)
         self.hidden = nn.Linear(sum(branch.size for branch in branches), hidden)
         self.dropout = nn.Dropout(dropout)
         self.head = new_head(hidden, labels)
 
-    def forward(self, *tensors: Tensor) -> Tensor:
+    def encode(self, *tensors: Tensor) -> Tensor:
+        """Return the units that the output layer sees."""
         pooled = [
             branch(x, mask)
             for branch, x, mask in zip(self.branches, tensors[::2], tensors[1::2], strict=True)
         ]
-        units = torch.relu(self.hidden(torch.cat(pooled, dim=1)))
-        return self.head(self.dropout(units))
+        return torch.relu(self.hidden(torch.cat(pooled, dim=1)))
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        return self.head(self.dropout(self.encode(*tensors)))
 
 
 class Arrays:

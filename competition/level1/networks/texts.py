@@ -13,20 +13,26 @@ from competition.text.tokens import padded
 class TextNetwork(nn.Module):
     """Encoder, pooling over its last hidden states, dropout, and one logit per tag."""
 
+    size: int  # of what `encode` returns
+    n_tensors = 2  # of a batch
+
     def __init__(
         self, encoder: PreTrainedModel, pooling: TokenPooling, dropout: float, labels: np.ndarray
     ) -> None:
         super().__init__()
-        dims = encoder.config.hidden_size
+        self.size = dims = encoder.config.hidden_size
         self.encoder = encoder
         self.pooling = MeanPooling(dims) if pooling == "mean" else None
         self.dropout = nn.Dropout(dropout)
         self.head = new_head(dims, labels)
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+    def encode(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Return what the output layer sees."""
         hidden = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state
-        pooled = hidden[:, 0] if self.pooling is None else self.pooling(hidden, mask)
-        return self.head(self.dropout(pooled))
+        return hidden[:, 0] if self.pooling is None else self.pooling(hidden, mask)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        return self.head(self.dropout(self.encode(tokens, mask)))
 
 
 class Tokens:

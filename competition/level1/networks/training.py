@@ -14,7 +14,7 @@ film posters and their genres (`frames`, 10 epochs, three held-out folds, mean o
     positives weighed by sqrt(n- / n+), by n- / n+  0.3728, 0.2201
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -97,6 +97,7 @@ def train(
     labels: np.ndarray,
     schedule: Schedule,
     device: str,
+    rates: Sequence[tuple[nn.Module, float]] = (),
 ) -> None:
     """Train `network` to give the logits of `labels`; it ends on the CPU, in evaluation mode.
 
@@ -112,15 +113,17 @@ def train(
     labels : ndarray of shape (n_ads, n_tags), dtype uint8
     schedule : Schedule
     device : str
+    rates : sequence of (Module, float)
+        Parts of the network whose learning rate has another peak than the schedule says.
     """
     targets = torch.from_numpy(labels.astype(np.float32))
     batches_per_epoch = -(-len(labels) // schedule.batch_size)
     steps = schedule.epochs * -(-batches_per_epoch // schedule.accumulate)
     network.to(device).train()
     optimizer = torch.optim.AdamW(
-        _parameter_groups(network, schedule), lr=schedule.learning_rate, fused=True
+        _parameter_groups(network, schedule, rates), lr=schedule.learning_rate, fused=True
     )
-    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
+    falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
     for _ in range(schedule.epochs):
         batches = length_buckets(encode.lengths, schedule.batch_size)
         for first in range(0, len(batches), schedule.accumulate):
@@ -138,7 +141,7 @@ def train(
                 (loss * (len(rows) / n_ads)).backward()
             nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
             optimizer.step()
-            rates.step()
+            falling.step()
             optimizer.zero_grad()
     network.to("cpu").eval()
 
@@ -192,10 +195,18 @@ def _rate(step: int, steps: int) -> float:
     return min((step + 1) / warm_up, (steps - step) / max(1, steps - warm_up))
 
 
-def _parameter_groups(network: nn.Module, schedule: Schedule) -> list[dict[str, object]]:
-    parameters = list(network.parameters())
-    decay = schedule.weight_decay
+def _parameter_groups(
+    network: nn.Module, schedule: Schedule, rates: Sequence[tuple[nn.Module, float]]
+) -> list[dict[str, object]]:
+    """Parameters by their learning rate, and by whether they decay: vectors do not."""
+    parts = [(list(part.parameters()), rate) for part, rate in rates]
+    apart = {parameter for parameters, _ in parts for parameter in parameters}
+    rest = [parameter for parameter in network.parameters() if parameter not in apart]
     return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in parameters if (p.ndim > 1) == matrices], "lr": rate, **decay}
+        for parameters, rate in [(rest, schedule.learning_rate), *parts]
+        for matrices, decay in (
+            (True, {"weight_decay": schedule.weight_decay}),
+            (False, {"weight_decay": 0.0}),
+        )
     ]
