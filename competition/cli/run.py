@@ -1,7 +1,7 @@
 """Run a profile, add predictions made elsewhere, stack what is stored."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -96,6 +96,23 @@ def add_oof(
         typer.Option("--test", metavar="FILE", help="Its predictions for the test ads."),
     ] = None,
     out: Out = HERE,
+    scale: Annotated[
+        Literal["probability", "logit", "score"],
+        typer.Option(
+            "--scale",
+            metavar="SCALE",
+            help="What the numbers are: probability, logit, or score for any other; scores are "
+            "calibrated inside the folds.",
+        ),
+    ] = "probability",
+    ignore_extra: Annotated[
+        bool,
+        typer.Option("--ignore-extra", help="Leave out tags and ads that the dataset lacks."),
+    ] = False,
+    partial: Annotated[
+        bool,
+        typer.Option("--partial", help="Ads may be missing; the stack does without it for them."),
+    ] = False,
 ) -> None:
     """Store predictions made elsewhere as a level-1 model like any other."""
     from competition.pipeline import add_oof as external
@@ -103,5 +120,15 @@ def add_oof(
     from competition.report.tables import console
 
     with ProgressBars(console) as progress:
-        card = external.add_oof(name, data, oof, test, out, progress)
+        card = external.add_oof(
+            name,
+            data,
+            oof,
+            test,
+            out,
+            progress,
+            scale=scale,
+            ignore_extra=ignore_extra,
+            partial=partial,
+        )
     typer.echo(f"{name}: OOF GAP {card.scores.gap:.4f}; `stack` will use it.")

@@ -18,6 +18,8 @@ from competition.oof.cards import (
     StackCard,
     StackDetails,
 )
+from competition.oof.external_files import some
+from competition.oof.fold_files import read_parquet
 from competition.oof.store import OofStore
 from competition.pipeline.context import AnyContext, open_context, open_store
 from competition.pipeline.fingerprints import shared_components, stack_fingerprint
@@ -142,7 +144,13 @@ def stored_models(store: OofStore, context: AnyContext) -> list[ModelCard]:
         if not isinstance(card, Level1Card | ExternalCard) or card.kind == "rival":
             continue
         unfit = [UNFIT[part] for part in UNFIT if card.made_from.get(part) != shared[part]]
-        if unfit:
+        lacks = _lacks(store, card) if unfit and isinstance(card, ExternalCard) else ""
+        if lacks:
+            remark(
+                f"{name}: has no prediction of {lacks}, so it is left out: bring files that have "
+                "them by `add-oof`, or the same files by `add-oof --partial`"
+            )
+        elif unfit:
             remark(f"{name}: made from {', '.join(unfit)}, so it is left out")
         else:
             cards.append(card)
@@ -153,6 +161,20 @@ def stored_models(store: OofStore, context: AnyContext) -> list[ModelCard]:
             "`python -m competition add-oof`."
         )
     return cards
+
+
+def _lacks(store: OofStore, card: ExternalCard) -> str:
+    """Say which ads a model made elsewhere does not know, as those that are new."""
+    found = []
+    for file, what, ids in (
+        ("oof.parquet", "training", store.folds.ids),
+        ("test.parquet", "test", store.test_ids),
+    ):
+        known = read_parquet(store.path(card.model, file))["id"]
+        new = ids[~ids.isin(known)]
+        if len(new):
+            found.append(f"{len(new):,} {what} ad(s) ({some(list(new))})")
+    return " and ".join(found)
 
 
 def fit_stack(cards: Sequence[ModelCard], store: OofStore, context: AnyContext) -> StackCard:
