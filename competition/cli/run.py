@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from competition.cli.options import HERE, DataOption, Device, Holdout, Out, Overrides
+from competition.cli.options import HERE, DataOption, Device, Holdout, Like, Out, Overrides
 
 
 def run(
@@ -32,6 +32,7 @@ def run(
         typer.Option("--jobs", min=1, help="(model, fold) tasks at a time (default: one a core)."),
     ] = None,
     holdout: Holdout = None,
+    like: Like = None,
     device: Device = "auto",
 ) -> None:
     """Run every stage: folds, features, OOF predictions, stack, scores, submission."""
@@ -55,6 +56,7 @@ def run(
             n_jobs=jobs,
             own_folds=own_folds,
             holdout=holdout,
+            like=like,
             device=device,
             progress=progress,
         )
@@ -71,6 +73,7 @@ def stack(
         ),
     ] = None,
     holdout: Holdout = None,
+    like: Like = None,
 ) -> None:
     """Stack all stored level-1 models with the best meta-learner; write a submission."""
     from competition.config.profile import load_stack_settings
@@ -80,7 +83,7 @@ def stack(
 
     settings = load_stack_settings(overrides)
     with ProgressBars(console) as progress:
-        result = stacking.stack(data, settings, out, holdout=holdout, progress=progress)
+        result = stacking.stack(data, settings, out, holdout=holdout, like=like, progress=progress)
     print_stack(result)
 
 

@@ -20,7 +20,7 @@ from competition.pipeline.holdout import score_holdout, set_aside
 from competition.pipeline.level1 import cross_fit_models, level1_job
 from competition.pipeline.plan import PlannedModel, check_level2, plan_models
 from competition.pipeline.stack import fit_stack
-from competition.pipeline.submit import Submitted, submit
+from competition.pipeline.submit import Submitted, open_sample, submit
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress
 
@@ -64,6 +64,7 @@ def run(
     n_jobs: int | None = None,
     own_folds: PathLike | None = None,
     holdout: float | None = None,
+    like: PathLike | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> RunResult:
@@ -83,6 +84,8 @@ def run(
     holdout : float or None
         Share of the training ads that nothing learns from, and that the stack is scored on at the
         end; such a run has a store of its own.
+    like : path or None
+        A sample submission, whose header, rows, order and form the leaderboard file takes.
     device : str
         Where networks run: a name of PyTorch's, or "auto".
     progress : Progress or None
@@ -107,6 +110,7 @@ def run(
     ['tfidf_logreg']
     """
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
+    sample = open_sample(like, context)
     context, extractions = extract_features(context)
     context, held_out = set_aside(context, holdout)
     plan = plan_models(profile, context.dataset, context.progress)
@@ -116,7 +120,7 @@ def run(
     jobs = [level1_job(planned, context, store.folds) for planned in plan]
     cards, n_trained = cross_fit_models(jobs, store, context)
     stack = fit_stack(cards, store, context)
-    submitted = submit(context.dataset, store, stack, context.submissions, held_out)
+    submitted = submit(context.dataset, store, stack, context.submissions, held_out, sample)
     scores = score_holdout(context.dataset, store, stack.model, held_out)
     return RunResult(
         context.dataset, extractions, store, cards, stack, n_trained, submitted, scores

@@ -27,7 +27,7 @@ from competition.pipeline.holdout import score_holdout, set_aside
 from competition.pipeline.plan import check_level2, plan_meta_learners, plan_metadata
 from competition.pipeline.stack_checks import best_model, gain_over, large_offsets, standing_out
 from competition.pipeline.stack_input import STACK, stack_input, write_stack
-from competition.pipeline.submit import Submitted, submit
+from competition.pipeline.submit import Submitted, open_sample, submit
 from competition.utils.errors import ModelError, StoreError
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress
@@ -66,6 +66,7 @@ def stack(
     *,
     n_jobs: int | None = None,
     holdout: float | None = None,
+    like: PathLike | None = None,
     progress: Progress | None = None,
 ) -> StackResult:
     """Stack the level-1 models that are stored for a folder of ads.
@@ -81,6 +82,8 @@ def stack(
         Cross-fits at a time; None takes one per core.
     holdout : float or None
         Share of the training ads that a run with the same share has held out.
+    like : path or None
+        A sample submission, whose header, rows, order and form the leaderboard file takes.
     progress : Progress or None
         Receives remarks, such as which models do not fit, and how far it has come.
 
@@ -107,6 +110,7 @@ def stack(
     True
     """
     context = open_context(data, settings, out, n_jobs=n_jobs, progress=progress)
+    sample = open_sample(like, context)
     context, held_out = set_aside(context, holdout)
     dataset, remark = context.dataset, context.progress.remark
     check_level2(settings, dataset)
@@ -119,7 +123,7 @@ def stack(
         f"{n_learners} meta-learner{'' if n_learners == 1 else 's'}"
     )
     card = fit_stack(cards, store, context)
-    submitted = submit(dataset, store, card, context.submissions, held_out)
+    submitted = submit(dataset, store, card, context.submissions, held_out, sample)
     scores = score_holdout(dataset, store, card.model, held_out)
     return StackResult(dataset, cards, card, submitted, scores)
 
