@@ -33,6 +33,14 @@ Holdout = Annotated[
         "lists, out of everything and score the stack on them.",
     ),
 ]
+Like = Annotated[
+    Path | None,
+    typer.Option(
+        "--like",
+        metavar="FILE",
+        help="The competition's sample submission: the file takes its header, rows and form.",
+    ),
+]
 Device = Annotated[
     str, typer.Option("--device", help="Where networks run: auto, cpu, cuda, cuda:1, mps.")
 ]

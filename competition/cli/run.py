@@ -1,11 +1,11 @@
 """Run a profile, add predictions made elsewhere, stack what is stored."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from competition.cli.options import HERE, DataOption, Device, Holdout, Out, Overrides
+from competition.cli.options import HERE, DataOption, Device, Holdout, Like, Out, Overrides
 
 
 def run(
@@ -38,6 +38,7 @@ def run(
         typer.Option("--jobs", min=1, help="(model, fold) tasks at a time (default: one a core)."),
     ] = None,
     holdout: Holdout = None,
+    like: Like = None,
     device: Device = "auto",
 ) -> None:
     """Run every stage: folds, features, OOF predictions, stack, scores, submission."""
@@ -61,6 +62,7 @@ def run(
             n_jobs=jobs,
             own_folds=own_folds,
             holdout=holdout,
+            like=like,
             device=device,
             progress=progress,
         )
@@ -77,6 +79,7 @@ def stack(
         ),
     ] = None,
     holdout: Holdout = None,
+    like: Like = None,
 ) -> None:
     """Stack all stored level-1 models with the best meta-learner; write a submission."""
     from competition.config.profile import load_stack_settings
@@ -86,7 +89,7 @@ def stack(
 
     settings = load_stack_settings(overrides)
     with ProgressBars(console) as progress:
-        result = stacking.stack(data, settings, out, holdout=holdout, progress=progress)
+        result = stacking.stack(data, settings, out, holdout=holdout, like=like, progress=progress)
     print_stack(result)
 
 
@@ -102,6 +105,23 @@ def add_oof(
         typer.Option("--test", metavar="FILE", help="Its predictions for the test ads."),
     ] = None,
     out: Out = HERE,
+    scale: Annotated[
+        Literal["probability", "logit", "score"],
+        typer.Option(
+            "--scale",
+            metavar="SCALE",
+            help="What the numbers are: probability, logit, or score for any other; scores are "
+            "calibrated inside the folds.",
+        ),
+    ] = "probability",
+    ignore_extra: Annotated[
+        bool,
+        typer.Option("--ignore-extra", help="Leave out tags and ads that the dataset lacks."),
+    ] = False,
+    partial: Annotated[
+        bool,
+        typer.Option("--partial", help="Ads may be missing; the stack does without it for them."),
+    ] = False,
 ) -> None:
     """Store predictions made elsewhere as a level-1 model like any other."""
     from competition.pipeline import add_oof as external
@@ -109,5 +129,15 @@ def add_oof(
     from competition.report.tables import console
 
     with ProgressBars(console) as progress:
-        card = external.add_oof(name, data, oof, test, out, progress)
+        card = external.add_oof(
+            name,
+            data,
+            oof,
+            test,
+            out,
+            progress,
+            scale=scale,
+            ignore_extra=ignore_extra,
+            partial=partial,
+        )
     typer.echo(f"{name}: OOF GAP {card.scores.gap:.4f}; `stack` will use it.")

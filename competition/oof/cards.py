@@ -16,6 +16,7 @@ from competition.evaluation.bootstrap import Difference
 from competition.evaluation.leaks import StandingOut
 from competition.evaluation.metrics import Scores
 from competition.oof.fold_files import damaged
+from competition.oof.scales import Curve, Scale
 from competition.utils.errors import StoreError
 from competition.utils.files import digest, write_json
 
@@ -68,12 +69,22 @@ class ExternalDetails(_Record):
         None where the dataset has no test ads.
     folds_given : bool
         Whether the OOF file names the fold of each ad.
+    scale : {"probability", "logit", "score"}
+        Of the numbers in the files.
+    curves : tuple of Curve
+        By which scores became probabilities: of each fold, then of the test ads; empty on the other
+        scales.
+    lacking : tuple of str
+        Ads that the files lack. Their stored probabilities are the tags' means over the others.
     """
 
     kind: Literal["external"] = "external"
     oof_file: str
     test_file: str | None
     folds_given: bool
+    scale: Scale = "probability"
+    curves: tuple[Curve, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 class FoldOffset(_Record):

@@ -6,7 +6,7 @@
     .npz              arrays ids (n_ads,), tags (n_tags,), probabilities (n_ads, n_tags), and
                       fold (n_ads,) (optional); texts as numpy strings, nothing pickled
 
-Columns and rows may come in any order.
+Columns and rows may come in any order. What the values are is for `competition.oof.scales`.
 """
 
 from collections import Counter
@@ -39,8 +39,9 @@ class PredictionFile:
         In the file's order, as are `values` and `fold`.
     tags : tuple of str
     values : ndarray of shape (n_ads, n_tags), dtype float64
+        On the file's own scale; NaN for an ad that the file lacks, which has the row "".
     fold : ndarray of shape (n_ads,), dtype int64, or None
-        The fold that holds each ad out, if the file names it.
+        The fold that holds each ad out, if the file names it; -1 for an ad that the file lacks.
     """
 
     path: Path
@@ -50,14 +51,25 @@ class PredictionFile:
     values: np.ndarray
     fold: np.ndarray | None
 
+    @property
+    def lacking(self) -> np.ndarray:
+        """Whether the file lacks each ad, shape (n_ads,), dtype bool."""
+        return np.array([not row for row in self.rows], dtype=bool)
+
     def where(self, row: int) -> str:
         return f"{self.path}, {self.rows[row]} (ad {self.ids[row]})"
 
 
 def read_predictions(
-    path: Path, ids: Sequence[str], tags: Sequence[str], what: str
+    path: Path,
+    ids: Sequence[str],
+    tags: Sequence[str],
+    what: str,
+    *,
+    ignore_extra: bool = False,
+    partial: bool = False,
 ) -> PredictionFile:
-    """Read probabilities of all of `ids` for all of `tags`.
+    """Read what a file says of all of `ids` and all of `tags`.
 
     Parameters
     ----------
@@ -67,6 +79,10 @@ def read_predictions(
     tags : sequence of n_tags str
     what : str
         The ads' name in messages: "training" or "test".
+    ignore_extra : bool
+        Whether other tags and other ads are left out, not refused.
+    partial : bool
+        Whether ads may be missing.
 
     Returns
     -------
@@ -76,8 +92,8 @@ def read_predictions(
     Raises
     ------
     PredictionsError
-        If the file cannot be read, an ad is missing, unknown or given twice, a tag is missing,
-        unknown or given twice, or a probability is not a number between 0 and 1.
+        If the file cannot be read, a tag is missing or given twice, an ad is given twice, or one is
+        missing or unknown that may not be.
     """
     if path.suffix not in READERS:
         raise PredictionsError(
@@ -86,25 +102,35 @@ def read_predictions(
         )
     if not path.is_file():
         raise PredictionsError(f"There is no file {path}.")
-    found = READERS[path.suffix](path, tuple(tags))
-    columns = _places_of_tags(found, tags)
-    places = _places_of_ads(found, ids, what)
-    ordered = PredictionFile(
+    found = READERS[path.suffix](path, _Wanted(tuple(tags), only=ignore_extra))
+    columns = np.array(_places_of_tags(found, tags), dtype=np.int64)
+    places = _places_of_ads(found, ids, what, ignore_extra=ignore_extra, partial=partial)
+    values = found.values[np.ix_(places, columns)]
+    values[places < 0] = np.nan
+    return PredictionFile(
         path,
-        tuple(found.rows[place] for place in places),
+        tuple(found.rows[place] if place >= 0 else "" for place in places),
         tuple(ids),
         tuple(tags),
-        found.values[np.ix_(places, columns)],
-        None if found.fold is None else found.fold[places],
+        values,
+        None if found.fold is None else np.where(places < 0, -1, found.fold[places]),
     )
-    wrong = np.argwhere(~((ordered.values >= 0) & (ordered.values <= 1)))
-    if len(wrong):
-        row, tag = wrong[0]
-        raise PredictionsError(
-            f"{ordered.where(row)}: the tag {tags[tag]!r} has {ordered.values[row, tag]}, which is "
-            f"no probability ({len(wrong):,} such cells in all). Give numbers from 0 to 1."
-        )
-    return ordered
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Which columns are read: those of `tags`, and unless `only` they are wanted, all others."""
+
+    tags: tuple[str, ...]
+    only: bool
+
+    def columns(self, header: Sequence[str]) -> tuple[list[str], bool]:
+        """Columns of tags, and whether one more names the folds; a tag may be called "fold"."""
+        has_folds = "fold" in header and "fold" not in self.tags
+        others = {"id", "fold"} if has_folds else {"id"}
+        known = set(self.tags)
+        kept = [name for name in header if name not in others and (not self.only or name in known)]
+        return kept, has_folds
 
 
 def _places_of_tags(found: PredictionFile, tags: Sequence[str]) -> list[int]:
@@ -118,17 +144,22 @@ def _places_of_tags(found: PredictionFile, tags: Sequence[str]) -> list[int]:
         if tag not in known:
             hint = nearest(tag, missing or tags)
             raise PredictionsError(
-                f"{found.path}: the dataset has no tag {tag!r}.{hint} Rename or remove the column."
+                f"{found.path}: the dataset has no tag {tag!r}.{hint} Rename the column, or pass "
+                "--ignore-extra. If it is a tag that no training ad carries, declare the list of "
+                "tags in the competition.toml: names = [...] below [[tags]]."
             )
     if missing:
         raise PredictionsError(
-            f"{found.path} lacks {len(missing)} tag(s): {_some(missing)}. Give a probability for "
+            f"{found.path} lacks {len(missing)} tag(s): {some(missing)}. Give a probability for "
             "every tag."
         )
     return [place_of[tag] for tag in tags]
 
 
-def _places_of_ads(found: PredictionFile, ids: Sequence[str], what: str) -> list[int]:
+def _places_of_ads(
+    found: PredictionFile, ids: Sequence[str], what: str, *, ignore_extra: bool, partial: bool
+) -> np.ndarray:
+    """Place of each ad in the file; -1 for one that it lacks."""
     place_of: dict[str, int] = {}
     for place, ad in enumerate(found.ids):
         if ad in place_of:
@@ -140,30 +171,33 @@ def _places_of_ads(found: PredictionFile, ids: Sequence[str], what: str) -> list
     wanted = set(ids)
     missing = [ad for ad in ids if ad not in place_of]
     extra = [ad for ad in found.ids if ad not in wanted]
-    if extra:
+    if extra and not ignore_extra:
         raise PredictionsError(
             f"{found.where(place_of[extra[0]])}: the dataset has no such {what} ad "
-            f"({len(extra):,} such ads in all). Remove what is no {what} ad."
+            f"({len(extra):,} such ads in all). Remove what is no {what} ad, or pass "
+            "--ignore-extra."
         )
-    if missing:
+    if missing and (not partial or len(missing) == len(wanted)):
         raise PredictionsError(
-            f"{found.path} lacks {len(missing)} {what} ad(s): {_some(missing)}. Give every {what} "
-            "ad one row."
+            f"{found.path} lacks {len(missing)} {what} ad(s): {some(missing)}. Give every {what} "
+            "ad one row"
+            + ("." if partial else "; or pass --partial, and those ads count as missing.")
         )
-    return [place_of[ad] for ad in ids]
+    return np.array([place_of.get(ad, -1) for ad in ids], dtype=np.int64)
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """Return the first few names, with a mark where there are more."""
     return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
 
 
-def _read_csv(path: Path, tags: tuple[str, ...]) -> PredictionFile:
+def _read_csv(path: Path, wanted: _Wanted) -> PredictionFile:
     problems = Problems()
     rows = read_csv(path, str(path), ["id"], problems)
     if problems.errors:
         raise PredictionsError(str(problems.errors[0]))
     header = list(rows[0].cells) if rows else ["id"]
-    named, has_folds = _columns(header, tags)
+    named, has_folds = wanted.columns(header)
     places = tuple(f"line {row.line}" for row in rows)
     ids = tuple(row.cells["id"].strip() for row in rows)
     values = np.empty((len(rows), len(named)))
@@ -174,13 +208,13 @@ def _read_csv(path: Path, tags: tuple[str, ...]) -> PredictionFile:
             except ValueError:
                 raise PredictionsError(
                     f"{path}, {places[place]} (ad {ids[place]}): the tag {tag!r} has "
-                    f"{row.cells[tag]!r}, which is no number. Give numbers from 0 to 1."
+                    f"{row.cells[tag]!r}, which is no number. Give a number."
                 ) from None
     fold = _folds(path, places, ids, [row.cells["fold"] for row in rows]) if has_folds else None
     return PredictionFile(path, places, ids, tuple(named), values, fold)
 
 
-def _read_parquet(path: Path, tags: tuple[str, ...]) -> PredictionFile:
+def _read_parquet(path: Path, wanted: _Wanted) -> PredictionFile:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -190,24 +224,24 @@ def _read_parquet(path: Path, tags: tuple[str, ...]) -> PredictionFile:
         raise PredictionsError(f"{path} is no Parquet file that can be read: {bad}.") from bad
     if frame.index.name == "id":
         frame = frame.reset_index()
+    frame.columns = pd.Index([str(name) for name in frame.columns])
     if "id" not in frame.columns:
-        shown = _some([str(column) for column in frame.columns])
+        shown = some(list(frame.columns))
         raise PredictionsError(f"{path} has no column id; it has: {shown}. Add the ads' ids.")
-    named, has_folds = _columns(list(frame.columns), tags)
+    named, has_folds = wanted.columns(list(frame.columns))
     ids = _texts(frame["id"])
     places = tuple(f"row {place} (from 0)" for place in range(len(ids)))
     try:
         values = frame[named].to_numpy(dtype=np.float64)
     except (TypeError, ValueError) as bad:
         raise PredictionsError(
-            f"{path}: the column of a tag holds other things than numbers ({bad}). Give numbers "
-            "from 0 to 1."
+            f"{path}: the column of a tag holds other things than numbers ({bad}). Give numbers."
         ) from bad
     fold = _folds(path, places, ids, frame["fold"]) if has_folds else None
     return PredictionFile(path, places, ids, tuple(named), values, fold)
 
 
-def _read_npz(path: Path, tags: tuple[str, ...]) -> PredictionFile:
+def _read_npz(path: Path, wanted: _Wanted) -> PredictionFile:
     try:
         arrays = read_archive(path, ("ids", "tags", "probabilities", "fold"))
     except MediaError as bad:
@@ -217,7 +251,7 @@ def _read_npz(path: Path, tags: tuple[str, ...]) -> PredictionFile:
         ) from bad
     absent = [name for name in ("ids", "tags", "probabilities") if name not in arrays]
     if absent:
-        raise PredictionsError(f"{path} has no array {absent[0]!r}; it has: {_some([*arrays])}.")
+        raise PredictionsError(f"{path} has no array {absent[0]!r}; it has: {some([*arrays])}.")
     ids, named = _texts(arrays["ids"].ravel()), _texts(arrays["tags"].ravel())
     values = arrays["probabilities"]
     if values.shape != (len(ids), len(named)) or values.dtype.kind not in "biuf":
@@ -227,21 +261,16 @@ def _read_npz(path: Path, tags: tuple[str, ...]) -> PredictionFile:
         )
     places = tuple(f"row {place} (from 0)" for place in range(len(ids)))
     fold = _folds(path, places, ids, arrays["fold"]) if "fold" in arrays else None
-    return PredictionFile(path, places, ids, named, values.astype(np.float64), fold)
+    kept = [place for place, tag in enumerate(named) if not wanted.only or tag in wanted.tags]
+    tags = tuple(named[place] for place in kept)
+    return PredictionFile(path, places, ids, tags, values[:, kept].astype(np.float64), fold)
 
 
-READERS: dict[str, Callable[[Path, tuple[str, ...]], PredictionFile]] = {
+READERS: dict[str, Callable[[Path, _Wanted], PredictionFile]] = {
     ".csv": _read_csv,
     ".parquet": _read_parquet,
     ".npz": _read_npz,
 }
-
-
-def _columns(header: list[str], tags: tuple[str, ...]) -> tuple[list[str], bool]:
-    """Columns of tags, and whether one more names the folds; a tag may be called "fold"."""
-    has_folds = "fold" in header and "fold" not in tags
-    others = {"id", "fold"} if has_folds else {"id"}
-    return [column for column in header if column not in others], has_folds
 
 
 def _texts(values: Sequence[object] | np.ndarray | pd.Series) -> tuple[str, ...]:

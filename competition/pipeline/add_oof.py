@@ -1,6 +1,7 @@
 """Predictions made elsewhere become a level-1 model like any other."""
 
 import re
+from functools import partial as partial_of
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from competition.evaluation.metrics import gap
 from competition.folds import folds_from, write_folds
 from competition.level1.registry import find_models
 from competition.oof.cards import ExternalCard, ExternalDetails
-from competition.oof.external_files import PredictionFile, read_predictions
+from competition.oof.external_files import PredictionFile, read_predictions, some
 from competition.oof.fold_files import FoldPrediction
+from competition.oof.scales import Curve, Scale, calibrated, probabilities_of
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context, folds_locked, open_context, open_store
 from competition.pipeline.fingerprints import file_fingerprint
@@ -28,6 +30,10 @@ def add_oof(
     test: PathLike | None = None,
     out: PathLike = ".",
     progress: Progress | None = None,
+    *,
+    scale: Scale = "probability",
+    ignore_extra: bool = False,
+    partial: bool = False,
 ) -> ExternalCard:
     """Store predictions made elsewhere under ``oof/<dataset>/<name>/``.
 
@@ -48,6 +54,12 @@ def add_oof(
         Folder that holds ``oof/``.
     progress : Progress or None
         Receives remarks, such as what is taken on trust.
+    scale : {"probability", "logit", "score"}
+        What the numbers are; see `competition.oof.scales`.
+    ignore_extra : bool
+        Whether tags and ads that the dataset does not have are left out, not refused.
+    partial : bool
+        Whether ads may be missing from the files; a stack then does without the model for them.
 
     Returns
     -------
@@ -81,10 +93,14 @@ def add_oof(
     _check_name(name)
     _check_test(dataset, test)
     tags = dataset.tag_names
-    given = read_predictions(oof, list(dataset.train_ids), tags, "training")
-    tests = np.zeros((0, len(tags)))
+    read = partial_of(read_predictions, ignore_extra=ignore_extra, partial=partial)
+    given = read(oof, list(dataset.train_ids), tags, "training")
+    values, tests = probabilities_of(given, scale), np.zeros((0, len(tags)))
+    lacking = dataset.train_ids[given.lacking]
     if test is not None:
-        tests = read_predictions(test, list(dataset.test_ids), tags, "test").values
+        given_tests = read(test, list(dataset.test_ids), tags, "test")
+        tests = probabilities_of(given_tests, scale)
+        lacking = lacking.append(dataset.test_ids[given_tests.lacking])
     store = _open_store(context, given)
     folds = store.folds
     if given.fold is None:
@@ -92,11 +108,25 @@ def add_oof(
             f"{oof} does not name the fold of each ad: nothing can check that its predictions "
             "are out of fold, so this is taken on trust."
         )
-    fingerprint = file_fingerprint(oof, test, dataset, folds)
+    if len(lacking):
+        remark(
+            f"{name}: {given.lacking.sum():,} of {len(values):,} training ads and "
+            f"{len(lacking) - given.lacking.sum():,} of {len(tests):,} test ads have no prediction "
+            f"({some(list(lacking))}): a stack expects there what the other models lead to expect."
+        )
+    fingerprint = file_fingerprint(oof, test, scale, dataset, folds)
+    curves: list[Curve] = []
+    if scale == "score":
+        values, tests, curves = calibrated(values, tests, dataset.labels, folds.of_ad)
+    usual = np.nanmean(values, axis=0)
+    values, tests = (np.where(np.isnan(one), usual, one) for one in (values, tests))
     details = ExternalDetails(
         oof_file=oof.name,
         test_file=None if test is None else test.name,
         folds_given=given.fold is not None,
+        scale=scale,
+        curves=tuple(curves),
+        lacking=tuple(lacking),
     )
     with store.locked([name], context.progress):
         _check_free(name, store)
@@ -105,7 +135,7 @@ def add_oof(
             return current
         store.withdraw(name, fingerprint, context.progress)
         for fold in range(folds.n):
-            held_out = given.values[folds.of_ad == fold].astype(np.float32)
+            held_out = values[folds.of_ad == fold].astype(np.float32)
             # Who made the test predictions is not known, so every fold has the same ones.
             prediction = FoldPrediction(fold, held_out, tests.astype(np.float32), 0.0)
             store.write_fold(name, prediction, fingerprint.value)
@@ -165,11 +195,17 @@ def _open_store(context: Context[StackSettings], given: PredictionFile) -> OofSt
     path = context.folds_file
     with folds_locked(context):
         if not path.is_file():
+            if given.lacking.any():
+                raise PredictionsError(
+                    f"{given.path} lacks training ads, and there is no {path} yet that gives them "
+                    "a fold. Make one by `python -m competition folds`, or leave the column fold "
+                    "out."
+                )
             fold_of = dict(zip(given.ids, given.fold.tolist(), strict=True))
             write_folds(path, folds_from(given.path, fold_of, context.dataset))
     store = open_store(context)
     folds = store.folds
-    other = np.flatnonzero(given.fold != folds.of_ad)
+    other = np.flatnonzero((given.fold != folds.of_ad) & ~given.lacking)
     if len(other):
         row = int(other[0])
         raise PredictionsError(

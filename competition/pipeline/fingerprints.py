@@ -8,6 +8,7 @@ from competition.datasets.base import AdDataset
 from competition.features.columns import Column, content_digest
 from competition.folds import Folds
 from competition.oof.fold_files import Fingerprint
+from competition.oof.scales import Scale
 from competition.pipeline.plan import PlannedModel
 from competition.pipeline.stack_input import missing_inputs
 from competition.utils.files import digest, file_digest
@@ -17,6 +18,7 @@ from competition.utils.source_digest import source_digest
 # that these import are followed.
 LEVEL1 = "competition.pipeline.crossfit"
 LEVEL2 = ("competition.pipeline.stack_input", "competition.level2.selection")
+CALIBRATED_BY = "competition.oof.scales"
 SCORED_BY = "competition.oof.store"
 STACK_SCORED_BY = "competition.pipeline.stack_checks"
 
@@ -54,11 +56,18 @@ def level1_fingerprint(
     )
 
 
-def file_fingerprint(oof: Path, test: Path | None, dataset: AdDataset, folds: Folds) -> Fingerprint:
+def file_fingerprint(
+    oof: Path, test: Path | None, scale: Scale, dataset: AdDataset, folds: Folds
+) -> Fingerprint:
     """Fingerprint of a level-1 model whose predictions come from files."""
     files = [file_digest(path) for path in (oof, test) if path is not None]
     return Fingerprint(
-        {**shared_components(dataset, folds), "file": digest(files)}, _scoring(dataset, SCORED_BY)
+        {
+            **shared_components(dataset, folds),
+            "file": digest(files),
+            "scale": digest(scale, source_digest(CALIBRATED_BY)),
+        },
+        _scoring(dataset, SCORED_BY),
     )
 
 

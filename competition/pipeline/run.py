@@ -21,7 +21,7 @@ from competition.pipeline.level1 import cross_fitted_models, level1_job
 from competition.pipeline.plan import PlannedModel, check_level2, plan_models
 from competition.pipeline.settings import beside
 from competition.pipeline.stack import fitted_stack
-from competition.pipeline.submit import Submitted, submit
+from competition.pipeline.submit import Submitted, open_sample, submit
 from competition.utils.errors import ModelError
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress
@@ -69,6 +69,7 @@ def run(
     n_jobs: int | None = None,
     own_folds: PathLike | None = None,
     holdout: float | PathLike | None = None,
+    like: PathLike | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> RunResult:
@@ -89,6 +90,8 @@ def run(
         Share of the training ads that nothing learns from, and that the stack is scored on at the
         end, or a split file of the TAAC 2021 baseline that lists them; such a run has a store of
         its own.
+    like : path or None
+        A sample submission, whose header, rows, order and form the leaderboard file takes.
     device : str
         Where networks run: a name of PyTorch's, or "auto".
     progress : Progress or None
@@ -113,6 +116,7 @@ def run(
     ['tfidf_logreg']
     """
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
+    sample = open_sample(like, context)
     context, extractions = extract_features(context)
     context, held_out = set_aside(context, holdout)
     plan = plan_models(profile, context.dataset, context.progress)
@@ -125,7 +129,7 @@ def run(
         fitted_stack(cards, store, context) as stack,
     ):
         others = _stacks_beside(cards, store, context)
-        submitted = submit(context.dataset, store, stack, context.submissions, held_out)
+        submitted = submit(context.dataset, store, stack, context.submissions, held_out, sample)
         scores = score_holdout(context.dataset, store, stack, held_out)
     return RunResult(
         context.dataset, extractions, store, cards, stack, n_trained, submitted, scores, others

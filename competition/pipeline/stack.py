@@ -21,7 +21,8 @@ from competition.oof.cards import (
     StackCard,
     StackDetails,
 )
-from competition.oof.fold_files import Fingerprint
+from competition.oof.external_files import some
+from competition.oof.fold_files import Fingerprint, read_parquet
 from competition.oof.store import OofStore
 from competition.pipeline.context import AnyContext, open_context, open_store
 from competition.pipeline.fingerprints import shared_components, stack_fingerprint
@@ -30,7 +31,7 @@ from competition.pipeline.plan import check_level2, plan_metadata
 from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack_checks import best_model, gain_over, large_offsets, standing_out
 from competition.pipeline.stack_input import STACK, stack_input, write_stack
-from competition.pipeline.submit import Submitted, submit
+from competition.pipeline.submit import Submitted, open_sample, submit
 from competition.utils.errors import ModelError, StoreError
 from competition.utils.files import PathLike, digest
 from competition.utils.progress import Progress
@@ -70,6 +71,7 @@ def stack(
     *,
     n_jobs: int | None = None,
     holdout: float | PathLike | None = None,
+    like: PathLike | None = None,
     progress: Progress | None = None,
 ) -> StackResult:
     """Stack the level-1 models that are stored for a folder of ads.
@@ -85,6 +87,8 @@ def stack(
         Cross-fits at a time; None takes one per core.
     holdout : float, path or None
         What a run with the same value has held out.
+    like : path or None
+        A sample submission, whose header, rows, order and form the leaderboard file takes.
     progress : Progress or None
         Receives remarks, such as which models do not fit, and how far it has come.
 
@@ -111,6 +115,7 @@ def stack(
     True
     """
     context = open_context(data, settings, out, n_jobs=n_jobs, progress=progress)
+    sample = open_sample(like, context)
     context, held_out = set_aside(context, holdout)
     dataset, remark = context.dataset, context.progress.remark
     check_level2(settings, dataset)
@@ -123,7 +128,7 @@ def stack(
         f"{n_learners} meta-learner{'' if n_learners == 1 else 's'}"
     )
     with fitted_stack(cards, store, context) as card:
-        submitted = submit(dataset, store, card, context.submissions, held_out)
+        submitted = submit(dataset, store, card, context.submissions, held_out, sample)
         scores = score_holdout(dataset, store, card, held_out)
     return StackResult(dataset, cards, card, submitted, scores)
 
@@ -148,7 +153,13 @@ def stored_models(store: OofStore, context: AnyContext) -> list[ModelCard]:
         if not isinstance(card, Level1Card | ExternalCard) or card.kind == "rival":
             continue
         unfit = [UNFIT[part] for part in UNFIT if card.made_from.get(part) != shared[part]]
-        if unfit:
+        lacks = _lacks(store, card) if unfit and isinstance(card, ExternalCard) else ""
+        if lacks:
+            remark(
+                f"{name}: has no prediction of {lacks}, so it is left out: bring files that have "
+                "them by `add-oof`, or the same files by `add-oof --partial`"
+            )
+        elif unfit:
             remark(f"{name}: made from {', '.join(unfit)}, so it is left out")
         else:
             cards.append(card)
@@ -159,6 +170,21 @@ def stored_models(store: OofStore, context: AnyContext) -> list[ModelCard]:
             "`python -m competition add-oof`."
         )
     return cards
+
+
+def _lacks(store: OofStore, card: ExternalCard) -> str:
+    """Say which ads a model made elsewhere does not know, as those that are new."""
+    found = []
+    for file, what, ids in (
+        ("oof.parquet", "training", store.folds.ids),
+        ("test.parquet", "test", store.test_ids),
+    ):
+        path = store.path(card.model, file)
+        known = read_parquet(path, path)["id"]
+        new = ids[~ids.isin(known)]
+        if len(new):
+            found.append(f"{len(new):,} {what} ad(s) ({some(list(new))})")
+    return " and ".join(found)
 
 
 @contextmanager

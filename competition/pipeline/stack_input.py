@@ -12,9 +12,10 @@ import pandas as pd
 
 from competition.datasets.base import AdDataset
 from competition.evaluation.fold_offsets import without_offsets
+from competition.level2.components.expected import fill_expected
 from competition.level2.crossfit import StackPredictions
 from competition.level2.data import Ads, StackData
-from competition.oof.cards import Level1Card, ModelCard
+from competition.oof.cards import ExternalCard, Level1Card, ModelCard
 from competition.oof.fold_files import FoldPrediction
 from competition.oof.store import OofStore
 from competition.utils.processes import another_lives, this_process
@@ -42,7 +43,9 @@ def stack_input(
     """Collect what a meta-learner learns from, and the test ads.
 
     Offsets between fold models are removed (`competition.evaluation.fold_offsets`). The test
-    predictions are the mean over folds and need no correction.
+    predictions are the mean over folds and need no correction. A model made elsewhere may lack ads:
+    they get what the other models lead to expect, and a mark among the missing inputs
+    (`competition.level2.components.expected`).
 
     Parameters
     ----------
@@ -68,6 +71,17 @@ def stack_input(
         columns = set(card.inputs) if isinstance(card, Level1Card) else set()
         reads[place] = [bool(columns & set(one.columns)) for one in dataset.inputs.values()]
     missing = missing_inputs(dataset)
+    lacking = {
+        place: dataset.ads.index.isin(card.lacking)
+        for place, card in enumerate(cards)
+        if isinstance(card, ExternalCard) and card.lacking
+    }
+    if lacking:
+        is_train = (dataset.ads["split"] == "train").to_numpy()
+        fill_expected(train, test, {m: (of[is_train], of[~is_train]) for m, of in lacking.items()})
+        marks = {f"prediction of {cards[model].model}": of for model, of in lacking.items()}
+        missing = missing.assign(**marks)
+        reads = np.column_stack([reads, np.eye(len(cards), dtype=bool)[:, list(lacking)]])
     frame = dataset.ads[list(metadata)]
     training, tests = (
         Ads(probabilities, frame.loc[ids], missing.loc[ids].to_numpy())

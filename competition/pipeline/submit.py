@@ -1,5 +1,6 @@
 """The leaderboard file of a finished stack, with a card beside it."""
 
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -7,9 +8,11 @@ from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import Scores
 from competition.oof.cards import StackCard
 from competition.oof.store import OofStore
+from competition.pipeline.context import AnyContext
 from competition.pipeline.holdout import Holdout
+from competition.submission.like import Sample, read_sample, write_like
 from competition.submission.write import FORMATS, write_submission
-from competition.utils.files import file_digest, write_json
+from competition.utils.files import PathLike, file_digest, write_json
 
 
 @dataclass(frozen=True)
@@ -27,16 +30,40 @@ class Submitted:
     scores: Scores | None
 
 
+def open_sample(path: PathLike | None, context: AnyContext) -> Sample | None:
+    """Read a sample submission before anything is extracted or trained; None without one.
+
+    Parameters
+    ----------
+    path : path or None
+    context : Context
+        With all the ads that it begins with.
+
+    Raises
+    ------
+    SubmissionError
+        If it does not fit the test ads and the tags.
+    """
+    if path is None:
+        return None
+    sample = read_sample(Path(path), context.dataset, list(context.dataset.test_ids))
+    if sample.remark:
+        context.progress.remark(sample.remark)
+    return sample
+
+
 def submit(
     dataset: AdDataset,
     store: OofStore,
     stack: StackCard,
     folder: Path,
     holdout: Holdout | None = None,
+    sample: Sample | None = None,
 ) -> Submitted | None:
     """Write ``<dataset>-<stack>-<OOF GAP>`` and a card beside it, and check the file.
 
-    Training ads that are held out are no test ads of the leaderboard, and are not listed.
+    Training ads that are held out are no test ads of the leaderboard, and are not listed. The file
+    has the form that the dataset says, or that of a sample.
 
     Returns
     -------
@@ -48,20 +75,21 @@ def submit(
     if not listed.any():
         return None
     name = f"{dataset.name}-{stack.level2}-{stack.scores.gap:.4f}"
-    path = folder / f"{name}{FORMATS[dataset.submission.format].ending}"
+    spec, tags, ids = dataset.submission, dataset.tag_names, list(store.test_ids[listed])
+    path = folder / f"{name}{FORMATS[spec.format].ending}"
     _, probabilities = store.read(stack.model, stack)
-    write_submission(
-        path,
-        dataset.submission,
-        dataset.tag_names,
-        list(store.test_ids[listed]),
-        probabilities[listed],
-    )
-    scores = None
-    if dataset.truth is not None or dataset.test_labels is not None:
-        from competition.submission.score import score_submission
+    with tempfile.TemporaryDirectory() as elsewhere:
+        # A list of tags without their scores could not be scored: the dataset's own form can.
+        plain = path if sample is None else Path(elsewhere, path.name)
+        write_submission(plain, spec, tags, ids, probabilities[listed])
+        scores = None
+        if dataset.truth is not None or dataset.test_labels is not None:
+            from competition.submission.score import score_submission
 
-        scores = score_submission(path, dataset, None)
+            scores = score_submission(plain, dataset, None)
+    if sample is not None:
+        path = folder / f"{name}{sample.path.suffix}"
+        write_like(path, sample, tags, ids, probabilities[listed])
     card = {
         "submission": path.name,
         "sha256": file_digest(path),

@@ -100,10 +100,10 @@ def read_text(path: Path) -> str:
         ) from error
 
 
-def csv_rows(text: str, path: Path) -> list[tuple[int, list[str]]]:
+def csv_rows(text: str, path: Path, delimiter: str = ",") -> list[tuple[int, list[str]]]:
     """Return the numbered rows of a CSV, header first; SubmissionError if one has gaps."""
     rows = []
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         for number, cells in enumerate(reader, start=1):
             if cells:

@@ -80,12 +80,6 @@ def test_ids_that_are_numbers_are_read_as_texts(tmp_path: Path) -> None:
     assert read_predictions(path, ["1", "2", "3"], TAGS, "test").ids == ("1", "2", "3")
 
 
-def with_cell(value: float) -> np.ndarray:
-    values = VALUES.copy()
-    values[1, 1] = value
-    return values
-
-
 FAULTS = {
     "missing ad": ({"ids": ["a", "b"], "values": VALUES[:2]}, r"lacks 1 training ad\(s\): c"),
     "unknown ad": (
@@ -98,10 +92,6 @@ FAULTS = {
     ),
     "missing tag": ({"tags": ["War"], "values": VALUES[:, :1]}, r"lacks 1 tag\(s\): Love"),
     "unknown tag": ({"tags": ["War", "Lov"]}, "no tag 'Lov'. Did you mean 'Love'"),
-    "above 1": ({"values": with_cell(1.5)}, r"\(ad b\): the tag 'Love' has 1.5, which is no prob"),
-    "below 0": ({"values": with_cell(-0.1)}, r"\(ad b\): the tag 'Love' has -0.1, which is no"),
-    "NaN": ({"values": with_cell(np.nan)}, r"\(ad b\): the tag 'Love' has nan, which is no"),
-    "infinite": ({"values": with_cell(np.inf)}, r"\(ad b\): the tag 'Love' has inf, which is no"),
     "fold is no number": ({"fold": ["0", "one", "0"]}, r"\(ad b\): fold 'one' is not a whole"),
 }
 
@@ -153,3 +143,34 @@ def test_pickled_npz_is_refused(tmp_path: Path) -> None:
 def test_npz_of_another_shape_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PredictionsError, match=r"\(3, 2\), got float64 of shape \(2, 3\)"):
         read(write(tmp_path / "oof.npz", values=VALUES.T))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_extra_tags_and_ads_are_left_out_where_that_is_asked_for(form: str, tmp_path: Path) -> None:
+    values = np.vstack([np.column_stack([VALUES, [7.0, 8.0, 9.0]]), [[0.5, 0.5, 0.5]]])
+    path = write(tmp_path / f"oof{form}", [*IDS, "gone"], [*TAGS, "Space"], values)
+    found = read_predictions(path, IDS, TAGS, "training", ignore_extra=True)
+    np.testing.assert_array_equal(found.values, VALUES)
+
+
+def test_extra_column_of_texts_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "oof.csv"
+    pd.DataFrame({"id": IDS, "title": ["x", "y", "z"], "War": 0.5, "Love": 0.25}).to_csv(path)
+    found = read_predictions(path, IDS, TAGS, "training", ignore_extra=True)
+    np.testing.assert_array_equal(found.values, [[0.5, 0.25]] * 3)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_missing_ads_are_nan_where_the_file_may_be_partial(form: str, tmp_path: Path) -> None:
+    path = write(tmp_path / f"oof{form}", ["c", "a"], TAGS, VALUES[[2, 0]], fold=[1, 0])
+    found = read_predictions(path, IDS, TAGS, "training", partial=True)
+    np.testing.assert_array_equal(found.values, [VALUES[0], [np.nan] * 2, VALUES[2]])
+    assert found.lacking.tolist() == [False, True, False]
+    assert found.fold is not None
+    assert found.fold.tolist() == [0, -1, 1]
+
+
+def test_file_of_other_ads_alone_is_refused_even_where_it_may_be_partial(tmp_path: Path) -> None:
+    path = write(tmp_path / "oof.csv", ["x", "y", "z"])
+    with pytest.raises(PredictionsError, match=r"lacks 3 training ad\(s\)"):
+        read_predictions(path, IDS, TAGS, "training", ignore_extra=True, partial=True)

@@ -77,7 +77,7 @@ def test_card_scores_it_and_says_that_it_came_from_a_file(
     assert card.scores.gap == pytest.approx(gap(dataset.labels, values))
     assert (card.kind, card.oof_file, card.test_file) == ("external", "oof.parquet", "test.parquet")
     assert not card.folds_given
-    assert set(card.made_from) == {"ads", "labels", "folds", "file", "scoring"}
+    assert set(card.made_from) == {"ads", "labels", "folds", "file", "scale", "scoring"}
 
 
 def test_same_files_again_write_nothing(table: Path, files: tuple[Path, Path], out: Path) -> None:

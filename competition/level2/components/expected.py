@@ -1,0 +1,55 @@
+"""Level-1 models that do not predict every ad: what is expected where a prediction lacks.
+
+A stack weighs a model's logit; for an ad without it the best stand-in is the logit that the other
+models lead to expect. That is a linear regression on the others' logits, each tag around its own
+mean: a linear stack then gives the others about the weights that it would give them without the
+model. No label is used. A stand-in adds nothing of its own, and the ad is marked
+(`competition.level2.data.Ads.missing`).
+"""
+
+import numpy as np
+
+from competition.level2.components.logits import BLOCK, enough, to_logits
+
+RIDGE = 1e-3  # of an ad and tag: models that say nearly the same share their weight
+
+
+def fill_expected(
+    train: np.ndarray, test: np.ndarray, lacking: dict[int, tuple[np.ndarray, np.ndarray]]
+) -> None:
+    """Put the expected probability where a model has none, in place.
+
+    Parameters
+    ----------
+    train, test : ndarray of shape (n_ads, n_models, n_tags), dtype float32
+        With any probability where a model has none.
+    lacking : dict of int to (ndarray, ndarray)
+        Of each model that lacks predictions, by its position: which training and which test ads,
+        dtype bool.
+    """
+    from scipy.special import expit
+
+    complete = [model for model in range(train.shape[1]) if model not in lacking]
+    for model, (of_train, of_test) in lacking.items():
+        known = np.flatnonzero(~of_train)
+        known = known[enough(len(known))]
+        columns = [*complete, model]
+        mean = np.zeros((len(columns), train.shape[2]))
+        for rows in _blocks(known):
+            mean += to_logits(train[rows][:, columns]).sum(axis=0, dtype=np.float64)
+        mean /= len(known)
+        products = np.zeros((len(columns), len(columns)))
+        for rows in _blocks(known):
+            centred = to_logits(train[rows][:, columns]) - mean
+            products += np.einsum("amt,ant->mn", centred, centred)
+        n_cells = len(known) * train.shape[2]
+        normal = products[:-1, :-1] + RIDGE * n_cells * np.eye(len(complete))
+        weights = np.linalg.solve(normal, products[:-1, -1])
+        for array, mask in ((train, of_train), (test, of_test)):
+            for rows in _blocks(np.flatnonzero(mask)):
+                others = to_logits(array[rows][:, complete]) - mean[:-1]
+                array[rows, model] = expit(mean[-1] + np.einsum("amt,m->at", others, weights))
+
+
+def _blocks(rows: np.ndarray) -> list[np.ndarray]:
+    return [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
