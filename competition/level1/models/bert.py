@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from competition.execution.devices import choose_device
-from competition.features.encoders import checkpoint_files, load_encoder, load_pretrained
+from competition.features.encoders import checkpoint_files
+from competition.features.text_encoders import TextEncoder, load_text_encoder
 from competition.level1.base import Level1Model
 from competition.level1.networks import TokenPooling
 from competition.level1.registry import level1_model
@@ -19,7 +20,7 @@ from competition.utils.errors import ModelError
 
 if TYPE_CHECKING:
     from optuna import Trial
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
     from competition.level1.networks.texts import Tokens
 
@@ -148,10 +149,9 @@ class Bert(Level1Model):
             accumulate=self.accumulate,
         )
         with torch_threads(self.n_jobs), seeded(self.random_state, device):
-            self.tokenizer_, encoder = (
-                self._pretrained(X.shape[1]) if self.checkpoint else self._from_scratch(X)
-            )
-            self.network_ = TextNetwork(encoder, self.pooling, self.dropout, Y)
+            encoder = self._pretrained(X.shape[1]) if self.checkpoint else self._from_scratch(X)
+            self.tokenizer_, self.longest_ = encoder.tokenizer, encoder.longest
+            self.network_ = TextNetwork(encoder.network, self.pooling, self.dropout, Y)
             train(self.network_, self._tokens(X), Y, schedule, device)
 
     def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
@@ -185,7 +185,7 @@ class Bert(Level1Model):
                 f"max_tokens is {self.max_tokens}, less than one for each of {X.shape[1]} texts."
             )
 
-    def _from_scratch(self, X: pd.DataFrame) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    def _from_scratch(self, X: pd.DataFrame) -> TextEncoder:
         from transformers import BertConfig, BertModel
 
         from competition.level1.networks.vocabulary import new_tokenizer, spaced
@@ -203,24 +203,24 @@ class Bert(Level1Model):
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
         )
-        return tokenizer, BertModel(config, add_pooling_layer=False)
+        network = BertModel(config, add_pooling_layer=False)
+        return TextEncoder(network, tokenizer, config.max_position_embeddings)
 
-    def _pretrained(self, n_texts: int) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    def _pretrained(self, n_texts: int) -> TextEncoder:
         import torch
-        from transformers import AutoTokenizer
 
-        encoder = load_encoder(self.checkpoint, "cpu", ("pooler",), dtype=torch.float32)
-        encoder.requires_grad_(True)
-        tokenizer = load_pretrained(AutoTokenizer.from_pretrained, self.checkpoint)
-        special = len(tokenizer("")["input_ids"])
-        longest = min(encoder.config.max_position_embeddings, tokenizer.model_max_length)
-        most = longest - special - (n_texts - 1) * (special - 1)
+        encoder = load_text_encoder(self.checkpoint, "cpu", torch.float32)
+        encoder.network.requires_grad_(True)
+        n_special = n_texts * len(encoder.tokenizer("")["input_ids"])
+        n_special -= (n_texts - 1) * _begins(encoder.tokenizer)
+        most = encoder.longest - n_special
         if self.max_tokens > most:
             raise ModelError(
                 f"max_tokens is {self.max_tokens}, but {self.checkpoint!r} reads at most {most} of "
                 f"{n_texts} texts. Set it lower."
             )
-        return tokenizer, encoder
+        encoder.try_out(self.checkpoint, self.max_tokens + n_special)
+        return encoder
 
     def _tokens(self, X: pd.DataFrame) -> Tokens:
         """Token ids of all columns, one after another, each cut to its share."""
@@ -232,12 +232,18 @@ class Bert(Level1Model):
         for name in X:
             texts = [self.prefix + text if self.checkpoint else spaced(text) for text in X[name]]
             columns.append(encode(self.tokenizer_, texts, share, self.keep))
-        # The first token of a text, [CLS] or the like, stands at the beginning only.
+        # The first token of a text, where it is [CLS] or the like, stands at the beginning only.
+        begin = _begins(self.tokenizer_)
         sequences = [
-            [*first, *(token for part in rest for token in part[1:])]
+            [*first, *(token for part in rest for token in part[begin:])]
             for first, *rest in zip(*columns, strict=True)
         ]
-        return Tokens(sequences, self.tokenizer_.pad_token_id or 0)
+        return Tokens(sequences, self.tokenizer_.pad_token_id or 0, self.longest_)
+
+
+def _begins(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Count the special tokens before a text: 1 for most encoders, 0 for T5."""
+    return sum(tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"][:1])
 
 
 def _has_text(X: pd.DataFrame) -> np.ndarray:
