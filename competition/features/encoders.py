@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,12 @@ from competition.utils.errors import FeatureError
 
 if TYPE_CHECKING:
     import torch
+
+# Weights in pickle form are read by torch.load(weights_only=True), which runs no code. Weights of
+# other shapes are reported by `check_weights`, as transformers names none of them.
+LOADING = {"output_loading_info": True, "weights_only": True, "ignore_mismatched_sizes": True}
+
+_DIGITS = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
 def checkpoint_files(model: str) -> Sequence[Path]:
@@ -71,26 +78,78 @@ def load_encoder(
     import transformers
 
     found_device = choose_device(device)
-    # Weights in pickle form are read by torch.load(weights_only=True), which runs no code.
     network, info = load_pretrained(
         getattr(transformers, auto).from_pretrained,
         model,
         dtype=network_dtype(found_device) if dtype is None else dtype,
-        output_loading_info=True,
-        weights_only=True,
+        **LOADING,
     )
-    lacking = [
-        key
-        for key in sorted(info["missing_keys"])
-        if not any(name in key.split(".") for name in allowed_missing)
-    ]
-    if lacking:
-        raise FeatureError(
-            f"The checkpoint {model!r} lacks {len(lacking)} of the weights of a "
-            f"{type(network).__name__}, the first of them {lacking[0]}: they would be random. "
-            "Choose another checkpoint, or another pooling if the pooler is missing."
-        )
+    check_weights(network, info, model, allowed_missing)
     return network.eval().requires_grad_(False).to(found_device)
+
+
+def check_weights(
+    network: Any, info: dict[str, Any], model: str, allowed_missing: Sequence[str] = ()
+) -> None:
+    """Refuse a network whose weights are not all those of its checkpoint.
+
+    Parameters
+    ----------
+    network : transformers.PreTrainedModel
+    info : dict
+        What ``from_pretrained`` of transformers says where it is called with `LOADING`.
+    model : str
+    allowed_missing : sequence of str
+        Components that may be new.
+
+    Raises
+    ------
+    FeatureError
+        If weights are missing, have other shapes, or belong to layers that the network lacks.
+    """
+
+    def needed(key: str) -> bool:
+        return not any(name in key.split(".") for name in allowed_missing)
+
+    what = f"of the weights of a {type(network).__name__}"
+    if lacking := sorted(filter(needed, info["missing_keys"])):
+        raise FeatureError(
+            f"The checkpoint {model!r} lacks {len(lacking)} {what}, the first of them "
+            f"{lacking[0]}: they would be random. Choose another checkpoint, or another pooling if "
+            "the pooler is missing."
+        )
+    if others := sorted(found for found in info["mismatched_keys"] if needed(found[0])):
+        name, *shapes = others[0]
+        there, wanted = (" x ".join(map(str, shape)) for shape in shapes)
+        raise FeatureError(
+            f"The checkpoint {model!r} has other shapes than its config.json for {len(others)} "
+            f"{what}; the first of them, {name}, is {there} in place of {wanted}. Put the right "
+            "config.json into the folder."
+        )
+    kinds = {_DIGITS.sub("#", key) for key in network.state_dict()}
+    prefix = f"{network.base_model_prefix}."
+    above = sorted(
+        key
+        for key in info["unexpected_keys"]
+        if _DIGITS.search(key) and _DIGITS.sub("#", key.removeprefix(prefix)) in kinds
+    )
+    if above:
+        raise FeatureError(
+            f"The checkpoint {model!r} has more layers than its config.json says: {len(above)} "
+            f"weights would be left out, the first of them {above[0]}. Put the right config.json "
+            "into the folder."
+        )
+
+
+def network_class(config: Any) -> type | None:
+    """Return the class of transformers for a checkpoint without any head, None if unknown."""
+    from transformers import MODEL_MAPPING
+
+    if type(config) not in MODEL_MAPPING:
+        return None
+    found = MODEL_MAPPING[type(config)]
+    network: type | None = found[0] if isinstance(found, tuple) else found
+    return network
 
 
 def load_pretrained(load: Callable[..., Any], model: str, **options: Any) -> Any:

@@ -34,7 +34,7 @@ def encode(tokenizer: Any, texts: Sequence[str], max_tokens: int, keep: Keep) ->
     return [_cut(ids, special, max_tokens, keep) for ids, special in pairs]
 
 
-def padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[Any, Any]:
+def padded(rows: Sequence[Sequence[int]], pad: int, most: int) -> tuple[Any, Any]:
     """Stack token ids of unequal length.
 
     Parameters
@@ -42,16 +42,19 @@ def padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[Any, Any]:
     rows : sequence of sequences of int
     pad : int
         The id that fills shorter rows at their end.
+    most : int
+        Longest row that the network reads; no row of ids is longer.
 
     Returns
     -------
     ids, mask : torch.Tensor of shape (n_rows, length), dtype int64
         The mask is 1 for a token and 0 for padding. The length is that of the longest row, rounded
-        up to a multiple of 16: PyTorch keeps memory for every shape that a network has seen.
+        up to a multiple of 16 as far as `most` allows: PyTorch keeps memory for every shape that a
+        network has seen.
     """
     import torch
 
-    longest = -(-max(map(len, rows)) // STEP) * STEP
+    longest = min(-(-max(map(len, rows)) // STEP) * STEP, most)
     ids = torch.full((len(rows), longest), pad, dtype=torch.int64)
     mask = torch.zeros((len(rows), longest), dtype=torch.int64)
     for row, tokens in enumerate(rows):

@@ -52,7 +52,7 @@ def test_text_longer_than_the_tokenizer_allows_is_cut_alike(tokenizer):
 
 
 def test_short_rows_are_filled_up_and_masked():
-    ids, mask = padded([[5, 6, 7], [8]], pad=9)
+    ids, mask = padded([[5, 6, 7], [8]], pad=9, most=99)
     assert ids[:, :4].tolist() == [[5, 6, 7, 9], [8, 9, 9, 9]]
     assert mask[:, :4].tolist() == [[1, 1, 1, 0], [1, 0, 0, 0]]
     assert mask[:, 4:].sum() == 0
@@ -60,4 +60,4 @@ def test_short_rows_are_filled_up_and_masked():
 
 @pytest.mark.parametrize(("longest", "length"), [(1, 16), (16, 16), (17, 32)])
 def test_few_lengths_occur(longest, length):
-    assert padded([[5] * longest], pad=0)[0].shape == (1, length)
+    assert padded([[5] * longest], pad=0, most=99)[0].shape == (1, length)

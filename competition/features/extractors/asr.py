@@ -9,7 +9,14 @@ import numpy as np
 from competition.execution.devices import choose_device
 from competition.features.base import Item
 from competition.features.chunked import ChunkedExtractor, Network
-from competition.features.encoders import checkpoint_files, load_pretrained, network_dtype, quiet
+from competition.features.encoders import (
+    LOADING,
+    check_weights,
+    checkpoint_files,
+    load_pretrained,
+    network_dtype,
+    quiet,
+)
 from competition.features.registry import extractor
 from competition.media.sound import read_sound
 from competition.utils.errors import FeatureError
@@ -197,18 +204,29 @@ def _load_whisper(model: str, dtype: Any) -> tuple[Any, Any]:
         WhisperForConditionalGeneration.from_pretrained,
         model,
         dtype=dtype,
-        output_loading_info=True,
-        weights_only=True,
+        **LOADING,
     )
-    if info["missing_keys"]:
-        raise FeatureError(
-            f"The checkpoint {model!r} lacks weights, the first of them "
-            f"{min(info['missing_keys'])}: they would be random. Choose another."
-        )
+    check_weights(network, info, model)
     if not hasattr(network.generation_config, "no_timestamps_token_id"):
         raise FeatureError(
             f"The checkpoint {model!r} does not say which tokens stand for what: it needs the "
             "generation_config.json of the Whisper that it was made from."
         )
     processor = load_pretrained(WhisperProcessor.from_pretrained, model)
+    _check_processor(processor, network, model)
     return network.eval().requires_grad_(False), processor
+
+
+def _check_processor(processor: Any, network: Any, model: str) -> None:
+    tokenizer, heard = processor.tokenizer, processor.feature_extractor.feature_size
+    if len(tokenizer) <= len({*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}):
+        names = " or ".join(dict.fromkeys(type(tokenizer).vocab_files_names.values()))
+        raise FeatureError(
+            f"The checkpoint {model!r} lacks the files of a tokenizer ({names}), so that nothing "
+            "that is heard could be written. Put them beside its config.json."
+        )
+    if heard != network.config.num_mel_bins:
+        raise FeatureError(
+            f"The checkpoint {model!r} reads {network.config.num_mel_bins} mel bands, and its "
+            f"preprocessor_config.json gives {heard}. Put the right one into the folder."
+        )

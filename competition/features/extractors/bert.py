@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from competition.features.base import Extracted, Extractor, Item
-from competition.features.encoders import checkpoint_files, load_encoder, load_pretrained
+from competition.features.encoders import checkpoint_files
 from competition.features.registry import extractor
+from competition.features.text_encoders import TextEncoder, load_text_encoder
 from competition.text.tokens import Keep, encode, padded
 from competition.utils.errors import FeatureError, MediaError
 from competition.utils.parameters import Count
@@ -82,19 +83,20 @@ class Bert(Extractor):
 
     def extract(self, items: Sequence[Item], n_workers: int = 0) -> Iterator[Extracted]:
         """Yield the vector of each text, (1, dims) float16, or its MediaError, in order."""
-        network, tokenizer = _loaded(self.checkpoint, self.device)
-        self._check(network, tokenizer)
+        self._check()
+        encoder = _loaded(self.checkpoint, self.device, self.max_tokens)
         texts = [str(item.value) for item in items]
         rows = [row for row, text in enumerate(texts) if text.strip()]
         prefixed = [self.prefix + texts[row] for row in rows]
-        tokens = encode(tokenizer, prefixed, self.max_tokens, self.keep)
+        tokens = encode(encoder.tokenizer, prefixed, self.max_tokens, self.keep)
         results: list[Extracted] = [MediaError("the text is empty") for _ in texts]
         by_length = sorted(range(len(rows)), key=lambda k: len(tokens[k]))
         size = self.batch_size if self.on_gpu() else 1
         for start in range(0, len(rows), size):
             batch = by_length[start : start + size]
-            ids, mask = padded([tokens[k] for k in batch], tokenizer.pad_token_id or 0)
-            for k, vector in zip(batch, self._vectors(network, ids, mask), strict=True):
+            rows_of_batch = [tokens[k] for k in batch]
+            ids, mask = padded(rows_of_batch, encoder.padding, encoder.longest)
+            for k, vector in zip(batch, self._vectors(encoder.network, ids, mask), strict=True):
                 results[rows[k]] = (
                     vector[None, :]
                     if np.isfinite(vector).all()
@@ -110,7 +112,7 @@ class Bert(Extractor):
         assert isinstance(result, np.ndarray)
         return result
 
-    def _check(self, network: Any, tokenizer: Any) -> None:
+    def _check(self) -> None:
         for name, given, known in (
             ("pooling", self.pooling, get_args(Pooling)),
             ("keep", self.keep, get_args(Keep)),
@@ -119,15 +121,6 @@ class Bert(Extractor):
                 raise FeatureError(
                     f"bert: {name} = {given!r} is unknown. Choose one of {', '.join(known)}."
                 )
-        longest = min(
-            getattr(network.config, "max_position_embeddings", tokenizer.model_max_length),
-            tokenizer.model_max_length,
-        )
-        most = longest - len(tokenizer("")["input_ids"])
-        if not 1 <= self.max_tokens <= most:
-            raise FeatureError(
-                f"bert: max_tokens = {self.max_tokens}, but {self.checkpoint!r} reads 1 to {most}."
-            )
 
     def _vectors(self, network: Any, ids: torch.Tensor, mask: torch.Tensor) -> np.ndarray:
         """Encode one batch of texts: (n_texts, dims), float16."""
@@ -145,8 +138,13 @@ class Bert(Extractor):
 
 
 @lru_cache(maxsize=1)  # a process is handed ads many times, each time with another Bert
-def _loaded(model: str, device: str) -> tuple[Any, Any]:
-    from transformers import AutoTokenizer
-
-    network = load_encoder(model, device, ("pooler",))
-    return network, load_pretrained(AutoTokenizer.from_pretrained, model)
+def _loaded(checkpoint: str, device: str, max_tokens: int) -> TextEncoder:
+    encoder = load_text_encoder(checkpoint, device)
+    n_special = len(encoder.tokenizer("")["input_ids"])
+    if not 1 <= max_tokens <= encoder.longest - n_special:
+        raise FeatureError(
+            f"bert: max_tokens = {max_tokens}, but {checkpoint!r} reads 1 to "
+            f"{encoder.longest - n_special} tokens of a text."
+        )
+    encoder.try_out(checkpoint, max_tokens + n_special)
+    return encoder

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from competition.features.base import Extractor, Item
-from competition.features.encoders import checkpoint_files, load_encoder, load_pretrained
+from competition.features.encoders import checkpoint_files, load_pretrained
 from competition.features.pictures import pictures
 from competition.features.registry import extractor
+from competition.features.vision_encoders import load_vision_encoder
 from competition.utils.errors import FeatureError, MediaError
 from competition.utils.parameters import Count, Share, Whole
 
@@ -100,7 +101,7 @@ class Regions(Extractor):
         return vectors
 
     def _load(self) -> None:
-        from transformers import AutoConfig, AutoImageProcessor
+        from transformers import AutoConfig
 
         config = load_pretrained(AutoConfig.from_pretrained, self.checkpoint)
         # What it was saved from: a detector is loaded with the heads that score its queries.
@@ -109,11 +110,8 @@ class Regions(Extractor):
         )
         auto = "AutoModelForObjectDetection" if self.detects_ else "AutoModel"
         missing = () if self.detects_ else ("pooler",)
-        network = load_encoder(self.checkpoint, self.device, missing, auto=auto)
-        # Of an encoder of pictures and texts, that of pictures.
-        self.network_ = network if self.detects_ else getattr(network, "vision_model", network)
-        self.processor_ = load_pretrained(
-            AutoImageProcessor.from_pretrained, self.checkpoint, backend="pil"
+        self.network_, self.processor_ = load_vision_encoder(
+            self.checkpoint, self.device, missing, auto=auto
         )
 
     def _encoded(self, picture: np.ndarray) -> np.ndarray:

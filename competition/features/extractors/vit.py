@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from competition.features.base import Extracted, Extractor, Item
-from competition.features.encoders import checkpoint_files, load_encoder, load_pretrained
+from competition.features.encoders import checkpoint_files
 from competition.features.frame_stream import Chunk, frame_stream
 from competition.features.registry import extractor
+from competition.features.vision_encoders import load_vision_encoder
 from competition.utils.errors import FeatureError, MediaError
 from competition.utils.parameters import Count
 
@@ -169,17 +170,11 @@ class _Encoder:
     """
 
     def __init__(self, checkpoint: str, device: str, pooling: Pooling) -> None:
-        from transformers import AutoImageProcessor
-
         if pooling not in get_args(Pooling):
             known = ", ".join(get_args(Pooling))
             raise FeatureError(f"vit: pooling = {pooling!r} is unknown. Choose one of {known}.")
-        network = load_encoder(checkpoint, device, () if pooling == "pooler" else ("pooler",))
-        # Of an encoder of pictures and texts, that of pictures.
-        self.network = getattr(network, "vision_model", network)
-        self.processor = load_pretrained(
-            AutoImageProcessor.from_pretrained, checkpoint, backend="pil"
-        )
+        missing = () if pooling == "pooler" else ("pooler",)
+        self.network, self.processor = load_vision_encoder(checkpoint, device, missing)
         self.checkpoint = checkpoint
         self.pooling = pooling
         self._check_processor()

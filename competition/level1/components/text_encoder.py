@@ -14,8 +14,9 @@ from competition.text.tokens import Keep, encode
 from competition.utils.errors import ModelError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
+    from competition.features.text_encoders import TextEncoder
     from competition.level1.networks.texts import TextNetwork, Tokens
 
 
@@ -58,7 +59,7 @@ class TextEncoderModel(EncoderModel):
     device: str
 
     @abstractmethod
-    def _encoder(self, X: pd.DataFrame) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    def _encoder(self, X: pd.DataFrame) -> TextEncoder:
         """Tokenizer and network to start from, given the training texts."""
 
     @abstractmethod
@@ -77,8 +78,9 @@ class TextEncoderModel(EncoderModel):
         """Make the encoder, and an untrained output layer."""
         from competition.level1.networks.texts import TextNetwork
 
-        self.tokenizer_, encoder = self._encoder(X)
-        return TextNetwork(encoder, self.pooling, self.dropout, Y)
+        encoder = self._encoder(X)
+        self.tokenizer_, self.longest_ = encoder.tokenizer, encoder.longest
+        return TextNetwork(encoder.network, self.pooling, self.dropout, Y)
 
     def _check(self, X: pd.DataFrame) -> None:
         for name, choices in (("keep", get_args(Keep)), ("pooling", get_args(TokenPooling))):
@@ -106,9 +108,15 @@ class TextEncoderModel(EncoderModel):
         for name in X:
             texts = [self._prepared(text) for text in X[name]]
             columns.append(encode(self.tokenizer_, texts, share, self.keep))
-        # The first token of a text, [CLS] or the like, stands at the beginning only.
+        # The first token of a text, where it is [CLS] or the like, stands at the beginning only.
+        begin = begins(self.tokenizer_)
         sequences = [
-            [*first, *(token for part in rest for token in part[1:])]
+            [*first, *(token for part in rest for token in part[begin:])]
             for first, *rest in zip(*columns, strict=True)
         ]
-        return Tokens(sequences, self.tokenizer_.pad_token_id or 0)
+        return Tokens(sequences, self.tokenizer_.pad_token_id or 0, self.longest_)
+
+
+def begins(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Count the special tokens before a text: 1 for most encoders, 0 for T5."""
+    return sum(tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"][:1])

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from competition.features.encoders import checkpoint_files, load_encoder, load_pretrained
-from competition.level1.components.text_encoder import TextEncoderModel
+from competition.features.encoders import checkpoint_files
+from competition.features.text_encoders import TextEncoder, load_text_encoder
+from competition.level1.components.text_encoder import TextEncoderModel, begins
 from competition.level1.networks import TokenPooling
 from competition.level1.registry import level1_model
 from competition.text.tokens import Keep
@@ -18,7 +19,6 @@ from competition.utils.parameters import Count, Dropout, NotNegative, Positive, 
 
 if TYPE_CHECKING:
     from optuna import Trial
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @level1_model("bert", kinds=("text",))
@@ -117,22 +117,21 @@ class Bert(TextEncoderModel):
     def _prepared(self, text: str) -> str:
         return self.prefix + text
 
-    def _encoder(self, X: pd.DataFrame) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    def _encoder(self, X: pd.DataFrame) -> TextEncoder:
         return self._pretrained(X.shape[1])
 
-    def _pretrained(self, n_texts: int) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    def _pretrained(self, n_texts: int) -> TextEncoder:
         import torch
-        from transformers import AutoTokenizer
 
-        encoder = load_encoder(self.checkpoint, "cpu", ("pooler",), dtype=torch.float32)
-        encoder.requires_grad_(True)
-        tokenizer = load_pretrained(AutoTokenizer.from_pretrained, self.checkpoint)
-        special = len(tokenizer("")["input_ids"])
-        longest = min(encoder.config.max_position_embeddings, tokenizer.model_max_length)
-        most = longest - special - (n_texts - 1) * (special - 1)
+        encoder = load_text_encoder(self.checkpoint, "cpu", torch.float32)
+        encoder.network.requires_grad_(True)
+        n_special = n_texts * len(encoder.tokenizer("")["input_ids"])
+        n_special -= (n_texts - 1) * begins(encoder.tokenizer)
+        most = encoder.longest - n_special
         if self.max_tokens > most:
             raise ModelError(
                 f"max_tokens is {self.max_tokens}, but {self.checkpoint!r} reads at most {most} of "
                 f"{n_texts} texts. Set it lower."
             )
-        return tokenizer, encoder
+        encoder.try_out(self.checkpoint, self.max_tokens + n_special)
+        return encoder

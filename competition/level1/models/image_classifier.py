@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from competition.features.encoders import checkpoint_files, load_pretrained
+from competition.features.encoders import (
+    LOADING,
+    check_weights,
+    checkpoint_files,
+    load_pretrained,
+)
+from competition.features.vision_encoders import try_out
 from competition.level1.components.network_model import NetworkModel
 from competition.level1.registry import level1_model
 from competition.utils.errors import MediaError, ModelError
@@ -17,6 +23,9 @@ from competition.utils.parameters import Count, NotNegative, Positive, Seed
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+# Names of the layers that classify in the networks of transformers: they may be new.
+_LAST_LAYERS = ("classifier", "cls_classifier", "distillation_classifier", "head", "dist_head")
 
 
 @level1_model("image_classifier", kinds=("image",))
@@ -82,14 +91,16 @@ class ImageClassifier(NetworkModel):
         self.processor_ = load_pretrained(
             AutoImageProcessor.from_pretrained, self.checkpoint, backend="pil"
         )
-        network = load_pretrained(
+        network, info = load_pretrained(
             AutoModelForImageClassification.from_pretrained,
             self.checkpoint,
             num_labels=Y.shape[1],
-            ignore_mismatched_sizes=True,
             dtype=torch.float32,
-            weights_only=True,
-        ).to(device)
+            **LOADING,
+        )
+        check_weights(network, info, self.checkpoint, _LAST_LAYERS)
+        network.to(device)
+        try_out(network, self.processor_, self.checkpoint)
         labels = torch.from_numpy(Y.astype(np.float32))
         n_batches = max(1, round(len(files) / self.batch_size))
         optimizer = torch.optim.AdamW(

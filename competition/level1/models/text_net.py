@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from competition.features.text_encoders import TextEncoder
 from competition.level1.components.text_encoder import TextEncoderModel
 from competition.level1.networks import TokenPooling
 from competition.level1.registry import level1_model
@@ -15,7 +16,6 @@ from competition.utils.parameters import Count, Dropout, NotNegative, Positive, 
 
 if TYPE_CHECKING:
     from optuna import Trial
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @level1_model("text_net", kinds=("text",))
@@ -112,7 +112,7 @@ class TextNet(TextEncoderModel):
 
         return spaced(text)
 
-    def _encoder(self, X: pd.DataFrame) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    def _encoder(self, X: pd.DataFrame) -> TextEncoder:
         from transformers import BertConfig, BertModel
 
         from competition.level1.networks.vocabulary import new_tokenizer, spaced
@@ -130,4 +130,5 @@ class TextNet(TextEncoderModel):
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
         )
-        return tokenizer, BertModel(config, add_pooling_layer=False)
+        network = BertModel(config, add_pooling_layer=False)
+        return TextEncoder(network, tokenizer, config.max_position_embeddings)

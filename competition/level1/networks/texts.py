@@ -43,12 +43,15 @@ class Tokens:
     sequences : list of list of int
     padding : int
         Id of the padding token.
+    most : int
+        Longest sequence that the network reads.
     """
 
-    def __init__(self, sequences: list[list[int]], padding: int) -> None:
+    def __init__(self, sequences: list[list[int]], padding: int, most: int) -> None:
         self.sequences = sequences
         self.padding = padding
+        self.most = most
         self.lengths = np.array([len(sequence) for sequence in sequences])
 
     def __call__(self, rows: np.ndarray) -> Batch:
-        return padded([self.sequences[row] for row in rows], self.padding)
+        return padded([self.sequences[row] for row in rows], self.padding, self.most)

@@ -198,7 +198,8 @@ def test_random_pooler_is_refused(tmp_path, items):
 
 
 def test_processor_that_keeps_proportions_is_refused(tmp_path, items):
-    transformers.ViTModel(CONFIGS["ViT"]).save_pretrained(tmp_path)
+    # A network that reads pictures of any size.
+    transformers.Dinov2WithRegistersModel(CONFIGS["Dinov2WithRegisters"]).save_pretrained(tmp_path)
     processor = transformers.BitImageProcessorPil(size={"shortest_edge": 32}, do_center_crop=False)
     processor.save_pretrained(tmp_path)
     with pytest.raises(FeatureError, match="does more than resize to one size"):

@@ -53,7 +53,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_checkpoint_is_fine_tuned_whole(checkpoint):
     X, Y = made_ads(("text",), 60)
     fitted = Bert(checkpoint=str(checkpoint), max_tokens=40, epochs=1, tuning_rate=1e-3).fit(X, Y)
-    untouched = Bert(checkpoint=str(checkpoint), max_tokens=40)._pretrained(2)[1].state_dict()
+    untouched = Bert(checkpoint=str(checkpoint), max_tokens=40)._pretrained(2).network.state_dict()
     trained = fitted.network_.encoder.state_dict()
     moved = [name for name in untouched if not np.array_equal(untouched[name], trained[name])]
     assert "embeddings.word_embeddings.weight" in moved

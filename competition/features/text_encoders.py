@@ -1,0 +1,164 @@
+"""Text encoders with their tokenizers; a checkpoint whose vectors would say nothing is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from competition.features.encoders import load_encoder, load_pretrained, network_class
+from competition.utils.errors import FeatureError
+
+if TYPE_CHECKING:
+    import torch
+
+# Names that transformers gives to a network's table of positions.
+_POSITIONS = frozenset({"position_embeddings", "position_embedding", "embed_positions", "wpe"})
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """A text encoder and its tokenizer.
+
+    Attributes
+    ----------
+    network : transformers.PreTrainedModel
+        Its output has ``last_hidden_state``.
+    tokenizer : transformers.PreTrainedTokenizerBase
+    longest : int
+        Most tokens that the network reads at once, special ones included.
+    """
+
+    network: Any
+    tokenizer: Any
+    longest: int
+
+    @property
+    def padding(self) -> int:
+        """The id that fills shorter rows; they are masked, so that any will do."""
+        return self.tokenizer.pad_token_id or 0
+
+    def try_out(self, checkpoint: str, n_tokens: int) -> None:
+        """Encode a text of some tokens; what fails with it would fail with every such text.
+
+        Raises
+        ------
+        FeatureError
+            If the network fails or gives no vector for each token.
+        """
+        import torch
+
+        ids = torch.full((1, n_tokens), _ordinary_ids(self.tokenizer)[-1])
+        ids = ids.to(self.network.device)
+        try:
+            with torch.inference_mode():
+                output = self.network(input_ids=ids, attention_mask=torch.ones_like(ids))
+            fits = output.last_hidden_state.shape[:2] == ids.shape
+            reason = "it gives no vector for each token"
+        except Exception as bad:  # whatever the network runs into
+            fits, reason = False, f"{type(bad).__name__}: {str(bad).strip().splitlines()[0]}"
+        if not fits:
+            raise FeatureError(
+                f"The checkpoint {checkpoint!r}, a {type(self.network).__name__}, cannot encode a "
+                f"text of {n_tokens} tokens ({reason}). Choose another text encoder, or set "
+                "max_tokens lower."
+            )
+
+
+def load_text_encoder(
+    checkpoint: str, device: str, dtype: torch.dtype | None = None
+) -> TextEncoder:
+    """Load a text encoder, or the encoder alone of an encoder-decoder, for inference.
+
+    Parameters
+    ----------
+    checkpoint : str
+        A hub name or a local folder.
+    device : str
+    dtype : torch.dtype, optional
+        Of the weights; by default the device's.
+
+    Raises
+    ------
+    FeatureError
+        If the checkpoint cannot be read, lacks weights or a tokenizer's files, is no text encoder,
+        or has the tokenizer of another network.
+    """
+    from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, AutoConfig, AutoTokenizer
+
+    config = load_pretrained(AutoConfig.from_pretrained, checkpoint)
+    _check_family(config, checkpoint)
+    # The encoder alone of a T5 is loaded; that of a BART comes with its decoder.
+    alone = config.is_encoder_decoder and type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING
+    auto = "AutoModelForTextEncoding" if alone else "AutoModel"
+    network = load_encoder(checkpoint, device, ("pooler",), auto=auto, dtype=dtype)
+    if config.is_encoder_decoder:
+        network = network.get_encoder()
+    tokenizer = load_pretrained(AutoTokenizer.from_pretrained, checkpoint)
+    _check_tokenizer(tokenizer, network, checkpoint)
+    return TextEncoder(network, tokenizer, _longest(network, tokenizer))
+
+
+def _check_family(config: Any, checkpoint: str) -> None:
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
+
+    network = network_class(config)
+    read = getattr(network, "input_modalities", "text")
+    kinds = (read,) if isinstance(read, str) else tuple(read)
+    if network is not None and kinds != ("text",):
+        raise FeatureError(
+            f"The checkpoint {checkpoint!r} is no text encoder but a {network.__name__}, which "
+            f"reads {' and '.join(kinds)}. Choose one such as bert-base-chinese."
+        )
+    bidirectional = config.is_encoder_decoder or type(config) in MODEL_FOR_MASKED_LM_MAPPING
+    causal = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and not bidirectional
+    if network is not None and (causal or getattr(config, "is_decoder", False)):
+        raise FeatureError(
+            f"The checkpoint {checkpoint!r} is no text encoder but a {network.__name__}, which "
+            "writes texts: its tokens know nothing of those after them. Choose an encoder such as "
+            "bert-base-chinese."
+        )
+
+
+def _check_tokenizer(tokenizer: Any, network: Any, checkpoint: str) -> None:
+    ids = _ordinary_ids(tokenizer)
+    n_embeddings = network.get_input_embeddings().weight.shape[0]
+    if not ids:
+        files = dict(type(tokenizer).vocab_files_names)
+        names = " or ".join(dict.fromkeys(files.values()))
+        raise FeatureError(
+            f"The checkpoint {checkpoint!r} lacks the files of a tokenizer ({names}), so that "
+            "every word would be unknown. Put them beside its config.json."
+        )
+    largest = max(ids[-1], *tokenizer("")["input_ids"], tokenizer.pad_token_id or 0)
+    # Tables of embeddings are filled up to round numbers, not to twice the words.
+    if largest >= n_embeddings or len(ids) < n_embeddings // 2:
+        raise FeatureError(
+            f"The checkpoint {checkpoint!r} has the tokenizer of another network: it knows "
+            f"{len(ids):,} words and pieces with ids up to {largest:,}, and the network has "
+            f"{n_embeddings:,} embeddings. Put the right tokenizer's files into the folder."
+        )
+
+
+def _ordinary_ids(tokenizer: Any) -> list[int]:
+    """Ids of what is no special token and no mere mark of a space, ascending."""
+    special = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
+    return sorted(
+        number
+        for token, number in tokenizer.get_vocab().items()
+        if token not in special and token.strip("▁ĠĊ ")
+    )
+
+
+def _longest(network: Any, tokenizer: Any) -> int:
+    from torch import nn
+
+    limits = [tokenizer.model_max_length]
+    if (stated := getattr(network.config, "max_position_embeddings", None)) is not None:
+        limits.append(stated)
+    for name, module in network.named_modules():
+        if name.rpartition(".")[2] in _POSITIONS and isinstance(module, nn.Embedding):
+            # RoBERTa and its kin count positions from the one after that of the padding.
+            padding = getattr(module, "padding_idx", None)
+            first = getattr(module, "offset", 0) if padding is None else padding + 1
+            limits.append(module.num_embeddings - first)
+    return min(limits)
