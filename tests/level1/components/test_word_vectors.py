@@ -7,13 +7,13 @@ import sys
 import numpy as np
 import pytest
 
-from competition.level1.models.hmam.words import embed, first_words, load_vectors, train_vectors
+from competition.level1.components.word_vectors import embed, first_words, load_vectors, train_vectors
 from competition.utils.errors import ModelError
 
 ADS = [["wine", "cheese", "bread"], ["soldier", "war", "trench"]] * 40
 CODE = """
 import sys
-from competition.level1.models.hmam.words import embed, train_vectors
+from competition.level1.components.word_vectors import embed, train_vectors
 ads = [["wine", "cheese", "bread"], ["soldier", "war", "trench"]] * 40
 sys.stdout.buffer.write(embed(train_vectors(ads, seed=3), ["wine", "war", "soldjer"]).tobytes())
 """
