@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from competition.features.encoders import load_pretrained
+from competition.level1.components.pooled_arrays import PooledArrays
 from competition.utils.errors import MediaError, ModelError
 
 if TYPE_CHECKING:
@@ -49,15 +50,6 @@ class Pictures:
             return None, []
         return self._processor(images=images, return_tensors="pt")["pixel_values"], read
 
-    def batches(
-        self, files: Sequence[str | None], size: int
-    ) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Yield places among `files` and the pixels there, for the images that can be read."""
-        for start in range(0, len(files), size):
-            pixels, read = self.read(files[start : start + size])
-            if pixels is not None:
-                yield start + np.asarray(read), pixels
-
 
 def image_files(X: pd.DataFrame, model: str) -> list[str | None]:
     """Return the image of each ad, None where missing.
@@ -92,3 +84,94 @@ def pooled(network: Module, pixels: Tensor, pooling: Literal["mean", "max"]) -> 
     hidden = network(pixel_values=pixels).last_hidden_state
     places = hidden.flatten(2) if hidden.ndim == 4 else hidden.transpose(1, 2)
     return places.amax(dim=2) if pooling == "max" else places.mean(dim=2)
+
+
+class TrainedPictures:
+    """Features of images by an encoder that is trained with what stands on them.
+
+    Parameters
+    ----------
+    checkpoint : str
+    pooling : {"mean", "max"}
+    model : str
+        Name of the model, for messages.
+
+    Attributes
+    ----------
+    encoder : Module
+    dims : int
+    """
+
+    def __init__(self, checkpoint: str, pooling: Literal["mean", "max"], model: str) -> None:
+        self.encoder: Module = load_trained_encoder(checkpoint)
+        self._pictures = Pictures(checkpoint)
+        self._pooling = pooling
+        self._model = model
+        config: Any = self.encoder.config
+        self.dims = int(getattr(config, "hidden_sizes", [0])[-1] or config.hidden_size)
+
+    def batches(
+        self, X: pd.DataFrame, chosen: Iterable[np.ndarray], device: str
+    ) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Yield rows and their features, (n, dims); rows whose image cannot be read are left out.
+
+        Parameters
+        ----------
+        X : DataFrame
+        chosen : iterable of ndarray of int
+            Rows of each batch.
+        device : str
+        """
+        files = image_files(X, self._model)
+        for rows in chosen:
+            pixels, read = self._pictures.read([files[row] for row in rows])
+            if pixels is not None:
+                yield rows[read], pooled(self.encoder, pixels.to(device), self._pooling)
+
+
+class FrozenArrays:
+    """Mean over time of arrays, standardised by the training ads; nothing in it is trained.
+
+    Parameters
+    ----------
+    X : DataFrame
+        Training ads.
+
+    Attributes
+    ----------
+    encoder : None
+    dims : int
+    """
+
+    encoder: Module | None = None
+
+    def __init__(self, X: pd.DataFrame) -> None:
+        self._arrays = PooledArrays()
+        self.dims = self._arrays.fit_transform(X).shape[1]
+
+    def batches(
+        self, X: pd.DataFrame, chosen: Iterable[np.ndarray], device: str
+    ) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Yield rows and their features, (n, dims), as `TrainedPictures` does."""
+        import torch
+
+        features = torch.from_numpy(self._arrays.transform(X))
+        for rows in chosen:
+            yield rows, features[rows].to(device)
+
+
+Source = TrainedPictures | FrozenArrays
+ENCODER_RATE = 0.1  # of the learning rate, for the encoder's own weights (Chen et al. 2019)
+
+
+def parameter_groups(source: Source, own: Iterable[Tensor], rate: float) -> list[dict[str, Any]]:
+    """Return what an optimiser trains: the encoder's weights at a tenth of the rate of the rest."""
+    groups: list[dict[str, Any]] = [{"params": list(own)}]
+    if source.encoder is not None:
+        groups.append({"params": list(source.encoder.parameters()), "lr": ENCODER_RATE * rate})
+    return groups
+
+
+def in_batches(n: int, size: int) -> list[np.ndarray]:
+    """Return the rows 0 to n - 1 in batches, in their order."""
+    return [np.arange(start, min(start + size, n)) for start in range(0, n, size)]

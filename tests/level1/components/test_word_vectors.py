@@ -7,7 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from competition.level1.components.word_vectors import embed, first_words, load_vectors, train_vectors
+from competition.level1.components.word_vectors import (
+    embed,
+    first_words,
+    load_vectors,
+    train_vectors,
+)
 from competition.utils.errors import ModelError
 
 ADS = [["wine", "cheese", "bread"], ["soldier", "war", "trench"]] * 40

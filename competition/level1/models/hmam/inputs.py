@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 
 from competition.level1.components.pooled_arrays import means_or_nan
-from competition.level1.components.word_vectors import embed, first_words, load_vectors, train_vectors
+from competition.level1.components.word_vectors import (
+    embed,
+    first_words,
+    load_vectors,
+    train_vectors,
+)
 from competition.utils.errors import ModelError
 
 if TYPE_CHECKING:
