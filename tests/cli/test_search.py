@@ -56,8 +56,8 @@ def quick_benchmark(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(methods, "SWEEPS", {"dropout": (0.0, 0.5)})
     small = {
         "hmam": {"dim": 8, "hidden": 8, "epochs": 2},
-        "c2ae": {"hidden": 16, "epochs": 2},
-        "mlgcn": {"hidden": 8, "epochs": 2},
+        "c2ae_features": {"hidden": 16, "epochs": 2},
+        "mlgcn_features": {"hidden": 8, "epochs": 2},
     }
     return [
         part

@@ -276,7 +276,7 @@ def test_settings_of_image_ads_reach_the_benchmark(
     data = write_pitt(tmp_path / "pitt", 40)
     settings = [stand_in(case[1]) for case in NAMED if tried_by(*case) == "benchmark"]
     given = ["--data", data, "--out", tmp_path, "--jobs", 1, "--device", "cpu"]
-    small = ["level1.hmam.dim=8", "level1.hmam.hidden=8", "level1.c2ae.epochs=1"]
+    small = ["level1.hmam.dim=8", "level1.hmam.hidden=8", "level1.c2ae_features.epochs=1"]
     done = call("benchmark", "image-ads", *given, *options([*settings, *small]))
     folder = tmp_path / "benchmarks" / "image-ads" / "pitt_ads"
     assert done.line("Tables and plots: ") == str(folder)

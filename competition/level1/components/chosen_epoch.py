@@ -108,7 +108,7 @@ class EpochChooser:
         found = np.tile(self.model.prior_, (len(ads), 1))
         found[:, learnable] = self.probabilities(ads)
         of_tag = scores(found)[learnable]
-        score = float(np.mean([_mean(of_tag[task]) for task in tasks or [slice(None)]]))
+        score = float(np.mean([_mean(of_tag[task]) for task in tasks or [np.arange(len(of_tag))]]))
         if score > self.best:
             self.best, self.kept = score, self.epoch
             self.state = {

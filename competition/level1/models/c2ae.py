@@ -99,7 +99,7 @@ class _C2AE(NetworkModel, ChosenEpochModel):
         import torch
 
         probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
-        device = str(self.network_[0][0].weight.device)
+        device = str(next(self.network_.parameters()).device)
         with torch.inference_mode():
             batches = self.source_.batches(X, in_batches(len(X), self.batch_size), device)
             for rows, features in batches:

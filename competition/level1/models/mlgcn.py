@@ -155,9 +155,8 @@ class MLGCN(_MLGCN):
         Times each training ad is seen.
     batch_size : int
     learning_rate : float
-        Of stochastic gradient descent with momentum 0.9, a tenth of it for the encoder; both fall to
-        a tenth after two
-        fifths of the epochs, and again after four fifths.
+        Of stochastic gradient descent with momentum 0.9, a tenth of it for the encoder; both
+        fall to a tenth after two fifths of the epochs, and again after four fifths.
     weight_decay : float
     random_state : int
         Seeds initial weights and the order of the ads.
