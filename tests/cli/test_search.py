@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from competition.reproductions.look_read_feel import methods
-from tests.cli.calling import call
+from tests.cli.calling import call, called
 from tests.cli.conftest import QUICK
 
 
@@ -84,8 +84,9 @@ def test_benchmark_of_the_shipped_profile_runs_what_has_weights(
         rows = {(row["method"], row["task"]): row for row in csv.DictReader(file)}
     for metric in ("map", "f1_c", "cf1", "f1_o"):
         value = float(rows["HMAM, multi-task", "topic"][metric])
-        (line,) = [line for line in done.out.splitlines() if "HMAM, multi-task" in line]
-        assert f"{value:.3f}" in line
+        lines = [line for line in done.out.splitlines() if "HMAM, multi-task" in line]
+        assert f"{value:.3f}" in lines[0]
+        assert "is made from look (" in lines[1]
     assert "Not run: ResNet101 (Last): microsoft/resnet-101 cannot be had" in done.out
     assert "features.detections is left out: facebook/detr-resnet-50 cannot be had" in done.out
     assert not any("ResNet50" in line for line in done.out.splitlines() if "Not run" in line)
@@ -120,8 +121,9 @@ def test_benchmark_with_all_that_the_paper_has(
     gcn = table.loc[("GCN", "topic")]
     assert gcn["made_from"].endswith(f"all layers of {tiny_resnet.name}, word vectors (glove.txt)")
     assert table.loc[[("C2AE", "topic"), ("GCN", "sentiment")], "map"].between(0, 1).all()
-    assert not any("C2AE" in line or "GCN" in line for line in done.out.splitlines()
-                   if "Not run" in line)
+    assert not any(
+        "C2AE" in line or "GCN" in line for line in done.out.splitlines() if "Not run" in line
+    )
     extracted = {path.name.split("-")[0] for path in (tmp_path / "cache" / "features").iterdir()}
     assert "bottom_up" in extracted
     assert "regions" not in extracted  # no grid where there are bottom-up features
@@ -132,5 +134,6 @@ def test_checkpoint_of_ones_own_that_is_not_there_ends_the_benchmark(tmp_path: P
 
     data = write_pitt(tmp_path / "pitt", 40)
     given = ["--data", data, "--out", tmp_path, "--set", "features.look.checkpoint=/none/vit"]
-    done = call("benchmark", "image-ads", *given, status=2)
-    assert "There is no folder /none/vit with a checkpoint" in done.out
+    done = called("benchmark", "image-ads", *given)
+    assert done.status == 2
+    assert "There is no folder /none/vit with a checkpoint" in done.err
