@@ -26,6 +26,9 @@ def image_ads(
         int | None, typer.Option("--jobs", min=1, help="Processes that extract features.")
     ] = None,
     device: Device = "auto",
+    splits: Annotated[
+        int, typer.Option("--splits", min=1, help="Random splits, for mean and spread.")
+    ] = 1,
 ) -> None:
     """Tables 1 and 2 and the sweeps of Look, Read and Feel (2020), with its rivals."""
     from competition.config.profile import load_profile
@@ -36,5 +39,7 @@ def image_ads(
 
     settings = load_profile(profile, overrides)
     with ProgressBars(console) as progress:
-        result = run(data, settings, out, n_jobs=jobs, device=device, progress=progress)
+        result = run(
+            data, settings, out, n_jobs=jobs, device=device, splits=splits, progress=progress
+        )
     print_benchmark(result)

@@ -181,15 +181,21 @@ def mean_average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
     >>> mean_average_precision([[1, 0], [0, 1], [0, 1]], [[0.9, 0.4], [0.7, 0.6], [0.1, 0.2]])
     0.9166666666666666
     """
+    labels, scores = _checked(labels, scores)
+    return float(np.nanmean(average_precisions(labels, scores)))
+
+
+def average_precisions(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Average precision of each tag, (n_tags,) float64; NaN for a tag that no ad carries."""
     from sklearn.metrics import average_precision_score
 
     labels, scores = _checked(labels, scores)
-    precisions = []
+    precisions = np.full(labels.shape[1], np.nan)
     for tag in np.flatnonzero(labels.any(axis=0)):
         # Ranks order the ads as the scores do, and scikit-learn refuses infinite scores.
         ranks = np.unique(scores[:, tag], return_inverse=True)[1]
-        precisions.append(average_precision_score(labels[:, tag], ranks))
-    return float(np.mean(precisions))
+        precisions[tag] = average_precision_score(labels[:, tag], ranks)
+    return precisions
 
 
 def f1_per_class(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -199,6 +205,28 @@ def f1_per_class(labels: np.ndarray, scores: np.ndarray) -> float:
     """
     labels, scores = _checked(labels, scores)
     return float(np.mean(_f1(labels, scores >= _THRESHOLD, axis=0)))
+
+
+def f1_of_means(labels: np.ndarray, scores: np.ndarray) -> float:
+    """CF1: F1 of the mean precision and the mean recall over tags, at threshold 0.5.
+
+    What Chen et al. (2019), "Multi-label image recognition with graph convolutional networks",
+    call CF1; it is no mean of F1s. A precision or a recall of 0 / 0 is 0.
+
+    Examples
+    --------
+    One tag is right once of twice predicted, one is missed: precisions 1/2 and 0, recalls 1 and 0.
+
+    >>> from competition.evaluation.metrics import f1_of_means
+    >>> f1_of_means([[1, 0], [0, 1]], [[0.9, 0.4], [0.7, 0.1]])
+    0.3333333333333333
+    """
+    labels, scores = _checked(labels, scores)
+    predicted = scores >= _THRESHOLD
+    hits = (labels & predicted).sum(axis=0)
+    precision = np.mean(hits / np.maximum(predicted.sum(axis=0), 1))
+    recall = np.mean(hits / np.maximum(labels.sum(axis=0), 1))
+    return float(2 * precision * recall / (precision + recall)) if hits.any() else 0.0
 
 
 def f1_overall(labels: np.ndarray, scores: np.ndarray) -> float:

@@ -6,8 +6,9 @@ from rich.table import Table
 from competition.report.tables import console
 from competition.reproductions.look_read_feel.results import Benchmark
 from competition.reproductions.look_read_feel.tables import (
+    FOOTNOTE,
     HEADINGS,
-    changes,
+    cell,
     chosen_value,
     sweeps_by_parameter,
 )
@@ -15,23 +16,41 @@ from competition.reproductions.look_read_feel.tables import (
 
 def print_benchmark(result: Benchmark) -> None:
     """Print Tables 1 and 2, the values that the sweeps choose, and where the files lie."""
-    name = result.dataset.name
-    first = _table(f"Scores on {len(result.split.test.ids):,} test ads, {name}", result)
+    name, n = result.dataset.name, len(result.splits)
+    over = f", mean of {n} splits" if n > 1 else ""
+    first = _table(f"Scores on {len(result.splits[0].test.ids):,} test ads, {name}{over}", result)
     for outcome in result.table1:
-        tests = {task: scores["test"] for task, scores in outcome.scores.items()}
-        first.add_row(outcome.method.label, *_cells(tests, result, ".3f"))
+        scores = outcome.scores
+        cells = [
+            cell(scores[task]["test"][metric], outcome.spread(task, metric), ".3f")
+            if scores
+            else "-"
+            for task in result.tasks
+            for metric in HEADINGS
+        ]
+        first.add_row(outcome.method.label, *cells)
     console.print(first)
-    full, *ablated = result.table2
     second = _table("Change without a part of HMAM, in percentage points", result)
-    for outcome in ablated:
-        cells = _cells(changes(outcome, full), result, "+.2f")
+    for outcome in result.table2[1:]:
+        found = result.changes(outcome)
+        cells = [
+            cell(found[task][metric].mean, found[task][metric].margin, "+.2f") if found else "-"
+            for task in result.tasks
+            for metric in HEADINGS
+        ]
         second.add_row(outcome.method.label, *cells)
     console.print(second)
     lines = [
+        f"{outcome.method.label} is made from {outcome.method.made_from}."
+        for outcome in result.table1
+        if outcome.method.made_from
+    ]
+    lines += [
         f"Not run: {outcome.method.label}: {outcome.method.lacks}."
         for outcome in result.table1
         if outcome.method.lacks
     ]
+    lines.append(FOOTNOTE)
     chosen = [
         f"{parameter} {chosen_value(points):g}"
         for parameter, points in sweeps_by_parameter(result).items()
@@ -51,11 +70,3 @@ def _table(title: str, result: Benchmark) -> Table:
         for heading in HEADINGS.values():
             table.add_column(f"{task}\n{heading}", justify="right")
     return table
-
-
-def _cells(scores: dict[str, dict[str, float]], result: Benchmark, form: str) -> list[str]:
-    return [
-        f"{scores[task][metric]:{form}}" if task in scores else "-"
-        for task in result.tasks
-        for metric in HEADINGS
-    ]

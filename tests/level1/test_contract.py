@@ -38,6 +38,8 @@ QUICK: dict[str, dict[str, Any]] = {
     },
     "lightgbm": {"n_estimators": 20, "learning_rate": 0.2},
     "xgboost": {"n_estimators": 20, "learning_rate": 0.2},
+    "c2ae": {"hidden": 16, "epochs": 10, "batch_size": 16, "learning_rate": 1e-2, "device": "cpu"},
+    "mlgcn": {"hidden": 16, "epochs": 10, "batch_size": 16, "learning_rate": 0.3, "device": "cpu"},
     "image_classifier": {"epochs": 8, "batch_size": 16, "learning_rate": 1e-2, "device": "cpu"},
 }
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import itertools
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from competition.features.encoders import checkpoint_files
+from competition.level1.components.chosen_epoch import ChosenEpochModel
 from competition.level1.components.network_model import NetworkModel
-from competition.level1.components.pooled_arrays import PooledArrays
+from competition.level1.components.trained_encoder import (
+    FrozenArrays,
+    Source,
+    TrainedPictures,
+    in_batches,
+    parameter_groups,
+)
 from competition.level1.registry import level1_model
 from competition.utils.parameters import Count, NotNegative, Positive, Seed
 
@@ -22,18 +33,164 @@ SHARPNESS = 5.0  # of the pairwise loss, as in the authors' program
 ORTHONORMALITY = 0.5  # weight of the soft constraint of eq. 3, likewise
 
 
-@level1_model("c2ae", kinds=("array",))
-class C2AE(NetworkModel):
-    """Labels are embedded where features can reach them, and decoded from there.
+class _C2AE(NetworkModel, ChosenEpochModel):
+    """Both forms of the model: on frozen features, and with the encoder that makes them."""
 
-    Three networks are trained together: Fx takes features to the latent space, Fe labels to the
-    same place, and Fd decodes labels from it, minimising ``Phi(Fx, Fe) + alpha Gamma(Fe, Fd)``
-    (Yeh et al. 2017, eq. 2). An ad to be predicted goes through Fx and Fd.
+    alpha: float
+    latent: float
+    hidden: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
 
-    Features are the means over time of the arrays, standardised. The layers are those of the
-    authors' program (512, 512 to the latent space; 512 and back for labels; leaky ReLU; a sigmoid
-    at the end). It keeps the epoch that is best on validation ads; here the number of epochs is
-    fixed. Its pairwise loss ranks the tags of an ad; the sigmoids are no calibrated probabilities.
+    @abstractmethod
+    def _source(self, X: pd.DataFrame) -> Source:
+        """What makes the features of ads."""
+
+    @staticmethod
+    def search_space(trial: Trial) -> dict[str, Any]:
+        """What `tune` tries."""
+        return {
+            "alpha": trial.suggest_float("alpha", 0.1, 10, log=True),
+            "epochs": trial.suggest_int("epochs", 10, 100, log=True),
+            "weight_decay": trial.suggest_float("weight_decay", 1e-5, 1e-1, log=True),
+        }
+
+    def _train(self, X: pd.DataFrame, Y: np.ndarray, device: str) -> None:
+        import torch
+        from torch import nn
+
+        self.source_ = self._source(X)
+        labels = torch.from_numpy(Y.astype(np.float32)).to(device)
+        n_tags = labels.shape[1]
+        latent = max(1, round(self.latent * n_tags))
+        hidden = self.hidden
+        fx = _layers([self.source_.dims, hidden, hidden, latent])
+        fe = _layers([n_tags, hidden, latent])
+        fd = _layers([latent, hidden, n_tags]).append(nn.Sigmoid())
+        parts = [fx, fe, fd] if self.source_.encoder is None else [fx, fe, fd, self.source_.encoder]
+        everything = nn.ModuleList(parts).to(device)
+        self.network_ = nn.Sequential(fx, fd)
+        own = [*fx.parameters(), *fe.parameters(), *fd.parameters()]
+        optimizer = torch.optim.Adam(
+            parameter_groups(self.source_, own, self.learning_rate),
+            lr=self.learning_rate,
+            weight_decay=self.weight_decay,
+        )
+        schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.98)
+        n_batches = max(1, round(len(labels) / self.batch_size))
+        chooser = self._chooser(self._predict_proba)
+        for _ in range(self.epochs):
+            everything.train()
+            chosen = [ads.numpy() for ads in torch.randperm(len(labels)).chunk(n_batches)]
+            for rows, features in self.source_.batches(X, chosen, device):
+                codes = fe(labels[rows])
+                loss = embedding_loss(fx(features), codes)
+                loss = loss + self.alpha * decoding_loss(fd(codes), labels[rows])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            schedule.step()
+            everything.eval()
+            chooser.after_epoch(everything)
+        self.epochs_ = [chooser.restore(everything)]
+
+    def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        import torch
+
+        probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
+        device = str(next(self.network_.parameters()).device)
+        with torch.inference_mode():
+            batches = self.source_.batches(X, in_batches(len(X), self.batch_size), device)
+            for rows, features in batches:
+                probabilities[rows] = self.network_(features).cpu().numpy()
+        return probabilities
+
+
+@level1_model("c2ae", kinds=("image",))
+class C2AE(_C2AE):
+    """Labels are embedded where an image can reach them; the image's encoder is trained with it.
+
+    Three networks are trained together: Fx takes an image's features to the latent space, Fe labels
+    to the same place, and Fd decodes labels from it, minimising ``Phi(Fx, Fe) + alpha Gamma(Fe,
+    Fd)`` (Yeh et al. 2017, eq. 2). An ad to be predicted goes through the encoder, Fx and Fd. The
+    features are the mean over the places of the encoder's last map. `c2ae_features` is the same on
+    features that stay as they are.
+
+    The layers are those of the authors' program (512, 512 to the latent space; 512 and back for
+    labels; leaky ReLU; a sigmoid at the end). The paper keeps the epoch that is best on validation
+    ads, as `fit_validated` does; `fit` takes the last. The pairwise loss ranks the tags of an ad;
+    the sigmoids are no calibrated probabilities. An image that cannot be read is not trained on;
+    its ad gets the prior of each tag.
+
+    Parameters
+    ----------
+    checkpoint : str
+        Hub name or folder of a vision encoder, such as ``"microsoft/resnet-101"``.
+    alpha : float
+        Weight of the decoding loss.
+    latent : float
+        Latent dimensions, as a share of the number of tags.
+    hidden : int
+        Units of each hidden layer.
+    epochs : int
+        Times each training ad is seen.
+    batch_size : int
+    learning_rate : float
+        Adam's, times 0.98 after each epoch, a tenth of it for the encoder.
+    weight_decay : float
+    random_state : int
+        Seeds initial weights and the order of the ads.
+    n_jobs : int
+        Threads. Same seed and same threads, same bytes on a CPU.
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+
+    References
+    ----------
+    Yeh, Wu, Ko, Wang: Learning deep latent spaces for multi-label classification, AAAI 2017.
+    """
+
+    libraries = ("PIL", "torch", "transformers")
+
+    def __init__(
+        self,
+        checkpoint: str,
+        alpha: NotNegative = 0.5,
+        latent: Positive = 0.8,
+        hidden: Count = 512,
+        epochs: Count = 20,
+        batch_size: Count = 32,
+        learning_rate: Positive = 1e-3,
+        weight_decay: NotNegative = 1e-4,
+        random_state: Seed = 0,
+        n_jobs: Count = 1,
+        device: str = "auto",
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.alpha = alpha
+        self.latent = latent
+        self.hidden = hidden
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.device = device
+
+    def files(self) -> Sequence[Path]:
+        """Files of a checkpoint in a local folder."""
+        return checkpoint_files(self.checkpoint)
+
+    def _source(self, X: pd.DataFrame) -> Source:
+        return TrainedPictures(self.checkpoint, "mean", "c2ae")
+
+
+@level1_model("c2ae_features", kinds=("array",))
+class C2AEFeatures(_C2AE):
+    """C2AE on frozen features: the means over time of the arrays, standardised. See `C2AE`.
 
     Parameters
     ----------
@@ -85,51 +242,8 @@ class C2AE(NetworkModel):
         self.n_jobs = n_jobs
         self.device = device
 
-    @staticmethod
-    def search_space(trial: Trial) -> dict[str, Any]:
-        """What `tune` tries."""
-        return {
-            "alpha": trial.suggest_float("alpha", 0.1, 10, log=True),
-            "epochs": trial.suggest_int("epochs", 10, 100, log=True),
-            "weight_decay": trial.suggest_float("weight_decay", 1e-5, 1e-1, log=True),
-        }
-
-    def _train(self, X: pd.DataFrame, Y: np.ndarray, device: str) -> None:
-        import torch
-
-        self.features_ = PooledArrays()
-        features = torch.from_numpy(self.features_.fit_transform(X)).to(device)
-        labels = torch.from_numpy(Y.astype(np.float32)).to(device)
-        n_tags = labels.shape[1]
-        latent = max(1, round(self.latent * n_tags))
-        hidden = self.hidden
-        fx = _layers([features.shape[1], hidden, hidden, latent]).to(device)
-        fe = _layers([n_tags, hidden, latent]).to(device)
-        fd = _layers([latent, hidden, n_tags]).append(torch.nn.Sigmoid()).to(device)
-        optimizer = torch.optim.Adam(
-            [*fx.parameters(), *fe.parameters(), *fd.parameters()],
-            lr=self.learning_rate,
-            weight_decay=self.weight_decay,
-        )
-        schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.98)
-        n_batches = max(1, round(len(labels) / self.batch_size))
-        for _ in range(self.epochs):
-            for ads in torch.randperm(len(labels)).chunk(n_batches):
-                ads = ads.to(device)
-                codes = fe(labels[ads])
-                loss = embedding_loss(fx(features[ads]), codes)
-                loss = loss + self.alpha * decoding_loss(fd(codes), labels[ads])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-            schedule.step()
-        self.network_ = torch.nn.Sequential(fx, fd).eval().cpu()
-
-    def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        import torch
-
-        with torch.inference_mode():
-            return self.network_(torch.from_numpy(self.features_.transform(X))).numpy()
+    def _source(self, X: pd.DataFrame) -> Source:
+        return FrozenArrays(X)
 
 
 def embedding_loss(x: Tensor, e: Tensor) -> Tensor:

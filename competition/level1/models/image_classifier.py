@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,20 +15,18 @@ from competition.features.encoders import (
     load_pretrained,
 )
 from competition.features.vision_encoders import try_out
+from competition.level1.components.chosen_epoch import ChosenEpochModel
 from competition.level1.components.network_model import NetworkModel
+from competition.level1.components.trained_encoder import Pictures, image_files, in_batches
 from competition.level1.registry import level1_model
-from competition.utils.errors import MediaError, ModelError
 from competition.utils.parameters import Count, NotNegative, Positive, Seed
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 # Names of the layers that classify in the networks of transformers: they may be new.
 _LAST_LAYERS = ("classifier", "cls_classifier", "distillation_classifier", "head", "dist_head")
 
 
 @level1_model("image_classifier", kinds=("image",))
-class ImageClassifier(NetworkModel):
+class ImageClassifier(NetworkModel, ChosenEpochModel):
     """A pre-trained image classifier, every layer of which is trained further on the ads.
 
     It has a sigmoid for each tag and learns by binary cross-entropy: the baseline of the image-ad
@@ -82,15 +79,13 @@ class ImageClassifier(NetworkModel):
     def _train(self, X: pd.DataFrame, Y: np.ndarray, device: str) -> None:
         import torch
         from torch.nn.functional import binary_cross_entropy_with_logits
-        from transformers import AutoImageProcessor, AutoModelForImageClassification
+        from transformers import AutoModelForImageClassification
 
-        files = _files(X)
+        files = image_files(X, "image_classifier")
         self.has_images_ = any(file is not None for file in files)
         if not self.has_images_:
             return
-        self.processor_ = load_pretrained(
-            AutoImageProcessor.from_pretrained, self.checkpoint, backend="pil"
-        )
+        self.pictures_ = Pictures(self.checkpoint)
         network, info = load_pretrained(
             AutoModelForImageClassification.from_pretrained,
             self.checkpoint,
@@ -100,17 +95,19 @@ class ImageClassifier(NetworkModel):
         )
         check_weights(network, info, self.checkpoint, _LAST_LAYERS)
         network.to(device)
-        try_out(network, self.processor_, self.checkpoint)
+        try_out(network, self.pictures_.processor, self.checkpoint)
         labels = torch.from_numpy(Y.astype(np.float32))
         n_batches = max(1, round(len(files) / self.batch_size))
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
         )
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, n_batches * self.epochs)
-        network.train()
+        self.network_ = network
+        chooser = self._chooser(self._predict_proba)
         for _ in range(self.epochs):
+            network.train()
             for ads in torch.randperm(len(files)).chunk(n_batches):
-                pixels, read = self._pixels([files[ad] for ad in ads])
+                pixels, read = self.pictures_.read([files[ad] for ad in ads])
                 if pixels is not None:
                     logits = network(pixel_values=pixels.to(device)).logits
                     loss = binary_cross_entropy_with_logits(logits, labels[ads[read]].to(device))
@@ -118,7 +115,9 @@ class ImageClassifier(NetworkModel):
                     loss.backward()
                     optimizer.step()
                 schedule.step()
-        self.network_ = network.eval()
+            network.eval()
+            chooser.after_epoch(network)
+        self.epochs_ = [chooser.restore(network)]
 
     def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
         import torch
@@ -129,39 +128,10 @@ class ImageClassifier(NetworkModel):
         if not self.has_images_:
             return probabilities
         with torch_threads(self.n_jobs), torch.inference_mode():
-            for rows, pixels in self._batches(_files(X)):
-                logits = self.network_(pixel_values=pixels.to(self.network_.device)).logits
-                probabilities[rows] = logits.sigmoid().cpu().numpy()
+            files = image_files(X, "image_classifier")
+            for rows in in_batches(len(files), self.batch_size):
+                pixels, read = self.pictures_.read(files[rows[0] : rows[-1] + 1])
+                if pixels is not None:
+                    logits = self.network_(pixel_values=pixels.to(self.network_.device)).logits
+                    probabilities[rows[read]] = logits.sigmoid().cpu().numpy()
         return probabilities
-
-    def _batches(self, files: Sequence[str | None]) -> Iterator[tuple[np.ndarray, Tensor]]:
-        for start in range(0, len(files), self.batch_size):
-            pixels, read = self._pixels(files[start : start + self.batch_size])
-            if pixels is not None:
-                yield start + np.asarray(read), pixels
-
-    def _pixels(self, files: Sequence[str | None]) -> tuple[Any, list[int]]:
-        """Pixels of the images that can be read, and their places among `files`."""
-        from competition.media.images import read_image
-
-        images, read = [], []
-        for place, file in enumerate(files):
-            if file is None:
-                continue
-            try:
-                images.append(read_image(Path(file)))
-            except MediaError:
-                continue
-            read.append(place)
-        if not images:
-            return None, []
-        return self.processor_(images=images, return_tensors="pt")["pixel_values"], read
-
-
-def _files(X: pd.DataFrame) -> list[str | None]:
-    if X.shape[1] != 1:
-        raise ModelError(
-            f"image_classifier reads one image of an ad, got the inputs {', '.join(X.columns)}. "
-            "Name one of them in its inputs."
-        )
-    return [cell if isinstance(cell, str) else None for cell in X.iloc[:, 0]]

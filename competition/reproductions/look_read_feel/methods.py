@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from competition.config.profile import Level1Settings, Profile
-from competition.level1.registry import get_model
+from competition.config.profile import Profile
 from competition.pipeline.plan import PlannedModel
 
 RESNETS = {"ResNet50": "resnet50", "ResNet101": "resnet101"}
@@ -37,6 +36,8 @@ class Method:
         One model predicts all tasks; otherwise each task has a model of its own.
     lacks : str
         Why it cannot be run; empty where it can.
+    made_from : str
+        Its inputs, each with the checkpoint, program or file it is made from.
     """
 
     label: str
@@ -45,6 +46,7 @@ class Method:
     columns: tuple[str, ...] = ()
     joint: bool = False
     lacks: str = ""
+    made_from: str = ""
 
     def having(self, label: str, **params: Any) -> "Method":
         """Return the same model with other parameters under another label."""
@@ -60,32 +62,32 @@ class SweepPoint:
     method: Method
 
 
-def with_fine_tuned(profile: Profile) -> Profile:
-    """Return a profile that also trains every layer of each ResNet whose checkpoint is named."""
-    tuned = {
-        _all(name): Level1Settings.model_validate(
-            {"model": "image_classifier", "checkpoint": checkpoint}
-        )
-        for name in RESNETS.values()
-        if (checkpoint := _checkpoint(profile, name))
-    }
-    return profile.model_copy(update={"level1": {**profile.level1, **tuned}})
+def table1(
+    profile: Profile, plan: Mapping[str, PlannedModel], absent: Mapping[str, str]
+) -> list[Method]:
+    """Rivals and HMAM, in the order of the paper's Table 1; rows on frozen features are ours.
 
-
-def table1(profile: Profile, plan: Mapping[str, PlannedModel]) -> list[Method]:
-    """Rivals and HMAM, in the order of the paper's Table 1; the frozen encoder is a row of ours."""
+    Parameters
+    ----------
+    profile : Profile
+    plan : dict of str to PlannedModel
+    absent : dict of str to str
+        Why a feature has no weights, by its name.
+    """
     rows = []
     for label, name in RESNETS.items():
-        named = _checkpoint(profile, name)
-        weights = "" if named else f"no weights: features.{name}.checkpoint is not set"
+        weights = _without_weights(profile, name, absent)
         rows.append(_planned(f"{label} (Last)", name, plan, weights))
-        rows.append(_planned(f"{label} (All)", _all(name), plan, weights))
+        rows.append(_planned(f"{label} (All)", all_layers(name), plan, weights))
+    weights = _without_weights(profile, "resnet101", absent)
     hmam = base(plan)
     return [
         *rows,
-        _planned("C2AE", "c2ae", plan),
-        _planned("GCN", "mlgcn", plan),
-        _planned("Encoder (Last)", "encoder", plan),
+        _planned("C2AE", "c2ae", plan, weights),
+        _planned("GCN", "mlgcn", plan, weights),
+        _planned("C2AE (frozen features)", "c2ae_features", plan, absent.get("look", "")),
+        _planned("GCN (frozen features)", "mlgcn_features", plan, absent.get("look", "")),
+        _planned("Encoder (Last)", "encoder", plan, absent.get("look", "")),
         hmam.having("HMAM, single-task", multitask=False),
         hmam,
     ]
@@ -103,26 +105,15 @@ def table2(plan: Mapping[str, PlannedModel]) -> list[Method]:
 
 
 def sweep_points(plan: Mapping[str, PlannedModel]) -> list[SweepPoint]:
-    """HMAM with each value of each sweep, trained for half the epochs."""
+    """HMAM with each value of each sweep, trained as long as in the tables."""
     hmam = base(plan)
     return [
         SweepPoint(
-            parameter,
-            value,
-            hmam.having(
-                f"HMAM, {parameter} = {value:g}",
-                **{parameter: value, "epochs": sweep_epochs(hmam)},
-            ),
+            parameter, value, hmam.having(f"HMAM, {parameter} = {value:g}", **{parameter: value})
         )
         for parameter, values in SWEEPS.items()
         for value in values
     ]
-
-
-def sweep_epochs(hmam: Method) -> int:
-    """Epochs of a model in a sweep: half of those of the tables."""
-    epochs = hmam.params.get("epochs", get_model("hmam").parameters["epochs"])
-    return max(1, epochs // 2)
 
 
 def base(plan: Mapping[str, PlannedModel]) -> Method:
@@ -130,14 +121,21 @@ def base(plan: Mapping[str, PlannedModel]) -> Method:
     return replace(_planned("HMAM, multi-task", "hmam", plan), joint=True)
 
 
-def _all(name: str) -> str:
+def all_layers(name: str) -> str:
     """Name of the model that trains every layer of a ResNet."""
     return f"{name}_all"
 
 
-def _checkpoint(profile: Profile, name: str) -> str:
+def checkpoint_of(profile: Profile, name: str) -> str:
+    """Checkpoint of a feature; "" where it has none."""
     settings = profile.features.get(name)
     return settings.params.get("checkpoint", "") if settings else ""
+
+
+def _without_weights(profile: Profile, name: str, absent: Mapping[str, str]) -> str:
+    if checkpoint_of(profile, name):
+        return absent.get(name, "")
+    return f"no weights: features.{name}.checkpoint is not set"
 
 
 def _planned(label: str, name: str, plan: Mapping[str, PlannedModel], weights: str = "") -> Method:

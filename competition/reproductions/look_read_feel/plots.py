@@ -1,20 +1,21 @@
-"""Tables 1 and 2 as bars, and the sweeps as lines."""
+"""Tables 1 and 2 and Figure 3 as bars, and the sweeps as lines."""
 
 from typing import Any
 
 from competition.reproductions.look_read_feel.results import Benchmark
 from competition.reproductions.look_read_feel.tables import (
     Figures,
-    changes,
     chosen_value,
+    gains,
     paper_figures,
+    rival_of,
     sweeps_by_parameter,
 )
 from competition.utils.files import written_whole
 
 
 def write_plots(benchmark: Benchmark) -> None:
-    """Write table1.png, table2.png and sweeps.png."""
+    """Write table1.png, table2.png, figure3.png and sweeps.png."""
     from matplotlib.figure import Figure
 
     paper = paper_figures(benchmark.dataset.name)
@@ -24,11 +25,18 @@ def write_plots(benchmark: Benchmark) -> None:
         if outcome.scores
     }
     _bars(benchmark, first, paper["table1"], "mAP on the test ads", "table1.png")
-    full, *ablated = benchmark.table2
-    second = {outcome.method.label: changes(outcome, full) for outcome in ablated if outcome.scores}
+    second = {
+        outcome.method.label: {
+            task: {metric: change.mean for metric, change in found.items()}
+            for task, found in benchmark.changes(outcome).items()
+        }
+        for outcome in benchmark.table2[1:]
+        if outcome.scores
+    }
     if second:
         _bars(benchmark, second, paper["table2"], "change of mAP, points", "table2.png")
 
+    _figure3(benchmark)
     sweeps = sweeps_by_parameter(benchmark)
     if not sweeps:
         return
@@ -47,6 +55,29 @@ def write_plots(benchmark: Benchmark) -> None:
         axis.set_ylabel("mAP")
     panels[0].legend(fontsize=7)
     _save(benchmark, figure, "sweeps.png")
+
+
+def _figure3(benchmark: Benchmark) -> None:
+    """Draw the gain of HMAM on each tag, with the number of test ads that carry it."""
+    from matplotlib.figure import Figure
+
+    found = {task: gains(benchmark, task) for task in benchmark.tasks}
+    longest = max(map(len, found.values()))
+    if not longest:
+        return
+    figure = Figure(figsize=(5 * len(found), 0.22 * longest + 1.2), dpi=120)
+    axes = figure.subplots(1, len(found), squeeze=False)[0]
+    for axis, (task, bars) in zip(axes, found.items(), strict=True):
+        rival = rival_of(benchmark, task)
+        axis.barh([one.tag for one in bars], [one.gain for one in bars])
+        for place, one in enumerate(bars):
+            axis.annotate(f"{one.n_test:g}", (max(one.gain, 0), place), va="center", fontsize=7)
+        axis.axvline(0, color="0.5", lw=0.8)
+        axis.tick_params(labelsize=7)
+        axis.invert_yaxis()
+        above = rival.method.label if rival else "no rival"
+        axis.set_title(f"{task}: average precision above {above}", fontsize=9)
+    _save(benchmark, figure, "figure3.png")
 
 
 def _bars(

@@ -3,16 +3,16 @@
 import numpy as np
 import torch
 
-from competition.level1.models.c2ae import C2AE, decoding_loss, embedding_loss
+from competition.level1.models.c2ae import C2AEFeatures, decoding_loss, embedding_loss
 from competition.testing.level1 import Level1Contract
 from competition.testing.synthetic import made_ads
 
 
-class TestC2AE(Level1Contract):
+class TestC2AEFeatures(Level1Contract):
     kinds = ("array",)
 
-    def make(self) -> C2AE:
-        return C2AE(hidden=64, epochs=20, batch_size=60, device="cpu")
+    def make(self) -> C2AEFeatures:
+        return C2AEFeatures(hidden=64, epochs=20, batch_size=60, device="cpu")
 
 
 def test_decoding_loss_is_the_mean_over_pairs() -> None:
@@ -50,5 +50,5 @@ def test_orthonormal_and_equal_embeddings_cost_nothing() -> None:
 
 def test_latent_space_is_a_share_of_the_tags() -> None:
     X, Y = made_ads(("array",), 40)
-    model = C2AE(latent=0.5, hidden=8, epochs=1, device="cpu").fit(X, Y)
+    model = C2AEFeatures(latent=0.5, hidden=8, epochs=1, device="cpu").fit(X, Y)
     assert model.network_[0][-1].out_features == 2

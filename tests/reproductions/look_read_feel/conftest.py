@@ -23,12 +23,12 @@ dim = 8
 hidden = 8
 epochs = 2
 
-[level1.c2ae]
+[level1.c2ae_features]
 inputs = ["look"]
 hidden = 16
 epochs = 2
 
-[level1.mlgcn]
+[level1.mlgcn_features]
 inputs = ["look"]
 hidden = 8
 epochs = 2

@@ -11,19 +11,20 @@ import pytest
 from rich.console import Console
 
 from competition.config.profile import Profile
-from competition.evaluation.metrics import mean_average_precision
+from competition.evaluation.metrics import average_precisions, mean_average_precision
 from competition.report import benchmark as report
 from competition.reproductions.look_read_feel import fits as fits_module
 from competition.reproductions.look_read_feel import methods
 from competition.reproductions.look_read_feel.results import Benchmark
 from competition.reproductions.look_read_feel.run import run
 from competition.reproductions.look_read_feel.tables import (
-    changes,
     chosen_value,
+    gains,
     paper_figures,
     sweeps_by_parameter,
 )
 from competition.utils.errors import StoreError
+from competition.utils.progress import Progress
 
 ROWS = [
     "ResNet50 (Last)",
@@ -32,6 +33,8 @@ ROWS = [
     "ResNet101 (All)",
     "C2AE",
     "GCN",
+    "C2AE (frozen features)",
+    "GCN (frozen features)",
     "Encoder (Last)",
     "HMAM, single-task",
     "HMAM, multi-task",
@@ -63,15 +66,21 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_table1_has_every_method_and_says_which_was_not_run(result: Benchmark) -> None:
+def test_table1_has_every_method_and_says_which_was_not_run(
+    result: Benchmark, tiny_resnet: Path
+) -> None:
+    checkpoint = tiny_resnet
     assert [outcome.method.label for outcome in result.table1] == ROWS
     lacking = {outcome.method.label for outcome in result.table1 if not outcome.scores}
-    assert lacking == {"ResNet101 (Last)", "ResNet101 (All)"}
+    assert lacking == {"ResNet101 (Last)", "ResNet101 (All)", "C2AE", "GCN"}
     notes = {row["method"]: row["note"] for row in rows(result.folder / "table1.csv")}
     assert (
         notes["ResNet101 (Last)"] == "not run: no weights: features.resnet101.checkpoint is not set"
     )
-    assert notes["C2AE"] == ""
+    assert notes["C2AE (frozen features)"] == ""
+    made = {row["method"]: row["made_from"] for row in rows(result.folder / "table1.csv")}
+    assert made["HMAM, multi-task"] == "look (thumbnails), regions (own)"
+    assert made["ResNet50 (All)"].endswith(f"all layers of {checkpoint.name}")
 
 
 def test_papers_figures_stand_beside_ours(result: Benchmark) -> None:
@@ -81,7 +90,9 @@ def test_papers_figures_stand_beside_ours(result: Benchmark) -> None:
     assert float(row["map"]) == pytest.approx(
         result.table1[-1].scores["topic"]["test"]["map"], 1e-5
     )
-    assert set(paper_figures("pitt_ads")["table1"]) == set(ROWS) - {"Encoder (Last)"}
+    assert set(paper_figures("pitt_ads")["table1"]) == set(ROWS) - {
+        *("Encoder (Last)", "C2AE (frozen features)", "GCN (frozen features)")
+    }
     assert paper_figures("films") == {"table1": {}, "table2": {}}
 
 
@@ -93,7 +104,7 @@ def test_table2_is_the_change_in_percentage_points(result: Benchmark) -> None:
     expected = 100 * (
         ablated[0].scores["sentiment"]["test"]["map"] - full.scores["sentiment"]["test"]["map"]
     )
-    assert changes(ablated[0], full)["sentiment"]["map"] == pytest.approx(expected)
+    assert result.changes(ablated[0])["sentiment"]["map"].mean == pytest.approx(expected)
     assert ablated[2].scores == result.table1[-2].scores  # the same model: fitted once
 
 
@@ -118,7 +129,7 @@ def test_report_and_plots_are_written(result: Benchmark) -> None:
     text = (result.folder / "README.md").read_text(encoding="utf-8")
     assert "Not run: ResNet101 (All): no weights" in text
     assert "(0.382)" in text
-    for name in ("table1.png", "table2.png", "sweeps.png"):
+    for name in ("table1.png", "table2.png", "figure3.png", "sweeps.png"):
         with Image.open(result.folder / name) as image:
             assert min(image.size) > 200
 
@@ -127,12 +138,14 @@ def test_printed_tables_say_what_was_run_and_what_not(
     result: Benchmark, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "console", Console(width=120))
+        patch.setattr(report, "console", Console(width=200))
         report.print_benchmark(result)
     printed = capsys.readouterr().out
     line = next(line for line in printed.splitlines() if "HMAM, multi-task" in line)
-    expected = [result.table1[-1].scores["topic"]["test"][m] for m in ("map", "f1_c", "f1_o")]
-    assert line.split()[2:5] == [f"{value:.3f}" for value in expected]
+    expected = [
+        result.table1[-1].scores["topic"]["test"][m] for m in ("map", "f1_c", "cf1", "f1_o")
+    ]
+    assert line.split()[2:6] == [f"{value:.3f}" for value in expected]
     assert "Not run: ResNet101 (All): no weights" in printed
     assert str(result.folder) in printed
 
@@ -146,16 +159,15 @@ def test_second_run_reads_all_and_scores_the_same(
 
 
 def test_alike_models_are_fitted_once(result: Benchmark) -> None:
-    # HMAM, single-task, two ablations; sweeps of two and three values share the default of dropout
-    # with one of alpha.
-    assert len(list((result.folder / "fits").glob("hmam-*.json"))) == 4 + 4
+    # HMAM, single-task, two ablations; of the five values of the sweeps two are HMAM's own.
+    assert len(list((result.folder / "fits").glob("hmam-*.json"))) == 4 + 3
 
 
 def test_another_parameter_fits_that_model_alone(
     result: Benchmark, pitt: Path, profile: Profile, out: Path
 ) -> None:
-    c2ae = profile.level1["c2ae"].model_copy(update={"epochs": 3})
-    changed = profile.model_copy(update={"level1": {**profile.level1, "c2ae": c2ae}})
+    c2ae = profile.level1["c2ae_features"].model_copy(update={"epochs": 3})
+    changed = profile.model_copy(update={"level1": {**profile.level1, "c2ae_features": c2ae}})
     assert run(pitt, changed, out, n_jobs=1, device="cpu").n_fitted == len(result.tasks)
 
 
@@ -193,9 +205,9 @@ def test_models_learn_from_training_ads_alone_and_are_scored_on_the_others(
         return model
 
     monkeypatch.setattr(fits_module, "make_estimator", watched)
-    only = profile.model_copy(update={"level1": {"mlgcn": profile.level1["mlgcn"]}})
-    outcome = run(pitt, only, tmp_path, n_jobs=1, device="cpu").table1[ROWS.index("GCN")]
-    train, test = result.split.train, result.split.test
+    only = profile.model_copy(update={"level1": {"encoder": profile.level1["encoder"]}})
+    outcome = run(pitt, only, tmp_path, n_jobs=1, device="cpu").table1[ROWS.index("Encoder (Last)")]
+    train, test = result.splits[0].train, result.splits[0].test
     topics, sentiments = slice(0, 2), slice(2, 5)
     for (ads, labels), tags in zip(fitted, (topics, sentiments), strict=True):
         assert ads == list(train.ids)
@@ -204,3 +216,82 @@ def test_models_learn_from_training_ads_alone_and_are_scored_on_the_others(
     assert ads == list(test.ids)
     expected = mean_average_precision(test.labels[:, sentiments], probabilities)
     assert outcome.scores["sentiment"]["test"]["map"] == expected
+
+
+def test_figure_3_is_read_from_stored_test_predictions(result: Benchmark) -> None:
+    task = "sentiment"
+    truth = result.splits[0].test.labels[:, 2:]
+    run = result.table1[-1].runs[0]
+    precisions = average_precisions(truth, run.test_predictions(task))
+    assert np.nanmean(precisions) == pytest.approx(run.scores[task]["test"]["map"])
+    found = {gain.tag: gain for gain in gains(result, task)}
+    for tag, precision, n_test in zip(
+        ("active", "calm", "sad"), precisions, truth.sum(axis=0), strict=True
+    ):
+        assert found[tag].precision == pytest.approx(precision)
+        assert found[tag].n_test == n_test
+    table = [row for row in rows(result.folder / "figure3.csv") if row["task"] == task]
+    assert [float(row["gain"]) for row in table] == sorted(
+        (pytest.approx(gain.gain, abs=1e-4) for gain in gains(result, task)),
+        key=lambda gain: -gain.expected,
+    )
+
+
+def test_epoch_of_every_network_is_chosen_and_noted(result: Benchmark) -> None:
+    table = {row["method"]: row["epochs"] for row in rows(result.folder / "table1.csv")}
+    assert table["Encoder (Last)"] == ""  # no network
+    for label, n_networks in (("HMAM, multi-task", 1), ("HMAM, single-task", 2)):
+        epochs = [int(epoch) for epoch in table[label].split()]
+        assert len(epochs) == n_networks
+        assert set(epochs) <= {1, 2}
+
+
+def test_several_splits_give_mean_spread_and_interval(
+    pitt: Path, profile: Profile, tmp_path: Path
+) -> None:
+    level1 = {name: profile.level1[name] for name in ("hmam", "encoder")}
+    given = profile.model_copy(update={"level1": level1})
+    found = run(pitt, given, tmp_path, n_jobs=1, device="cpu", splits=3)
+    assert len({split.fingerprint for split in found.splits}) == 3
+    multi, single = found.table1[-1], found.table2[3]
+    values = [one.scores["topic"]["test"]["map"] for one in multi.runs]
+    assert multi.scores["topic"]["test"]["map"] == pytest.approx(np.mean(values))
+    row = next(
+        row
+        for row in rows(found.folder / "table1.csv")
+        if row["method"] == "HMAM, multi-task" and row["task"] == "topic"
+    )
+    assert float(row["map_sd"]) == pytest.approx(np.std(values, ddof=1), abs=1e-5)
+    lost = 100 * np.array(
+        [
+            one.scores["topic"]["test"]["map"] - full.scores["topic"]["test"]["map"]
+            for one, full in zip(single.runs, multi.runs, strict=True)
+        ]
+    )
+    split = found.splits[0]
+    share = len(split.test.ids) / len(split.train.ids)
+    change = found.changes(single)["topic"]["map"]
+    assert change.mean == pytest.approx(lost.mean())
+    # 4.3027 is Student's 97.5 % point with two degrees of freedom.
+    margin = 4.3027 * np.std(lost, ddof=1) * np.sqrt(1 / 3 + share)
+    assert change.margin == pytest.approx(margin, rel=1e-4)
+
+
+def test_time_that_is_left_is_told_after_the_first_fit(
+    pitt: Path, profile: Profile, tmp_path: Path
+) -> None:
+    class Heard(Progress):
+        def __init__(self) -> None:
+            self.remarks: list[str] = []
+
+        def remark(self, text: str) -> None:
+            self.remarks.append(text)
+
+    only = profile.model_copy(update={"level1": {"hmam": profile.level1["hmam"]}})
+    heard = Heard()
+    run(pitt, only, tmp_path, n_jobs=1, device="cpu", progress=heard)
+    (said,) = [text for text in heard.remarks if text.startswith("A fit of hmam takes")]
+    assert "; 6 are left: about " in said  # three more in the tables, three points of the sweeps
+    heard.remarks.clear()
+    run(pitt, only, tmp_path, n_jobs=1, device="cpu", progress=heard)
+    assert not any("A fit of" in text for text in heard.remarks)

@@ -10,11 +10,16 @@ import numpy as np
 import pandas as pd
 
 from competition.level1.components.pooled_arrays import means_or_nan
-from competition.level1.models.hmam.words import embed, first_words, load_vectors, train_vectors
+from competition.level1.components.word_vectors import (
+    embed,
+    first_words,
+    load_vectors,
+    train_vectors,
+)
 from competition.utils.errors import ModelError
 
 if TYPE_CHECKING:
-    from gensim.models.fasttext import FastTextKeyedVectors
+    from gensim.models import KeyedVectors
     from torch import Tensor
 
 
@@ -107,7 +112,7 @@ class Reader:
     max_words : int
         Most words of a text; what follows is left out.
     vectors : str
-        File of FastText vectors; "" trains them on the words of the training ads.
+        File of word vectors; "" trains FastText on the words of the training ads.
     random_state : int
 
     Attributes
@@ -144,7 +149,7 @@ class Reader:
         vocabulary = sorted({word for ad in words for word in ad})
         self.trained_ = None if self.vectors else train_vectors(words, self.random_state)
         if vocabulary:
-            table = embed(self._fasttext(), vocabulary)
+            table = embed(self._vectors(), vocabulary)
             self.word_standard_ = Standard.of([table], table.shape[1])
             self.sizes_ = self.sizes_._replace(words=table.shape[1])
         return self
@@ -161,7 +166,8 @@ class Reader:
         ]
         vectors = np.empty((0, self.sizes_.words), dtype=np.float32)
         if place:
-            vectors = self.word_standard_(embed(self._fasttext(), list(place)))
+            # A word that the vectors lack counts as the mean of the known ones.
+            vectors = np.nan_to_num(self.word_standard_(embed(self._vectors(), list(place))))
         image = np.nan_to_num(self.image_standard_(image))
         return Ads(image, has_image, self._objects(X), ids, list(place), vectors)
 
@@ -176,7 +182,7 @@ class Reader:
         arrays = (ads.image[rows], ads.has_image[rows], objects, is_object, words, is_word)
         return Batch(*(torch.from_numpy(array) for array in arrays))
 
-    def _fasttext(self) -> FastTextKeyedVectors:
+    def _vectors(self) -> KeyedVectors:
         return load_vectors(self.vectors) if self.vectors else self.trained_
 
     def _image(self, X: pd.DataFrame) -> np.ndarray:

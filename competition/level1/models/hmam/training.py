@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ def train(
     learning_rate: float,
     weight_decay: float,
     drop_every: int,
+    after_epoch: Callable[[], None],
 ) -> None:
     """Train for a fixed number of epochs by Adamax, its learning rate times 0.1 every few.
 
@@ -49,6 +50,8 @@ def train(
     device : str
     epochs, batch_size, learning_rate, weight_decay, drop_every
         As of `Hmam`.
+    after_epoch : callable
+        Called after every epoch; it may predict with the network.
     """
     targets = [torch.from_numpy(task.astype(np.float32)) for task in labels]
     network.to(device).train()
@@ -75,6 +78,8 @@ def train(
             loss.backward()
             optimizer.step()
         schedule.step()
+        after_epoch()
+        network.to(device).train()
     network.cpu().eval()
 
 

@@ -7,13 +7,19 @@ import sys
 import numpy as np
 import pytest
 
-from competition.level1.models.hmam.words import embed, first_words, load_vectors, train_vectors
+from competition.level1.components.word_vectors import (
+    embed,
+    first_words,
+    load_vectors,
+    train_vectors,
+    write_vectors,
+)
 from competition.utils.errors import ModelError
 
 ADS = [["wine", "cheese", "bread"], ["soldier", "war", "trench"]] * 40
 CODE = """
 import sys
-from competition.level1.models.hmam.words import embed, train_vectors
+from competition.level1.components.word_vectors import embed, train_vectors
 ads = [["wine", "cheese", "bread"], ["soldier", "war", "trench"]] * 40
 sys.stdout.buffer.write(embed(train_vectors(ads, seed=3), ["wine", "war", "soldjer"]).tobytes())
 """
@@ -76,3 +82,26 @@ def test_file_of_something_else_is_an_error(tmp_path):
     (tmp_path / "text.bin").write_text("no vectors")
     with pytest.raises(ModelError, match=r"text.bin is no FastText model"):
         load_vectors(str(tmp_path / "text.bin"))
+
+
+@pytest.mark.parametrize("header", ["", "2 3\n"], ids=["GloVe", "word2vec"])
+def test_text_form_knows_its_own_words_alone(tmp_path, header):
+    path = tmp_path / "vectors.vec"
+    path.write_text(header + "wine 1 2 3\nwar -1 0.5 0\n", encoding="utf-8")
+    found = embed(load_vectors(str(path)), ["war", "wein", "wine"])
+    assert np.array_equal(found[[0, 2]], [[-1, 0.5, 0], [1, 2, 3]])
+    assert np.isnan(found[1]).all()
+
+
+def test_text_that_holds_no_vectors_is_an_error(tmp_path):
+    (tmp_path / "letter.txt").write_text("dear reader\nno numbers here at all\n")
+    with pytest.raises(ModelError, match=r"letter.txt is no word2vec text"):
+        load_vectors(str(tmp_path / "letter.txt"))
+
+
+def test_written_vectors_are_those_that_were_trained(tmp_path):
+    assert write_vectors(tmp_path / "own.bin", ADS, seed=0)
+    loaded = embed(load_vectors(str(tmp_path / "own.bin")), ["wine", "soldjer"])
+    assert np.allclose(loaded, embed(train_vectors(ADS, seed=0), ["wine", "soldjer"]), atol=1e-6)
+    assert not write_vectors(tmp_path / "none.bin", [[], []], seed=0)
+    assert not (tmp_path / "none.bin").exists()
