@@ -13,8 +13,22 @@ RESERVED = ("id", "fold", "split", "group")  # of the ads and of stored predicti
 
 GIANT = 1.5  # even folds that a group may fill without a warning
 
+BETWEEN_FILES = "\0"  # in a cell that names several files: no path can hold it
+
 InputKind = Literal["text", "image", "video", "audio", "metadata", "array"]
 SubmissionFormat = Literal["wide", "youtube8m", "taac2021"]
+
+
+def files_of(cell: str) -> list[str]:
+    """Return the paths that a cell of an image, film, sound or array input names, in order.
+
+    Examples
+    --------
+    >>> from competition.datasets.base import BETWEEN_FILES, files_of
+    >>> files_of("a.jpg"), files_of(BETWEEN_FILES.join(["a.jpg", "b.jpg"]))
+    (['a.jpg'], ['a.jpg', 'b.jpg'])
+    """
+    return cell.split(BETWEEN_FILES)
 
 
 @dataclass(frozen=True)
@@ -96,7 +110,8 @@ class AdDataset:
     ads : DataFrame of shape (n_train + n_test, ...)
         Indexed by ad id (str), training ads first. Columns: ``split`` ("train" or "test"),
         ``group`` where the dataset has groups, then the columns of the inputs. A missing text is
-        an empty string; missing metadata or a missing file is NA.
+        an empty string; missing metadata or a missing file is NA. A cell of files may name several:
+        see `files_of`.
     tags : tuple of Tag
         In the order of the columns of `labels`.
     labels : ndarray of shape (n_train, n_tags), dtype uint8

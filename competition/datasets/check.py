@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from competition.datasets import read_dataset
-from competition.datasets.base import AdDataset
+from competition.datasets.base import AdDataset, files_of
 from competition.datasets.problems import Problems
 from competition.media.faults import CHECKED, find_faults
 from competition.utils.progress import Progress
@@ -35,7 +35,8 @@ def _check_files(dataset: AdDataset, problems: Problems, progress: Progress) -> 
         (str(ad), given.kind, path)
         for given in dataset.inputs.values()
         if given.kind in CHECKED
-        for ad, path in dataset.ads[given.columns[0]].dropna().items()
+        for ad, cell in dataset.ads[given.columns[0]].dropna().items()
+        for path in files_of(cell)
     ]
     for done, (ad, kind, path) in enumerate(files, start=1):
         for fault in find_faults(dataset.root / path, kind):

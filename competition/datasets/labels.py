@@ -87,7 +87,7 @@ def read_tags(cells: pd.Series, separator: str, null_words: Collection[str]) -> 
     """
     codes, distinct = pd.factorize(cells)
     texts = [str(cell) for cell in distinct]
-    lists = [_list_of(text) for text in texts]
+    lists = [list_of(text) for text in texts]
     n_lists = sum(one is not None for one in lists)
     are_lists = 2 * n_lists > sum(bool(text) for text in texts)
     counts = np.bincount(codes, minlength=len(texts))
@@ -103,7 +103,7 @@ def read_tags(cells: pd.Series, separator: str, null_words: Collection[str]) -> 
     return CellTags(texts, codes, tags, n_lists if are_lists else 0, nulls)
 
 
-def _list_of(text: str) -> list[str] | None:
+def list_of(text: str) -> list[str] | None:
     """Return the items of a list as Python, numpy or JSON write it; None where it is none."""
     if len(text) < 2 or _BRACKETS.get(text[0]) != text[-1]:
         return None
@@ -170,7 +170,7 @@ def warn_of_column(
     """Warn of a column that may be meant otherwise than it is read."""
     what = f"column {name}"
     if read.n_lists:
-        example = next(cell for cell in read.cells if _list_of(cell) is not None)
+        example = next(cell for cell in read.cells if list_of(cell) is not None)
         problems.warning(
             "lists of tags",
             where,

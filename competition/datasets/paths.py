@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from competition.datasets.labels import list_of
+
 PathFault = Literal["outside", "absent", "no regular file"]
 
 SENTENCES: dict[PathFault, str] = {
@@ -74,6 +76,43 @@ class DatasetFolder:
         except (OSError, ValueError):  # absent, a loop of links, a name that no file can have
             return "absent"
         return None if stat.S_ISREG(status.st_mode) else "no regular file"
+
+    def files(self, cell: str, separator: str | None) -> list[str]:
+        """Return the paths that a cell of media names: one, several, or those of a folder.
+
+        Parameters
+        ----------
+        cell : str
+            A path below the folder; several, as a list such as ``['a.jpg', 'b.jpg']`` or with
+            `separator` between them; or a folder, whose files count in the order of their names.
+        separator : str or None
+
+        Returns
+        -------
+        list of str
+            Not checked yet; empty for a folder without files.
+        """
+        if self.path_inside(cell, media=True) is None:
+            return [cell]
+        paths = list_of(cell)
+        if paths is None:
+            paths = cell.split(separator) if separator else [cell]
+        found: list[str] = []
+        for path in (one.strip() for one in paths):
+            if path and ".." not in Path(path).parts and self._is_folder(path):
+                found += [
+                    f"{path.rstrip('/')}/{name}"
+                    for name in sorted(os.listdir(os.path.join(self._root, path)))
+                    if not name.startswith(".")
+                    and not os.path.isdir(os.path.join(self._root, path, name))
+                ]
+            elif path:
+                found.append(path)
+        return found
+
+    def _is_folder(self, relative: str) -> bool:
+        path = os.path.normpath(os.path.join(self._root, relative))
+        return self._holds(path) and path != self._root and os.path.isdir(path)
 
     def _holds(self, path: str) -> bool:
         return _is_below(path, self._root)

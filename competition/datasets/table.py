@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from competition.datasets.base import RESERVED, AdDataset, Input, SubmissionSpec
+from competition.datasets.base import BETWEEN_FILES, RESERVED, AdDataset, Input, SubmissionSpec
 from competition.datasets.formats import frame_table
 from competition.datasets.metadata import is_null, metadata_column
 from competition.datasets.paths import KINDS, SENTENCES, DatasetFolder, hint_for_absent, is_url
@@ -301,7 +301,7 @@ def _input_columns(
         }
     if spec.kind == "text":
         return {name: _texts(name, spec, rows, config, problems)}
-    return {name: _paths(folder, root, spec.all_columns[0], rows, config, problems)}
+    return {name: _paths(folder, root, spec, rows, config, problems)}
 
 
 def _texts(
@@ -335,39 +335,46 @@ def _texts(
 def _paths(
     folder: DatasetFolder,
     root: Path,
-    column: str,
+    spec: InputSettings,
     rows: Rows,
     config: TableConfig,
     problems: Problems,
 ) -> pd.Series:
-    """Return each ad's path relative to the dataset's folder; None where there is no file."""
+    """Return each ad's paths relative to the dataset's folder; None where there is no file."""
+    column = spec.all_columns[0]
     cells = rows.cells[column]
     given = ~is_null(cells, config.nulls).to_numpy()
     values = np.full(len(cells), None, dtype=object)
     urls, absent = [], []
     for position in np.flatnonzero(given).tolist():
-        cell, ad = cells.iloc[position], cells.index[position]
-        if is_url(cell):
-            urls.append(cell)
-            continue
-        fault = folder.path_inside(cell, media=True)
-        if fault is None:
-            values[position] = cell
-        elif fault == "absent":
-            absent.append(cell)
-            text = f"column {column}: there is no file {shortened(printable(cell), 200)}; the input"
-            problems.warning("absent file", rows.place(position), f"{text} counts as missing.", ad)
-        else:
-            kind = KINDS[fault]
-            text = f"column {column} = {shortened(printable(cell), 200)!r} {SENTENCES[fault]}."
-            problems.error(kind, rows.place(position), text + " Copy the file into the folder.", ad)
+        ad, found = cells.index[position], []
+        named = folder.files(cells.iloc[position], spec.separator) or [cells.iloc[position]]
+        for path in named:
+            if is_url(path):
+                urls.append(path)
+                continue
+            fault = folder.path_inside(path, media=True)
+            where, shown = rows.place(position), shortened(printable(path), 200)
+            if fault is None:
+                found.append(path)
+            elif fault == "absent":
+                absent.append(path)
+                what = "the input counts as missing" if len(named) == 1 else "it is left out"
+                text = f"column {column}: there is no file {shown}; {what}."
+                problems.warning("absent file", where, text, ad)
+            else:
+                text = f"column {column} = {shown!r} {SENTENCES[fault]}."
+                advice = " Copy the file into the folder."
+                problems.error(KINDS[fault], where, text + advice, ad)
+        if found:
+            values[position] = BETWEEN_FILES.join(found)
     if urls:
         text = (
             f"{len(urls):,} cells are URLs, such as {shortened(urls[0])}, and count as missing: "
             "nothing is downloaded. Download the files into the folder, and give their paths."
         )
         problems.warning("URLs", f"column {column}", text)
-    if absent and len(absent) + len(urls) == given.sum():
+    if absent and all(value is None for value in values):
         hint = hint_for_absent(root, absent)
         text = f"none of the {len(absent):,} paths is there" + (f"; {hint}." if hint else ".")
         problems.warning("all files absent", f"column {column}", text)

@@ -71,6 +71,9 @@ class InputSettings(Settings):
     kind : str
     column, columns
         One of the two; several columns for texts and metadata alone.
+    separator : str or None
+        Stands between the paths of a cell where an ad has several files. A list of paths, or the
+        path of a folder of files, needs none.
     types : dict of str to {"number", "category", "date"}
         What columns of metadata hold, where the cells would show otherwise.
     """
@@ -78,6 +81,7 @@ class InputSettings(Settings):
     kind: InputKind
     column: str | None = None
     columns: tuple[str, ...] = ()
+    separator: str | None = Field(default=None, min_length=1)
     types: dict[str, ValueType] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -88,6 +92,8 @@ class InputSettings(Settings):
             raise ValueError(
                 f"an input of kind {self.kind} needs column, the one that holds its paths"
             )
+        if self.separator is not None and self.kind in ("text", "metadata"):
+            raise ValueError("separator stands between paths of files: leave it out")
         unknown = sorted(set(self.types) - set(self.all_columns))
         if self.types and self.kind != "metadata":
             raise ValueError("types are declared of metadata alone")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from competition.datasets.base import AdDataset
+from competition.datasets.base import AdDataset, files_of
 from competition.features.columns import (
     Column,
     content_digest,
@@ -78,10 +78,10 @@ def _array_column(refs: pd.Series, cache: Path) -> Column:
 
 
 def _file_column(files: pd.Series, root: Path, cache: Path) -> Column:
-    """Store the paths of files, None where missing; the fingerprint is that of their content."""
+    """Store the path of each ad's first file, None where missing; the fingerprint is of content."""
     name = str(files.name)
     digests = Digests(cache.parent / "digests.parquet")
-    found = [None if pd.isna(file) else (root / file).resolve() for file in files]
+    found = [None if pd.isna(file) else (root / files_of(file)[0]).resolve() for file in files]
     contents = [None if file is None else digests.of(file) for file in found]
     digests.save()
     fingerprint = digest(list(files.index), contents)

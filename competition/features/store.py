@@ -205,6 +205,12 @@ class FeatureStore:
         if not (self.folder / "about.json").exists():
             write_json(self.folder / "about.json", self.settings)
 
+    def array(self, row: Any) -> np.ndarray:
+        """Read the array of a row of `read`, of shape (rows, dims)."""
+        values = np.load(self.folder / f"{row.shard}.npy", mmap_mode="r")
+        start, n_rows, n_dims = int(row.start), int(row.rows), int(row.dims)
+        return np.array(values[start : start + n_rows * n_dims]).reshape(n_rows, n_dims)
+
     def ref(self, key: str, row: Any) -> ArrayRef:
         """Return the place of the array of a row of `read`."""
         path = self.folder / f"{row.shard}.npy"

@@ -1,6 +1,7 @@
 """From the media of a dataset to inputs that models read: arrays, texts and metadata."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from competition.config.profile import Profile
-from competition.datasets.base import AdDataset, Input
+from competition.datasets.base import AdDataset, Input, files_of
 from competition.features.base import Item
 from competition.features.registry import get_extractor
 from competition.features.run import extract_missing
+from competition.features.several import join_files
 from competition.features.store import Digests, FeatureStore, feature_settings
 from competition.pipeline.context import Context, open_context
 from competition.pipeline.origins import made_by
@@ -34,7 +36,8 @@ class Extraction:
     shape : str
         What an ad has: "16 x 384 (median)", "text", "7 metadata".
     faults : tuple of (str, str, str)
-        Ad, file and reason of those that count as missing.
+        Ad, file and reason of those that count as missing; of an ad with several files the others
+        count.
     seconds : float
     """
 
@@ -154,7 +157,7 @@ def _extract(
     """Extract one feature; return the context with it, and what became of it."""
     start = time.perf_counter()
     dataset = context.dataset
-    keys, items = _items(dataset, planned, digests)
+    files, items = _items(dataset, planned, digests)
     settings = feature_settings(planned.entry, planned.extractor, digests)
     store = FeatureStore(context.features_folder, settings)
     try:
@@ -168,19 +171,18 @@ def _extract(
         )
     except CompetitionError as bad:
         raise type(bad)(f"features.{planned.name}: {bad}") from bad
-    stored = store.read()
-    if not set(items) <= set(stored.index):
+    if not set(items) <= set(store.read().index):
         raise StoreError(
             f"Files of {store.folder} were removed while they were in use. Run again: their ads "
             "are extracted again."
         )
-    found = stored.reindex(list(items))
-    errors = {str(key): str(error) for key, error in found["error"].items()}
+    keys = join_files(store, files)
+    stored = store.read()
+    found = stored.reindex(list(dict.fromkeys(keys.values())))
+    errors = {str(key): str(error) for key, error in stored["error"].items()}
     reasons = {ad: errors[key] for ad, key in keys.items() if errors[key]}
     columns, shape = _columns(dataset, planned, store, found, keys, reasons)
-    sources = dataset.ads[planned.source.columns[0]]
-    is_text = planned.source.kind == "text"
-    faults = tuple((ad, "" if is_text else str(sources[ad]), why) for ad, why in reasons.items())
+    faults = tuple(_faults(dataset, planned.source, files, errors, reasons))
     extraction = Extraction(
         planned.name,
         planned.entry.name,
@@ -199,9 +201,9 @@ def _extract(
 
 def _items(
     dataset: AdDataset, planned: PlannedFeature, digests: Digests
-) -> tuple[dict[str, str], dict[str, Item]]:
-    """Key of each ad that the feature is extracted for, and the items by key."""
-    keys: dict[str, str] = {}
+) -> tuple[dict[str, list[str]], dict[str, Item]]:
+    """Keys of the files, or of the text, of each ad to extract, and the items by key."""
+    keys: dict[str, list[str]] = {}
     items: dict[str, Item] = {}
     source, cells = planned.source, dataset.ads[planned.source.columns[0]]
     if planned.keeps:
@@ -210,13 +212,35 @@ def _items(
         if source.kind == "text":
             if not cell:
                 continue
-            key, item = digest(cell), Item("text", cell)
+            its = {digest(cell): Item("text", cell)}
+            keys[str(ad)] = list(its)
         else:
-            path = dataset.root / cell
-            key, item = digests.of(path), Item(source.kind, path)
-        keys[str(ad)] = key
-        items.setdefault(key, item)
+            paths = [dataset.root / file for file in files_of(cell)]
+            keys[str(ad)] = [digests.of(path) for path in paths]
+            its = {
+                key: Item(source.kind, path) for key, path in zip(keys[str(ad)], paths, strict=True)
+            }
+        for key, item in its.items():
+            items.setdefault(key, item)
     return keys, items
+
+
+def _faults(
+    dataset: AdDataset,
+    source: Input,
+    files: dict[str, list[str]],
+    errors: dict[str, str],
+    reasons: dict[str, str],
+) -> Iterator[tuple[str, str, str]]:
+    """Name the files that cannot be read, or whose ad is without the feature for another reason."""
+    cells = dataset.ads[source.columns[0]]
+    for ad, keys in files.items():
+        paths = [""] if source.kind == "text" else files_of(cells[ad])
+        for path, key in zip(paths, keys, strict=True):
+            if errors[key]:
+                yield ad, path, errors[key]
+        if ad in reasons and not any(errors[key] for key in keys):
+            yield ad, ", ".join(paths), reasons[ad]
 
 
 def _columns(

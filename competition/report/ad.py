@@ -10,7 +10,7 @@ import pandas as pd
 
 from competition.ablation.modalities import Modality, modalities_of
 from competition.config.profile import Profile
-from competition.datasets.base import AdDataset
+from competition.datasets.base import AdDataset, files_of
 from competition.features.base import Item
 from competition.features.pictures import pictures
 from competition.media.probe import probe
@@ -245,11 +245,11 @@ def _pictures(dataset: AdDataset, cells: pd.Series) -> tuple[list[np.ndarray], s
         for column in given.columns if given.kind in ("image", "video") else ():
             if pd.isna(cells[column]):
                 continue
-            path = dataset.root / cells[column]
-            try:
-                return _of_file(Item(given.kind, path)), ""
-            except MediaError as bad:
-                why = f"{cells[column]}: {bad}"
+            for file in files_of(cells[column]):
+                try:
+                    return _of_file(Item(given.kind, dataset.root / file)), ""
+                except MediaError as bad:
+                    why = f"{file}: {bad}"
     return [], why
 
 
