@@ -13,7 +13,7 @@ from competition.folds import Folds, make_folds
 from competition.oof.cards import Level1Card, Level1Details, sealed
 from competition.oof.fold_files import Fingerprint, FoldPrediction
 from competition.oof.store import OofStore
-from competition.utils.errors import StoreError
+from competition.utils.errors import StoreError, WriteError
 from competition.utils.files import file_digest, write_json
 from tests.recorded import Recorded
 
@@ -304,7 +304,7 @@ def test_nothing_is_left_of_a_write_that_failed(
         raise OSError("disk full")
 
     monkeypatch.setattr(pq, "write_table", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(WriteError, match="disk full"):
         store.write_fold("m", predict(store, 0), PRINT.value)
     assert list(store.path("m", "").iterdir()) == []
 
