@@ -35,7 +35,7 @@ class TextEncoder:
     @property
     def padding(self) -> int:
         """The id that fills shorter rows; they are masked, so that any will do."""
-        return self.tokenizer.pad_token_id or 0
+        return int(self.tokenizer.pad_token_id or 0)
 
     def try_out(self, checkpoint: str, n_tokens: int) -> None:
         """Encode a text of some tokens; what fails with it would fail with every such text.
@@ -161,4 +161,4 @@ def _longest(network: Any, tokenizer: Any) -> int:
             padding = getattr(module, "padding_idx", None)
             first = getattr(module, "offset", 0) if padding is None else padding + 1
             limits.append(module.num_embeddings - first)
-    return min(limits)
+    return int(min(limits))

@@ -119,4 +119,4 @@ class TextEncoderModel(EncoderModel):
 
 def begins(tokenizer: PreTrainedTokenizerBase) -> int:
     """Count the special tokens before a text: 1 for most encoders, 0 for T5."""
-    return sum(tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"][:1])
+    return int(sum(tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"][:1]))
