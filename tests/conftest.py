@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+# No test loads a checkpoint from the hub; one that looks for it must not wait for the network.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip tests marked gpu where there is no GPU."""

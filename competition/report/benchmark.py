@@ -19,7 +19,6 @@ def print_benchmark(result: Benchmark) -> None:
     name, n = result.dataset.name, len(result.splits)
     over = f", mean of {n} splits" if n > 1 else ""
     first = _table(f"Scores on {len(result.splits[0].test.ids):,} test ads, {name}{over}", result)
-    first.add_column("made from", overflow="fold")
     for outcome in result.table1:
         scores = outcome.scores
         cells = [
@@ -29,7 +28,7 @@ def print_benchmark(result: Benchmark) -> None:
             for task in result.tasks
             for metric in HEADINGS
         ]
-        first.add_row(outcome.method.label, *cells, outcome.method.made_from or "-")
+        first.add_row(outcome.method.label, *cells)
     console.print(first)
     second = _table("Change without a part of HMAM, in percentage points", result)
     for outcome in result.table2[1:]:
@@ -42,6 +41,11 @@ def print_benchmark(result: Benchmark) -> None:
         second.add_row(outcome.method.label, *cells)
     console.print(second)
     lines = [
+        f"{outcome.method.label} is made from {outcome.method.made_from}."
+        for outcome in result.table1
+        if outcome.method.made_from
+    ]
+    lines += [
         f"Not run: {outcome.method.label}: {outcome.method.lacks}."
         for outcome in result.table1
         if outcome.method.lacks

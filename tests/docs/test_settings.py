@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -25,6 +26,7 @@ from competition.reproductions.look_read_feel import methods
 from tests.cli.calling import call
 from tests.conftest import write_table
 from tests.docs.pages import PAGES
+from tests.features.extractors.test_bottom_up import tsv_line
 from tests.made_pitt import write_pitt
 from tests.made_vggish import save_vggish
 
@@ -274,7 +276,14 @@ def test_settings_of_image_ads_reach_the_benchmark(
 ) -> None:
     monkeypatch.setattr(methods, "SWEEPS", {"dropout": (0.0,)})
     data = write_pitt(tmp_path / "pitt", 40)
-    settings = [stand_in(case[1]) for case in NAMED if tried_by(*case) == "benchmark"]
+    (tmp_path / "glove.txt").write_text("cars 1 2\nsad -1 0\n", encoding="utf-8")
+    (tmp_path / "bottom_up.tsv").write_text(tsv_line("1000", np.ones((2, 4))), encoding="utf-8")
+    files = {"FILE": "glove.txt", "PATH": "bottom_up.tsv", "FOLDER_OR_TSV": "bottom_up.tsv"}
+    settings = []
+    for case in NAMED:
+        if tried_by(*case) == "benchmark":
+            key, _, value = stand_in(case[1]).partition("=")
+            settings.append(f"{key}={tmp_path / files[value] if value in files else value}")
     given = ["--data", data, "--out", tmp_path, "--jobs", 1, "--device", "cpu"]
     small = ["level1.hmam.dim=8", "level1.hmam.hidden=8", "level1.c2ae_features.epochs=1"]
     done = call("benchmark", "image-ads", *given, *options([*settings, *small]))

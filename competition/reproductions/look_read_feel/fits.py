@@ -98,7 +98,7 @@ class Fits:
         if method.lacks:
             return {}
         paths = [self._path(method, tasks) for tasks in self._together(method)]
-        return {path: method.model for path in paths if not path.is_file()}
+        return {path: method.model for path in paths if not _is_done(path)}
 
     def _together(self, method: Method) -> list[tuple[str, ...]]:
         return [self.tasks] if method.joint else [(task,) for task in self.tasks]
@@ -107,7 +107,7 @@ class Fits:
         return self.folder / f"{method.model}-{digest(self._made_of(method, tasks))[:16]}.json"
 
     def _card(self, path: Path, method: Method, tasks: Sequence[str]) -> dict[str, Any]:
-        if path.is_file():
+        if _is_done(path):
             try:
                 return json.loads(path.read_bytes())
             except ValueError as bad:
@@ -182,6 +182,10 @@ class Fits:
             names = np.array(self.dataset.tag_names, dtype=object)[tags]
             params["tag_names"] = tuple(names)
         return make_estimator(method.model, params, defaults, self.n_threads)
+
+
+def _is_done(path: Path) -> bool:
+    return path.is_file() and path.with_suffix(".npz").is_file()
 
 
 def _parameters(method: Method) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from competition.level1.components.word_vectors import (
     first_words,
     load_vectors,
     train_vectors,
+    write_vectors,
 )
 from competition.utils.errors import ModelError
 
@@ -81,3 +82,26 @@ def test_file_of_something_else_is_an_error(tmp_path):
     (tmp_path / "text.bin").write_text("no vectors")
     with pytest.raises(ModelError, match=r"text.bin is no FastText model"):
         load_vectors(str(tmp_path / "text.bin"))
+
+
+@pytest.mark.parametrize("header", ["", "2 3\n"], ids=["GloVe", "word2vec"])
+def test_text_form_knows_its_own_words_alone(tmp_path, header):
+    path = tmp_path / "vectors.vec"
+    path.write_text(header + "wine 1 2 3\nwar -1 0.5 0\n", encoding="utf-8")
+    found = embed(load_vectors(str(path)), ["war", "wein", "wine"])
+    assert np.array_equal(found[[0, 2]], [[-1, 0.5, 0], [1, 2, 3]])
+    assert np.isnan(found[1]).all()
+
+
+def test_text_that_holds_no_vectors_is_an_error(tmp_path):
+    (tmp_path / "letter.txt").write_text("dear reader\nno numbers here at all\n")
+    with pytest.raises(ModelError, match=r"letter.txt is no word2vec text"):
+        load_vectors(str(tmp_path / "letter.txt"))
+
+
+def test_written_vectors_are_those_that_were_trained(tmp_path):
+    assert write_vectors(tmp_path / "own.bin", ADS, seed=0)
+    loaded = embed(load_vectors(str(tmp_path / "own.bin")), ["wine", "soldjer"])
+    assert np.allclose(loaded, embed(train_vectors(ADS, seed=0), ["wine", "soldjer"]), atol=1e-6)
+    assert not write_vectors(tmp_path / "none.bin", [[], []], seed=0)
+    assert not (tmp_path / "none.bin").exists()

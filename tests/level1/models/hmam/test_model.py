@@ -164,3 +164,26 @@ def test_wrong_settings_are_refused(changes, message):
 def test_attention_before_fitting_is_refused():
     with pytest.raises(ModelError, match="must be fitted"):
         hmam().attention_weights(ads(2)[0])
+
+
+@pytest.mark.parametrize("multitask", [True, False])
+def test_epoch_that_validation_ads_prefer_is_kept(multitask: bool) -> None:
+    X, Y = ads()
+    train, validation = slice(0, 60), slice(60, 90)
+    unlike = 1 - Y[validation]  # so that to learn more is to score less
+
+    def model(epochs: int) -> Hmam:
+        return hmam(epochs=epochs, multitask=multitask)
+
+    def scores(probabilities: np.ndarray) -> np.ndarray:
+        return -((probabilities - unlike) ** 2).mean(axis=0)
+
+    kept = model(5).fit_validated(X[train], Y[train], X[validation], scores)
+    by_epoch = [model(n).fit(X[train], Y[train]).predict_proba(X[validation]) for n in range(1, 6)]
+    tasks = [[0, 1, 2, 3]] if multitask else [[0, 1], [2, 3]]
+    best = [int(np.argmax([np.mean(scores(found)[task]) for found in by_epoch])) for task in tasks]
+    assert kept.epochs_ == [epoch + 1 for epoch in best]
+    assert any(epoch < 4 for epoch in best)
+    found = kept.predict_proba(X[validation])
+    for task, epoch in zip(tasks, best, strict=True):
+        assert np.allclose(found[:, task], by_epoch[epoch][:, task], atol=1e-6)
