@@ -51,6 +51,9 @@ def hold_out(dataset: AdDataset, share: float, seed: int) -> tuple[AdDataset, Ho
     """
     if not 0 < share <= 0.5:
         raise FoldsError(f"--holdout {share:g}: give a share above 0 and at most 0.5, like 0.1.")
+    if share * len(dataset.train_ids) < 1:
+        n = len(dataset.train_ids)
+        raise FoldsError(f"--holdout {share:g}: of {n:,} training ads that is none. Give more.")
     held = make_folds(dataset, round(1 / share), seed).of_ad == 0
     ids = dataset.train_ids[held]
     ads = dataset.ads.loc[dataset.train_ids[~held].append(ids).append(dataset.test_ids)].copy()
