@@ -42,7 +42,7 @@ def folds(
             "--n", min=2, help="Number of folds, where none are stored (default: as in a profile)."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of new folds.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of new folds.")] = 0,
     out: Out = HERE,
 ) -> None:
     """Make the folds of a dataset, or read those it has, and show how even every tag comes out."""

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 
 from competition.datasets.base import InputKind
 from competition.utils.errors import ProfileError, nearest
-from competition.utils.parameters import Names, Seed
+from competition.utils.parameters import Names, Seed, quoted
 from competition.utils.registry import load_plugins
 from competition.utils.settings import Settings, parse_settings, read_toml
 
@@ -102,7 +102,12 @@ class Level2Settings(Settings):
             return {self.model: {key: v for key, v in given.items() if key not in self.beside}}
         known = [*self.model, *self.beside]
         for name, table in given.items():
-            if name not in known or not isinstance(table, dict):
+            if name in known and not isinstance(table, dict):
+                raise ProfileError(
+                    f"level2.{name} = {quoted(table)}: set a parameter of that meta-learner, as "
+                    f"level2.{name}.KEY=VALUE."
+                )
+            if name not in known:
                 raise ProfileError(
                     f"level2: of several meta-learners ({', '.join(known)}) each has its own "
                     f"parameters, and {name} is none of them: give level2.NAME.{name}, or choose "
@@ -237,6 +242,8 @@ def load_profile(name: str, overrides: list[str] | None = None) -> Profile:
     (3, {'C': 2})
     """
     path = Path(name) if name.endswith(".toml") else PROFILES / f"{name}.toml"
+    if path.is_dir():
+        raise ProfileError(f"{path} is a folder. Name a profile's .toml file.")
     if not path.is_file():
         known = profile_names()
         hint = nearest(name, known) if path.parent == PROFILES else ""

@@ -28,6 +28,8 @@ def read_dataset(root: Path, problems: Problems) -> AdDataset:
 
 
 def _read_layout(root: Path, problems: Problems) -> AdDataset:
+    if root.exists() and not root.is_dir():
+        raise DatasetError(f"{root} is a file. Pass the folder of the ads.")
     if not root.is_dir():
         raise DatasetError(f"There is no folder {root}. Pass the folder of the ads.")
     if (root / CONFIG).is_file():

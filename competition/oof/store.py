@@ -223,8 +223,6 @@ class OofStore:
         }
         card = make_card(values, details)
         write_card(self.path(model, "card.json"), card)
-        for leftover in self.path(model, "").glob(".*.tmp"):  # of a run that was killed
-            leftover.unlink(missing_ok=True)
         self.path(model, "error.txt").unlink(missing_ok=True)
         return card
 

@@ -161,13 +161,23 @@ def open_context(
         )
     cores = n_cores()
     where, listener = Path(out).absolute(), progress or Progress()
-    taken = next((one for one in (where, *where.parents) if one.exists()), where)
-    if not taken.is_dir():
-        raise ProfileError(f"{taken} is a file: results need a folder. Name another one for `out`.")
+    check_out(where)
     dataset = load_dataset(data, listener)
     # Processes that work on it may have another current folder.
     dataset = replace(dataset, root=dataset.root.absolute())
     return Context(dataset, profile, where, n_jobs or cores, cores, device, listener)
+
+
+def check_out(out: Path) -> None:
+    """Raise a ProfileError if a file stands where the folder of the results would be."""
+    try:
+        taken = next((one for one in (out, *out.parents) if one.exists()), out)
+    except OSError as bad:
+        raise ProfileError(f"`out` cannot be a folder's name ({bad.strerror}).") from bad
+    if "\0" in str(out):
+        raise ProfileError("`out` cannot be a folder's name (it holds a null character).")
+    if not taken.is_dir():
+        raise ProfileError(f"{taken} is a file: results need a folder. Name another one for `out`.")
 
 
 def open_store(context: AnyContext, own_folds: Path | None = None) -> OofStore:

@@ -55,6 +55,9 @@ def hold_out(dataset: AdDataset, share: float, seed: int) -> tuple[AdDataset, Ho
     """
     if not 0 < share <= 0.5:
         raise FoldsError(f"--holdout {share:g}: give a share above 0 and at most 0.5, like 0.1.")
+    if share * len(dataset.train_ids) < 1:
+        n = len(dataset.train_ids)
+        raise FoldsError(f"--holdout {share:g}: of {n:,} training ads that is none. Give more.")
     held = make_folds(dataset, round(1 / share), seed).of_ad == 0
     return _without(dataset, held, f"{share:g}")
 

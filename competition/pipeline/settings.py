@@ -13,7 +13,7 @@ from competition.features.registry import get_extractor
 from competition.level1.registry import ModelEntry, get_model
 from competition.level2.registry import find_meta_learners, meta_parameters
 from competition.utils.errors import ModelError, ProfileError, nearest
-from competition.utils.parameters import check_parameters
+from competition.utils.parameters import check_parameters, quoted
 
 
 def check_settings(profile: Profile | StackSettings) -> None:
@@ -96,7 +96,7 @@ def _candidates(settings: CandidateSettings) -> dict[str, dict[str, Any]]:
             raise ProfileError(f"level2: unknown key {name}.{hint}")
         if not isinstance(table, dict):
             raise ProfileError(
-                f"level2.{name} = {table!r}: set a parameter of that meta-learner, as "
+                f"level2.{name} = {quoted(table)}: set a parameter of that meta-learner, as "
                 f"level2.{name}.KEY=VALUE."
             )
         if name not in names:

@@ -112,7 +112,11 @@ def _room(shape: tuple[int, int, int], folder: Path) -> np.ndarray:
             left.unlink(missing_ok=True)
     process = this_process().replace(":", ".")
     handle, name = tempfile.mkstemp(prefix=f".stacked.{process}.", suffix=".tmp", dir=folder)
-    os.close(handle)
+    try:
+        # A sparse file would end the process where the disk is full when it is filled.
+        os.posix_fallocate(handle, 0, math.prod(shape) * 4)
+    finally:
+        os.close(handle)
     room = np.memmap(name, dtype=np.float32, mode="w+", shape=shape)
     _mapped.add(Path(name).name)
     weakref.finalize(room.base, _remove, Path(name))

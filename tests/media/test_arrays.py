@@ -10,6 +10,8 @@ import pytest
 from competition.media import arrays
 from competition.media.arrays import read_array
 from competition.utils.errors import MediaError
+from tests.cli.calling import call, called
+from tests.conftest import write_csv
 
 
 @pytest.mark.parametrize(
@@ -141,6 +143,85 @@ def test_flipped_bits_are_found(archive):
     archive.write_bytes(bytes(content))
     with pytest.raises(MediaError, match="damaged archive"):
         read_array(archive)
+
+
+def with_features(content: bytes, method: int = zipfile.ZIP_STORED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as file:
+        file.writestr("features.npy", content)
+    return buffer.getvalue()
+
+
+def with_header(header: str) -> bytes:
+    text = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(64)
+
+
+BAD_ARCHIVES = {
+    "one number": (saved(np.array(3.0)), r"found float64 of \(\)"),
+    "a header that promises much": (promising_much(), "it is damaged"),
+    "records": (saved(np.zeros(3, dtype=[("x", "f4")])), "expected numbers"),
+    "truncated": (saved(np.zeros((9, 9)))[:-8], "it is damaged"),
+    "NaN": (saved(HOLED), "2 of 5 rows hold NaN or infinity"),
+    "not an array": (b"hello", "it is no .npy file"),
+    "more rows than 64 bits hold": (
+        with_header(f"{{'descr': '<f4', 'fortran_order': False, 'shape': (1{'0' * 30}, 4)}}"),
+        "it is damaged",
+    ),
+    "negative rows": (
+        with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (-3, 4)}"),
+        "it is damaged",
+    ),
+    "an endless header": (with_header("(" * 110), "it is damaged"),
+    "an unknown type": (
+        with_header("{'descr': {}, 'fortran_order': False, 'shape': (2, 4)}"),
+        "expected numbers",
+    ),
+}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("case", BAD_ARCHIVES)
+def test_bad_array_of_an_archive_is_a_media_error_too(archive, case, method):
+    content, reason = BAD_ARCHIVES[case]
+    archive.write_bytes(with_features(content, method))
+    with pytest.raises(MediaError, match=reason):
+        read_array(archive)
+
+
+def test_kind_of_file_follows_from_its_content_not_its_name(tmp_path):
+    (tmp_path / "a.npz").write_bytes(saved(REGIONS))
+    (tmp_path / "b.npy").write_bytes(with_features(saved(REGIONS)))
+    assert np.array_equal(read_array(tmp_path / "a.npz"), REGIONS)
+    assert np.array_equal(read_array(tmp_path / "b.npy"), REGIONS)
+
+
+def test_damaged_arrays_count_as_missing_and_are_named(tmp_path):
+    folder = tmp_path / "ads"
+    folder.mkdir()
+    rows = [[f"ad{i}", f"v{i}.npz", "ab"[i % 2]] for i in range(12)]
+    for _, name, tag in rows:
+        numbers = np.full((2, 3), ord(tag), dtype=np.float32) + np.arange(3, dtype=np.float32)
+        (folder / name).write_bytes(with_features(saved(numbers)))
+    (folder / "v3.npz").write_bytes(with_features(promising_much()))
+    (folder / "v5.npz").write_bytes(with_features(saved(np.array(3.0))))
+    write_csv(folder / "train.csv", ["id", "vector", "tag"], rows)
+    (folder / "competition.toml").write_text(
+        'name = "vectors"\ntrain = "train.csv"\n[[tags]]\ncolumn = "tag"\ndimension = "tag"\n'
+        '[inputs.vector]\nkind = "array"\ncolumn = "vector"\n',
+        encoding="utf-8",
+    )
+    checked = call("check", folder, "--all").out
+    assert "ad3" in checked
+    assert "it is damaged" in checked
+    assert "ad5" in checked
+    settings = ["kinds=['array']", "models=['probe']", "folds.n=3", "level2.model='mean'"]
+    settings += ["features.seen.extractor='npy'", "features.seen.input='vector'"]
+    words = [word for one in settings for word in ("--set", one)]
+    done = called("run", "--data", folder, "--jobs", 1, "--out", tmp_path / "out", *words)
+    assert done.status == 0, done.err
+    assert "v3.npz" in done.out + done.err
+    assert "v5.npz" in done.out + done.err
 
 
 def test_archive_that_unpacks_to_too_much_is_refused(archive, monkeypatch):
