@@ -3,7 +3,9 @@
 import codecs
 import gzip
 import io
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,7 +14,10 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 BLOCK = 1 << 20
-UNPACKING_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, ValueError)
+UNPACKING_ERRORS = (
+    *(OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, struct.error),
+    *(RuntimeError, ValueError, OverflowError),
+)
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),

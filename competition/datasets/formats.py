@@ -59,7 +59,10 @@ def read_parquet(path: Path, builder: TableBuilder) -> Table | None:
 def _texts(column: pa.Array) -> list[str]:
     if pa.types.is_string(column.type) or pa.types.is_integer(column.type):
         return pc.fill_null(pc.cast(column, pa.string()), "").to_pylist()
-    return [as_text(value) for value in column.to_pylist()]
+    try:
+        return [as_text(value) for value in column.to_pylist()]
+    except (OverflowError, ValueError):  # a moment that Python's calendar does not reach
+        return pc.fill_null(pc.cast(column, pa.string()), "").to_pylist()
 
 
 def read_json_lines(

@@ -216,7 +216,7 @@ def read_table(
             with encodings.unpacked(path, packed) as file:
                 return formats.read_json_lines(file, name, build(), problems) or nothing
         return _read_text(path, packed, name, build(), problems, dialect or Dialect()) or nothing
-    except encodings.UNPACKING_ERRORS as bad:
+    except (*encodings.UNPACKING_ERRORS, pa.ArrowException) as bad:
         text = f"it cannot be read: {shortened(str(bad), 200)}. Save it again, or correct its name."
         problems.error("damaged file", name, text)
         return nothing

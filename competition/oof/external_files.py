@@ -220,7 +220,7 @@ def _read_parquet(path: Path, wanted: _Wanted) -> PredictionFile:
 
     try:
         frame = pq.read_table(path).to_pandas()
-    except (OSError, pa.ArrowException) as bad:
+    except (OSError, ValueError, OverflowError, pa.ArrowException) as bad:
         raise PredictionsError(f"{path} is no Parquet file that can be read: {bad}.") from bad
     if frame.index.name == "id":
         frame = frame.reset_index()

@@ -202,7 +202,6 @@ def _arrays(n: int) -> st.SearchStrategy[pa.Array]:
             of(pa.int64(), whole).map(lambda column, kind=kind: column.view(kind))
             for kind in (
                 pa.timestamp("ns"),
-                pa.timestamp("s"),
                 pa.timestamp("us", "Europe/Berlin"),
                 pa.date64(),
                 pa.time64("ns"),
