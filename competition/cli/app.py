@@ -10,7 +10,7 @@ import typer
 
 from competition.cli.ablate import ablate
 from competition.cli.benchmark import benchmark
-from competition.cli.data import check, demo, extract, folds
+from competition.cli.data import check, demo, extract, folds, init
 from competition.cli.models import models, new_model
 from competition.cli.run import add_oof, run, stack
 from competition.cli.score import score
@@ -31,7 +31,7 @@ app = typer.Typer(
 )
 for command in (
     *(run, stack, add_oof, tune, ablate),
-    *(check, folds, extract, demo),
+    *(init, check, folds, extract, demo),
     *(models, new_model, score, show),
 ):
     app.command()(command)

@@ -34,6 +34,15 @@ def check(
         raise typer.Exit(2)
 
 
+def init(data: Data) -> None:
+    """Look at a folder of tables and files, and write a competition.toml that describes it."""
+    from competition.datasets import describe
+
+    path = describe.init(data)
+    typer.echo(path.read_text(encoding="utf-8"), nl=False)
+    typer.echo(f"\nWrote {path}. Read it, then `python -m competition check {data}`.")
+
+
 def folds(
     data: Data,
     n: Annotated[

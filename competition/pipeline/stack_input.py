@@ -18,6 +18,8 @@ from competition.level2.data import Ads, StackData
 from competition.oof.cards import ExternalCard, Level1Card, ModelCard
 from competition.oof.fold_files import FoldPrediction
 from competition.oof.store import OofStore
+from competition.utils.errors import WriteError
+from competition.utils.files import why_not_written
 from competition.utils.processes import another_lives, this_process
 
 LARGE = 2**30  # bytes: predictions of more are read from a file, not held in memory
@@ -115,6 +117,9 @@ def _room(shape: tuple[int, int, int], folder: Path) -> np.ndarray:
     try:
         # A sparse file would end the process where the disk is full when it is filled.
         os.posix_fallocate(handle, 0, math.prod(shape) * 4)
+    except OSError as bad:
+        _remove(Path(name))
+        raise WriteError(f"{name} cannot be written: {why_not_written(Path(name), bad)}") from bad
     finally:
         os.close(handle)
     room = np.memmap(name, dtype=np.float32, mode="w+", shape=shape)
