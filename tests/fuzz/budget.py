@@ -49,8 +49,8 @@ def fuzz(
     if not MINUTES:
         settings(max_examples=n, derandomize=True, **calm)(one)()  # type: ignore[arg-type]
         return
+    many = settings(max_examples=AT_ONCE, **calm)(one)  # type: ignore[arg-type]
     end = time.monotonic() + 60 * MINUTES / n_tests
     while time.monotonic() < end:
-        drawn = settings(max_examples=AT_ONCE, **calm)(one)  # type: ignore[arg-type]
-        seed(random.randrange(2**32))(drawn)()
+        seed(random.randrange(2**32))(many)()
     print(f"\n{name}: {tried:,} examples")
