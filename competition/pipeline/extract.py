@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -134,14 +135,14 @@ def extract_features(context: Context[Profile]) -> tuple[Context[Profile], list[
     for given in own.inputs.values():
         if given.kind == "array" and own.has(given.name) and _wanted(profile, "array"):
             planned = PlannedFeature(given.name, npy, npy.make(), given)
-            context, extraction = _extract(context, planned, digests)
+            context, extraction = _extract(context, planned, own, digests)
             done.append(extraction)
     for name in profile.features:
         feature = plan_feature(name, own, context)
         if feature is None and own.has(name) and profile.features[name].use == "extract":
             context = context.with_dataset(_without_input(context.dataset, name))
         if feature is not None and _wanted(profile, feature.entry.gives):
-            context, extraction = _extract(context, feature, digests)
+            context, extraction = _extract(context, feature, own, digests)
             done.append(extraction)
     digests.save()
     return context, done
@@ -152,12 +153,15 @@ def _wanted(profile: Profile, kind: str) -> bool:
 
 
 def _extract(
-    context: Context[Profile], planned: PlannedFeature, digests: Digests
+    context: Context[Profile], planned: PlannedFeature, own: AdDataset, digests: Digests
 ) -> tuple[Context[Profile], Extraction]:
     """Extract one feature; return the context with it, and what became of it."""
     start = time.perf_counter()
     dataset = context.dataset
-    files, items = _items(dataset, planned, digests)
+    cells = _source_cells(dataset, planned.source, own)
+    if planned.keeps:
+        cells = cells[dataset.lacks(planned.name)]
+    files, items = _items(dataset.root, planned.source, cells, digests)
     settings = feature_settings(planned.entry, planned.extractor, digests)
     store = FeatureStore(context.features_folder, settings)
     try:
@@ -182,7 +186,7 @@ def _extract(
     errors = {str(key): str(error) for key, error in stored["error"].items()}
     reasons = {ad: errors[key] for ad, key in keys.items() if errors[key]}
     columns, shape = _columns(dataset, planned, store, found, keys, reasons)
-    faults = tuple(_faults(dataset, planned.source, files, errors, reasons))
+    faults = tuple(_faults(cells, planned.source, files, errors, reasons))
     extraction = Extraction(
         planned.name,
         planned.entry.name,
@@ -199,15 +203,18 @@ def _extract(
     return context.with_dataset(extended), extraction
 
 
+def _source_cells(dataset: AdDataset, source: Input, own: AdDataset) -> pd.Series:
+    """Texts or paths that a feature is extracted from; arrays are read already in `dataset`."""
+    ads = own.ads if source.kind == "array" and source.name in own.inputs else dataset.ads
+    return ads[source.columns[0]]
+
+
 def _items(
-    dataset: AdDataset, planned: PlannedFeature, digests: Digests
+    root: Path, source: Input, cells: pd.Series, digests: Digests
 ) -> tuple[dict[str, list[str]], dict[str, Item]]:
     """Keys of the files, or of the text, of each ad to extract, and the items by key."""
     keys: dict[str, list[str]] = {}
     items: dict[str, Item] = {}
-    source, cells = planned.source, dataset.ads[planned.source.columns[0]]
-    if planned.keeps:
-        cells = cells[dataset.lacks(planned.name)]
     for ad, cell in cells.dropna().items():
         if source.kind == "text":
             if not cell:
@@ -215,7 +222,7 @@ def _items(
             its = {digest(cell): Item("text", cell)}
             keys[str(ad)] = list(its)
         else:
-            paths = [dataset.root / file for file in files_of(cell)]
+            paths = [root / file for file in files_of(cell)]
             keys[str(ad)] = [digests.of(path) for path in paths]
             its = {
                 key: Item(source.kind, path) for key, path in zip(keys[str(ad)], paths, strict=True)
@@ -226,14 +233,13 @@ def _items(
 
 
 def _faults(
-    dataset: AdDataset,
+    cells: pd.Series,
     source: Input,
     files: dict[str, list[str]],
     errors: dict[str, str],
     reasons: dict[str, str],
 ) -> Iterator[tuple[str, str, str]]:
     """Name the files that cannot be read, or whose ad is without the feature for another reason."""
-    cells = dataset.ads[source.columns[0]]
     for ad, keys in files.items():
         paths = [""] if source.kind == "text" else files_of(cells[ad])
         for path, key in zip(paths, keys, strict=True):

@@ -90,7 +90,8 @@ def test_extract_counts_what_is_new_and_lists_faulty_files(
             f"{name}: {broken.relative_to(data)} (ad {broken.stem}) counts as missing" in done.out
         )
     assert found["media"][1:4] == ["media_metadata", "video", "8 metadata"]
-    assert "features.vit is left out: No vision encoder is named" in " ".join(done.out.split())
+    left_out = "features.vit is left out, and with it probe_vit: No vision encoder is named"
+    assert left_out in " ".join(done.out.split())
     again = call("extract", *settings)
     assert [again.row(name)[5] for name in found] == ["0", "0", "0"]
     left = {"features", "digests.parquet", "digests.parquet.seal"}

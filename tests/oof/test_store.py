@@ -1,5 +1,7 @@
 """The OOF store."""
 
+import socket
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -310,7 +312,10 @@ def test_nothing_is_left_of_a_write_that_failed(
 
 
 def test_leftovers_of_a_killed_run_are_cleared_away(store: OofStore, dataset: AdDataset) -> None:
-    leftover = store.path("m", ".fold_0.parquet.abc.tmp")
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    name = f".fold_0.parquet.{socket.gethostname()}.{ended.pid}.abcd1234.tmp"
+    leftover = store.path("m", name)
     leftover.parent.mkdir(parents=True)
     leftover.write_bytes(b"half")
     fill(store, dataset)
