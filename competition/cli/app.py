@@ -5,6 +5,7 @@ Each command imports what it needs when it is called, so that ``--help`` answers
 
 import errno
 import sys
+from pathlib import Path
 
 import typer
 
@@ -52,9 +53,7 @@ def _main() -> None:
     except OSError as error:
         if error.filename is None and error.errno not in OF_THE_SYSTEM:
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        reason = f"{where}{error.strerror}. Check the path, the rights and the space."
-        sys.exit(_fail(reason, 2))
+        sys.exit(_fail(_explained(error), 2))
     except ModuleNotFoundError as bad:
         if bad.name not in EXTRAS:
             raise
@@ -63,6 +62,15 @@ def _main() -> None:
         if done.code in (INTERRUPTED, TERMINATED):
             _fail("Stopped. The same command goes on where this one was.", done.code)
         raise
+
+
+def _explained(error: OSError) -> str:
+    from competition.utils.files import why_not_written
+
+    if error.filename is None:
+        return f"{error.strerror}. Check the path, the rights and the space."
+    path = Path(error.filename)
+    return f"{path} cannot be used: {why_not_written(path, error)}"
 
 
 def _fail(message: str, status: int) -> int:

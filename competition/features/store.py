@@ -207,7 +207,7 @@ class FeatureStore:
 
     def array(self, row: Any) -> np.ndarray:
         """Read the array of a row of `read`, of shape (rows, dims)."""
-        values = np.load(self.folder / f"{row.shard}.npy", mmap_mode="r")
+        values = np.load(self.folder / f"{row.shard}.npy", mmap_mode="r", allow_pickle=False)
         start, n_rows, n_dims = int(row.start), int(row.rows), int(row.dims)
         return np.array(values[start : start + n_rows * n_dims]).reshape(n_rows, n_dims)
 

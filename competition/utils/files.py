@@ -40,7 +40,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     WriteError
         If the system refuses to write: no space, no right, no folder.
     """
-    with _told_as_write_error(path), _aside(path) as temporary:
+    with told_as_write_error(path), _aside(path) as temporary:
         temporary.touch()
         yield temporary
         temporary.chmod(0o644)
@@ -58,7 +58,7 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
     WriteError
         As `written_whole`.
     """
-    with _told_as_write_error(path), _aside(path) as workspace:
+    with told_as_write_error(path), _aside(path) as workspace:
         new, old = workspace / "new", workspace / "old"
         new.mkdir(parents=True)
         yield new
@@ -129,7 +129,7 @@ def _to_disk(path: Path) -> None:
 
 
 @contextmanager
-def _told_as_write_error(path: Path) -> Iterator[None]:
+def told_as_write_error(path: Path) -> Iterator[None]:
     """Turn an OSError, which NumPy and PyArrow raise without a file's name, into a WriteError."""
     try:
         yield

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from competition.utils.errors import StoreError
+from competition.utils.files import told_as_write_error
 from competition.utils.processes import this_process
 from competition.utils.progress import Progress
 
@@ -40,6 +41,8 @@ def locked(folder: Path, names: Iterable[str], progress: Progress) -> Iterator[N
     ------
     StoreError
         If another process holds a lock for longer than a day.
+    WriteError
+        If the files of the locks cannot be written.
     """
     waited_for: set[str] = set()
     with ExitStack() as held:
@@ -54,10 +57,11 @@ def _one_locked(
 ) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
-    folder.mkdir(parents=True, exist_ok=True)
     lock, note = FileLock(folder / f"{name}.lock"), folder / f"{name}.holder"
     try:
-        lock.acquire(timeout=0)
+        with told_as_write_error(note):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
     except Timeout:
         holder = _read(note)
         if holder not in waited_for:
@@ -74,7 +78,8 @@ def _one_locked(
                 "for that process, or end it, and run again."
             ) from None
     try:
-        note.write_text(this_process(), encoding="utf-8")
+        with told_as_write_error(note):
+            note.write_text(this_process(), encoding="utf-8")
         yield
     finally:
         note.unlink(missing_ok=True)

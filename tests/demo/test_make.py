@@ -78,9 +78,18 @@ def test_every_tag_occurs_and_no_other(root):
 
 def test_demo_made_with_the_same_settings_is_left_as_it_is(tmp_path):
     make_demo(tmp_path / "ads", 10, films=False)
-    (tmp_path / "ads" / "label_id.txt").write_text("touched")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "ads").rglob("*")}
     make_demo(tmp_path / "ads", 10, films=False)
-    assert (tmp_path / "ads" / "label_id.txt").read_text() == "touched"
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "ads").rglob("*")} == before
+
+
+def test_demo_whose_files_were_changed_is_made_again(tmp_path):
+    make_demo(tmp_path / "ads", 10, films=False)
+    path = tmp_path / "ads" / "label_id.txt"
+    made = path.read_bytes()
+    path.write_text("touched")
+    make_demo(tmp_path / "ads", 10, films=False)
+    assert path.read_bytes() == made
 
 
 def test_demo_made_with_other_settings_is_replaced(tmp_path):

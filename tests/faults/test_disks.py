@@ -116,7 +116,7 @@ def test_file_in_place_of_a_folder_is_named(shared_table: Path, tmp_path: Path) 
     out.write_text("a file", encoding="utf-8")
     done = run_here(shared_table, out)
     assert_one_sentence(done)
-    assert f"{out} is a file where a folder is needed" in done.err
+    assert f"{out} is a file: results need a folder" in done.err
     assert out.read_text(encoding="utf-8") == "a file"
 
 

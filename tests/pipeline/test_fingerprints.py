@@ -132,7 +132,7 @@ def test_the_way_of_fitting_changes_every_level1_model_and_no_stack(
     assert whose == {"predictions": find_models(), "scores": []}
 
 
-@pytest.mark.parametrize("name", ["lightgbm", "tfidf_logreg", "mlgcn"])
+@pytest.mark.parametrize("name", ["lightgbm", "tfidf_logreg", "probe"])
 def test_a_models_own_module_changes_that_model_alone(
     changed: dict[str, dict[str, list[str]]], name: str
 ) -> None:

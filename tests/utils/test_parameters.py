@@ -113,9 +113,9 @@ MESSAGES = {
     "expected. The default is 0.1.",
     "level1.lightgbm.n_estimators=0": "level1.lightgbm.n_estimators = 0: a whole number of at "
     "least 1 is expected. The default is 100.",
-    "level1.bert.learning_rate=nan": "level1.bert.learning_rate = nan: a number above 0 is "
+    "level1.text_net.learning_rate=nan": "level1.text_net.learning_rate = nan: a number above 0 is "
     "expected. The default is 0.01.",
-    "level1.bert.learning_rate=inf": "level1.bert.learning_rate = inf: a number above 0 is "
+    "level1.text_net.learning_rate=inf": "level1.text_net.learning_rate = inf: a number above 0 is "
     "expected. The default is 0.01.",
     "level1.tfidf_logreg.ngram_range=[3, 1]": "level1.tfidf_logreg.ngram_range = [3, 1]: the "
     "shortest n-gram comes first, like [1, 2].",
