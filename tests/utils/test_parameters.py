@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from competition import MetaLearner, level1_model, load_profile, meta_learner, run
+from competition import MetaLearner, load_profile, run
 from competition.features.registry import find_extractors, get_extractor
 from competition.level1.registry import find_models, get_model
 from competition.level2.registry import find_meta_learners, get_meta_learner
@@ -186,12 +186,10 @@ def test_largest_seed_runs(shared_table: Path, tmp_path: Path) -> None:
     assert done.status == 0, done.err
 
 
-@level1_model("declared_range", kinds=("text",))
 def declared_range(size: Count = 3, mode: Literal["a", "b"] = "a", share: float = 0.5) -> Any:
     raise NotImplementedError
 
 
-@meta_learner("declared_by_field")
 class DeclaredByField(MetaLearner):
     def __init__(self, strength: Annotated[float, Field(ge=0, le=10)] = 1.0) -> None:
         self.strength = strength
@@ -208,9 +206,9 @@ def of_a_foreign_type(table: "NoSuchName" = None, size: int = 3) -> None:  # typ
 @pytest.mark.parametrize(
     ("make", "given", "message"),
     [
-        (get_model("declared_range").make, {"size": 0}, "a whole number of at least 1"),
-        (get_model("declared_range").make, {"mode": "c"}, "one of 'a', 'b'"),
-        (get_model("declared_range").make, {"share": math.inf}, "a number is expected"),
+        (declared_range, {"size": 0}, "a whole number of at least 1"),
+        (declared_range, {"mode": "c"}, "one of 'a', 'b'"),
+        (declared_range, {"share": math.inf}, "a number is expected"),
         (DeclaredByField, {"strength": 11}, "a number from 0 to 10 is expected"),
         (undeclared, {"size": "3"}, "a whole number or a number is expected"),
         (undeclared, {"name": 3}, "a text is expected"),

@@ -21,7 +21,7 @@ def labels(n_ads: int) -> np.ndarray:
 
 
 def words(fitted: TextNet, X: pd.DataFrame, ad: int = 0) -> list[str]:
-    return fitted.tokenizer_.convert_ids_to_tokens(fitted._tokens(X).sequences[ad])
+    return fitted.tokenizer_.convert_ids_to_tokens(fitted.batches(X).sequences[ad])
 
 
 def test_vocabulary_comes_from_the_training_texts_alone():

@@ -105,7 +105,7 @@ def test_learning_rate_rises_for_a_tenth_of_the_steps_and_falls_to_nothing():
 def test_biases_do_not_decay():
     network = Linear()
     schedule = Schedule(1, 16, 1e-3, weight_decay=0.3)
-    matrices, vectors = training._parameter_groups(network, schedule)
+    matrices, vectors = training._parameter_groups(network, schedule, ())
     assert matrices["params"] == [network.head.weight]
     assert vectors["params"] == [network.head.bias]
     assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.3, 0.0)
