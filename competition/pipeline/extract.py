@@ -175,13 +175,15 @@ def _extract(
         )
     except CompetitionError as bad:
         raise type(bad)(f"features.{planned.name}: {bad}") from bad
-    if not set(items) <= set(store.read().index):
+    stored = store.read()
+    if not set(items) <= set(stored.index):
         raise StoreError(
             f"Files of {store.folder} were removed while they were in use. Run again: their ads "
             "are extracted again."
         )
     keys = join_files(store, files)
-    stored = store.read()
+    if not set(keys.values()) <= set(stored.index):  # of ads with several files, joined just now
+        stored = store.read()
     found = stored.reindex(list(dict.fromkeys(keys.values())))
     errors = {str(key): str(error) for key, error in stored["error"].items()}
     reasons = {ad: errors[key] for ad, key in keys.items() if errors[key]}
