@@ -14,7 +14,7 @@ from competition.datasets.base import AdDataset
 from competition.datasets.datafile import FOLD_FILES, read_datafile
 from competition.datasets.problems import Problems, shortened
 from competition.datasets.reading import read_csv
-from competition.utils.errors import FoldsError
+from competition.utils.errors import FoldsError, some
 from competition.utils.files import digest, write_text
 from competition.utils.progress import Progress
 
@@ -310,7 +310,7 @@ def _compare_ids(path: Path, fold_of: Mapping[str, int], dataset: AdDataset) -> 
     for ads, fault in ((missing, "have no fold"), (extra, "are no training ads")):
         if ads:
             raise FoldsError(
-                f"{path} was made for other ads: {len(ads)} ad(s) {fault} ({_some(ads)}). It must "
+                f"{path} was made for other ads: {len(ads)} ad(s) {fault} ({some(ads)}). It must "
                 "name every training ad once. If it is the store's own and the ads were meant to "
                 "change, remove it and the predictions beside it, or use another --out folder."
             )
@@ -401,16 +401,12 @@ def _read_or_grow(path: Path, dataset: AdDataset, progress: Progress) -> Folds:
     of_ad = grown_folds(dataset.labels, groups, old)
     folds = folds_from(path, dict(zip(dataset.train_ids, of_ad.tolist(), strict=True)), dataset)
     write_folds(path, folds)
-    changes = [f"{len(new):,} ad(s) are new ({_some(new)}) and get a fold"] if new else []
+    changes = [f"{len(new):,} ad(s) are new ({some(new)}) and get a fold"] if new else []
     if gone:
-        changes.append(f"{len(gone):,} ad(s) are gone ({_some(gone)}) and are left out")
+        changes.append(f"{len(gone):,} ad(s) are gone ({some(gone)}) and are left out")
     kept = len(dataset.train_ids) - len(new)
     progress.remark(
         f"{path} is written anew: {'; '.join(changes)}. The other {kept:,} keep their folds. "
         "Models are trained again, on features that are kept."
     )
     return folds
-
-
-def _some(ads: list[str]) -> str:
-    return ", ".join(ads[:3]) + (", ..." if len(ads) > 3 else "")

@@ -4,7 +4,7 @@ import json
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from competition.datasets.problems import Problems, shortened
 from competition.text.words import visible
+from competition.utils.errors import some
 
 YES = frozenset({"1", "1.0", "true", "yes"})
 NO = frozenset({"0", "0.0", "false", "no", ""})
@@ -192,8 +193,8 @@ def warn_of_column(
         problems.warning(
             "null words",
             where,
-            f"{what}: {_some(doubtful)} are read as tags. If they mean that there is none, declare "
-            f"null_words = {json.dumps(doubtful, ensure_ascii=False)}.",
+            f"{what}: {some(map(repr, doubtful))} are read as tags. If they mean that there is "
+            f"none, declare null_words = {json.dumps(doubtful, ensure_ascii=False)}.",
         )
     if not read.n_lists:
         _warn_of_separator(what, read, separator, where, problems)
@@ -256,11 +257,6 @@ def _looks(tag: str) -> str:
 
 def _counted(words: Counter[str]) -> str:
     return ", ".join(f"{count:,} {word!r}" for word, count in words.most_common(_SHOWN))
-
-
-def _some(words: Iterable[str]) -> str:
-    words = list(words)
-    return ", ".join(map(repr, words[:_SHOWN])) + (", ..." if len(words) > _SHOWN else "")
 
 
 def as_toml(words: Sequence[str]) -> str:

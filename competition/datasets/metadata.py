@@ -11,6 +11,7 @@ import pandas as pd
 
 from competition.datasets.numerals import plain_numbers, read_numerals
 from competition.datasets.problems import Problems, shortened
+from competition.utils.errors import some
 
 ValueType = Literal["number", "category", "date"]
 
@@ -23,7 +24,6 @@ NULL_AMONG_NUMBERS = NULL_WORDS | {
 }
 NUMERIC_SHARE = 0.9  # a column with at least this share of numbers is numeric
 MOSTLY = 0.5  # one with this share is probably meant to be
-_SHOWN = 3  # cells that a warning quotes
 
 
 def is_null(cells: pd.Series, words: Collection[str]) -> pd.Series:
@@ -192,5 +192,4 @@ def _warn_of_category(
 
 
 def _some(words: Collection[str]) -> str:
-    shown = ", ".join(repr(shortened(word)) for word in list(words)[:_SHOWN])
-    return shown + (", ..." if len(words) > _SHOWN else "")
+    return some(repr(shortened(word)) for word in words)

@@ -21,9 +21,7 @@ from competition.datasets.problems import Problems, shortened
 from competition.datasets.reading import read_csv
 from competition.folds import LONGEST_NUMBER
 from competition.media.arrays import read_archive
-from competition.utils.errors import MediaError, PredictionsError, nearest
-
-SHOWN = 3
+from competition.utils.errors import MediaError, PredictionsError, nearest, some
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,11 +182,6 @@ def _places_of_ads(
             + ("." if partial else "; or pass --partial, and those ads count as missing.")
         )
     return np.array([place_of.get(ad, -1) for ad in ids], dtype=np.int64)
-
-
-def some(names: Sequence[str]) -> str:
-    """Return the first few names, with a mark where there are more."""
-    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
 
 
 def _read_csv(path: Path, wanted: _Wanted) -> PredictionFile:

@@ -12,13 +12,13 @@ from competition.evaluation.metrics import gap
 from competition.folds import folds_from, write_folds
 from competition.level1.registry import find_models
 from competition.oof.cards import ExternalCard, ExternalDetails
-from competition.oof.external_files import PredictionFile, read_predictions, some
+from competition.oof.external_files import PredictionFile, read_predictions
 from competition.oof.fold_files import FoldPrediction
 from competition.oof.scales import Curve, Scale, calibrated, probabilities_of
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context, folds_locked, open_context, open_store
 from competition.pipeline.fingerprints import file_fingerprint
-from competition.utils.errors import PredictionsError, StoreError
+from competition.utils.errors import PredictionsError, StoreError, some
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress
 

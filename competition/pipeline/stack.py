@@ -21,7 +21,6 @@ from competition.oof.cards import (
     StackCard,
     StackDetails,
 )
-from competition.oof.external_files import some
 from competition.oof.fold_files import Fingerprint, read_parquet
 from competition.oof.store import OofStore
 from competition.pipeline.context import AnyContext, open_context, open_store
@@ -32,7 +31,7 @@ from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack_checks import best_model, gain_over, large_offsets, standing_out
 from competition.pipeline.stack_input import STACK, stack_input, write_stack
 from competition.pipeline.submit import Submitted, open_sample, submit
-from competition.utils.errors import ModelError, StoreError
+from competition.utils.errors import ModelError, StoreError, some
 from competition.utils.files import PathLike, digest
 from competition.utils.progress import Progress
 

@@ -25,12 +25,11 @@ import numpy as np
 from competition.datasets.base import AdDataset
 from competition.datasets.reading import DELIMITERS
 from competition.submission.read import PAIRS_HEADER, csv_rows, read_text, without_mp4
-from competition.utils.errors import SubmissionError, nearest
+from competition.utils.errors import SubmissionError, nearest, some
 from competition.utils.files import written_whole
 
 SEPARATORS = (", ", "; ", " | ", "|", ",", ";", "/", "\t", " ")
 BOM = b"\xef\xbb\xbf"
-_NAMED = 3  # ads that a message names
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Sample:
             return ""
         return (
             f"{self.path}: {len(self.unknown)} of its columns are no tags of the dataset "
-            f"({_some(self.unknown)}): every ad gets 0 there. If they are tags that no training ad "
+            f"({some(self.unknown)}): every ad gets 0 there. If they are tags that no training ad "
             "carries, that is right."
         )
 
@@ -110,7 +109,7 @@ def read_sample(path: Path, dataset: AdDataset, ids: Sequence[str]) -> Sample:
     missing = [ad for ad in ids if _key(ad, sample.form) not in known]
     extra = [ad for ad in listed if ad not in wanted]
     faults = [
-        f"{fault} {len(ads):,} ad(s) ({_some(sorted(ads))})"
+        f"{fault} {len(ads):,} ad(s) ({some(sorted(ads))})"
         for fault, ads in (
             ("names twice", twice),
             ("lacks", missing),
@@ -196,14 +195,14 @@ def _table_sample(text: str, path: Path, dataset: AdDataset) -> Sample:
         unknown = tuple(name for name in others if name not in tags)
         if missing:
             raise SubmissionError(
-                f"{path} has no column for {len(missing)} tag(s) of the dataset ({_some(missing)})."
+                f"{path} has no column for {len(missing)} tag(s) of the dataset ({some(missing)})."
                 f"{nearest(missing[0], unknown)} Rename the tags as in the sample, or leave those "
                 "that are not asked for out of the dataset."
             )
         return replace(common, unknown=unknown)
     if len(others) != 1:
         raise SubmissionError(
-            f"{path} has the columns {_some(names)}, and none is a tag of the dataset, such as "
+            f"{path} has the columns {some(names)}, and none is a tag of the dataset, such as "
             f"{tags[0]!r}. Give a column for each tag, or the ids and one column of tags."
         )
     column = [row[1 - id_place] for row in cells]
@@ -264,7 +263,3 @@ def _table_text(sample: Sample, tags: list[str], best: np.ndarray, scores: np.nd
         cells[sample.id_place] = ad
         writer.writerow(cells)
     return text.getvalue()
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

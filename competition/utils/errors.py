@@ -77,6 +77,12 @@ class MediaError(CompetitionError):
 _LISTED = 100  # known words that a message lists
 
 
+def some(names: Iterable[str], most: int = 3) -> str:
+    """Return the first names, with a mark where there are more."""
+    names = list(names)
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest known word, else the list of known ones."""
     known = sorted(known)

@@ -3,9 +3,12 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+import competition
 from competition.datasets import load_dataset
+from competition.features.store import ArrayRef
 from tests.cli.calling import call, called
 
 
@@ -96,3 +99,24 @@ def test_extract_counts_what_is_new_and_lists_faulty_files(
     assert [again.row(name)[5] for name in found] == ["0", "0", "0"]
     left = {"features", "digests.parquet", "digests.parquet.seal"}
     assert {path.name for path in (tmp_path / "cache").iterdir()} == left
+
+
+def bytes_of(ref: ArrayRef) -> bytes:
+    values = np.load(ref.path, allow_pickle=False)
+    return values[ref.start : ref.start + ref.rows * ref.dims].tobytes()
+
+
+def test_features_do_not_depend_on_the_number_of_processes(
+    demo_films: Path, tmp_path: Path
+) -> None:
+    def features(out: Path, n_jobs: int) -> pd.DataFrame:
+        ads, _ = competition.extract(
+            demo_films, competition.load_profile("clips"), out, n_jobs=n_jobs
+        )
+        found = ads.ads.copy()
+        for name in ("thumbnails", "logmel"):
+            found[name] = [None if ref is None else bytes_of(ref) for ref in found[name]]
+        return found
+
+    alone = features(tmp_path / "one", 1)
+    pd.testing.assert_frame_equal(features(tmp_path / "two", 2), alone, check_exact=True)
