@@ -10,7 +10,7 @@ hold no content of worth.
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from competition.utils.errors import StoreError
@@ -58,11 +58,11 @@ def _one_locked(
     from filelock import FileLock, Timeout
 
     lock, note = FileLock(folder / f"{name}.lock"), folder / f"{name}.holder"
-    try:
-        with told_as_write_error(note):
-            folder.mkdir(parents=True, exist_ok=True)
+    with told_as_write_error(note):
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(Timeout):  # an OSError too, but nothing was to be written
             lock.acquire(timeout=0)
-    except Timeout:
+    if not lock.is_locked:
         holder = _read(note)
         if holder not in waited_for:
             waited_for.add(holder)
