@@ -178,6 +178,12 @@ def load_pretrained(load: Callable[..., Any], model: str, **options: Any) -> Any
                     raise
                 return load(name, **options)
     except Exception as bad:  # transformers raises OSError, ValueError, KeyError, and others
+        if "custom code" in str(bad):
+            raise FeatureError(
+                f"The checkpoint {model!r} needs Python code of its own (auto_map in its "
+                "config.json or tokenizer_config.json), which is never run. Choose a checkpoint "
+                "whose architecture transformers knows."
+            ) from bad
         reason = str(bad).strip().split("\n", 1)[0]
         hint = (
             "The folder must hold config.json, model.safetensors and the settings of the tokenizer "

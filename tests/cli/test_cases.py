@@ -131,7 +131,7 @@ def test_code_of_a_checkpoint_never_runs(case: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("builtins.input", asked)
     said = refused(extract(case))
-    assert "custom code" in said
+    assert "auto_map in its config.json" in said
     assert not (case / "RAN").exists()
 
 
