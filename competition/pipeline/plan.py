@@ -77,7 +77,10 @@ def plan_models(
     for pattern in profile.models:
         matching = find_models(pattern.removeprefix("!"))
         if not matching:
-            raise ProfileError(f"models: no level-1 model matches {pattern!r}.")
+            hint = ""
+            if pattern.removeprefix("!") in profile.level1:
+                hint = " A model with a section of its own runs without being named here."
+            raise ProfileError(f"models: no registered level-1 model matches {pattern!r}.{hint}")
         if pattern.startswith("!"):
             names = [name for name in names if name not in matching]
         else:

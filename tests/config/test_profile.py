@@ -63,7 +63,8 @@ MISTAKES = {
         "text",
         ["level1.tfidf_logref.C=1"],
     ),
-    "no level-1 model matches 'tdidf*'": ("text", ['models=["tdidf*"]']),
+    "no registered level-1 model matches 'tdidf*'": ("text", ['models=["tdidf*"]']),
+    "matches 'metadata'. A model with a section": ("clips", ['models=["metadata"]']),
     "films has no input 'storu'. Did you mean 'story'?": (
         "text",
         ['level1.tfidf_logreg.inputs=["storu"]'],
