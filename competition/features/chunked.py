@@ -1,9 +1,11 @@
 """Extractors whose network sees an ad in chunks; on a GPU, chunks of many ads fill each batch."""
 
+import os
 import signal
 from abc import abstractmethod
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -103,7 +105,7 @@ class ChunkedExtractor(Extractor):
             batch_size=None,
             num_workers=min(n_workers, len(items)),
             collate_fn=_unchanged,
-            worker_init_fn=_worker_starts,
+            worker_init_fn=partial(_worker_starts, os.getpid()),
         )
         try:
             yield from loader
@@ -139,10 +141,10 @@ class _Read:
         return list(_read(self.extractor, self.items[row]))
 
 
-def _worker_starts(number: int) -> None:
+def _worker_starts(parent: int, number: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C stops the process that waits
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    end_with_parent()
+    end_with_parent(parent)
 
 
 def _unchanged(chunks: Any) -> Any:

@@ -1,6 +1,7 @@
 """The frames of many ads as one stream, decoded in this process or ahead in others."""
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
@@ -94,7 +95,9 @@ class _Worker:
 
     def start(self) -> None:
         self.pipe, there = multiprocessing.Pipe()
-        self.process = multiprocessing.Process(target=_work, args=(there, self.decode), daemon=True)
+        self.process = multiprocessing.Process(
+            target=_work, args=(there, self.decode, os.getpid()), daemon=True
+        )
         self.process.start()
         there.close()
 
@@ -120,10 +123,10 @@ class _Worker:
         self.process.join()
 
 
-def _work(pipe: Connection, decode: _Decoder) -> None:
+def _work(pipe: Connection, decode: _Decoder, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C stops the process that waits
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    end_with_parent()  # its pipe stays open while a sibling has a copy of the other end
+    end_with_parent(parent)  # its pipe stays open while a sibling has a copy of the other end
     try:
         while True:
             for chunk in decode(pipe.recv()):

@@ -51,15 +51,25 @@ def another_lives(process: str) -> bool:
     return int(number) != os.getpid()
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int) -> None:
     """End this process within a second of its parent's end, even where that was killed.
 
     A worker that nobody waits for would go on with its task, or wait for another one for ever.
+
+    Parameters
+    ----------
+    parent : int
+        Number of the process that waits, as that one knows it: it may have ended before this call,
+        and this process would take whoever has adopted it for its parent.
     """
+    from multiprocessing import get_start_method
+
     if os.getpid() in _watching or os.name == "nt":  # Windows does not tell
         return
+    if get_start_method() == "forkserver":  # which lies between, and ends in time
+        parent = os.getppid()
     _watching.add(os.getpid())
-    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
 def _watch(parent: int) -> None:

@@ -82,3 +82,19 @@ def test_on_windows_no_process_is_asked(
     monkeypatch.undo()
     assert living
     assert not ours
+
+
+def test_process_whose_parent_has_ended_before_it_watches_ends() -> None:
+    code = (
+        "import os, time\n"
+        "from competition.utils.processes import end_with_parent\n"
+        "parent = os.getpid()\n"
+        "if os.fork():\n"
+        "    os._exit(0)\n"
+        "while os.getppid() == parent:\n"
+        "    time.sleep(0.01)\n"
+        "end_with_parent(parent)\n"
+        "time.sleep(60)\n"
+    )
+    # The pipe is open until the last process has ended.
+    subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=20, check=True)
