@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.cli.calling import Called, called
+from competition.datasets import load_dataset
+from tests.cli.calling import Called, call, called
 from tests.cli.test_elsewhere import N_TEST, N_TRAIN, TAGS, add, content, write_ads, write_files
 
 MEAN = ("--set", "level2.model=mean")
@@ -145,3 +146,20 @@ def test_run_refuses_it_before_anything_is_trained(ads: Path, tmp_path: Path) ->
     done = called("run", "--data", ads, "--out", tmp_path, "--profile", "text", "--like", sample)
     assert done.status == 2
     assert not (tmp_path / "oof").exists()
+
+
+def test_ads_held_out_are_no_rows_of_the_submission(shared_table: Path, tmp_path: Path) -> None:
+    dataset = load_dataset(shared_table)
+    order = list(reversed(dataset.test_ids))
+    sample = tmp_path / "sample.csv"
+    zeros = [[ad, *[0] * len(dataset.tags)] for ad in order]
+    sample.write_text(text_of([["id", *dataset.tag_names], *zeros]))
+    settings = ("--set", 'models=["tfidf_logreg"]', "--set", "folds.n=3", *MEAN)
+    paths = ("--data", shared_table, "--out", tmp_path / "out", "--profile", "text")
+    done = call("run", *paths, "--jobs", 1, *settings, "--holdout", 0.2, "--like", sample)
+    found = pd.read_csv(done.line("Submission: "), index_col="id")
+    assert list(found.index) == order
+    store = tmp_path / "out" / "oof" / "films-holdout-0.2" / "stack-mean" / "test.parquet"
+    stored = pd.read_parquet(store).set_index("id")
+    assert len(stored) > len(order)  # with those held out
+    np.testing.assert_allclose(found, stored.loc[order, list(found.columns)], atol=1e-6)
