@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
@@ -308,3 +309,19 @@ def test_the_real_encoder_keeps_its_mean_and_takes_what_is_put_beside_it(
     expected = wide / np.linalg.norm(wide, axis=1, keepdims=True)
     # bfloat16 processors and float16 results: the third digit.
     np.testing.assert_allclose(vectors(tmp_path), expected, atol=2e-3)
+
+
+def test_modules_of_a_name_are_read_from_the_cache_of_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    for name in ("with", "without"):
+        kept = tmp_path / f"models--org--{name}"
+        (kept / "refs").mkdir(parents=True)
+        (kept / "refs" / "main").write_text("0" * 40, encoding="utf-8")
+        folder = made_checkpoint(kept / "snapshots" / ("0" * 40), "Bert")
+    with_modules = tmp_path / "models--org--with" / "snapshots" / ("0" * 40)
+    add_modules(with_modules, old_form("lasttoken"), "Normalize")
+    hidden = states(folder, "Film")
+    assert_alike(vector(Path("org/with"), "Film"), hidden[-1] / hidden[-1].norm())
+    assert_alike(vector(Path("org/without"), "Film"), hidden.mean(0))
