@@ -91,7 +91,7 @@ def main() -> None:
     texts = [Item("text", text) for text in dataset.ads["synopsis"].iloc[:N_TEXTS] if text]
     vision, text = given.models / "dinov2-small", given.models / "me5-small-zh"
     vit = ViT(str(vision), pooling="mean", device="cpu")
-    bert = Bert(str(text), prefix=PREFIX, max_tokens=MAX_TOKENS, device="cpu")
+    bert = Bert(str(text), instruction=PREFIX, max_tokens=MAX_TOKENS, device="cpu")
     dtype = str(network_dtype("cpu")).removeprefix("torch.")
     lines = [
         "# Pre-trained encoders on a CPU",

@@ -176,6 +176,14 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_wavlm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a WavLM of 16 dimensions and 2 layers, with random weights."""
+    from tests.made_sound_checkpoints import made_waves
+
+    return made_waves(tmp_path_factory.mktemp("wavlm"), "WavLM")
+
+
+@pytest.fixture(scope="session")
 def tiny_resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of a ResNet of two narrow stages, with random weights."""
     import torch

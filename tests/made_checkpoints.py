@@ -1,10 +1,12 @@
 """Tiny text checkpoints of many families, with random weights, in the form of real ones."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from tests.conftest import PLOTS
@@ -34,6 +36,7 @@ _T5 = {
     "num_decoder_layers": 1,
     "num_heads": 2,
 }
+CAUSAL = ("Qwen2", "Qwen3")
 FINE_TUNED = ("Bert", "Roberta", "DebertaV2", "ModernBert", "XLMRoberta")
 # Special tokens by their ids: padding first, or after the beginning as in RoBERTa.
 _BERT_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
@@ -51,6 +54,8 @@ def made_checkpoint(folder: Path, family: str, head: str = "Model", **changes: A
         "eos_token_id": tokenizer.sep_token_id,
     }
     shape = {"Bart": _BART, "T5": _T5}.get(family, _SMALL)
+    if family in CAUSAL:
+        shape = {**_SMALL, "num_key_value_heads": 1, "head_dim": 8}
     positions = {} if family == "T5" else {"max_position_embeddings": N_POSITIONS}
     if family == "ModernBert":
         positions["global_attn_every_n_layers"] = 2
@@ -79,6 +84,45 @@ def made_clip(folder: Path, side: int = 32) -> Path:
     ).save_pretrained(folder)
     _tokenizer(_BERT_TOKENS, False).save_pretrained(folder)
     return folder
+
+
+def add_modules(
+    folder: Path, pooling: dict[str, Any], *more: str, prompts: dict[str, Any] | None = None
+) -> Path:
+    """Write the files of sentence-transformers into a checkpoint, with modules after the pooling.
+
+    Of the kinds of modules, those with a dot come as they are, as code of the checkpoint's own.
+    """
+    kinds = ["sentence_transformers.models.Transformer", "sentence_transformers.models.Pooling"]
+    kinds += [kind if "." in kind else f"sentence_transformers.models.{kind}" for kind in more]
+    names = ["", *(f"{n}_{kind.rpartition('.')[2]}" for n, kind in enumerate(kinds[1:], 1))]
+    modules = [
+        {"idx": n, "name": str(n), "path": name, "type": kind}
+        for n, (name, kind) in enumerate(zip(names, kinds, strict=True))
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    for name in names[1:]:
+        (folder / name).mkdir(exist_ok=True)
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling), encoding="utf-8")
+    if prompts is not None:
+        path = folder / "config_sentence_transformers.json"
+        path.write_text(json.dumps(prompts), encoding="utf-8")
+    return folder
+
+
+def add_dense(folder: Path, n_in: int, n_out: int, ending: str, **config: Any) -> torch.nn.Linear:
+    """Write the files of a Dense layer into a module's folder; return the layer."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        layer = torch.nn.Linear(n_in, n_out)
+    weights = {"linear.weight": layer.weight.data, "linear.bias": layer.bias.data}
+    if ending == "safetensors":
+        save_file(weights, folder / "model.safetensors")
+    else:
+        torch.save(weights, folder / "pytorch_model.bin")
+    given = {"in_features": n_in, "out_features": n_out, "bias": True, **config}
+    (folder / "config.json").write_text(json.dumps(given), encoding="utf-8")
+    return layer
 
 
 def _tokenizer(special: list[str], is_roberta: bool) -> transformers.PreTrainedTokenizerFast:

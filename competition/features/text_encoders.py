@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from competition.features.encoders import load_encoder, load_pretrained, network_class
+from competition.features.sentence_layers import Layer, read_sentence_layers
+from competition.text.tokens import TokenPooling, pooled
 from competition.utils.errors import FeatureError
 
 if TYPE_CHECKING:
@@ -26,16 +28,38 @@ class TextEncoder:
     tokenizer : transformers.PreTrainedTokenizerBase
     longest : int
         Most tokens that the network reads at once, special ones included.
+    pooling : {"mean", "cls", "last"}
+        What stands for a text.
+    layers : tuple of functions of a torch.Tensor of shape (n_texts, dims)
+        What follows the pooling.
+    instruction : str
+        Put before each text.
     """
 
     network: Any
     tokenizer: Any
     longest: int
+    pooling: TokenPooling = "mean"
+    layers: tuple[Layer, ...] = ()
+    instruction: str = ""
 
     @property
     def padding(self) -> int:
         """The id that fills shorter rows; they are masked, so that any will do."""
         return int(self.tokenizer.pad_token_id or 0)
+
+    def vectors(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Encode padded texts, (n_texts, length), to (n_texts, dims), float32."""
+        import torch
+
+        there = self.network.device
+        ids, mask = ids.to(there), mask.to(there)
+        with torch.inference_mode():
+            hidden = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+            found: torch.Tensor = pooled(hidden, mask, self.pooling)
+            for layer in self.layers:
+                found = layer(found)
+        return found
 
     def try_out(self, checkpoint: str, n_tokens: int) -> None:
         """Encode a text of some tokens; what fails with it would fail with every such text.
@@ -65,9 +89,16 @@ class TextEncoder:
 
 
 def load_text_encoder(
-    checkpoint: str, device: str, dtype: torch.dtype | None = None
+    checkpoint: str,
+    device: str,
+    dtype: torch.dtype | None = None,
+    *,
+    pooling: TokenPooling | None = None,
+    instruction: str | None = None,
 ) -> TextEncoder:
     """Load a text encoder, or the encoder alone of an encoder-decoder, for inference.
+
+    A network that writes texts, such as Qwen3, is an encoder too: its last token knows of all.
 
     Parameters
     ----------
@@ -76,12 +107,17 @@ def load_text_encoder(
     device : str
     dtype : torch.dtype, optional
         Of the weights; by default the device's.
+    pooling : {"mean", "cls", "last"}, optional
+        By default what the checkpoint says in ``1_Pooling``; where it says nothing, ``"mean"``,
+        and ``"last"`` of a causal network.
+    instruction : str, optional
+        By default the checkpoint's own default prompt, if it has one.
 
     Raises
     ------
     FeatureError
         If the checkpoint cannot be read, lacks weights or a tokenizer's files, is no text encoder,
-        or has the tokenizer of another network.
+        has the tokenizer of another network, or modules after it that cannot be applied.
     """
     from transformers import MODEL_FOR_TEXT_ENCODING_MAPPING, AutoConfig, AutoTokenizer
 
@@ -93,14 +129,22 @@ def load_text_encoder(
     network = load_encoder(checkpoint, device, ("pooler",), auto=auto, dtype=dtype)
     if config.is_encoder_decoder:
         network = network.get_encoder()
+    if causal := _is_causal(config):
+        network.config.use_cache = False  # of a text that is not written on
     tokenizer = load_pretrained(AutoTokenizer.from_pretrained, checkpoint)
     _check_tokenizer(tokenizer, network, checkpoint)
-    return TextEncoder(network, tokenizer, _longest(network, tokenizer))
+    said = read_sentence_layers(checkpoint, pooling, instruction, network.config.hidden_size)
+    chosen = said.pooling or ("last" if causal else "mean")
+    if causal and chosen == "cls":
+        raise FeatureError(
+            f"The checkpoint {checkpoint!r} is a {type(network).__name__}, whose first token knows "
+            "nothing of those after it. Set pooling to last or mean."
+        )
+    longest = _longest(network, tokenizer)
+    return TextEncoder(network, tokenizer, longest, chosen, said.layers, said.instruction)
 
 
 def _check_family(config: Any, checkpoint: str) -> None:
-    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
-
     network = network_class(config)
     read = getattr(network, "input_modalities", "text")
     kinds = (read,) if isinstance(read, str) else tuple(read)
@@ -109,14 +153,21 @@ def _check_family(config: Any, checkpoint: str) -> None:
             f"The checkpoint {checkpoint!r} is no text encoder but a {network.__name__}, which "
             f"reads {' and '.join(kinds)}. Choose one such as bert-base-chinese."
         )
-    bidirectional = config.is_encoder_decoder or type(config) in MODEL_FOR_MASKED_LM_MAPPING
-    causal = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and not bidirectional
-    if network is not None and (causal or getattr(config, "is_decoder", False)):
-        raise FeatureError(
-            f"The checkpoint {checkpoint!r} is no text encoder but a {network.__name__}, which "
-            "writes texts: its tokens know nothing of those after them. Choose an encoder such as "
-            "bert-base-chinese."
-        )
+
+
+def _is_causal(config: Any) -> bool:
+    """Whether a token knows only of those before it."""
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
+
+    if getattr(config, "is_decoder", False):
+        return True
+    # EmbeddingGemma is of a causal family, and reads both ways.
+    both_ways = (
+        config.is_encoder_decoder
+        or type(config) in MODEL_FOR_MASKED_LM_MAPPING
+        or getattr(config, "use_bidirectional_attention", False)
+    )
+    return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING and not both_ways
 
 
 def _check_tokenizer(tokenizer: Any, network: Any, checkpoint: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from competition.features.weights import read_weights
 from competition.utils.errors import FeatureError
 
 if TYPE_CHECKING:
@@ -109,37 +109,6 @@ def postprocess(embeddings: np.ndarray, components: np.ndarray, means: np.ndarra
     projected = (embeddings - means.T) @ components.T
     clipped = np.clip(projected, LOWEST, HIGHEST)
     return ((clipped - LOWEST) * (255.0 / (HIGHEST - LOWEST))).astype(np.uint8)
-
-
-def read_weights(path: Path) -> Mapping[str, Any]:
-    """Read named arrays or tensors from a file; code in the file is never run."""
-    import torch
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise FeatureError(f"There is no file {path} with weights of VGGish. Correct its path.")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                return dict(arrays)
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as bad:
-        raise FeatureError(
-            f"{path} is refused: it holds pickled objects beside weights, which may run code, or "
-            "is no file of weights. Save the state dict alone, by torch.save or as .safetensors."
-        ) from bad
-    except Exception as bad:  # a damaged file: RuntimeError, OSError, ValueError, and others
-        raise FeatureError(
-            f"{path} cannot be read as weights ({type(bad).__name__}: {bad}). Fetch it again."
-        ) from bad
-    if not isinstance(found, Mapping):
-        raise FeatureError(
-            f"{path} holds a {type(found).__name__}, not a state dict. Save the state dict alone, "
-            "by torch.save or as .safetensors."
-        )
-    return found
 
 
 def _checked(

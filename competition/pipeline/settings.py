@@ -1,5 +1,6 @@
 """What a profile says of plug-ins, checked before anything is read, trained or written."""
 
+from collections.abc import Collection
 from typing import Any
 
 from competition.config.profile import (
@@ -15,6 +16,8 @@ from competition.level2.registry import find_meta_learners, meta_parameters
 from competition.utils.errors import ModelError, ProfileError, nearest
 from competition.utils.parameters import check_parameters, quoted
 
+FORMER = {"model": "checkpoint", "prefix": "instruction"}  # keys that were renamed
+
 
 def check_settings(profile: Profile | StackSettings) -> None:
     """Check each parameter that is set of a model, a meta-learner or an extractor.
@@ -29,14 +32,22 @@ def check_settings(profile: Profile | StackSettings) -> None:
     if isinstance(profile, Profile):
         for name, feature in profile.features.items():
             entry = get_extractor(feature.extractor)
-            if "model" in feature.params and "checkpoint" in entry.parameters:
-                raise ProfileError(f"features.{name}.model: that key is now checkpoint.")
+            _refuse_former(f"features.{name}", feature.params, entry.parameters)
             check_parameters(f"features.{name}", feature.params, entry.make)
         for name, chosen in profile.level1.items():
-            check_parameters(f"level1.{name}", chosen.params, level1_entry(name, chosen).make)
+            model = level1_entry(name, chosen)
+            _refuse_former(f"level1.{name}", chosen.params, model.parameters)
+            check_parameters(f"level1.{name}", chosen.params, model.make)
         for other in beside(profile):
             plan_meta_learners(other)
     plan_meta_learners(profile)
+
+
+def _refuse_former(where: str, given: dict[str, Any], known: Collection[str]) -> None:
+    """Name the new key where a profile has the former one."""
+    for former, now in FORMER.items():
+        if former in given and former not in known and now in known:
+            raise ProfileError(f"{where}.{former}: that key is now {now}.")
 
 
 def level1_entry(name: str, chosen: Level1Settings) -> ModelEntry:

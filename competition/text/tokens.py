@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 Keep = Literal["first", "first_last"]
+TokenPooling = Literal["mean", "cls", "last"]
 
 STEP = 16  # lengths of padded rows are multiples of it
 
@@ -61,6 +62,31 @@ def padded(rows: Sequence[Sequence[int]], pad: int, most: int) -> tuple[Any, Any
         ids[row, : len(tokens)] = torch.tensor(tokens, dtype=torch.int64)
         mask[row, : len(tokens)] = 1
     return ids, mask
+
+
+def pooled(hidden: Any, mask: Any, pooling: TokenPooling) -> Any:
+    """Return one vector of each text, made from those of its tokens.
+
+    Parameters
+    ----------
+    hidden : torch.Tensor of shape (n_texts, length, dims)
+    mask : torch.Tensor of shape (n_texts, length), dtype int64
+        1 for a token and 0 for padding, whichever side that is on.
+    pooling : {"mean", "cls", "last"}
+        The mean of the tokens, special ones included, the first one, or the last one.
+
+    Returns
+    -------
+    torch.Tensor of shape (n_texts, dims)
+    """
+    import torch
+
+    if pooling == "mean":
+        real = mask.unsqueeze(2).to(hidden.dtype)
+        return (hidden * real).sum(dim=1) / real.sum(dim=1).clamp(min=1)
+    places = torch.arange(1, mask.shape[1] + 1, device=mask.device)
+    chosen = (mask if pooling == "cls" else mask * places).argmax(dim=1)
+    return hidden[torch.arange(len(hidden), device=hidden.device), chosen]
 
 
 def _cut(ids: list[int], special: list[int], max_tokens: int, keep: Keep) -> list[int]:

@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 import transformers
@@ -12,7 +14,7 @@ import transformers
 from tests.cli.calling import called
 from tests.features.test_text_encoders import without_tokenizer
 from tests.features.test_vision_encoders import made_vit
-from tests.made_checkpoints import FINE_TUNED, made_checkpoint, made_clip
+from tests.made_checkpoints import CAUSAL, FINE_TUNED, add_modules, made_checkpoint, made_clip
 
 PROFILE = 'kinds = ["text", "array"]\nmodels = []\n'
 FINE_TUNING = (
@@ -52,7 +54,7 @@ def profile_of(path: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("family", FINE_TUNED)
+@pytest.mark.parametrize("family", [*FINE_TUNED, "Qwen3"])
 def test_run_fine_tunes_all_weights_in_every_fold(
     shared_table: Path, tmp_path: Path, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,3 +150,67 @@ def test_refused_in_one_message_as_feature_and_as_model(
         assert done.status == 2, name
         assert reason in " ".join(done.err.split())
         assert "Traceback" not in done.err
+
+
+def stored(out: Path, extractor: str) -> list[np.ndarray]:
+    """Arrays of a feature, by the digest of what they were extracted from."""
+    (folder,) = (out / "cache" / "features").glob(f"{extractor}-*")
+    found = {}
+    for path in folder.glob("*.parquet"):
+        values = np.load(path.with_suffix(".npy"))
+        for key, row in pd.read_parquet(path).iterrows():
+            size = int(row["rows"] * row["dims"])
+            start = int(row["start"])
+            found[key] = values[start : start + size].reshape(int(row["rows"]), -1)
+    return [found[key] for key in sorted(found)]
+
+
+@pytest.mark.parametrize("family", [*CAUSAL, "Bert"])
+def test_an_embedding_model_gives_the_vectors_of_its_card_on_the_command_line(
+    shared_table: Path, tmp_path: Path, family: str
+) -> None:
+    folder = made_checkpoint(tmp_path / "model", family)
+    prompts = {"prompts": {"query": "a long war "}, "default_prompt_name": None}
+    add_modules(folder, {"pooling_mode": "lasttoken"}, "Normalize", prompts=prompts)
+    more = 'instruction = "a long war "\nmax_tokens = 40'
+    feature = FEATURE.format(extractor="bert", input="story", folder=folder, more=more)
+    profile = profile_of(tmp_path / "p.toml", feature)
+
+    done = called(
+        *("run", "--data", shared_table, "--out", tmp_path, "--profile", profile, "--jobs", 1),
+        *("--set", "folds.n=2", "--set", "level2.model=mean", "--device", "cpu"),
+    )
+
+    assert done.status == 0, done.err
+    assert "model" in done.row("probe_vectors")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    network = transformers.AutoModel.from_pretrained(folder).eval()
+    ads = pd.concat([pd.read_csv(shared_table / f"{name}.csv") for name in ("train", "test")])
+    texts = sorted({f"{ad.title}\n{ad.plot}" for ad in ads.itertuples()})
+    expected = []
+    for text in texts:
+        with torch.no_grad():
+            tokens = tokenizer("a long war " + text, return_tensors="pt")
+            last = network(**tokens).last_hidden_state[0, -1].numpy()
+        expected.append(last / np.linalg.norm(last))
+    found = np.concatenate(stored(tmp_path, "bert")).astype(np.float32)
+    assert len(found) == len(expected)
+    cosines = found @ np.array(expected).T
+    assert (cosines.max(axis=0) > 0.999).all()
+    assert (cosines.max(axis=1) > 0.999).all()
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=2e-3)
+
+
+@pytest.mark.parametrize("table", ["features.vectors", "level1.bert_story"])
+def test_former_name_of_the_instruction_is_refused_with_the_new_one(
+    shared_table: Path, tmp_path: Path, table: str
+) -> None:
+    feature = FEATURE.format(extractor="bert", input="story", folder=tmp_path, more="")
+    level1 = '[level1.bert_story]\nmodel = "bert"\ninputs = ["story"]\ncheckpoint = "org/name"\n'
+    profile = profile_of(tmp_path / "p.toml", feature + level1)
+    done = called(
+        *("run", "--data", shared_table, "--out", tmp_path, "--profile", profile),
+        *("--set", f"{table}.prefix=query: "),
+    )
+    assert done.status == 2
+    assert f"{table}.prefix: that key is now instruction." in " ".join(done.err.split())

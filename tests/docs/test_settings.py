@@ -110,7 +110,10 @@ def ads_of(table: Path, demo_films: Path) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def stand_in(
-    tiny_vit: Path, tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory
+    tiny_vit: Path,
+    tiny_bert: Path,
+    tiny_wavlm: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[str], str]:
     """Puts small files with random weights in place of the checkpoints that a setting names."""
     vggish = save_vggish(tmp_path_factory.mktemp("vggish"))
@@ -119,7 +122,9 @@ def stand_in(
         key, _, value = setting.partition("=")
         *_, table, name = ["", *key.split(".")]
         if name == "checkpoint":
-            value = str(tiny_bert if "bert" in table else tiny_vit)
+            value = str(
+                tiny_bert if "bert" in table else tiny_wavlm if "sound" in table else tiny_vit
+            )
         return f"{key}={vggish.get(name, value)}"
 
     return replaced
@@ -265,7 +270,7 @@ def test_settings_of_clips_make_every_model_of_it_run(
     given = ["--data", demo_films, "--profile", "clips", "--out", tmp_path, "--jobs", 1]
     done = call("run", *given, "--device", "cpu", *options(few))
     assert "left out" not in done.out
-    models = {"metadata", "frames", "sound", "probe_vit", "vggish_sound"}
+    models = {"metadata", "frames", "sound", "probe_vit", "vggish_sound", "probe_sound"}
     assert set(cards(tmp_path)) == {*models, "stack-mean"}
     for model in models:
         assert done.row(model)[1] == f"{cards(tmp_path)[model]['scores']['gap']:.4f}"

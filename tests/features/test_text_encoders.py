@@ -102,7 +102,6 @@ def gpt2(folder: Path) -> Path:
     [
         (made_clip, "no text encoder but a CLIPModel, which reads image and text"),
         (vit, "no text encoder but a ViTModel, which reads image"),
-        (gpt2, "no text encoder but a GPT2Model, which writes texts"),
     ],
 )
 def test_other_networks_are_refused_by_extractor_and_model(tmp_path: Path, make, reason) -> None:

@@ -15,7 +15,7 @@ from competition.testing.items import made_items
 from competition.utils.errors import FeatureError, MediaError
 
 # What those need that run with a checkpoint alone; of the others there is no small one here.
-CHECKPOINTS = {"bert": "tiny_bert", "vit": "tiny_resnet"}
+CHECKPOINTS = {"audio": "tiny_wavlm", "bert": "tiny_bert", "vit": "tiny_resnet"}
 WITHOUT = ("asr", "bottom_up", "vggish")
 MORE = {"bert": {"batch_size": 2}, "vit": {"batch_size": 2, "pooling": "pooler"}}
 

@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import get_args
 
 import numpy as np
 
 from competition.features.base import Extracted, Extractor, Item
 from competition.features.encoders import checkpoint_files
 from competition.features.registry import extractor
+from competition.features.sentence_layers import sentence_files
 from competition.features.text_encoders import TextEncoder, load_text_encoder
-from competition.text.tokens import Keep, encode, padded
+from competition.text.tokens import Keep, TokenPooling, encode, padded
 from competition.utils.errors import FeatureError, MediaError
 from competition.utils.parameters import Count
-
-if TYPE_CHECKING:
-    import torch
-
-Pooling = Literal["mean", "cls"]
 
 
 @extractor("bert", kinds=("text",), gives="array", version=1)
 class Bert(Extractor):
-    """One vector per text, by any text encoder of Hugging Face's.
+    r"""One vector per text, by any text encoder of Hugging Face's.
+
+    Where a checkpoint comes in the form of sentence-transformers, its pooling, the Dense and
+    Normalize layers after it and its default prompt are those of the feature. Networks that write
+    texts, such as Qwen3-Embedding, are encoders too.
 
     Texts of like length fill one batch. The network computes in bfloat16 on processors made for
     it.
@@ -34,12 +34,15 @@ class Bert(Extractor):
     ----------
     checkpoint : str
         A hub name or a local folder; "" leaves the feature out.
-    pooling : {"mean", "cls"}
-        What stands for a text: the mean of its tokens, special tokens included, or the first one.
-    prefix : str
-        Put before each text; ``"query: "`` for the E5 encoders.
+    pooling : {"mean", "cls", "last"} or None
+        What stands for a text: the mean of its tokens, special tokens included, the first one, or
+        the last one. None takes what the checkpoint says in ``1_Pooling/config.json``; where it
+        says nothing, the mean, and of a network that writes texts the last one.
+    instruction : str or None
+        Put before each text: ``"query: "`` for the E5 encoders, ``"Instruct: ...\nQuery:"`` for
+        Qwen3-Embedding. None takes the checkpoint's default prompt, if it has one.
     max_tokens : int
-        Most tokens that are read of a text with its prefix.
+        Most tokens that are read of a text with its instruction.
     keep : {"first", "first_last"}
         Which tokens are read of a longer text: the first, or the first half of them and the last.
         The video paper, section 3.2.1, reads the first and the last 128 of what is heard.
@@ -56,8 +59,8 @@ class Bert(Extractor):
     def __init__(
         self,
         checkpoint: str = "",
-        pooling: Pooling = "mean",
-        prefix: str = "",
+        pooling: TokenPooling | None = None,
+        instruction: str | None = None,
         max_tokens: Count = 256,
         keep: Keep = "first",
         device: str = "auto",
@@ -65,7 +68,7 @@ class Bert(Extractor):
     ) -> None:
         self.checkpoint = checkpoint
         self.pooling = pooling
-        self.prefix = prefix
+        self.instruction = instruction
         self.max_tokens = max_tokens
         self.keep = keep
         self.device = device
@@ -79,16 +82,17 @@ class Bert(Extractor):
 
     def files(self) -> Sequence[Path]:
         """Files of a checkpoint in a local folder."""
-        return checkpoint_files(self.checkpoint)
+        return (*checkpoint_files(self.checkpoint), *sentence_files(self.checkpoint))
 
     def extract(self, items: Sequence[Item], n_workers: int = 0) -> Iterator[Extracted]:
         """Yield the vector of each text, (1, dims) float16, or its MediaError, in order."""
         self._check()
-        encoder = _loaded(self.checkpoint, self.device, self.max_tokens)
+        named = (self.pooling, self.instruction)
+        encoder = _loaded(self.checkpoint, self.device, self.max_tokens, *named)
         texts = [str(item.value) for item in items]
         rows = [row for row, text in enumerate(texts) if text.strip()]
-        prefixed = [self.prefix + texts[row] for row in rows]
-        tokens = encode(encoder.tokenizer, prefixed, self.max_tokens, self.keep)
+        whole = [encoder.instruction + texts[row] for row in rows]
+        tokens = encode(encoder.tokenizer, whole, self.max_tokens, self.keep)
         results: list[Extracted] = [MediaError("the text is empty") for _ in texts]
         by_length = sorted(range(len(rows)), key=lambda k: len(tokens[k]))
         size = self.batch_size if self.on_gpu() else 1
@@ -96,7 +100,8 @@ class Bert(Extractor):
             batch = by_length[start : start + size]
             rows_of_batch = [tokens[k] for k in batch]
             ids, mask = padded(rows_of_batch, encoder.padding, encoder.longest)
-            for k, vector in zip(batch, self._vectors(encoder.network, ids, mask), strict=True):
+            vectors = encoder.vectors(ids, mask).half().cpu().numpy()
+            for k, vector in zip(batch, vectors, strict=True):
                 results[rows[k]] = (
                     vector[None, :]
                     if np.isfinite(vector).all()
@@ -114,32 +119,25 @@ class Bert(Extractor):
 
     def _check(self) -> None:
         for name, given, known in (
-            ("pooling", self.pooling, get_args(Pooling)),
+            ("pooling", self.pooling, (None, *get_args(TokenPooling))),
             ("keep", self.keep, get_args(Keep)),
         ):
             if given not in known:
                 raise FeatureError(
-                    f"bert: {name} = {given!r} is unknown. Choose one of {', '.join(known)}."
+                    f"bert: {name} = {given!r} is unknown. Choose one of "
+                    f"{', '.join(filter(None, known))}."
                 )
-
-    def _vectors(self, network: Any, ids: torch.Tensor, mask: torch.Tensor) -> np.ndarray:
-        """Encode one batch of texts: (n_texts, dims), float16."""
-        import torch
-
-        ids, mask = ids.to(network.device), mask.to(network.device)
-        with torch.inference_mode():
-            hidden = network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-        if self.pooling == "cls":
-            vectors = hidden[:, 0]
-        else:
-            weights = mask.unsqueeze(-1)
-            vectors = (hidden * weights).sum(1) / weights.sum(1)
-        return vectors.half().cpu().numpy()
 
 
 @lru_cache(maxsize=1)  # a process is handed ads many times, each time with another Bert
-def _loaded(checkpoint: str, device: str, max_tokens: int) -> TextEncoder:
-    encoder = load_text_encoder(checkpoint, device)
+def _loaded(
+    checkpoint: str,
+    device: str,
+    max_tokens: int,
+    pooling: TokenPooling | None,
+    instruction: str | None,
+) -> TextEncoder:
+    encoder = load_text_encoder(checkpoint, device, pooling=pooling, instruction=instruction)
     n_special = len(encoder.tokenizer("")["input_ids"])
     if not 1 <= max_tokens <= encoder.longest - n_special:
         raise FeatureError(

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from competition.level1.components.encoder_model import EncoderModel
-from competition.level1.networks import TokenPooling
-from competition.text.tokens import Keep, encode
+from competition.text.tokens import Keep, TokenPooling, encode
 from competition.utils.errors import ModelError
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class TextEncoderModel(EncoderModel):
     ----------
     keep : {"first", "first_last"}
     max_tokens : int
-    pooling : {"mean", "cls"}
+    pooling : {"mean", "cls", "last"} or None
     dropout : float
     epochs, batch_size, accumulate : int
     weight_decay : float
@@ -45,10 +44,11 @@ class TextEncoderModel(EncoderModel):
     """
 
     libraries = ("torch", "transformers")
+    poolings: tuple[TokenPooling | None, ...] = get_args(TokenPooling)
 
     keep: Keep
     max_tokens: int
-    pooling: TokenPooling
+    pooling: TokenPooling | None
     dropout: float
     epochs: int
     batch_size: int
@@ -80,13 +80,15 @@ class TextEncoderModel(EncoderModel):
 
         encoder = self._encoder(X)
         self.tokenizer_, self.longest_ = encoder.tokenizer, encoder.longest
-        return TextNetwork(encoder.network, self.pooling, self.dropout, Y)
+        self.instruction_ = encoder.instruction
+        return TextNetwork(encoder.network, encoder.pooling, self.dropout, Y)
 
     def _check(self, X: pd.DataFrame) -> None:
-        for name, choices in (("keep", get_args(Keep)), ("pooling", get_args(TokenPooling))):
+        for name, choices in (("keep", get_args(Keep)), ("pooling", self.poolings)):
             if getattr(self, name) not in choices:
                 raise ModelError(
-                    f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}."
+                    f"{name} is {getattr(self, name)!r}; choose one of "
+                    f"{', '.join(filter(None, choices))}."
                 )
         for name in ("epochs", "batch_size", "accumulate"):
             value = getattr(self, name)

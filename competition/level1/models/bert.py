@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pandas as pd
 
 from competition.features.encoders import checkpoint_files
+from competition.features.sentence_layers import sentence_files
 from competition.features.text_encoders import TextEncoder, load_text_encoder
 from competition.level1.components.text_encoder import TextEncoderModel, begins
-from competition.level1.networks import TokenPooling
 from competition.level1.registry import level1_model
-from competition.text.tokens import Keep
+from competition.text.tokens import Keep, TokenPooling
 from competition.utils.errors import ModelError
 from competition.utils.parameters import Count, Dropout, NotNegative, Positive, Seed
 
@@ -44,10 +44,14 @@ class Bert(TextEncoderModel):
         here a word is a token: a character, in a checkpoint for Chinese.
     max_tokens : int
         Most tokens that are read of an ad, special ones not counted.
-    prefix : str
-        Put before each text; ``"query: "`` for the E5 encoders.
-    pooling : {"mean", "cls"}
-        What the output layer sees: the mean of the last hidden states, or the first of them.
+    instruction : str or None
+        Put before each text; ``"query: "`` for the E5 encoders. None takes the checkpoint's default
+        prompt, if it has one.
+    pooling : {"mean", "cls", "last"} or None
+        What the output layer sees: the mean of the last hidden states, the first or the last of
+        them. None takes what the checkpoint says in ``1_Pooling/config.json``; where it says
+        nothing, the mean, and of a network that writes texts the last. Layers that follow the
+        pooling in a checkpoint are left out: the output layer takes their place.
     dropout : float
         Share of what the output layer sees that is dropped in each training step.
     epochs : int
@@ -64,13 +68,15 @@ class Bert(TextEncoderModel):
     device : str
     """
 
+    poolings = (None, *get_args(TokenPooling))
+
     def __init__(
         self,
         checkpoint: str,
         keep: Keep = "first",
         max_tokens: Count = 256,
-        prefix: str = "",
-        pooling: TokenPooling = "mean",
+        instruction: str | None = None,
+        pooling: TokenPooling | None = None,
         dropout: Dropout = 0.1,
         epochs: Count = 6,
         batch_size: Count = 32,
@@ -84,7 +90,7 @@ class Bert(TextEncoderModel):
         self.checkpoint = checkpoint
         self.keep = keep
         self.max_tokens = max_tokens
-        self.prefix = prefix
+        self.instruction = instruction
         self.pooling = pooling
         self.dropout = dropout
         self.epochs = epochs
@@ -107,7 +113,7 @@ class Bert(TextEncoderModel):
 
     def files(self) -> Sequence[Path]:
         """Files of a checkpoint in a local folder: what `fit` learns depends on them."""
-        return checkpoint_files(self.checkpoint)
+        return (*checkpoint_files(self.checkpoint), *sentence_files(self.checkpoint))
 
     @property
     def rate(self) -> float:
@@ -115,7 +121,7 @@ class Bert(TextEncoderModel):
         return self.tuning_rate
 
     def _prepared(self, text: str) -> str:
-        return self.prefix + text
+        return self.instruction_ + text
 
     def _encoder(self, X: pd.DataFrame) -> TextEncoder:
         return self._pretrained(X.shape[1])
@@ -123,7 +129,13 @@ class Bert(TextEncoderModel):
     def _pretrained(self, n_texts: int) -> TextEncoder:
         import torch
 
-        encoder = load_text_encoder(self.checkpoint, "cpu", torch.float32)
+        encoder = load_text_encoder(
+            self.checkpoint,
+            "cpu",
+            torch.float32,
+            pooling=self.pooling,
+            instruction=self.instruction,
+        )
         encoder.network.requires_grad_(True)
         n_special = n_texts * len(encoder.tokenizer("")["input_ids"])
         n_special -= (n_texts - 1) * begins(encoder.tokenizer)

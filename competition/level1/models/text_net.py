@@ -8,9 +8,8 @@ import pandas as pd
 
 from competition.features.text_encoders import TextEncoder
 from competition.level1.components.text_encoder import TextEncoderModel
-from competition.level1.networks import TokenPooling
 from competition.level1.registry import level1_model
-from competition.text.tokens import STEP, Keep
+from competition.text.tokens import STEP, Keep, TokenPooling
 from competition.utils.errors import ModelError
 from competition.utils.parameters import Count, Dropout, NotNegative, Positive, Seed
 
@@ -50,6 +49,8 @@ class TextNet(TextEncoderModel):
         Threads on a CPU. Same seed and same threads, same bytes.
     device : str
     """
+
+    pooling: TokenPooling
 
     def __init__(
         self,
@@ -131,4 +132,4 @@ class TextNet(TextEncoderModel):
             attention_probs_dropout_prob=0.0,
         )
         network = BertModel(config, add_pooling_layer=False)
-        return TextEncoder(network, tokenizer, config.max_position_embeddings)
+        return TextEncoder(network, tokenizer, config.max_position_embeddings, self.pooling)

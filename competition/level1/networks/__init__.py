@@ -3,5 +3,4 @@
 from typing import Literal
 
 Pooling = Literal["mean", "attention", "nextvlad"]
-TokenPooling = Literal["mean", "cls"]
 Fusing = Literal["concat", "sum", "max", "attention"]

@@ -4,10 +4,8 @@ import numpy as np
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from competition.level1.networks import TokenPooling
-from competition.level1.networks.pooling import MeanPooling
 from competition.level1.networks.training import Batch, new_head
-from competition.text.tokens import padded
+from competition.text.tokens import TokenPooling, padded, pooled
 
 
 class TextNetwork(nn.Module):
@@ -22,14 +20,14 @@ class TextNetwork(nn.Module):
         super().__init__()
         self.size = dims = encoder.config.hidden_size
         self.encoder = encoder
-        self.pooling = MeanPooling(dims) if pooling == "mean" else None
+        self.pooling: TokenPooling = pooling
         self.dropout = nn.Dropout(dropout)
         self.head = new_head(dims, labels)
 
     def encode(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Return what the output layer sees."""
         hidden = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state
-        return hidden[:, 0] if self.pooling is None else self.pooling(hidden, mask)
+        return pooled(hidden, mask, self.pooling)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         return self.head(self.dropout(self.encode(tokens, mask)))

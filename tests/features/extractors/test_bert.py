@@ -38,9 +38,9 @@ def test_vectors_are_those_of_a_plain_pass(tiny_bert, pooling):
         assert cosine(vector, plain_pass(tiny_bert, text, pooling)) > 0.999
 
 
-def test_prefix_is_put_before_each_text(tiny_bert):
-    with_prefix = Bert(str(tiny_bert), prefix="w3 w3 ").extract_one(Item("text", "w1"))
-    assert (with_prefix == Bert(str(tiny_bert)).extract_one(Item("text", "w3 w3 w1"))).all()
+def test_instruction_is_put_before_each_text(tiny_bert):
+    with_instruction = Bert(str(tiny_bert), instruction="w3 w3 ").extract_one(Item("text", "w1"))
+    assert (with_instruction == Bert(str(tiny_bert)).extract_one(Item("text", "w3 w3 w1"))).all()
 
 
 def test_tokens_beyond_those_kept_do_not_matter(tiny_bert):
@@ -60,7 +60,7 @@ def test_empty_text_is_missing_and_harms_no_other(tiny_bert):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"pooling": "max"}, "pooling = 'max' is unknown. Choose one of mean, cls"),
+        ({"pooling": "max"}, "pooling = 'max' is unknown. Choose one of mean, cls, last"),
         ({"keep": "last"}, "keep = 'last' is unknown. Choose one of first, first_last"),
         ({"max_tokens": 299}, "max_tokens = 299, but .* reads 1 to 298"),
         ({"max_tokens": 0}, "max_tokens = 0"),
@@ -80,7 +80,7 @@ def test_without_a_checkpoint_the_feature_is_left_out():
 def test_real_encoder_gives_what_a_plain_pass_gives_and_tells_texts_apart(real_models):
     folder = real_models / "me5-small-zh"
     texts = ["手机游戏下载", "好玩的手游，马上下载", "今晚的红烧肉怎么做", "红烧肉的做法，家常菜"]
-    vectors = list(Bert(str(folder), prefix="query: ").extract(items(texts)))
+    vectors = list(Bert(str(folder), instruction="query: ").extract(items(texts)))
     for text, vector in zip(texts, vectors, strict=True):
         assert cosine(vector, plain_pass(folder, f"query: {text}", "mean")) > 0.999
     alike = min(cosine(vectors[0], vectors[1]), cosine(vectors[2], vectors[3]))

@@ -60,9 +60,9 @@ def test_checkpoint_is_fine_tuned_whole(checkpoint):
     assert "encoder.layer.0.attention.self.query.weight" in moved
 
 
-def test_prefix_is_read_before_each_text(checkpoint):
+def test_instruction_is_read_before_each_text(checkpoint):
     X = texts(["filler1"] * 6, ["filler2"] * 6)
-    fitted = Bert(checkpoint=str(checkpoint), prefix="word1 ", epochs=1, max_tokens=40)
+    fitted = Bert(checkpoint=str(checkpoint), instruction="word1 ", epochs=1, max_tokens=40)
     fitted.fit(X, labels(6))
     assert words(fitted, X) == ["[CLS]", "word1", "filler1", "[SEP]", "word1", "filler2", "[SEP]"]
 
