@@ -27,7 +27,7 @@ from competition.utils.files import write_json, write_text
 
 PROFILE = "taac2021"
 N_FOLDS = 5
-POLL = 0.3  # seconds
+POLL = 1.0  # seconds
 GIB = 2**30
 MOST = 8.0  # GiB that a stage may take
 BERT_ADS, BERT_EPOCHS = 500, 6
@@ -46,7 +46,7 @@ class Use:
 
 def family(pid: int) -> list[int]:
     """Return a process and all that it has started."""
-    parents = {}
+    parents: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
@@ -80,7 +80,8 @@ def cpu_seconds(pid: int) -> float:
 def watched(function: Any, arguments: tuple[Any, ...], before: Use, keep: Any) -> Use:
     """Call a function in a process of its own; `keep` gets what it has used, again and again."""
     process = multiprocessing.get_context("spawn").Process(target=function, args=arguments)
-    start, cpu, peak = time.perf_counter(), {}, before.peak
+    start, peak = time.perf_counter(), before.peak
+    cpu: dict[int, float] = {}
     process.start()
     assert process.pid is not None
     while process.is_alive():
@@ -164,8 +165,8 @@ def stages(work: Path, checkpoint: str | None) -> dict[str, tuple[Any, tuple[Any
     found: dict[str, tuple[Any, tuple[Any, ...]]] = {"extraction": (extracted, ())}
     for name in (*models, "sound_vggish"):
         found[f"level 1: {name}"] = (level1, (name,))
-    for name in learners:
-        found[f"level 2: {name}"] = (level2, (str(name),))
+    for learner in learners:
+        found[f"level 2: {learner}"] = (level2, (str(learner),))
     found["the whole command: all is stored, submission"] = (whole, ())
     if checkpoint is not None:
         found[f"bert, {BERT_ADS} ads, one epoch"] = (bert, (checkpoint, BERT_ADS))
@@ -191,10 +192,10 @@ def table(work: Path, uses: dict[str, Use], sizes: tuple[int, int], jobs: int) -
     lines = [
         "# A rehearsal at the competition's size",
         "",
-        f"Made by `python -m benchmarks.rehearsal`: {sizes[0]:,} training ads and {sizes[1]:,} test "
-        f"ads of `demo --arrays`, 82 tags, {N_FOLDS} folds, `--jobs {jobs}`, no GPU. The machine had "
-        "other work besides: time is what passed, processor time what was used, by all processes "
-        "together. A stage reads the ads and the stored features first.",
+        f"Made by `python -m benchmarks.rehearsal`: {sizes[0]:,} training ads and {sizes[1]:,} "
+        f"test ads of `demo --arrays`, 82 tags, {N_FOLDS} folds, `--jobs {jobs}`, no GPU. The "
+        "machine had other work besides: time is what passed, processor time what was used, by all "
+        "processes together. A stage reads the ads and the stored features first.",
         "",
         f"Peak memory is that of all processes; the aim is at most {MOST:.0f} GiB.",
         "",
@@ -238,7 +239,8 @@ def main() -> None:
     given = parser.parse_args()
     work = given.work or Path(tempfile.mkdtemp(prefix="rehearsal-"))
     data, out, log = work / "ads", work / "out", work / "rehearsal.json"
-    make_demo(data, given.ads, test_ads=given.test_ads, arrays=True)
+    if not data.exists():
+        make_demo(data, given.ads, test_ads=given.test_ads, arrays=True)
     out.mkdir(exist_ok=True)
     known = json.loads(log.read_text()) if log.exists() else {}
     uses = {name: Use(**use) for name, use in known.items()}

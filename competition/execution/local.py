@@ -44,7 +44,7 @@ def run_tasks(
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     with parallel_config(
-        "loky", n_jobs=n_jobs, inner_max_num_threads=n_threads, initializer=_start_worker
+        "loky", n_jobs=n_jobs, inner_max_num_threads=n_threads, initializer=start_worker
     ):
         # A task is sent only when a process is free, so that an interruption takes effect at once.
         parallel = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=n_jobs)
@@ -66,7 +66,7 @@ def ended_from_outside() -> ProcessError:
     )
 
 
-def _start_worker() -> None:
+def start_worker() -> None:
     """Let a process end with the one that waits for its results, and not see Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where a thread has started this process
     end_with_parent()
