@@ -92,9 +92,20 @@ def extract(
 
 def demo(
     data: Data,
-    ads: Annotated[int, typer.Option(help="Training ads; a fifth as many test ads.")] = 500,
+    ads: Annotated[int, typer.Option(help="Training ads.")] = 500,
+    test_ads: Annotated[
+        int | None, typer.Option("--test-ads", help="Test ads (default: a fifth as many).")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Other seeds make other ads.")] = 0,
     films: Annotated[bool, typer.Option(help="Render films, or write the texts alone.")] = True,
+    arrays: Annotated[
+        bool,
+        typer.Option(
+            "--arrays",
+            help="Write arrays in place of films, as many tags as the competition has, and texts "
+            "as long: --ads 5000 --test-ads 5000 makes its size.",
+        ),
+    ] = False,
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Films at a time (default: one a core).")
     ] = None,
@@ -105,5 +116,15 @@ def demo(
     from competition.report.tables import console
 
     with ProgressBars(console) as progress:
-        make_demo(data, ads, seed, films=films, n_jobs=jobs, progress=progress)
-    typer.echo(f"{data}: {ads} training ads and {max(1, ads // 5)} test ads (seed {seed})")
+        make_demo(
+            data,
+            ads,
+            seed,
+            test_ads=test_ads,
+            films=films,
+            arrays=arrays,
+            n_jobs=jobs,
+            progress=progress,
+        )
+    n_test = ads // 5 if test_ads is None else test_ads
+    typer.echo(f"{data}: {ads} training ads and {n_test} test ads (seed {seed})")

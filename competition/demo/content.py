@@ -5,7 +5,7 @@ A template is text with slots and choices: ``{price}`` is filled from the ad's s
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -193,11 +193,11 @@ class Content:
 @cache
 def load_content() -> Content:
     """Read the wording and tag odds of the demo ads."""
-    tag_data, common = _read(DATA / "tags.toml"), _read(DATA / "common.toml")
+    tag_data, common = read_toml(DATA / "tags.toml"), read_toml(DATA / "common.toml")
     known = pd.read_csv(TAGS_FILE)
     dimensions = dict(zip(known["tag"], known["dimension"], strict=True))
     tags = tuple(tag for tag in known["tag"] if tag in tag_data["share"])
-    raw = {path.stem: _read(path) for path in sorted((DATA / "scenarios").glob("*.toml"))}
+    raw = {path.stem: read_toml(path) for path in sorted((DATA / "scenarios").glob("*.toml"))}
     total = sum(data["weight"] for data in raw.values())
     scenarios = {
         name: Scenario(
@@ -212,7 +212,7 @@ def load_content() -> Content:
     }
     cues = {
         tag: Cue(data["channel"], data["hit"], data["false"], _parsed(data["lines"]))
-        for tag, data in _read(DATA / "cues.toml").items()
+        for tag, data in read_toml(DATA / "cues.toml").items()
     }
     return Content(
         tags,
@@ -227,11 +227,11 @@ def load_content() -> Content:
         cues,
         tag_data["mood_weight"],
         tag_data["film_format"],
-        _probabilities(tags, tag_data, raw),
+        tag_probabilities(tags, tag_data, raw),
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         return tomllib.load(file)
 
@@ -244,13 +244,21 @@ def _templates(section: dict[str, list[str]]) -> dict[str, tuple[Template, ...]]
     return {name: _parsed(lines) for name, lines in section.items()}
 
 
-def _probabilities(
-    tags: tuple[str, ...], tag_data: dict[str, Any], raw: dict[str, dict[str, Any]]
+def tag_probabilities(
+    tags: Sequence[str], tag_data: dict[str, Any], raw: dict[str, dict[str, Any]]
 ) -> dict[tuple[str, str, str], list[float]]:
     """Solve for tag probabilities of every kind of ad that give each tag its share of all ads.
 
     The odds of a tag are its base odds times the factors of scenario, format and mood. The base
     odds solve  sum_k w_k b r_k / (1 + b r_k) = share  by bisection on the logarithmic scale.
+
+    Parameters
+    ----------
+    tags : sequence of str
+    tag_data : dict
+        The tables "share", "format", "mood" and "mood_weight" of ``data/tags.toml``.
+    raw : dict of str to dict
+        Of each scenario its "weight", its "odds", and the shares of its forms, "format".
     """
     kinds, weights, ratios = [], [], []
     total = sum(data["weight"] for data in raw.values())

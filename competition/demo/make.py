@@ -12,15 +12,25 @@
             text_txt/tagging/<id>.txt                       {"video_ocr": ..., "video_asr": ...}
         videos/{train,test}_5k/<id>.mp4                     3 to 8 s of H.264 and AAC
         truth/tagging_info.txt                              the tags of the test ads
+
+Ads with arrays have these in place of films, and the competition's 82 tags::
+
+        tagging/tagging_dataset_{train,test}_5k/
+            video_npy/Youtube8M/tagging/<id>.npy            float32 (seconds, 1024), at most 60 s
+            audio_npy/Vggish/tagging/<id>.npy               float64 (62, 128)
+            metadata.csv                                    id, duration, height, width
 """
 
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from competition.datasets import description
+from competition.datasets.taac2021 import TEXT_FOLDER, official_tags
+from competition.demo.arrays import long_texts, with_all_tags, write_arrays
 from competition.demo.content import load_content
 from competition.demo.draw import draw_plan
 from competition.demo.plan import AdPlan
@@ -38,7 +48,7 @@ SEAL = "demo.seal"
 TEST_TRUTH = "truth/tagging_info.txt"
 LEAST_ADS = 10
 TRUTH_OF_SPLIT = {"train": "tagging/GroundTruth/tagging_info.txt", "test": TEST_TRUTH}
-DESCRIPTION = {"name": "demo", "truth": TEST_TRUTH}
+NAMES = {False: "demo", True: "demo_arrays"}  # by whether there are arrays
 
 
 def make_demo(
@@ -46,7 +56,9 @@ def make_demo(
     n_ads: int = 500,
     seed: int = 0,
     *,
+    test_ads: int | None = None,
     films: bool = True,
+    arrays: bool = False,
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> None:
@@ -61,11 +73,16 @@ def make_demo(
     root : path
         A folder that does not exist, is empty, or holds demo ads.
     n_ads : int
-        Number of training ads, at least 10; the number of test ads is a fifth of it.
+        Number of training ads, at least 10.
     seed : int
         At least 0.
+    test_ads : int, optional
+        Number of test ads, at least 1; by default a fifth of `n_ads`.
     films : bool
         Whether to render the films or to write the texts alone.
+    arrays : bool
+        Whether the ads have arrays in place of films, texts of the competition's lengths and all of
+        its tags.
     n_jobs : int, optional
         Number of films to render at a time; by default one per core.
     progress : Progress, optional
@@ -74,7 +91,7 @@ def make_demo(
     Raises
     ------
     DatasetError
-        If `n_ads` or `seed` is too small, or `root` holds anything but demo ads.
+        If `n_ads`, `test_ads` or `seed` is too small, or `root` holds anything but demo ads.
 
     Examples
     --------
@@ -91,15 +108,23 @@ def make_demo(
             f"The demo has at least {LEAST_ADS} training ads, not {n_ads}. "
             f"Choose {LEAST_ADS} or more."
         )
+    test_ads = n_ads // 5 if test_ads is None else test_ads
+    if test_ads < 1:
+        raise DatasetError(f"The demo has at least 1 test ad, not {test_ads}. Choose 1 or more.")
     if seed < 0:
         raise DatasetError(f"The seed of the demo ads is {seed}. Choose a seed of 0 or more.")
     root = Path(root).absolute()
     progress = progress or Progress()
-    stamp = {"ads": n_ads, "films": films, "seed": seed, "version": VERSION}
+    films = films and not arrays
+    stamp = {"ads": n_ads, "test_ads": test_ads, "films": films, "arrays": arrays}
+    stamp |= {"seed": seed, "version": VERSION}
+    description_of_ads = {"name": NAMES[arrays], "truth": TEST_TRUTH}
     lost: list[str] = []
-    if _found_stamp(root) == stamp:
+    made = _found_stamp(root)
+    # Ads made before there was a choice say nothing of it.
+    if made is not None and {"test_ads": n_ads // 5, "arrays": False} | made == stamp:
         if not (root / description.FILE).is_file():  # ads made before there was this file
-            write_json(root / description.FILE, DESCRIPTION)
+            write_json(root / description.FILE, description_of_ads)
         # Ads made before there were seals are taken as they are.
         lost = damaged(root / SEAL) if (root / SEAL).exists() else []
         if not lost:
@@ -110,17 +135,21 @@ def make_demo(
         )
     plans = {
         split: [draw_plan(seed, split, index) for index in range(n)]
-        for split, n in {"train": n_ads, "test": n_ads // 5}.items()
+        for split, n in {"train": n_ads, "test": test_ads}.items()
     }
+    if arrays:
+        plans = {split: [with_all_tags(plan) for plan in drawn] for split, drawn in plans.items()}
     with folder_written_whole(root) as new:
         if lost:
             _link_all_but(lost, root, new)
-        _write_labels(new)
+        _write_labels(new, tuple(official_tags()) if arrays else load_content().tags)
         for split in plans:
-            _write_split(new, split, plans[split])
+            _write_split(new, split, plans[split], long_texts if arrays else render_texts)
+            if arrays:
+                write_arrays(_folder(new, split), plans[split], progress)
         if films:
             write_films(new, plans, n_jobs, progress)
-        write_json(new / description.FILE, DESCRIPTION)
+        write_json(new / description.FILE, description_of_ads)
         write_json(new / STAMP, stamp)
         seal(new / SEAL, sorted(path for path in new.rglob("*") if path.is_file()))
 
@@ -166,16 +195,24 @@ def _link(source: str, copy: str) -> None:
         shutil.copy2(source, copy)
 
 
-def _write_labels(root: Path) -> None:
-    rows = [f"{tag}\t{number}\n" for number, tag in enumerate(load_content().tags)]
+def _folder(root: Path, split: str) -> Path:
+    return root / "tagging" / f"tagging_dataset_{split}_5k"
+
+
+def _write_labels(root: Path, tags: tuple[str, ...]) -> None:
+    rows = [f"{tag}\t{number}\n" for number, tag in enumerate(tags)]
     _write(root / "label_id.txt", "".join(rows))
 
 
-def _write_split(root: Path, split: str, plans: list[AdPlan]) -> None:
-    texts = root / "tagging" / f"tagging_dataset_{split}_5k" / "text_txt" / "tagging"
+def _write_split(
+    root: Path, split: str, plans: list[AdPlan], texts_of: Callable[[AdPlan], tuple[str, str]]
+) -> None:
+    texts = _folder(root, split) / TEXT_FOLDER
     texts.mkdir(parents=True, exist_ok=True)
     for plan in plans:
-        _write_texts(texts, plan)
+        ocr, asr = texts_of(plan)
+        text = json.dumps({"video_ocr": ocr, "video_asr": asr}, ensure_ascii=False)
+        _write(texts / f"{plan.ad_id}.txt", text + "\n")
     truth = root / TRUTH_OF_SPLIT[split]
     truth.parent.mkdir(parents=True, exist_ok=True)
     _write(truth, "".join(f"{plan.ad_id}.mp4\t{','.join(plan.tags)}\n" for plan in plans))
@@ -201,12 +238,6 @@ def write_films(
     written = run_tasks(write_film, tasks, n_jobs=min(n_jobs or n_cores(), len(tasks)))
     for done, _ in enumerate(written, start=1):
         progress.update("rendering demo films", done, len(tasks))
-
-
-def _write_texts(folder: Path, plan: AdPlan) -> None:
-    ocr, asr = render_texts(plan)
-    text = json.dumps({"video_ocr": ocr, "video_asr": asr}, ensure_ascii=False)
-    _write(folder / f"{plan.ad_id}.txt", text + "\n")
 
 
 def _write(path: Path, text: str) -> None:

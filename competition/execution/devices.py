@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from competition.utils.errors import ModelError
 
 CHOICES = ("auto", "cpu", "cuda", "mps")
+CUDA_ITSELF = 600 * 2**20  # bytes of a card that a process takes before any tensor
 
 
 def check_device_name(name: str) -> None:
@@ -34,6 +35,31 @@ def choose_device(name: str = "auto") -> str:
         found = ", ".join(device for device, usable in available.items() if usable)
         raise ModelError(f"This machine has no device {name!r}; it has {found}. Use --device auto.")
     return name
+
+
+def gpu_capacity(device: str) -> int:
+    """Bytes of a CUDA card that tasks may take: nine tenths of what is free now."""
+    import torch
+
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(0.9 * free)
+
+
+def release_gpu() -> int:
+    """Give the memory of the card that this process no longer uses back to others.
+
+    Returns
+    -------
+    int
+        The most bytes that it has held since it last gave them back; 0 without a card.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return 0
+    held = torch.cuda.max_memory_reserved()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    return int(held) + CUDA_ITSELF
 
 
 @contextmanager

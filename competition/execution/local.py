@@ -48,7 +48,7 @@ def run_tasks(
         "loky",
         n_jobs=n_jobs,
         inner_max_num_threads=n_threads,
-        initializer=_start_worker,
+        initializer=start_worker,
         initargs=(os.getpid(),),
     ):
         # A task is sent only when a process is free, so that an interruption takes effect at once.
@@ -71,7 +71,7 @@ def ended_from_outside() -> ProcessError:
     )
 
 
-def _start_worker(parent: int) -> None:
+def start_worker(parent: int) -> None:
     """Let a process end with the one that waits for its results, and not see Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where a thread has started this process
     end_with_parent(parent)

@@ -14,7 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from competition.config.profile import Profile
-from competition.execution.devices import one_thread
+from competition.execution.devices import choose_device, gpu_capacity, one_thread
+from competition.execution.lanes import Need, run_in_lanes
 from competition.execution.local import run_tasks
 from competition.features.columns import Column, read_columns
 from competition.level1.base import Level1Model
@@ -137,6 +138,9 @@ def pending_folds(job: Level1Job, store: OofStore) -> list[int]:
 def cross_fit(jobs: Sequence[Level1Job], store: OofStore, context: Context[Profile]) -> None:
     """Run the pending folds of all jobs, some tasks at a time.
 
+    Networks share a CUDA card one at a time, or as many as fit into its memory, while other models
+    use the processors.
+
     Parameters
     ----------
     jobs : sequence of Level1Job
@@ -157,9 +161,23 @@ def cross_fit(jobs: Sequence[Level1Job], store: OofStore, context: Context[Profi
     n_jobs = max(1, min(context.n_jobs, len(pending)))
     labels, defaults = context.dataset.labels, model_defaults(context)
     tasks = [FoldTask(job, fold, store, labels, defaults) for job, fold in pending]
-    outcomes = run_tasks(run_task, zip(tasks), n_jobs=n_jobs)
+    on_gpu = [needs_device(job.model) for job, _ in pending]
+    device = choose_device(context.device) if n_jobs > 1 and any(on_gpu) else "cpu"
+    if device.startswith("cuda"):
+        needs = [Need(job.name, one) for (job, _), one in zip(pending, on_gpu, strict=True)]
+        capacity = gpu_capacity(device)
+        outcomes = run_in_lanes(
+            run_task, [(task,) for task in tasks], needs, n_jobs=n_jobs, capacity=capacity
+        )
+    else:
+        outcomes = run_tasks(run_task, zip(tasks), n_jobs=n_jobs)
     for finished, (name, fold) in enumerate(outcomes, start=1):
         progress.update("level 1", finished, len(tasks), f"{name}, fold {fold}")
+
+
+def needs_device(model: str) -> bool:
+    """Whether a model is a network, which runs on the device of the command."""
+    return "device" in get_model(model).parameters
 
 
 def run_task(task: FoldTask) -> tuple[str, int]:

@@ -98,7 +98,9 @@ def test_demo_made_with_other_settings_is_replaced(tmp_path):
     assert len(read_truth(tmp_path / "ads", "train")) == 10
     assert json.loads((tmp_path / "ads" / "demo.json").read_text()) == {
         "ads": 10,
+        "test_ads": 2,
         "films": False,
+        "arrays": False,
         "seed": 0,
         "version": 2,
     }
@@ -119,6 +121,18 @@ def test_ads_made_before_dataset_json_are_kept_and_get_one(tmp_path):
     make_demo(tmp_path / "ads", 10, films=False)
     assert all_bytes(tmp_path) == complete
     assert (tmp_path / "ads").stat().st_ino == made
+
+
+def test_ads_made_before_the_number_of_test_ads_was_chosen_are_kept(tmp_path):
+    make_demo(tmp_path / "ads", 10, films=False)
+    stamp = {"ads": 10, "films": False, "seed": 0, "version": 2}
+    (tmp_path / "ads" / "demo.json").write_text(json.dumps(stamp))
+    (tmp_path / "ads" / "demo.seal").unlink()
+    made = (tmp_path / "ads").stat().st_ino
+    make_demo(tmp_path / "ads", 10, films=False)
+    assert (tmp_path / "ads").stat().st_ino == made
+    make_demo(tmp_path / "ads", 10, test_ads=3, films=False)
+    assert len(read_truth(tmp_path / "ads", "test")) == 3
 
 
 def test_demo_of_an_earlier_version_is_replaced(tmp_path):
@@ -151,10 +165,14 @@ def test_file_in_place_of_the_folder_is_refused(tmp_path):
         make_demo(tmp_path / "ads", 10, films=False)
 
 
-@pytest.mark.parametrize(("n_ads", "seed"), [(9, 0), (0, 0), (10, -1)])
-def test_impossible_settings_are_refused(tmp_path, n_ads, seed):
-    with pytest.raises(DatasetError):
-        make_demo(tmp_path / "ads", n_ads, seed, films=False)
+@pytest.mark.parametrize(
+    ("n_ads", "seed", "test_ads"), [(9, 0, 1), (0, 0, 1), (10, -1, 1), (10, 0, 0), (10, 0, -3)]
+)
+@pytest.mark.parametrize("arrays", [False, True])
+def test_impossible_settings_are_refused(tmp_path, n_ads, seed, test_ads, arrays):
+    with pytest.raises(DatasetError, match="Choose"):
+        make_demo(tmp_path / "ads", n_ads, seed, test_ads=test_ads, films=False, arrays=arrays)
+    assert not (tmp_path / "ads").exists()
 
 
 def fail_at_test_ads(seed, split, index):

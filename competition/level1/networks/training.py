@@ -17,12 +17,14 @@ film posters and their genres (`frames`, 10 epochs, three held-out folds, mean o
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from competition.execution.memory import pieces, with_fewer
 from competition.utils.odds import prior_logits
 
 Batch = tuple[Tensor, ...]
@@ -104,6 +106,9 @@ def train(
     Random numbers come from torch's global generator: call it inside `seeded`. On a GPU, products
     are computed in bfloat16.
 
+    Where a batch does not fit into memory, its halves are computed one after the other, from then
+    on; the steps stay those of the whole batch, but for rounding and for which units are dropped.
+
     Parameters
     ----------
     network : Module
@@ -124,26 +129,42 @@ def train(
         _parameter_groups(network, schedule, rates), lr=schedule.learning_rate, fused=True
     )
     falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
+    most = schedule.batch_size
     for _ in range(schedule.epochs):
         batches = length_buckets(encode.lengths, schedule.batch_size)
         for first in range(0, len(batches), schedule.accumulate):
             together = batches[first : first + schedule.accumulate]
-            n_ads = sum(len(rows) for rows in together)
-            for rows in together:
-                batch = [tensor.to(device) for tensor in encode(rows)]
-                with torch.autocast(
-                    device.partition(":")[0], torch.bfloat16, enabled=device.startswith("cuda")
-                ):
-                    logits = network(*batch)
-                loss = nn.functional.binary_cross_entropy_with_logits(
-                    logits.float(), targets[rows].to(device)
-                )
-                (loss * (len(rows) / n_ads)).backward()
+            _, most = with_fewer(
+                partial(_compute_gradients, network, encode, targets, together, device), most
+            )
             nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
             optimizer.step()
             falling.step()
-            optimizer.zero_grad()
+    network.zero_grad()
     network.to("cpu").eval()
+
+
+def _compute_gradients(
+    network: nn.Module,
+    encode: Encoder,
+    targets: Tensor,
+    batches: Sequence[np.ndarray],
+    device: str,
+    most: int,
+) -> None:
+    """Leave the gradients of the mean loss of some batches, at most so many ads at a time."""
+    network.zero_grad()
+    n_ads = sum(len(rows) for rows in batches)
+    for rows in (piece for batch in batches for piece in pieces(batch, most)):
+        batch = [tensor.to(device) for tensor in encode(rows)]
+        with torch.autocast(
+            device.partition(":")[0], torch.bfloat16, enabled=device.startswith("cuda")
+        ):
+            logits = network(*batch)
+        loss = nn.functional.binary_cross_entropy_with_logits(
+            logits.float(), targets[rows].to(device)
+        )
+        (loss * (len(rows) / n_ads)).backward()
 
 
 @torch.no_grad()
@@ -154,13 +175,20 @@ def predict(network: nn.Module, encode: Encoder, batch_size: int, device: str) -
     """
     network.to(device).eval()
     order = np.argsort(encode.lengths, kind="stable")
-    found = []
-    for first in range(0, len(order), batch_size):
-        batch = [tensor.to(device) for tensor in encode(order[first : first + batch_size])]
-        found.append(torch.sigmoid(network(*batch)).cpu().numpy())
+    found, most = [], batch_size
+    for rows in pieces(order, batch_size):
+        parts, most = with_fewer(partial(_probabilities, network, encode, rows, device), most)
+        found += parts
     network.to("cpu")
     probabilities = np.concatenate(found)
     return probabilities[np.argsort(order)]
+
+
+def _probabilities(
+    network: nn.Module, encode: Encoder, rows: np.ndarray, device: str, most: int
+) -> list[np.ndarray]:
+    batches = ([tensor.to(device) for tensor in encode(piece)] for piece in pieces(rows, most))
+    return [torch.sigmoid(network(*batch)).cpu().numpy() for batch in batches]
 
 
 def length_buckets(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:

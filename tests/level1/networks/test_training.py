@@ -1,9 +1,13 @@
 """The training loop: batches, schedule, where it starts, and what it leaves alone."""
 
+from functools import partial
+
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
+from competition.execution.memory import with_fewer
 from competition.level1.networks import training
 from competition.level1.networks.training import (
     Schedule,
@@ -13,6 +17,7 @@ from competition.level1.networks.training import (
     seeded,
     train,
 )
+from competition.utils.errors import ModelError
 
 LABELS = (np.arange(70)[:, None] % [2, 5, 7] == 0).astype(np.uint8)
 
@@ -117,3 +122,85 @@ def test_same_seed_gives_the_same_weights_and_leaves_the_random_state_alone():
     assert torch.equal(before, torch.get_rng_state())
     torch.rand(3)
     assert torch.equal(first.head.weight, trained(Numbers()).head.weight)
+
+
+class RefuseGradient(torch.autograd.Function):
+    """Hands its input on; its gradient does not fit into memory for more ads than `most`."""
+
+    @staticmethod
+    def forward(context, x, most):
+        context.most = most
+        return x.clone()
+
+    @staticmethod
+    def backward(context, gradient):
+        if len(gradient) > context.most:
+            raise torch.OutOfMemoryError("the backward pass does not fit")
+        return gradient, None
+
+
+class Large(Linear):
+    """A network that runs out of memory as a GPU does, on its way there or back."""
+
+    def __init__(self, forward: int = 1000, backward: int = 1000) -> None:
+        super().__init__()
+        # Not at the priors: of gradients that cancel, an optimiser makes steps of their rounding.
+        nn.init.constant_(self.head.weight, 0.3)
+        nn.init.constant_(self.head.bias, 0.7)
+        self.limits = forward, backward
+        self.seen: list[int] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        forward, backward = self.limits
+        if len(x) > forward:
+            raise torch.OutOfMemoryError(f"{len(x)} ads do not fit")
+        self.seen.append(len(x))
+        return RefuseGradient.apply(super().forward(x), backward)
+
+
+def trained_large(batch_size: int = 16, accumulate: int = 1, **limits: int) -> Large:
+    with seeded(0, "cpu"):
+        network = Large(**limits)
+        schedule = Schedule(3, batch_size, 0.1, 0.0, accumulate)
+        train(network, Numbers(), LABELS, schedule, "cpu")
+    return network
+
+
+@pytest.mark.parametrize("limits", [{"forward": 5}, {"backward": 5}, {"forward": 9, "backward": 3}])
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_batch_that_does_not_fit_is_halved_and_takes_the_same_steps(limits, accumulate):
+    whole = trained_large(accumulate=accumulate)
+    halved = trained_large(accumulate=accumulate, **limits)
+    assert max(whole.seen) == 16
+    fitting = min(limits.values())
+    refused = [n for n in halved.seen if n > fitting]
+    assert len(refused) <= 2  # found out once, not in every step
+    torch.testing.assert_close(halved.head.weight, whole.head.weight, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(halved.head.bias, whole.head.bias, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("limits", [{"forward": 5}, {"backward": 5}])
+def test_gradients_of_halves_are_those_of_the_whole(limits):
+    targets = torch.from_numpy(LABELS.astype(np.float32))
+    batches = [np.arange(16), np.arange(30, 43)]
+    gradients = []
+    for network in (Large(), Large(**limits)):
+        compute = partial(training._compute_gradients, network, Numbers(), targets, batches, "cpu")
+        _, most = with_fewer(compute, 16)
+        gradients.append(network.head.weight.grad)
+    assert most == 4
+    torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-8)
+
+
+def test_prediction_that_does_not_fit_is_halved():
+    network = trained_large()
+    whole = predict(network, Numbers(), 16, "cpu")
+    network.limits = 3, 1000
+    network.seen.clear()
+    np.testing.assert_allclose(predict(network, Numbers(), 16, "cpu"), whole, atol=1e-6)
+    assert max(network.seen) == 2
+
+
+def test_ad_that_does_not_fit_alone_is_told():
+    with pytest.raises(ModelError, match=r"single ad does not fit into memory.*--device cpu"):
+        trained_large(forward=0)
