@@ -11,6 +11,7 @@ import numpy as np
 
 from competition.features.base import Extractor, Item
 from competition.features.encoders import checkpoint_files, load_pretrained
+from competition.features.image_processors import refuse_patches
 from competition.features.pictures import pictures
 from competition.features.registry import extractor
 from competition.features.vision_encoders import load_vision_encoder
@@ -113,6 +114,7 @@ class Regions(Extractor):
         self.network_, self.processor_ = load_vision_encoder(
             self.checkpoint, self.device, missing, auto=auto
         )
+        refuse_patches(self.processor_, self.checkpoint)
 
     def _encoded(self, picture: np.ndarray) -> np.ndarray:
         import torch
