@@ -34,6 +34,20 @@ def load_image_processor(checkpoint: str) -> Any:
     return load_pretrained(AutoImageProcessor.from_pretrained, checkpoint, backend="pil")
 
 
+def needed_packages(checkpoint: str) -> tuple[str, ...]:
+    """Packages beside Pillow that prepare a checkpoint's pictures: torchvision, timm, or none."""
+    from importlib.util import find_spec
+
+    if find_spec("torchvision") is None:
+        return ()
+    from transformers.image_processing_backends import PilBackend
+
+    processor = load_image_processor(checkpoint)
+    if isinstance(processor, PilBackend | RescaledFirst):
+        return ()
+    return ("torchvision", "timm") if "Timm" in type(processor).__name__ else ("torchvision",)
+
+
 def refuse_patches(processor: Any, checkpoint: str) -> None:
     """Raise a FeatureError if an image processor cuts pictures into patches, as NaFlex does."""
     if "spatial_shapes" in processor.model_input_names:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from competition.features.base import Extracted, Extractor, Item
+from competition.datasets.base import InputKind
+from competition.features.base import Extracted, Extractor, Item, installed
 from competition.features.encoders import checkpoint_files
 from competition.features.frame_stream import Chunk, frame_stream
+from competition.features.image_processors import needed_packages
 from competition.features.picture_inputs import picture_inputs
 from competition.features.registry import extractor
 from competition.features.vision_encoders import load_vision_encoder
@@ -75,6 +77,10 @@ class ViT(Extractor):
     def files(self) -> Sequence[Path]:
         """Files of a checkpoint in a local folder."""
         return checkpoint_files(self.checkpoint)
+
+    def prepared_by(self, kind: InputKind) -> dict[str, str]:
+        """Versions of what decodes pictures, and of what else the checkpoint's processor needs."""
+        return {**super().prepared_by(kind), **installed(*needed_packages(self.checkpoint))}
 
     def extract(self, items: Sequence[Item], n_workers: int = 0) -> Iterator[Extracted]:
         """Yield the vectors of each ad, (frames, dims) float16, or its MediaError, in order."""

@@ -401,6 +401,19 @@ def test_what_needs_torchvision_says_so(
         ViT(str(tmp_path), device="cpu").extract_one(item)
 
 
+def test_torchvision_is_part_of_a_feature_only_where_it_prepares(
+    checkpoint: Callable[[str], Path], item: Item, tmp_path: Path
+) -> None:
+    assert "torchvision" not in ViT(str(checkpoint("ViT"))).prepared_by("image")
+    torchvision = pytest.importorskip("torchvision", reason="torchvision is not installed")
+    for path in checkpoint("ViT").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    only = {"image_processor_type": "Sam2ImageProcessorFast", **SQUARE}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(only))
+    vit = ViT(str(tmp_path), device="cpu")
+    assert vit.prepared_by("image")["torchvision"] == torchvision.__version__.partition("+")[0]
+
+
 TIMM = {
     "architecture": "vit_tiny_patch16_224",
     "num_classes": 0,
