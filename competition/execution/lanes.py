@@ -113,9 +113,7 @@ def run_in_lanes(
     running: dict[Any, Need] = {}
     memory: dict[str, int] = {}
     with interrupts_ignored():
-        executor = ProcessPoolExecutor(
-            n_jobs, initializer=start_worker, initargs=(os.getpid(),)
-        )
+        executor = ProcessPoolExecutor(n_jobs, initializer=start_worker, initargs=(os.getpid(),))
     try:
         while waiting or running:
             while waiting and len(running) < n_jobs:

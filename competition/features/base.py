@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,14 @@ from competition.datasets.base import InputKind
 from competition.utils.errors import CompetitionError, MediaError
 
 Extracted = np.ndarray | str | dict[str, float] | MediaError
+
+# Packages that decode the files of a kind. Animations are films that Pillow reads.
+_PICTURES = ("pillow", "pillow-heif")
+_DECODERS: dict[InputKind, tuple[str, ...]] = {
+    "image": _PICTURES,
+    "video": ("av", *_PICTURES),
+    "audio": ("av",),
+}
 
 
 @dataclass(frozen=True)
@@ -40,8 +49,9 @@ class Extractor(BaseEstimator, ABC):
 
     1. The constructor stores its parameters and does nothing else. Where it has the parameter
        ``device``, the run sets it.
-    2. The run reads the hooks: `lacks` says why the feature cannot be had here, and `files` which
-       files it depends on beside the ads. The attributes below say how the work is shared out.
+    2. The run reads the hooks: `lacks` says why the feature cannot be had here, `files` which files
+       it depends on beside the ads, and `prepared_by` which packages decode and prepare the ads.
+       The attributes below say how the work is shared out.
        Each hook has a default that suits most extractors.
     3. `extract` gets some items at a time, in this process or in others, and yields one result for
        each, in order. Whatever a network needs is loaded in the first call.
@@ -90,6 +100,14 @@ class Extractor(BaseEstimator, ABC):
         """Files whose content the results depend on: checkpoints, vocabularies."""
         return ()
 
+    def prepared_by(self, kind: InputKind) -> dict[str, str]:
+        """Versions of what decodes and prepares items of a kind: another version, another feature.
+
+        By default that of what decodes pictures, films or sounds. What is not installed is left
+        out.
+        """
+        return installed(*_DECODERS.get(kind, ()))
+
     def on_gpu(self) -> bool:
         """Whether the network runs on a GPU, where one pass may hold several ads.
 
@@ -126,6 +144,17 @@ class Extractor(BaseEstimator, ABC):
         MediaError
             If the item cannot be read; any other exception counts as one.
         """
+
+
+def installed(*packages: str) -> dict[str, str]:
+    """Version of each package that is installed."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
 
 
 def attempt(extractor: Extractor, item: Item) -> Extracted:

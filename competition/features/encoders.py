@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # other shapes are reported by `check_weights`, as transformers names none of them.
 LOADING = {"output_loading_info": True, "weights_only": True, "ignore_mismatched_sizes": True}
 
+# How transformers says that a package is not installed.
+_LACKING = re.compile(r"requires the (\w+) library|Missing optional dependencies: (\w+)")
 _DIGITS = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
@@ -48,7 +50,7 @@ def load_encoder(
     device: str,
     allowed_missing: Sequence[str] = (),
     *,
-    auto: str = "AutoModel",
+    auto: str | type = "AutoModel",
     dtype: torch.dtype | None = None,
 ) -> Any:
     """Load the network of a checkpoint for inference.
@@ -61,8 +63,9 @@ def load_encoder(
         ``"auto"``, ``"cpu"``, ``"cuda"``, ....
     allowed_missing : sequence of str
         Components that the checkpoint may lack, as their output is not used, such as ``"pooler"``.
-    auto : str
-        The class of transformers that loads it; ``"AutoModel"`` leaves out any head.
+    auto : str or type
+        The class that loads it, or the name of one in transformers; ``"AutoModel"`` leaves out any
+        head.
     dtype : torch.dtype, optional
         Of the weights; by default the device's `network_dtype`.
 
@@ -78,8 +81,9 @@ def load_encoder(
     import transformers
 
     found_device = choose_device(device)
+    loader: Any = getattr(transformers, auto) if isinstance(auto, str) else auto
     network, info = load_pretrained(
-        getattr(transformers, auto).from_pretrained,
+        loader.from_pretrained,
         model,
         dtype=network_dtype(found_device) if dtype is None else dtype,
         **LOADING,
@@ -183,6 +187,12 @@ def load_pretrained(load: Callable[..., Any], model: str, **options: Any) -> Any
                 f"The checkpoint {model!r} needs Python code of its own (auto_map in its "
                 "config.json or tokenizer_config.json), which is never run. Choose a checkpoint "
                 "whose architecture transformers knows."
+            ) from bad
+        if lacking := _LACKING.search(str(bad)):
+            package = (lacking[1] or lacking[2]).lower()
+            raise FeatureError(
+                f"The checkpoint {model!r} needs the package {package}, which is not installed. "
+                f"Install it (`pip install {package}`), or choose another checkpoint."
             ) from bad
         reason = str(bad).strip().split("\n", 1)[0]
         hint = (

@@ -3,7 +3,8 @@
 ::
 
     cache/features/<extractor>-<fingerprint>/
-        about.json              extractor, version, parameters, digests of its files
+        about.json              extractor, version, parameters, digests of its files, versions of
+                                what decodes and prepares
         <shard>.parquet         key (digest of the file's content), error, and the feature:
                                 start, rows, dims of an array; text; metadata
         <shard>.npy             the arrays of the shard, one after another, flat
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from competition.datasets.base import InputKind
 from competition.features.base import Extracted, Extractor
 from competition.features.registry import ExtractorEntry
 from competition.utils.errors import MediaError, StoreError
@@ -100,11 +102,19 @@ class Digests:
 
 
 def feature_settings(
-    entry: ExtractorEntry, extractor: Extractor, digests: Digests
+    entry: ExtractorEntry, extractor: Extractor, digests: Digests, kind: InputKind
 ) -> dict[str, Any]:
     """Return everything but the ads that a feature depends on, as JSON can hold it.
 
     The content of a file that a parameter names enters, not its path: a checkpoint may be moved.
+
+    Parameters
+    ----------
+    entry : ExtractorEntry
+    extractor : Extractor
+    digests : Digests
+    kind : str
+        Of the input that is read.
     """
     files = sorted(extractor.files())
     places = {*files, *(path.parent for path in files)}
@@ -113,12 +123,14 @@ def feature_settings(
         for name, value in extractor.get_params(deep=False).items()
         if name not in extractor.not_counted
     }
-    return {
+    settings = {
         "extractor": entry.name,
         "version": entry.version,
         "parameters": params,
         "files": [[path.name, digests.of(path)] for path in files],
     }
+    prepared_by = extractor.prepared_by(kind)
+    return {**settings, "prepared by": prepared_by} if prepared_by else settings
 
 
 class FeatureStore:

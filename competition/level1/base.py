@@ -21,8 +21,9 @@ class Level1Model(BaseEstimator, ABC):
     The life of a model:
 
     1. The constructor stores its parameters and does nothing else. Where it has the parameters
-       ``random_state``, ``n_jobs``, ``device`` or ``dimensions``, cross-fitting sets the seed, the
-       number of threads, the device of networks and the dimension of each tag through them.
+       ``random_state``, ``n_jobs``, ``device``, ``dimensions`` or ``tag_names``, cross-fitting sets
+       the seed, the number of threads, the device of networks, and the dimension and the name of
+       each tag through them.
     2. The run reads the hooks: `text_terms` says in which form texts come, `files` which files the
        model depends on beside the ads, and `search_space` what `tune` tries. Each has a default
        that suits most models.
@@ -31,7 +32,8 @@ class Level1Model(BaseEstimator, ABC):
     4. `predict_proba` gets the probabilities of those tags from `_predict_proba`, and fills in the
        prior of the others.
 
-    A subclass writes `_fit` and `_predict_proba` and never meets a tag with a single value.
+    A subclass writes `_fit` and `_predict_proba` and never meets a tag with a single value, unless
+    it says that it knows the tags.
 
     Attributes
     ----------
@@ -41,10 +43,15 @@ class Level1Model(BaseEstimator, ABC):
     libraries : tuple of str
         What must be installed beside what this package always needs: names to import. A model that
         lacks one is left out of a run.
+    knows_tags : bool
+        Whether the model knows something of a tag that no training ad carries, such as what its
+        name means. It then meets such tags, and gives them probabilities that are low but differ
+        from ad to ad.
     prior_ : ndarray of shape (n_tags,), dtype float32
         Share of training ads that carry each tag.
     learnable_ : ndarray of shape (n_tags,), dtype bool
-        Tags that some training ads carry and others do not.
+        Tags that some training ads carry and others do not; of a model that `knows_tags`, those
+        that no training ad carries as well.
     columns_ : list of str
         Columns of the training inputs.
 
@@ -66,6 +73,7 @@ class Level1Model(BaseEstimator, ABC):
 
     search_space: ClassVar[Callable[..., dict[str, Any]] | None] = None
     libraries: ClassVar[tuple[str, ...]] = ()
+    knows_tags: ClassVar[bool] = False
 
     @property
     def text_terms(self) -> TermsSpec | None:
@@ -100,7 +108,7 @@ class Level1Model(BaseEstimator, ABC):
             raise ModelError(f"{name}.fit needs labels that are 0 or 1.")
         self.columns_ = list(X.columns)
         self.prior_ = Y.mean(axis=0).astype(np.float32)
-        self.learnable_ = (self.prior_ > 0) & (self.prior_ < 1)
+        self.learnable_ = (self.prior_ < 1) & ((self.prior_ > 0) | self.knows_tags)
         if self.learnable_.any():
             self._fit(X, np.ascontiguousarray(Y[:, self.learnable_], dtype=np.uint8))
         return self

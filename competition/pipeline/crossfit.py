@@ -67,11 +67,14 @@ class ModelDefaults:
         As ``device``: where networks run.
     dimensions : tuple of str or None
         As ``dimensions``: the dimension of each tag.
+    tag_names : tuple of str or None
+        As ``tag_names``: the name of each tag.
     """
 
     seed: int = 0
     device: str = "auto"
     dimensions: tuple[str, ...] | None = None
+    tag_names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +110,7 @@ def make_estimator(
         "n_jobs": n_threads,
         "device": defaults.device,
         "dimensions": defaults.dimensions,
+        "tag_names": defaults.tag_names,
     }
     known = {name: value for name, value in values.items() if name in entry.parameters}
     try:
@@ -117,8 +121,9 @@ def make_estimator(
 
 def model_defaults(context: Context[Profile]) -> ModelDefaults:
     """Return what the level-1 models of a command receive."""
-    dimensions = tuple(tag.dimension for tag in context.dataset.tags)
-    return ModelDefaults(context.profile.seed, context.device, dimensions)
+    dataset = context.dataset
+    dimensions = tuple(tag.dimension for tag in dataset.tags)
+    return ModelDefaults(context.profile.seed, context.device, dimensions, tuple(dataset.tag_names))
 
 
 def pending_folds(job: Level1Job, store: OofStore) -> list[int]:

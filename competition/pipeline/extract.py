@@ -162,9 +162,10 @@ def _extract(
     if planned.keeps:
         cells = cells[dataset.lacks(planned.name)]
     files, items = _items(dataset.root, planned.source, cells, digests)
-    settings = feature_settings(planned.entry, planned.extractor, digests)
-    store = FeatureStore(context.features_folder, settings)
+    kind = planned.source.kind
     try:
+        settings = feature_settings(planned.entry, planned.extractor, digests, kind)
+        store = FeatureStore(context.features_folder, settings)
         n_new = extract_missing(
             planned.extractor,
             items,

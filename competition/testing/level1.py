@@ -23,7 +23,7 @@ import pytest
 
 from competition.datasets.base import InputKind
 from competition.level1.base import Level1Model
-from competition.testing.synthetic import N_TAGS, auc, made_ads, snapshot
+from competition.testing.synthetic import N_TAGS, TAG_NAMES, auc, made_ads, snapshot
 from competition.utils.errors import ModelError
 
 
@@ -32,6 +32,9 @@ class Level1Contract:
 
     kinds: tuple[InputKind, ...]
     """The kinds of input that the model reads."""
+
+    inputs: tuple[str, ...] | None = None
+    """Of the made inputs of these kinds, those to read; None reads all."""
 
     _folder: Path | None = None
 
@@ -87,7 +90,11 @@ class Level1Contract:
     def test_tag_with_a_single_value_gets_its_prior(self, prior: int) -> None:
         X, Y = self._ads()
         Y[:, 1] = prior
-        result = self._new().fit(X, Y).predict_proba(X)[:, 1]
+        model = self._new()
+        result = model.fit(X, Y).predict_proba(X)[:, 1]
+        if prior == 0 and model.knows_tags:
+            _check_low(result)
+            return
         assert np.allclose(result, prior, atol=1e-6), (
             f"Tag 1 is {prior} for every training ad, so its probability must be {prior} for every "
             f"ad; got {result.min()} to {result.max()}. {_BASE} it never sees such tags."
@@ -96,7 +103,11 @@ class Level1Contract:
     def test_tags_that_all_have_a_single_value_get_their_priors(self) -> None:
         X, Y = self._ads()
         Y[:] = [0, 1, 0, 1]
-        result = self._new().fit(X, Y).predict_proba(X)
+        model = self._new()
+        result = model.fit(X, Y).predict_proba(X)
+        if model.knows_tags:
+            _check_low(result[:, [0, 2]])
+            result[:, [0, 2]] = 0
         assert np.allclose(result, [0, 1, 0, 1], atol=1e-6), (
             "There is nothing to learn where no tag has both values; the result must be the "
             f"priors. {_BASE} this is done for you."
@@ -111,7 +122,7 @@ class Level1Contract:
 
     def test_one_tag(self) -> None:
         X, Y = self._ads()
-        shape = self._new().fit(X, Y[:, :1]).predict_proba(X).shape
+        shape = self._new(n_tags=1).fit(X, Y[:, :1]).predict_proba(X).shape
         assert shape == (len(X), 1), (
             f"With one tag the result must have the shape ({len(X)}, 1), got {shape}: return "
             "neither a binary classifier's two columns nor none."
@@ -119,8 +130,11 @@ class Level1Contract:
 
     def test_two_tags_keep_both_columns(self) -> None:
         X, Y = self._ads()
+        model = self._new(n_tags=2)
         opposite = np.column_stack([Y[:, 0], 1 - Y[:, 0]])
-        result = self._new().fit(X, opposite).predict_proba(X)
+        if model.knows_tags:  # no name says that another tag is not there
+            opposite = Y[:, :2]
+        result = model.fit(X, opposite).predict_proba(X)
         assert result.shape == opposite.shape, (
             f"Two tags must give two columns, got the shape {result.shape}."
         )
@@ -199,7 +213,8 @@ class Level1Contract:
         model, X, Y = self._fitted()
         expected = model.predict_proba(X)
         other, other_labels = self._ads(n_ads=60, seed=1)
-        again = self._new().fit(other, other_labels[:, :2]).fit(X, Y).predict_proba(X)
+        again = self._new(n_tags=2).fit(other, other_labels[:, :2])
+        again = self._named(again, N_TAGS).fit(X, Y).predict_proba(X)
         assert expected.tobytes() == again.tobytes(), (
             "A model fitted a second time differs from one fitted once on the same ads: fit must "
             "start anew and keep nothing of the fit before."
@@ -257,8 +272,8 @@ class Level1Contract:
         assert snapshot(X) == before, "fit or predict_proba changed X. Work on a copy."
         assert np.array_equal(Y, labels), "fit changed Y. Work on a copy."
 
-    def _new(self) -> Level1Model:
-        """Make a model, seeded where it can be."""
+    def _new(self, n_tags: int = N_TAGS) -> Level1Model:
+        """Make a model, seeded where it can be, and told the tags' names where it asks for them."""
         model = self.make()
         assert isinstance(model, Level1Model), (
             f"{type(model).__name__} is no Level1Model. {_BASE} only _fit and _predict_proba are "
@@ -266,12 +281,19 @@ class Level1Contract:
         )
         if "random_state" in model.get_params():
             model.set_params(random_state=7)
+        return self._named(model, n_tags)
+
+    def _named(self, model: Any, n_tags: int) -> Any:
+        if "tag_names" in model.get_params():
+            model.set_params(tag_names=TAG_NAMES[:n_tags])
         return model
 
     def _ads(
         self, n_ads: int = 120, seed: int = 0, missing: tuple[InputKind, ...] = ()
     ) -> tuple[pd.DataFrame, np.ndarray]:
-        return made_ads(self.kinds, n_ads, seed, missing, self._new().text_terms, self._folder)
+        terms = self._new().text_terms
+        X, Y = made_ads(self.kinds, n_ads, seed, missing, terms, self._folder)
+        return X if self.inputs is None else X[list(self.inputs)], Y
 
     def _fitted(self) -> tuple[Any, pd.DataFrame, np.ndarray]:
         X, Y = self._ads()
@@ -288,6 +310,14 @@ def _check_finite(result: np.ndarray, of_what: str) -> None:
     assert not len(bad), (
         f"The predictions {of_what} are not finite in {len(bad)} of {len(result)} rows, the first "
         f"of them row {bad[0]}. Replace missing values, and divide by nothing that can be 0."
+    )
+
+
+def _check_low(result: np.ndarray) -> None:
+    assert np.isfinite(result).all(), "A tag that no training ad carries has no finite number."
+    assert result.max() < 0.5, (
+        "No training ad carries the tag, and yet its probability is "
+        f"{result.max():.2f} for some ad: it must stay low."
     )
 
 

@@ -13,6 +13,7 @@ from competition.utils.errors import ModelError
 from competition.utils.files import digest
 
 N_TAGS = 4
+TAG_NAMES = ("word0", "word1", "word2", "word3")
 IMAGE_SIDE = 32  # pixels
 RATES = (0.5, 0.3, 0.3, 0.2)  # share of the made ads that carry each tag
 

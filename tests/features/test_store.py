@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from competition.features.registry import ExtractorEntry
+from competition.datasets.base import InputKind
+from competition.features.registry import ExtractorEntry, get_extractor
 from competition.features.store import Digests, FeatureStore, feature_settings
 from competition.utils.errors import MediaError, StoreError
 from competition.utils.files import file_digest
@@ -104,10 +107,10 @@ def test_shard_that_is_damaged_while_it_is_in_use_is_named(tmp_path: Path) -> No
 def test_settings_change_with_version_and_parameters_but_not_with_the_device(
     digests: Digests,
 ) -> None:
-    first = feature_settings(entry(), LetterCodes(), digests)
-    assert feature_settings(entry(), LetterCodes(device="cuda"), digests) == first
-    assert feature_settings(entry(), LetterCodes(scale=2.0), digests) != first
-    assert feature_settings(entry(version=2), LetterCodes(), digests) != first
+    first = feature_settings(entry(), LetterCodes(), digests, "text")
+    assert feature_settings(entry(), LetterCodes(device="cuda"), digests, "text") == first
+    assert feature_settings(entry(), LetterCodes(scale=2.0), digests, "text") != first
+    assert feature_settings(entry(version=2), LetterCodes(), digests, "text") != first
 
 
 def test_digest_is_computed_again_only_for_a_changed_file(tmp_path: Path) -> None:
@@ -131,3 +134,37 @@ def test_damaged_file_of_digests_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"one")
     digest = Digests(tmp_path / "digests.parquet").of(tmp_path / "file")
     assert digest == file_digest(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "packages"),
+    [
+        ("thumbnails", "image", {"pillow", "pillow-heif"}),
+        ("thumbnails", "video", {"av", "pillow", "pillow-heif"}),
+        ("media_metadata", "audio", {"av"}),
+        ("logmel", "video", {"av"}),
+        ("vggish", "audio", {"av"}),
+        ("asr", "video", {"av"}),
+        ("ocr", "image", {"pillow", "pillow-heif", "rapidocr", "onnxruntime"}),
+        ("bert", "text", set()),
+        ("npy", "array", set()),
+        ("bottom_up", "image", set()),
+    ],
+)
+def test_what_decodes_and_prepares_is_that_which_the_feature_uses(
+    name: str, kind: InputKind, packages: set[str]
+) -> None:
+    given = get_extractor(name).make().prepared_by(kind)
+    assert set(given) == packages
+    assert given == {package: metadata.version(package) for package in packages}
+
+
+def test_tesseract_is_told_from_rapidocr_by_its_own_version() -> None:
+    given = get_extractor("ocr").make(engine="tesseract").prepared_by("image")
+    assert set(given) == {"pillow", "pillow-heif", "tesseract"}
+    assert given["tesseract"].startswith("tesseract") == bool(shutil.which("tesseract"))
+
+
+def test_settings_of_texts_hold_no_version_and_stay_as_they_were(digests: Digests) -> None:
+    assert set(feature_settings(entry(), LetterCodes(), digests, "text")) == set(SETTINGS)
+    assert "prepared by" in feature_settings(entry(), LetterCodes(), digests, "image")

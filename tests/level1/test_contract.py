@@ -1,6 +1,7 @@
 """Every registered level-1 model keeps the contract, and the contract catches those that do not."""
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from competition.level1.base import Level1Model
 from competition.level1.registry import find_models, get_model
 from competition.testing.level1 import Level1Contract
-from competition.testing.synthetic import made_ads
+from competition.testing.synthetic import N_TAGS, TAG_NAMES, made_ads
 from competition.utils.errors import ModelError
+from tests.made_dual import DIMS, made_dual, place_texts
 
 # What makes a slow model quick; it must still learn what can be read off one word.
 QUICK: dict[str, dict[str, Any]] = {
@@ -44,14 +46,24 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CLIP in which the name of tag t points along dimension t of the made arrays."""
+    folder = made_dual(tmp_path_factory.mktemp("clip"), "CLIP", TAG_NAMES)
+    place_texts(folder, TAG_NAMES, np.eye(N_TAGS, DIMS))
+    return folder
+
+
 class TestRegistered(Level1Contract):
     @pytest.fixture(autouse=True, params=find_models())
     def entry(self, request: pytest.FixtureRequest) -> None:
         self.name = request.param
         self.kinds = get_model(self.name).kinds
         self.params = QUICK.get(self.name, {})
+        self.inputs = ("visual",) if self.name == "zero_shot" else None
         if get_model(self.name).required == ["checkpoint"]:
-            fixture = "tiny_bert" if self.name == "bert" else "tiny_resnet"
+            fixtures = {"bert": "tiny_bert", "zero_shot": "tiny_clip"}
+            fixture = fixtures.get(self.name, "tiny_resnet")
             self.params = {**self.params, "checkpoint": str(request.getfixturevalue(fixture))}
 
     def make(self) -> Any:
@@ -176,6 +188,19 @@ class PredictsUnfitted(Sound):
         return super().predict_proba(X) if hasattr(self, "prior_") else np.zeros((len(X), 4))
 
 
+class KnowsTagsTooWell(Sound):
+    knows_tags = True
+
+    def predict_proba(self, X):
+        return super().predict_proba(X).clip(np.float32(0.6), np.float32(1))
+
+    def _fit(self, X, Y):
+        pass
+
+    def _predict_proba(self, X):
+        return np.tile(self.prior_[self.learnable_], (len(X), 1))
+
+
 class PreparesInConstructor(Sound):
     def __init__(self, random_state=0):
         super().__init__(random_state)
@@ -255,6 +280,8 @@ BROKEN = [
     (TripsOverNoAds, "no_ads_to_predict_give_no_rows", r"got \(0,\)"),
     (SmoothsPriors, "tag_with_a_single_value_gets_its_prior", "must be 0 for every ad"),
     (SmoothsPriors, "tags_that_all_have_a_single_value_get_their_priors", "must be the priors"),
+    (KnowsTagsTooWell, "tag_with_a_single_value_gets_its_prior", "it must stay low"),
+    (KnowsTagsTooWell, "tags_that_all_have_a_single_value_get_their_priors", "must stay low"),
     (TripsOverRareTags, "tag_with_one_positive_does_no_harm", "one training ad alone"),
     (DropsSingleTag, "one_tag", r"got \(120,\)"),
     (TakesTwoTagsForOne, "two_tags_keep_both_columns", "not the two classes"),

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from competition.datasets.base import InputKind
 from competition.execution.devices import choose_device
-from competition.features.base import Item
+from competition.features.base import Item, installed
 from competition.features.chunked import ChunkedExtractor, Network
 from competition.features.encoders import (
     LOADING,
@@ -81,6 +82,10 @@ class ASR(ChunkedExtractor):
             "No Whisper is named: set checkpoint to a hub name such as openai/whisper-small, or to "
             "the folder of one."
         )
+
+    def prepared_by(self, kind: InputKind) -> dict[str, str]:
+        """Version of what decodes sound, of films too."""
+        return installed("av")
 
     def files(self) -> Sequence[Path]:
         """Files of a checkpoint in a local folder."""

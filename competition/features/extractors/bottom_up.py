@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from competition.datasets.base import InputKind
 from competition.features.base import Extractor, Item
 from competition.features.registry import extractor
 from competition.media.arrays import read_array
@@ -49,6 +50,10 @@ class BottomUp(Extractor):
         """The files of features."""
         path = self._path()
         return sorted(_arrays(path)) if path.is_dir() else [path]
+
+    def prepared_by(self, kind: InputKind) -> dict[str, str]:
+        """Nothing decodes the pictures: their regions are read from files."""
+        return {}
 
     def extract_one(self, item: Item) -> np.ndarray:
         """Return the regions of one image, (regions, dims), float32 or float16.

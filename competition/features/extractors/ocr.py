@@ -17,7 +17,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from competition.features.base import Extractor, Item
+from competition.datasets.base import InputKind
+from competition.features.base import Extractor, Item, installed
 from competition.features.ocr_lines import Line, merge_lines
 from competition.features.ocr_pieces import pieces
 from competition.features.pictures import pictures
@@ -78,6 +79,15 @@ class Ocr(Extractor):
         """The networks of RapidOCR."""
         return _rapidocr_models() if self.engine == "rapidocr" else ()
 
+    def prepared_by(self, kind: InputKind) -> dict[str, str]:
+        """Versions of what decodes pictures, and of the engine that reads them."""
+        engine = (
+            {"tesseract": _tesseract_version()}
+            if self.engine == "tesseract"
+            else installed("rapidocr", "onnxruntime")
+        )
+        return {**super().prepared_by(kind), **engine}
+
     def extract_one(self, item: Item) -> str:
         """Return the text of one picture or film; "" where none is seen."""
         read = _reader(self.engine)
@@ -114,6 +124,15 @@ def _rapidocr_models() -> list[Path]:
     package = find_spec("rapidocr")
     folder = Path(package.origin).parent if package and package.origin else Path("rapidocr")
     return [folder / "models" / name for name in RAPIDOCR_MODELS.values()]
+
+
+def _tesseract_version() -> str:
+    """First line of ``tesseract --version``; "" where the program is not installed."""
+    program = shutil.which("tesseract")
+    if program is None:
+        return ""
+    done = subprocess.run([program, "--version"], capture_output=True, text=True)
+    return (done.stdout or done.stderr).split("\n", 1)[0]
 
 
 def _rapidocr() -> Read:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from competition.features.base import Extractor, Item
+from competition.datasets.base import InputKind
+from competition.features.base import Extractor, Item, installed
 from competition.features.encoders import checkpoint_files, load_pretrained
+from competition.features.image_processors import needed_packages, refuse_patches
 from competition.features.pictures import pictures
 from competition.features.registry import extractor
 from competition.features.vision_encoders import load_vision_encoder
@@ -72,6 +74,12 @@ class Regions(Extractor):
         """Files of a checkpoint in a local folder."""
         return checkpoint_files(self.checkpoint)
 
+    def prepared_by(self, kind: InputKind) -> dict[str, str]:
+        """Versions of what decodes pictures, and of what else the checkpoint's processor needs."""
+        if not self.checkpoint:
+            return super().prepared_by(kind)
+        return {**super().prepared_by(kind), **installed(*needed_packages(self.checkpoint))}
+
     def extract_one(self, item: Item) -> np.ndarray:
         """Return the regions of one ad, best or top left first.
 
@@ -113,6 +121,7 @@ class Regions(Extractor):
         self.network_, self.processor_ = load_vision_encoder(
             self.checkpoint, self.device, missing, auto=auto
         )
+        refuse_patches(self.processor_, self.checkpoint)
 
     def _encoded(self, picture: np.ndarray) -> np.ndarray:
         import torch

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from competition.datasets.base import InputKind
 from competition.execution.devices import choose_device
-from competition.features.base import Item
+from competition.features.base import Item, installed
 from competition.features.chunked import ChunkedExtractor, Network
 from competition.features.extractors.logmel import RATE, log_mel_patches
 from competition.features.registry import extractor
@@ -64,6 +65,10 @@ class VGGish(ChunkedExtractor):
             "vggish_pca_params-970ea276.pth from the releases of harritaylor/torchvggish on "
             "GitHub, and set weights and pca to their paths."
         )
+
+    def prepared_by(self, kind: InputKind) -> dict[str, str]:
+        """Version of what decodes sound, of films too."""
+        return installed("av")
 
     def files(self) -> Sequence[Path]:
         """Files that are named and there."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from competition.features.base import Extracted, Extractor, Item
+from competition.datasets.base import InputKind
+from competition.features.base import Extracted, Extractor, Item, installed
 from competition.features.encoders import checkpoint_files
 from competition.features.frame_stream import Chunk, frame_stream
+from competition.features.image_processors import needed_packages
+from competition.features.picture_inputs import picture_inputs
 from competition.features.registry import extractor
 from competition.features.vision_encoders import load_vision_encoder
 from competition.utils.errors import FeatureError, MediaError
@@ -22,9 +25,7 @@ from competition.utils.parameters import Count
 if TYPE_CHECKING:
     import torch
 
-Pooling = Literal["cls", "mean", "pooler"]
-
-_SIZES = ((60, 90), (120, 50))  # of two pictures that an image processor is tried on
+Pooling = Literal["cls", "mean", "pooler", "projection"]
 
 
 @extractor("vit", kinds=("image", "video"), gives="array", version=2)
@@ -41,10 +42,11 @@ class ViT(Extractor):
         A hub name or a local folder; "" leaves the feature out.
     every_ms : int
         Milliseconds between two frames of a video. 500: the video paper, section 3.2.3.
-    pooling : {"cls", "mean", "pooler"}
-        What stands for a picture: the class token, the mean of the patches, or what the network's
-        pooler makes of them. Of a convolutional network, ``"pooler"`` gives what its classifier
-        sees.
+    pooling : {"cls", "mean", "pooler", "projection"}
+        What stands for a picture: the class token, the mean of the patches, what the network's
+        pooler makes of them, or, of an encoder of pictures and texts such as CLIP, the vector that
+        it compares to those of texts. Of a convolutional network, ``"pooler"`` gives what its
+        classifier sees.
     device : str
     batch_size : int
         Frames per pass of the network; only on a GPU are they of several ads.
@@ -76,11 +78,16 @@ class ViT(Extractor):
         """Files of a checkpoint in a local folder."""
         return checkpoint_files(self.checkpoint)
 
+    def prepared_by(self, kind: InputKind) -> dict[str, str]:
+        """Versions of what decodes pictures, and of what else the checkpoint's processor needs."""
+        return {**super().prepared_by(kind), **installed(*needed_packages(self.checkpoint))}
+
     def extract(self, items: Sequence[Item], n_workers: int = 0) -> Iterator[Extracted]:
         """Yield the vectors of each ad, (frames, dims) float16, or its MediaError, in order."""
         encoder = _loaded_encoder(self.checkpoint, self.device, self.pooling)
-        prepare = partial(_resized, encoder.processor)
-        stream = frame_stream(items, self.every_ms, prepare, self.batch_size, n_workers)
+        stream = frame_stream(
+            items, self.every_ms, encoder.pictures.prepare, self.batch_size, n_workers
+        )
         batches = _batches(stream, self.batch_size, self.on_gpu())
         vectors: dict[int, list[np.ndarray]] = defaultdict(list)
         ready: dict[int, Extracted] = {}
@@ -152,47 +159,36 @@ def _joined(vectors: list[np.ndarray]) -> np.ndarray | MediaError:
     return joined
 
 
-def _processed(processor: Any, picture: np.ndarray, **options: bool) -> np.ndarray:
-    # Channels last is said: a picture one pixel high does not show it.
-    given = processor(picture, input_data_format="channels_last", return_tensors="np", **options)
-    return given["pixel_values"][0]
-
-
-def _resized(processor: Any, picture: np.ndarray) -> np.ndarray:
-    """Resize and crop a picture as the checkpoint wants it: uint8 (3, height, width)."""
-    return _processed(processor, picture, do_rescale=False, do_normalize=False)
-
-
 class _Encoder:
-    """A vision encoder and its image processor.
-
-    Pictures are resized where they are decoded and travel as bytes; colours are scaled here.
-    """
+    """A vision encoder, and how it wants its pictures."""
 
     def __init__(self, checkpoint: str, device: str, pooling: Pooling) -> None:
         if pooling not in get_args(Pooling):
             known = ", ".join(get_args(Pooling))
             raise FeatureError(f"vit: pooling = {pooling!r} is unknown. Choose one of {known}.")
         missing = () if pooling == "pooler" else ("pooler",)
-        self.network, self.processor = load_vision_encoder(checkpoint, device, missing)
+        self.network, processor = load_vision_encoder(
+            checkpoint, device, missing, projected=pooling == "projection"
+        )
         self.checkpoint = checkpoint
         self.pooling = pooling
-        self._check_processor()
+        self.pictures = picture_inputs(processor, checkpoint)
 
     def start(self, frames: Sequence[np.ndarray]) -> _Started:
-        """Encode resized pictures; on a GPU the result is still to come."""
+        """Encode prepared pictures; on a GPU the result is still to come."""
         import torch
 
         if not frames:
             return _Started(torch.empty(0))
-        pixels = torch.from_numpy(np.stack(frames))
+        prepared = torch.from_numpy(np.stack(frames))
         on_gpu = self.network.device.type == "cuda"
         if on_gpu:
-            pixels = pixels.pin_memory()
+            prepared = prepared.pin_memory()
         with torch.inference_mode():
-            pixels = self._scaled(pixels.to(self.network.device, non_blocking=True))
-            output = self.network(pixel_values=pixels.to(self.network.dtype))
-            vectors = self._pooled(output, pixels.shape[2:]).float().half()
+            prepared = prepared.to(self.network.device, non_blocking=True)
+            inputs = self.pictures.inputs(prepared)
+            inputs["pixel_values"] = inputs["pixel_values"].to(self.network.dtype)
+            vectors = self._vectors(inputs).float().half()
         if not on_gpu:
             return _Started(vectors.cpu())
         vectors = vectors.to("cpu", non_blocking=True)
@@ -200,68 +196,48 @@ class _Encoder:
         event.record()
         return _Started(vectors, event)
 
-    def _scaled(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Scale colours as the image processor does: float32 (n, 3, height, width)."""
-        scaled = pixels.float()
-        if self.processor.do_rescale:
-            scaled *= self.processor.rescale_factor
-        if self.processor.do_normalize:
-            mean, deviation = (
-                scaled.new_tensor(numbers).view(-1, 1, 1)
-                for numbers in (self.processor.image_mean, self.processor.image_std)
-            )
-            scaled = (scaled - mean) / deviation
-        return scaled
-
-    def _check_processor(self) -> None:
-        """Make sure that this way of scaling gives what the processor alone would give."""
-        import torch
-
-        rng = np.random.default_rng(0)
-        pictures = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in _SIZES]
-        try:
-            ours = [
-                self._scaled(torch.from_numpy(_resized(self.processor, picture))).numpy()
-                for picture in pictures
-            ]
-            wanted = [_processed(self.processor, picture) for picture in pictures]
-            same = ours[0].shape == ours[1].shape and np.allclose(ours, wanted, atol=1e-4)
-        except (AttributeError, KeyError, TypeError, ValueError):
-            same = False
-        if not same:
-            raise FeatureError(
-                f"vit: the image processor of {self.checkpoint!r}, a "
-                f"{type(self.processor).__name__}, does more than resize to one size, crop and "
-                "scale colours. Choose a vision encoder of single pictures."
-            )
-
-    def _pooled(self, output: Any, size: torch.Size) -> torch.Tensor:
+    def _vectors(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """Vectors of the pictures, (n, dims)."""
-        if self.pooling == "pooler":
+        if self.pooling == "projection":
+            output = self.network.get_image_features(**inputs)
+        else:
+            output = self.network(**inputs)
+        if self.pooling in ("pooler", "projection"):
             pooled = getattr(output, "pooler_output", None)
             if pooled is None:
                 raise self._no_pooling("has no pooler")
             return pooled.flatten(1)
         hidden = output.last_hidden_state
+        if hidden.ndim == 4 and hasattr(self.network, "timm_model"):
+            raise self._no_pooling("does not say which axis of its maps holds the channels")
         if hidden.ndim == 4:  # channels, height, width: a convolutional network
             if self.pooling == "cls":
                 raise self._no_pooling("has no class token")
             return hidden.float().mean(dim=(2, 3))
-        n_extra = self._n_extra_tokens(hidden.shape[1], size)
-        if self.pooling == "mean":
-            return hidden[:, n_extra:].float().mean(dim=1)
-        if n_extra == 0:
-            raise self._no_pooling("has no class token")
-        return hidden[:, 0]
+        n_before = self._n_before(hidden.shape[1], inputs["pixel_values"].shape)
+        if self.pooling == "cls":
+            if n_before == 0:
+                raise self._no_pooling("has no class token")
+            return hidden[:, 0]
+        patches = hidden[:, n_before:].float()
+        mask = inputs.get("pixel_attention_mask")
+        if mask is None:
+            return patches.mean(dim=1)
+        there = mask[..., None].float()
+        return (patches * there).sum(dim=1) / there.sum(dim=1)
 
-    def _n_extra_tokens(self, n_tokens: int, size: torch.Size) -> int:
+    def _n_before(self, n_tokens: int, shape: Sequence[int]) -> int:
         """Tokens before those of the patches: class, distillation and register tokens."""
+        if self.network.config.model_type == "dinov3_convnext":
+            return 1  # it puts the mean of its maps first
+        if timm := getattr(self.network, "timm_model", None):
+            return int(getattr(timm, "num_prefix_tokens", 0))
         side = getattr(self.network.config, "patch_size", None)
-        if side is None:
+        if side is None or len(shape) == 3:  # pictures that come in patches
             return 0
         height, width = (side, side) if isinstance(side, int) else side
         # A hierarchical network merges patches on its way and has no tokens beside them.
-        return max(0, n_tokens - (size[0] // height) * (size[1] // width))
+        return max(0, n_tokens - (shape[2] // height) * (shape[3] // width))
 
     def _no_pooling(self, reason: str) -> FeatureError:
         return FeatureError(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from competition.features.encoders import LOADING, check_weights, load_pretrained
+from competition.features.image_processors import load_image_processor, refuse_patches
+from competition.features.vision_encoders import load_vision_network
 from competition.level1.components.pooled_arrays import PooledArrays
 from competition.utils.errors import MediaError, ModelError
 
@@ -27,11 +28,8 @@ class Pictures:
     """
 
     def __init__(self, checkpoint: str) -> None:
-        from transformers import AutoImageProcessor
-
-        self.processor = load_pretrained(
-            AutoImageProcessor.from_pretrained, checkpoint, backend="pil"
-        )
+        self.processor = load_image_processor(checkpoint)
+        refuse_patches(self.processor, checkpoint)
 
     def read(self, files: Sequence[str | None]) -> tuple[Any, list[int]]:
         """Pixels of the images that can be read, and their places among `files`."""
@@ -70,14 +68,9 @@ def image_files(X: pd.DataFrame, model: str) -> list[str | None]:
 def load_trained_encoder(checkpoint: str) -> Module:
     """Load the network of a vision checkpoint, in float32 and ready to be trained."""
     import torch
-    from transformers import AutoModel
 
-    network, info = load_pretrained(
-        AutoModel.from_pretrained, checkpoint, dtype=torch.float32, **LOADING
-    )
-    check_weights(network, info, checkpoint, ("pooler",))
-    # Of an encoder of pictures and texts, that of pictures.
-    return getattr(network, "vision_model", network)
+    network: Module = load_vision_network(checkpoint, "cpu", ("pooler",), dtype=torch.float32)
+    return network.train().requires_grad_(True)
 
 
 def pooled(network: Module, pixels: Tensor, pooling: Literal["mean", "max"]) -> Tensor:

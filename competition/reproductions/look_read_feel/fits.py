@@ -174,14 +174,14 @@ class Fits:
 
     def _estimator(self, method: Method, tasks: Sequence[str]) -> Level1Model:
         tags = np.isin(self.dimensions, tasks)
+        names = np.array(self.dataset.tag_names, dtype=object)[tags]
         defaults = ModelDefaults(
-            self.defaults.seed, self.defaults.device, tuple(self.dimensions[tags])
+            self.defaults.seed,
+            self.defaults.device,
+            tuple(self.dimensions[tags]),
+            tuple(names),
         )
-        params = dict(method.params)
-        if "tag_names" in get_model(method.model).parameters:
-            names = np.array(self.dataset.tag_names, dtype=object)[tags]
-            params["tag_names"] = tuple(names)
-        return make_estimator(method.model, params, defaults, self.n_threads)
+        return make_estimator(method.model, dict(method.params), defaults, self.n_threads)
 
 
 def _is_done(path: Path) -> bool:
