@@ -33,7 +33,7 @@ DIMS = 12  # of CLIP, Chinese-CLIP and CLAP; of SigLIP 16
 
 
 def made_dual(folder: Path, family: str, words: Sequence[str]) -> Path:
-    """Save a dual encoder that knows some words, its tokenizer and its image processor."""
+    """Save a dual encoder that knows some words, its tokenizer and its feature extractor."""
     tokenizer = letters() if family == "Siglip2" else tokenizer_of(words)
     text = {**_SMALL, "vocab_size": len(tokenizer), "max_position_embeddings": LONGEST}
     text |= {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
@@ -54,7 +54,11 @@ def made_dual(folder: Path, family: str, words: Sequence[str]) -> Path:
         transformers.Siglip2ImageProcessorPil(patch_size=8, max_num_patches=20).save_pretrained(
             folder
         )
-    elif family != "Clap":
+    elif family == "Clap":
+        transformers.ClapFeatureExtractor(
+            feature_size=16, max_length_s=2, truncation="rand_trunc"
+        ).save_pretrained(folder)
+    else:
         square = {"height": 32, "width": 32}
         transformers.CLIPImageProcessorPil(
             size=square, do_center_crop=False, crop_size=square

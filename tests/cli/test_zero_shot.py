@@ -12,7 +12,8 @@ from PIL import Image
 
 from tests.cli.calling import called
 from tests.conftest import write_csv
-from tests.made_dual import made_dual, place_texts
+from tests.made_dual import made_dual, place_texts, plain_texts
+from tests.media.made_sound import load_sound, tone, write_sound
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 200, 40), "blue": (30, 40, 230)}
 RARE = "gold"
@@ -150,3 +151,54 @@ def test_feature_that_is_not_projected_is_refused(data: Path, clip: Path, tmp_pa
     assert "the vectors of clip have 16 numbers, and the projection of" in said
     assert 'has 12. Extract the feature with that checkpoint and pooling = "projection"' in said
     assert "Traceback" not in said
+
+
+def test_run_tags_sounds_by_the_names_of_tags(tmp_path: Path) -> None:
+    pitches = {"low": 200, "high": 2000}
+    clap = made_dual(tmp_path / "clap", "Clap", ["a", "photo", "of", *pitches])
+    network = transformers.ClapModel.from_pretrained(clap).eval()
+    with torch.no_grad():  # with small weights, words and sounds are nearly alike
+        for weights in network.parameters():
+            if weights.dim() > 1:
+                weights.mul_(8)
+    network.save_pretrained(clap)
+    ads = tmp_path / "ads"
+    ads.mkdir()
+    names = [name for name in pitches for _ in range(6)]
+    for number, name in enumerate(names):
+        sound = tone(pitches[name] * (1 + 0.05 * number), 1.5)
+        write_sound(ads / f"ad{number:02}.wav", sound[None])
+    rows = [[f"ad{i:02}", f"ad{i:02}.wav", name] for i, name in enumerate(names)]
+    write_csv(ads / "train.csv", ["id", "poster", "tags"], rows)
+    toml = TOML.replace('test = "test.csv"\n', "").replace('kind = "image"', 'kind = "audio"')
+    (ads / "competition.toml").write_text(toml, encoding="utf-8")
+    text = PROFILE.format(folder=clap, pooling="projection")
+    text = text.replace('"vit"', '"audio"').replace('pooling = "projection"\n', "")
+    text = text.replace("[level2]", "calibrate = false\n\n[level2]")
+    (tmp_path / "p.toml").write_text(text, encoding="utf-8")
+
+    done = called(
+        *("run", "--data", ads, "--out", tmp_path, "--profile", tmp_path / "p.toml", "--jobs", 1),
+        *("--device", "cpu"),
+    )
+    assert done.status == 0, done.err
+    store = tmp_path / "oof" / "paints" / "names" / "oof.parquet"
+    oof = pd.read_parquet(store).set_index("id").sort_index()
+    prepare = transformers.AutoFeatureExtractor.from_pretrained(clap)
+    heard = [
+        prepare(
+            load_sound(ads / f"ad{i:02}.wav", 48_000), sampling_rate=48_000, return_tensors="pt"
+        )
+        for i in range(len(names))
+    ]
+    with torch.no_grad():
+        vectors = torch.cat([network.get_audio_features(**one).pooler_output for one in heard])
+    vectors = torch.nn.functional.normalize(vectors, dim=1).numpy()
+    texts = np.array(
+        [plain_texts(clap, [f"a photo of {name}", name]).mean(axis=0) for name in sorted(pitches)]
+    )
+    texts /= np.linalg.norm(texts, axis=1, keepdims=True)
+    logits = vectors @ texts.T * float(network.logit_scale_a.exp())
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(oof[sorted(pitches)], expected, atol=2e-3)
+    assert expected.std(axis=0).min() > 0.01  # so that the comparison says something
