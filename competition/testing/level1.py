@@ -214,7 +214,7 @@ class Level1Contract:
         expected = model.predict_proba(X)
         other, other_labels = self._ads(n_ads=60, seed=1)
         again = self._new(n_tags=2).fit(other, other_labels[:, :2])
-        again = self._named(again, N_TAGS).fit(X, Y).predict_proba(X)
+        again = _told_names(again, N_TAGS).fit(X, Y).predict_proba(X)
         assert expected.tobytes() == again.tobytes(), (
             "A model fitted a second time differs from one fitted once on the same ads: fit must "
             "start anew and keep nothing of the fit before."
@@ -281,12 +281,7 @@ class Level1Contract:
         )
         if "random_state" in model.get_params():
             model.set_params(random_state=7)
-        return self._named(model, n_tags)
-
-    def _named(self, model: Any, n_tags: int) -> Any:
-        if "tag_names" in model.get_params():
-            model.set_params(tag_names=TAG_NAMES[:n_tags])
-        return model
+        return _told_names(model, n_tags)
 
     def _ads(
         self, n_ads: int = 120, seed: int = 0, missing: tuple[InputKind, ...] = ()
@@ -311,6 +306,13 @@ def _check_finite(result: np.ndarray, of_what: str) -> None:
         f"The predictions {of_what} are not finite in {len(bad)} of {len(result)} rows, the first "
         f"of them row {bad[0]}. Replace missing values, and divide by nothing that can be 0."
     )
+
+
+def _told_names(model: Any, n_tags: int) -> Any:
+    """Give a model that asks for them the names of the made tags, as a run does."""
+    if "tag_names" in model.get_params():
+        model.set_params(tag_names=TAG_NAMES[:n_tags])
+    return model
 
 
 def _check_low(result: np.ndarray) -> None:
