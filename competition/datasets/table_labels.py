@@ -10,15 +10,8 @@ import numpy as np
 import pandas as pd
 
 from competition.datasets.base import RESERVED, Tag, TagColumns
-from competition.datasets.labels import (
-    CellTags,
-    as_toml,
-    holds_flags,
-    read_flags,
-    read_tags,
-    warn_of_column,
-    warn_of_look_alikes,
-)
+from competition.datasets.label_doubts import warn_of_column, warn_of_look_alikes
+from competition.datasets.labels import CellTags, as_toml, holds_flags, read_flags, read_tags
 from competition.datasets.paths import DatasetFolder
 from competition.datasets.problems import Problems, shortened
 from competition.datasets.table_config import TagSettings
@@ -154,9 +147,10 @@ def read_labels(
         problems.error(
             "columns of 0 and 1",
             train,
-            f"column(s) {', '.join(columns)}: every filled cell is 0 or 1 (or true or false), so "
-            "each is the column of one tag. In place of `column = ...` write one [[tags]] with "
-            f'columns = {as_toml(columns)} and dimension = "{dimension}".',
+            f"column(s) {', '.join(columns)}: every filled cell is 0 or 1 (or true or false, yes "
+            "or no), so each is the column of one tag. In place of `column = ...` write one "
+            f'[[tags]] with columns = {as_toml(columns)} and dimension = "{dimension}". If these '
+            "words are the tags, declare them: names = [...].",
         )
     if n_train and not dimension_of and not flags:
         columns = [str(s.settings.column or s.settings.columns) for s in sources]
