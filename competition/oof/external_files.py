@@ -19,7 +19,7 @@ import pandas as pd
 
 from competition.datasets.problems import Problems, shortened
 from competition.datasets.reading import read_csv
-from competition.folds import LONGEST_NUMBER
+from competition.folds_file import LONGEST_NUMBER
 from competition.media.arrays import read_archive
 from competition.utils.errors import MediaError, PredictionsError, nearest, some
 

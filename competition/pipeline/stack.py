@@ -158,6 +158,11 @@ def stored_models(store: OofStore, context: AnyContext) -> list[ModelCard]:
                 f"{name}: has no prediction of {lacks}, so it is left out: bring files that have "
                 "them by `add-oof`, or the same files by `add-oof --partial`"
             )
+        elif unfit and isinstance(card, ExternalCard):
+            remark(
+                f"{name}: brought for {', '.join(unfit)}, so it is left out: bring the same files "
+                "again by `add-oof --ignore-extra`, if they were made on these folds"
+            )
         elif unfit:
             remark(f"{name}: made from {', '.join(unfit)}, so it is left out")
         else:

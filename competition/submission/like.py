@@ -49,7 +49,7 @@ class Sample:
     delimiter, newline : str
     has_bom : bool
     separator : str
-        Between two tags of a cell, in the form ``long``.
+        Between two tags of a cell, in the form ``long``; "" where each has one.
     n_listed : int
         Most tags that an ad lists; 0 in the form ``wide``.
     has_texts : bool
@@ -218,7 +218,7 @@ def _separator(path: Path, cells: list[str], tags: Collection[str]) -> str:
     """Return what stands between the tags of a cell, so that most pieces are tags."""
     known = set(tags)
     if all(not cell.strip() or cell.strip() in known for cell in cells) and any(cells):
-        return SEPARATORS[-1]  # one tag each: nothing stands between
+        return ""  # one tag each: nothing stands between
     shares = {}
     for separator in SEPARATORS:
         pieces = [piece for cell in cells for piece in _split(cell, separator)]
@@ -235,7 +235,7 @@ def _separator(path: Path, cells: list[str], tags: Collection[str]) -> str:
 
 
 def _split(cell: str, separator: str) -> list[str]:
-    return [piece for piece in cell.split(separator) if piece.strip()]
+    return [piece for piece in (cell.split(separator) if separator else [cell]) if piece.strip()]
 
 
 def _json_text(sample: Sample, tags: list[str], best: np.ndarray, scores: np.ndarray) -> str:

@@ -206,3 +206,24 @@ def test_meta_learners_of_every_family_handle_a_partial_model(data: Path) -> Non
     add("theirs", data, *old, "--partial", "--scale", "score")
     stack(data, "--set", 'level2.model=["rank_mean", "greedy", "logreg"]')
     assert card(data, "stack-selection")["failed"] == {}
+
+
+def test_model_whose_ads_are_all_there_is_brought_again_after_a_fold_has_gone(data: Path) -> None:
+    ids, _, values = content()
+    frame = pd.DataFrame(values, columns=TAGS, index=ids)
+    of_ad = np.arange(N_TRAIN) % 4
+    frame.iloc[:N_TRAIN].assign(fold=of_ad).to_csv(data / "oof.csv", index_label="id")
+    frame.iloc[N_TRAIN:].to_csv(data / "test_oof.csv", index_label="id")
+    files = ["--oof", data / "oof.csv", "--test", data / "test_oof.csv"]
+    add("theirs", data, *files)
+    rows = (data / "train.csv").read_text().splitlines()
+    kept = [row for row, fold in zip(rows[1:], of_ad, strict=True) if fold != 1]
+    (data / "train.csv").write_text("\n".join([rows[0], *kept]))
+    done = called("stack", "--data", data, "--out", data / "out", "--set", "level2.model=mean")
+    assert done.status == 2
+    said = re.sub(r"\s+", " ", done.out)
+    assert "no ad of fold 1 is left, so 3 folds are numbered anew" in said
+    assert "bring the same files again by `add-oof --ignore-extra`" in said
+    add("theirs", data, *files, "--ignore-extra")
+    stack(data, "--set", "level2.model=mean")
+    assert card(data, "theirs")["folds_given"]

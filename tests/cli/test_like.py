@@ -163,3 +163,23 @@ def test_ads_held_out_are_no_rows_of_the_submission(shared_table: Path, tmp_path
     stored = pd.read_parquet(store).set_index("id")
     assert len(stored) > len(order)  # with those held out
     np.testing.assert_allclose(found, stored.loc[order, list(found.columns)], atol=1e-6)
+
+
+def test_one_tag_of_several_words_for_each_ad_stays_one_tag(tmp_path: Path) -> None:
+    folder = write_ads(tmp_path / "topics")
+    two = {"sea": "open sea", "city": "old city"}
+    for file in ("train.csv", "label_id.txt"):
+        text = (folder / file).read_text()
+        for old, new in two.items():
+            text = text.replace(old, new)
+        (folder / file).write_text(text)
+    frame = pd.DataFrame(content()[2], columns=[two.get(t, t) for t in TAGS], index=content()[0])
+    frame.iloc[:N_TRAIN].to_csv(folder / "oof.csv", index_label="id")
+    frame.iloc[N_TRAIN:].to_csv(folder / "test_oof.csv", index_label="id")
+    add("theirs", folder, "--oof", folder / "oof.csv", "--test", folder / "test_oof.csv")
+    sample = tmp_path / "sample.csv"
+    sample.write_text(text_of([["id", "tags"], *[[ad, "open sea"] for ad in ids()]]))
+    found = pd.read_csv(io.BytesIO(written(folder, sample)), index_col="id")["tags"]
+    pd.testing.assert_series_equal(
+        found, frame.loc[ids()].astype(np.float32).idxmax(axis=1), check_names=False
+    )

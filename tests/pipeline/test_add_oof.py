@@ -9,7 +9,8 @@ import pytest
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import gap
-from competition.folds import make_folds, write_folds
+from competition.folds import make_folds
+from competition.folds_file import write_folds
 from competition.oof.cards import ExternalDetails, Level1Details, sealed
 from competition.oof.store import OofStore
 from competition.pipeline.add_oof import add_oof
@@ -52,7 +53,7 @@ def name_folds(oof: Path, of_ad: np.ndarray, dataset: AdDataset) -> None:
 
 
 def open_store(out: Path, dataset: AdDataset) -> OofStore:
-    from competition.folds import read_folds
+    from competition.folds_file import read_folds
 
     folder = out / "oof" / dataset.name
     folds = read_folds(folder / "folds.csv", dataset)
@@ -151,7 +152,9 @@ def test_dataset_without_test_ads_needs_no_test_predictions(
     assert (oof.shape, test.shape) == ((40, 5), (0, 5))
 
 
-@pytest.mark.parametrize("name", ["stack-mine", "a b", "../up", "tfidf_logreg"])
+@pytest.mark.parametrize(
+    "name", ["stack-mine", "a b", "../up", "tfidf_logreg", "tuning", "ablation"]
+)
 def test_name_that_another_folder_has_or_needs_is_refused(
     table: Path, files: tuple[Path, Path], out: Path, name: str
 ) -> None:
