@@ -86,7 +86,7 @@ def tag_columns(
     """Return where a table of the dataset, such as a truth, holds tags."""
     return tuple(
         TagColumns(
-            source.columns(taken),
+            source.columns({*taken, *_named_beside(source, sources)}),
             source.settings.separator if source.settings.column is not None else None,
             source.nulls(null_words),
         )
@@ -135,7 +135,7 @@ def read_labels(
             names: Sequence[str] = source.names or sorted(found)
             filled.append(_filler(read, source.rows))
         else:
-            names = source.columns(taken)
+            names = source.columns({*taken, *_named_beside(source, sources)})
             if not names:
                 text = f"no column fits columns = {settings.columns!r}. Correct the pattern."
                 problems.error("no tags", train, text)
@@ -165,6 +165,12 @@ def read_labels(
     counts = {tag.name: int(n) for tag, n in zip(tags, positives, strict=True)}
     warn_of_look_alikes(counts, train, problems)
     return tags, labels
+
+
+def _named_beside(source: TagSource, sources: Sequence[TagSource]) -> set[str]:
+    """Return the columns of a source's table that other sources name: no pattern means them."""
+    beside = [one.settings for one in sources if one.settings.file == source.settings.file]
+    return {column for settings in beside for column in settings.required}
 
 
 def _found(read: CellTags, kept: np.ndarray) -> set[str]:

@@ -12,9 +12,10 @@ from competition.evaluation.metrics import gap
 from competition.folds_file import folds_from, same_folds, write_folds
 from competition.level1.registry import find_models
 from competition.oof.cards import ExternalCard, ExternalDetails
-from competition.oof.external_files import PredictionFile, read_predictions
+from competition.oof.external_files import read_predictions
+from competition.oof.external_forms import PredictionFile
 from competition.oof.fold_files import FoldPrediction
-from competition.oof.scales import Curve, Scale, calibrated, probabilities_of
+from competition.oof.scales import SCALES, Curve, Scale, calibrated, probabilities_of
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context, folds_locked, open_context, open_store
 from competition.pipeline.fingerprints import file_fingerprint
@@ -68,8 +69,8 @@ def add_oof(
     Raises
     ------
     PredictionsError
-        If the name is taken, a file does not fit the dataset, or its folds are not those of
-        folds.csv.
+        If the name is taken, there is no such scale, a file does not fit the dataset, or its folds
+        are not those of folds.csv.
 
     Examples
     --------
@@ -91,6 +92,8 @@ def add_oof(
     oof, test = Path(oof), None if test is None else Path(test)
     dataset, remark = context.dataset, context.progress.remark
     _check_name(name)
+    if scale not in SCALES:
+        raise PredictionsError(f"scale = {scale!r}: give one of {', '.join(SCALES)}.")
     _check_test(dataset, test)
     tags = dataset.tag_names
     read = partial_of(read_predictions, ignore_extra=ignore_extra, partial=partial)

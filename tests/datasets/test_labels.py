@@ -233,3 +233,17 @@ def test_tags_that_a_rare_separator_fuses_are_named(tmp_path: Path, separator: s
 )
 def test_words_that_share_pieces_are_names(tmp_path: Path, cells: list[str]):
     assert "fused tags" not in kinds(write_small(tmp_path / "d", {"tags": cells}))
+
+
+def test_a_column_that_is_named_twice_is_refused(tmp_path: Path):
+    folder = write_small(tmp_path / "d", FLAGS, tags='columns = ["genre_food", "genre_food"]')
+    with pytest.raises(DatasetError, match="columns names 'genre_food' twice"):
+        load_dataset(folder)
+
+
+def test_a_pattern_does_not_mean_what_another_block_names(tmp_path: Path):
+    columns = {**FLAGS, "genre_main": ["k", "l", "k"]}
+    tags = 'columns = "genre_*"\n[[tags]]\ndimension = "main"\ncolumn = "genre_main"'
+    dataset = load_dataset(write_small(tmp_path / "d", columns, tags=tags))
+    assert dataset.tag_names == ["genre_food", "genre_games", "k", "l"]
+    assert [one.columns for one in dataset.tag_columns] == [tuple(FLAGS), ("genre_main",)]

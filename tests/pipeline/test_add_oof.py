@@ -186,3 +186,8 @@ def test_predictions_worse_than_the_tags_shares_are_warned_of(
     warnings = [remark for remark in recorded.remarks if "Warning" in remark]
     assert len(warnings) == 1
     assert "upside_down has an OOF GAP of" in warnings[0]
+
+
+def test_an_unknown_scale_is_refused(table: Path, files: tuple[Path, Path], out: Path) -> None:
+    with pytest.raises(PredictionsError, match="give one of probability, logit, score"):
+        add_oof("theirs", table, *files, out, scale="foo")
