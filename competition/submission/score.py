@@ -105,7 +105,8 @@ def score_submission(path: Path, dataset: AdDataset | None, truth: Path | None) 
     top_k = 20 if dataset is None else dataset.submission.top_k
     known = None if truth is None else read_truth(truth, dataset)
     dimension_of = _dimensions(dataset, known)
-    submission = read_submission(path, list(dimension_of) or None, top_k)
+    id_column = "id" if dataset is None else dataset.submission.id_column
+    submission = read_submission(path, list(dimension_of) or None, top_k, id_column)
     if known is None:
         known = _truth_of_dataset(dataset, submission.ids, path)
     rows = {without_mp4(ad): row for row, ad in enumerate(submission.ids)}
