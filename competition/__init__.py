@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from competition.evaluation.metrics import gap, mean_average_precision, score
     from competition.features.base import Extractor
     from competition.features.registry import extractor
-    from competition.folds import load_or_make_folds
+    from competition.folds_file import load_or_make_folds
     from competition.level1.base import Level1Model
     from competition.level1.registry import level1_model
     from competition.level2.base import MetaLearner

@@ -3,21 +3,15 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
-from competition.folds import (
-    grouped_folds,
-    grown_folds,
-    load_or_make_folds,
-    make_folds,
-    read_folds,
-    unevenness,
-    write_folds,
-)
+from competition.folds import grouped_folds, grown_folds, make_folds, unevenness
+from competition.folds_file import load_or_make_folds, read_folds, same_folds, write_folds
 from competition.utils.errors import FoldsError
 from competition.utils.progress import Progress
 
@@ -258,3 +252,78 @@ def test_a_group_that_no_fold_can_hold_evenly_is_named(grouped: AdDataset, table
     load_or_make_folds(table / "folds.csv", load_dataset(table), 3, 0, progress=remarks)
     assert "the group '1994' has 32 of 40 training ads" in remarks.said[0]
     assert "learn from 8 ads at most" in remarks.said[0]
+
+
+def without(table: Path, ads: set[str]) -> AdDataset:
+    """Return the dataset without some training ads."""
+    csv = table / "train.csv"
+    lines = csv.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if line.split(",")[0] not in ads]
+    csv.write_text("\n".join(kept), encoding="utf-8")
+    return load_dataset(table)
+
+
+@pytest.mark.parametrize("fold", [2, 4])
+def test_a_fold_without_an_ad_goes_and_the_others_are_numbered_anew(
+    table: Path, tmp_path: Path, fold: int
+) -> None:
+    path = tmp_path / "folds.csv"
+    before = load_or_make_folds(path, load_dataset(table), 5, 0)
+    dataset = without(table, {*before.ids[before.of_ad == fold]})
+    remarks = Remarks()
+    after = load_or_make_folds(path, dataset, 5, 0, progress=remarks)
+    assert sorted(set(after.of_ad)) == [0, 1, 2, 3]
+    assert same_folds(after.of_ad, before.of_ad[before.ids.isin(after.ids)])
+    assert f"no ad of fold {fold} is left, so 4 folds are numbered anew" in remarks.said[0]
+    assert read_folds(path, dataset).fingerprint == after.fingerprint
+
+
+def test_new_ads_fill_a_fold_that_ran_empty(table: Path, tmp_path: Path) -> None:
+    path = tmp_path / "folds.csv"
+    every = load_dataset(table)
+    before = load_or_make_folds(path, every, 5, 0)
+    rows = pd.DataFrame({"id": before.ids, "fold": before.of_ad})
+    rows["id"] = rows["id"].where(rows["fold"] != 4, "old" + rows["id"])
+    rows.to_csv(path, index=False)
+    after = load_or_make_folds(path, every, 5, 0)
+    assert (after.of_ad[before.of_ad < 4] == before.of_ad[before.of_ad < 4]).all()
+    assert 4 in after.of_ad
+
+
+def test_ads_of_one_fold_alone_are_refused(table: Path, tmp_path: Path) -> None:
+    path = tmp_path / "folds.csv"
+    before = load_or_make_folds(path, load_dataset(table), 5, 0)
+    text = path.read_text(encoding="utf-8")
+    dataset = without(table, {*before.ids[before.of_ad != 3]})
+    with pytest.raises(FoldsError, match="all ads that are left have the fold 3"):
+        load_or_make_folds(path, dataset, 5, 0)
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_own_folds_may_grow_with_the_ads(table: Path, tmp_path: Path) -> None:
+    path, own = tmp_path / "folds.csv", tmp_path / "own.csv"
+    every = load_dataset(table)
+    folds = make_folds(every, 3, 7)
+    write_folds(own, folds)
+    fewer = pd.DataFrame({"id": folds.ids, "fold": folds.of_ad}).iloc[3:]
+    fewer.to_csv(path, index=False)
+    assert load_or_make_folds(path, every, 5, 0, own).fingerprint == folds.fingerprint
+    assert read_folds(path, every).fingerprint == folds.fingerprint
+    fewer.assign(fold=(fewer["fold"].to_numpy() + np.arange(len(fewer))) % 3).to_csv(path)
+    with pytest.raises(FoldsError, match="holds other folds than"):
+        load_or_make_folds(path, every, 5, 0, own)
+
+
+def test_a_damaged_id_is_named(table: Path, tmp_path: Path) -> None:
+    path = tmp_path / "folds.csv"
+    dataset = load_dataset(table)
+    folds = load_or_make_folds(path, dataset, 5, 0)
+    good = path.read_bytes()
+    path.write_bytes(good.replace(b"\nad3,", b"\na\xc63,"))
+    with pytest.raises(FoldsError, match=r"folds.csv:\d+ .*not UTF-8"):
+        load_or_make_folds(path, dataset, 5, 0)
+    path.write_bytes(good.replace(b"\nad3,", b"\nat3,"))
+    remarks = Remarks()
+    after = load_or_make_folds(path, dataset, 5, 0, progress=remarks)
+    assert "the ad at3 that is gone and the new ad ad3 differ in one character" in remarks.said[1]
+    assert (after.of_ad == folds.of_ad).sum() >= len(folds.ids) - 1

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from competition.datasets.base import InputKind
 from competition.utils.errors import ProfileError, nearest
@@ -15,6 +15,8 @@ from competition.utils.parameters import Names, Seed, quoted
 from competition.utils.registry import load_plugins
 from competition.utils.settings import Settings, parse_settings, read_toml
 
+# Folders beside those of the models, and the commands that write them.
+RESERVED_NAMES = {"ablation": "ablate", "tuning": "tune"}
 PROFILES = Path(__file__).parent / "profiles"
 
 # From a few dozen ads, where nothing can be learned, to many, and to telling metadata, one of these
@@ -178,6 +180,17 @@ class Profile(Settings):
         default_factory=dict
     )
     level2: Level2Settings = Level2Settings()
+
+    @field_validator("level1")
+    @classmethod
+    def _names_are_free(cls, value: dict[str, Level1Settings]) -> dict[str, Level1Settings]:
+        for name in value:
+            if name in RESERVED_NAMES:
+                raise ValueError(
+                    f"{name!r} is the folder of what `python -m competition {RESERVED_NAMES[name]}`"
+                    " writes; choose another name"
+                )
+        return value
 
 
 class CandidateSettings(Settings):

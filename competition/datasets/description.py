@@ -44,11 +44,16 @@ def described(dataset: AdDataset) -> AdDataset:
     Raises
     ------
     DatasetError
-        If the file is malformed or has an unknown key, or `truth` is no file inside the folder.
+        If the file is malformed, lies elsewhere or has an unknown key, or `truth` is no file inside
+        the folder.
     """
     path = dataset.root / FILE
-    if not path.is_file():
+    if not path.is_symlink() and not path.exists():
         return dataset
+    fault = DatasetFolder(dataset.root).path_inside(FILE)
+    if fault is not None:
+        what = "is a link that leads nowhere" if fault == "absent" else SENTENCES[fault]
+        raise DatasetError(f"{path} {what}. Put the file itself there, or remove it.")
     description = parse_settings(Description, _read_object(path), str(path), DatasetError)
     return replace(
         dataset,

@@ -2,10 +2,10 @@
 
 import json
 import re
-import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,15 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from competition.datasets.problems import Problems, shortened
-from competition.text.words import visible
-from competition.utils.errors import some
 
-YES = frozenset({"1", "1.0", "true", "yes"})
-NO = frozenset({"0", "0.0", "false", "no", ""})
-FLAGS = frozenset({"0", "1", "0.0", "1.0", "true", "false"})  # no names of tags
-SEPARATORS = ("|", ",", ";", "/", "\t", "，", "、", "；")
+YES = frozenset({"1", "1.0", "true", "yes", "t", "y"})
+NO = frozenset({"0", "0.0", "false", "no", "f", "n", ""})
+FLAGS = frozenset({"0", "1", "0.0", "1.0", "true", "false", "yes", "no"})  # no names of tags
+LETTERS = frozenset("TF"), frozenset("YN")  # flags too; small ones may be names
+SEPARATORS = ("|", ",", ";", "/", "\t", "，", "、", "；", "｜")
 DOUBTFUL = frozenset({"-", "--", "?", "unknown", "missing", "n.a.", "未知"})
-_SHOWN = 3
 
 _ITEM = re.compile(
     r"""\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s,'"\[\](){}][^,'"\[\](){}]*))\s*"""
@@ -114,8 +112,7 @@ def list_of(text: str) -> list[str] | None:
         except (ValueError, RecursionError):
             pass
         else:
-            flat = all(isinstance(item, str | int | float) for item in items)
-            return [str(item) for item in items] if flat else None
+            return _items(items)
     inner, items, at = text[1:-1], [], 0
     last = len(inner.rstrip())
     while at < last:
@@ -131,6 +128,22 @@ def list_of(text: str) -> list[str] | None:
         elif quoted is None and at < last:
             return None
     return items
+
+
+def _items(values: list[Any]) -> list[str] | None:
+    """Return the texts of a JSON list: of null none, of a list in it its own; None for objects."""
+    found: list[str] = []
+    for value in values:
+        if isinstance(value, list):
+            inner = _items(value)
+            if inner is None:
+                return None
+            found += inner
+        elif isinstance(value, str | int | float):
+            found.append(str(value))
+        elif value is not None:
+            return None
+    return found
 
 
 def read_flags(
@@ -160,103 +173,14 @@ def read_flags(
 
 
 def holds_flags(read: CellTags) -> bool:
-    """Return whether a column of tags is in truth a column for one tag, with 0 and 1."""
-    found = {tag.lower() for tag in read.found}
-    return bool(found) and found <= FLAGS
+    """Return whether a column of tags is in truth a column for one tag, with 0 and 1.
 
-
-def warn_of_column(
-    name: str, read: CellTags, separator: str, where: str, problems: Problems
-) -> None:
-    """Warn of a column that may be meant otherwise than it is read."""
-    what = f"column {name}"
-    if read.n_lists:
-        example = next(cell for cell in read.cells if list_of(cell) is not None)
-        problems.warning(
-            "lists of tags",
-            where,
-            f"{what}: the cells are lists such as {shortened(example)}: their items are the tags, "
-            "and the separator is not used.",
-        )
-    elif any(tag.startswith("[") and tag.endswith("]") for tag in read.found):
-        tag = min(tag for tag in read.found if tag.startswith("["))
-        problems.warning("lists of tags", where, f"{what}: the tag {tag!r} looks like a list.")
-    if read.nulls:
-        problems.warning(
-            "null words",
-            where,
-            f"{what}: {_counted(read.nulls)} stand for no tag. If they are tags, declare "
-            "null_words = [].",
-        )
-    doubtful = sorted(tag for tag in read.found if tag.lower() in DOUBTFUL)
-    if doubtful:
-        problems.warning(
-            "null words",
-            where,
-            f"{what}: {some(map(repr, doubtful))} are read as tags. If they mean that there is "
-            f"none, declare null_words = {json.dumps(doubtful, ensure_ascii=False)}.",
-        )
-    if not read.n_lists:
-        _warn_of_separator(what, read, separator, where, problems)
-
-
-def _warn_of_separator(
-    what: str, read: CellTags, separator: str, where: str, problems: Problems
-) -> None:
-    """Warn of tags that another character joins: their pieces are tags elsewhere."""
-    found = read.found
-    used = any(separator in cell for cell in read.cells)
-    for other in SEPARATORS:
-        joined = {
-            tag: [piece.strip() for piece in tag.split(other)] for tag in found if other in tag
-        }
-        pieces = {piece for parts in joined.values() for piece in parts if piece}
-        fused = [tag for tag, parts in joined.items() if all(part in found for part in parts)]
-        shared = not used and len(joined) > 1 and len(pieces) < len(joined) + 1
-        if other == separator or not (fused or shared):
-            continue
-        codes = [code for code, cell in enumerate(read.cells) if other in cell]
-        count = int(np.isin(read.codes, codes).sum())
-        none = "" if used else f"no cell holds the separator {separator!r}, but "
-        problems.warning(
-            "fused tags",
-            where,
-            f"{what}: {none}{count:,} cells hold {other!r}, such as "
-            f"{shortened(min(fused or joined))!r}: tags may be fused. Declare separator = "
-            f"{json.dumps(other, ensure_ascii=False)}.",
-        )
-
-
-def warn_of_look_alikes(counts: dict[str, int], where: str, problems: Problems) -> None:
-    """Warn of tags that differ by case, width, white space or invisible characters alone."""
-    alike: dict[str, list[str]] = defaultdict(list)
-    for tag in counts:
-        alike[_looks(tag)].append(tag)
-    for tags in alike.values():
-        if len(tags) > 1:
-            listed = ", ".join(f"{ascii_if_hidden(tag)} ({counts[tag]:,})" for tag in sorted(tags))
-            problems.warning(
-                "tags that look alike",
-                where,
-                f"{listed} count as {len(tags)} tags, and differ by capitals, width, white space "
-                "or invisible characters alone. Write them alike if they are one tag.",
-            )
-
-
-def ascii_if_hidden(tag: str) -> str:
-    """Return a tag in quotes, escaped where it holds what cannot be seen."""
-    hidden = any(unicodedata.category(character) in ("Cf", "Cc", "Zs") for character in tag)
-    return ascii(tag) if hidden and not tag.isprintable() else repr(tag)
-
-
-def _looks(tag: str) -> str:
-    text = unicodedata.normalize("NFKC", tag).casefold()
-    shown = "".join(c for c in visible(text) if unicodedata.category(c) != "Cc" or c.isspace())
-    return " ".join(shown.split())
-
-
-def _counted(words: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {word!r}" for word, count in words.most_common(_SHOWN))
+    What may stand for an unknown value, as a question mark does, decides nothing.
+    """
+    found = {tag for tag in read.found if tag.lower() not in DOUBTFUL}
+    return bool(found) and (
+        {tag.lower() for tag in found} <= FLAGS or any(found <= pair for pair in LETTERS)
+    )
 
 
 def as_toml(words: Sequence[str]) -> str:

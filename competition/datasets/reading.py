@@ -222,9 +222,15 @@ def read_table(
         return nothing
 
 
-def read_csv(path: Path, name: str, required: list[str], problems: Problems) -> list[Row]:
+def read_csv(
+    path: Path,
+    name: str,
+    required: list[str],
+    problems: Problems,
+    dialect: Dialect | None = None,
+) -> list[Row]:
     """Read a table as `read_table` does, row by row."""
-    table = read_table(path, name, required, problems)
+    table = read_table(path, name, required, problems, dialect=dialect)
     columns = list(table.cells.columns)
     cells = zip(*(table.cells[column] for column in columns), strict=True)
     return [

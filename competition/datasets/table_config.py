@@ -15,6 +15,12 @@ from competition.utils.settings import Settings, parse_settings, read_toml
 CONFIG = "competition.toml"
 
 
+def _check_once(columns: tuple[str, ...]) -> None:
+    twice = [name for name in columns if columns.count(name) > 1]
+    if twice:
+        raise ValueError(f"columns names {twice[0]!r} twice")
+
+
 class TagSettings(Settings):
     """Where tags are: `[[tags]]`.
 
@@ -49,6 +55,7 @@ class TagSettings(Settings):
             )
         if self.names is not None and self.column is None:
             raise ValueError("names does not go with columns, which name the tags already")
+        _check_once(self.required)
         return self
 
     @property
@@ -99,6 +106,7 @@ class InputSettings(Settings):
             raise ValueError("types are declared of metadata alone")
         if unknown:
             raise ValueError(f"types names {unknown[0]!r}, which is none of its columns")
+        _check_once(self.columns)
         return self
 
     @property

@@ -10,15 +10,8 @@ import numpy as np
 import pandas as pd
 
 from competition.datasets.base import RESERVED, Tag, TagColumns
-from competition.datasets.labels import (
-    CellTags,
-    as_toml,
-    holds_flags,
-    read_flags,
-    read_tags,
-    warn_of_column,
-    warn_of_look_alikes,
-)
+from competition.datasets.label_doubts import warn_of_column, warn_of_look_alikes
+from competition.datasets.labels import CellTags, as_toml, holds_flags, read_flags, read_tags
 from competition.datasets.paths import DatasetFolder
 from competition.datasets.problems import Problems, shortened
 from competition.datasets.table_config import TagSettings
@@ -93,7 +86,7 @@ def tag_columns(
     """Return where a table of the dataset, such as a truth, holds tags."""
     return tuple(
         TagColumns(
-            source.columns(taken),
+            source.columns({*taken, *_named_beside(source, sources)}),
             source.settings.separator if source.settings.column is not None else None,
             source.nulls(null_words),
         )
@@ -142,7 +135,7 @@ def read_labels(
             names: Sequence[str] = source.names or sorted(found)
             filled.append(_filler(read, source.rows))
         else:
-            names = source.columns(taken)
+            names = source.columns({*taken, *_named_beside(source, sources)})
             if not names:
                 text = f"no column fits columns = {settings.columns!r}. Correct the pattern."
                 problems.error("no tags", train, text)
@@ -154,9 +147,10 @@ def read_labels(
         problems.error(
             "columns of 0 and 1",
             train,
-            f"column(s) {', '.join(columns)}: every filled cell is 0 or 1 (or true or false), so "
-            "each is the column of one tag. In place of `column = ...` write one [[tags]] with "
-            f'columns = {as_toml(columns)} and dimension = "{dimension}".',
+            f"column(s) {', '.join(columns)}: every filled cell is 0 or 1 (or true or false, yes "
+            "or no), so each is the column of one tag. In place of `column = ...` write one "
+            f'[[tags]] with columns = {as_toml(columns)} and dimension = "{dimension}". If these '
+            "words are the tags, declare them: names = [...].",
         )
     if n_train and not dimension_of and not flags:
         columns = [str(s.settings.column or s.settings.columns) for s in sources]
@@ -171,6 +165,12 @@ def read_labels(
     counts = {tag.name: int(n) for tag, n in zip(tags, positives, strict=True)}
     warn_of_look_alikes(counts, train, problems)
     return tags, labels
+
+
+def _named_beside(source: TagSource, sources: Sequence[TagSource]) -> set[str]:
+    """Return the columns of a source's table that other sources name: no pattern means them."""
+    beside = [one.settings for one in sources if one.settings.file == source.settings.file]
+    return {column for settings in beside for column in settings.required}
 
 
 def _found(read: CellTags, kept: np.ndarray) -> set[str]:

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from competition.oof.external_files import PredictionFile
+from competition.oof.external_forms import PredictionFile
 from competition.utils.errors import PredictionsError
 
 Scale = Literal["probability", "logit", "score"]
@@ -24,6 +24,7 @@ SCALES: tuple[Scale, ...] = ("probability", "logit", "score")
 
 # How far beyond 0 or 1 a probability may lie: rounding of float32 sums and of six printed digits.
 ROUNDING = 1e-5
+LARGEST = 1e300  # score, so that the difference of two is a number
 # A curve of a finite number of ads is never sure.
 LEAST = 1e-5
 
@@ -73,7 +74,8 @@ def probabilities_of(file: PredictionFile, scale: Scale) -> np.ndarray:
 
         _check(file, ~np.isnan(values), "no number", "Give a logit.")
         return np.asarray(expit(values))
-    _check(file, np.isfinite(values), "no finite number", "Give a score.")
+    good = np.abs(values) <= LARGEST
+    _check(file, good, f"no number between {-LARGEST:g} and {LARGEST:g}", "Give a score.")
     return values
 
 

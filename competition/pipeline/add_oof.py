@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from competition.config.profile import StackSettings
+from competition.config.profile import RESERVED_NAMES, StackSettings
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import gap
-from competition.folds import folds_from, write_folds
+from competition.folds_file import folds_from, same_folds, write_folds
 from competition.level1.registry import find_models
 from competition.oof.cards import ExternalCard, ExternalDetails
-from competition.oof.external_files import PredictionFile, read_predictions
+from competition.oof.external_files import read_predictions
+from competition.oof.external_forms import PredictionFile
 from competition.oof.fold_files import FoldPrediction
-from competition.oof.scales import Curve, Scale, calibrated, probabilities_of
+from competition.oof.scales import SCALES, Curve, Scale, calibrated, probabilities_of
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context, folds_locked, open_context, open_store
 from competition.pipeline.fingerprints import file_fingerprint
@@ -68,8 +69,8 @@ def add_oof(
     Raises
     ------
     PredictionsError
-        If the name is taken, a file does not fit the dataset, or its folds are not those of
-        folds.csv.
+        If the name is taken, there is no such scale, a file does not fit the dataset, or its folds
+        are not those of folds.csv.
 
     Examples
     --------
@@ -91,6 +92,8 @@ def add_oof(
     oof, test = Path(oof), None if test is None else Path(test)
     dataset, remark = context.dataset, context.progress.remark
     _check_name(name)
+    if scale not in SCALES:
+        raise PredictionsError(f"scale = {scale!r}: give one of {', '.join(SCALES)}.")
     _check_test(dataset, test)
     tags = dataset.tag_names
     read = partial_of(read_predictions, ignore_extra=ignore_extra, partial=partial)
@@ -156,6 +159,11 @@ def _check_name(name: str) -> None:
         raise PredictionsError(
             f"{name!r} cannot name a model: use letters, digits and underscores alone."
         )
+    if name in RESERVED_NAMES:
+        raise PredictionsError(
+            f"{name!r} is the folder of what `python -m competition {RESERVED_NAMES[name]}` "
+            "writes. Choose another name."
+        )
     if name in find_models():
         raise PredictionsError(
             f"{name!r} is a registered model, which a run trains. Choose another name."
@@ -205,8 +213,9 @@ def _open_store(context: Context[StackSettings], given: PredictionFile) -> OofSt
             write_folds(path, folds_from(given.path, fold_of, context.dataset))
     store = open_store(context)
     folds = store.folds
-    other = np.flatnonzero((given.fold != folds.of_ad) & ~given.lacking)
-    if len(other):
+    known = ~given.lacking
+    other = np.flatnonzero((given.fold != folds.of_ad) & known)
+    if len(other) and not same_folds(given.fold[known], folds.of_ad[known]):
         row = int(other[0])
         raise PredictionsError(
             f"{given.where(row)}: the file holds the ad out in fold {given.fold[row]}, but {path} "

@@ -22,7 +22,7 @@ from competition.config.profile import Profile, StackSettings
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
 from competition.execution.devices import check_device_name, n_cores
-from competition.folds import load_or_make_folds
+from competition.folds_file import load_or_make_folds
 from competition.oof.store import LOCKS, OofStore
 from competition.pipeline.settings import check_settings
 from competition.utils.errors import ProfileError

@@ -77,6 +77,11 @@ def hold_out_listed(dataset: AdDataset, path: Path) -> tuple[AdDataset, Holdout]
     FoldsError
         If the file is malformed, or lists none or all of the training ads, or half of a group.
     """
+    if path.exists() and not path.is_file():
+        raise FoldsError(
+            f"--holdout {path} is a folder, a device or a pipe: give a share such as 0.1, or a "
+            "file that lists ads."
+        )
     held = dataset.train_ids.isin(read_datafile(path))
     if not held.any() or held.all():
         which = "all" if held.all() else "none"

@@ -21,9 +21,10 @@ from competition.oof.cards import (
     StackCard,
     StackDetails,
 )
-from competition.oof.fold_files import Fingerprint, read_parquet
+from competition.oof.fold_files import Fingerprint
 from competition.oof.store import OofStore
 from competition.pipeline.context import AnyContext, open_context, open_store
+from competition.pipeline.external_models import for_ads_left, lacks
 from competition.pipeline.fingerprints import shared_components, stack_fingerprint
 from competition.pipeline.holdout import score_holdout, set_aside
 from competition.pipeline.plan import check_level2, plan_metadata
@@ -31,7 +32,7 @@ from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack_checks import best_model, gain_over, large_offsets, standing_out
 from competition.pipeline.stack_input import STACK, stack_input, write_stack
 from competition.pipeline.submit import Submitted, open_sample, submit
-from competition.utils.errors import ModelError, StoreError, some
+from competition.utils.errors import ModelError, StoreError
 from competition.utils.files import PathLike, digest
 from competition.utils.progress import Progress
 
@@ -152,11 +153,23 @@ def stored_models(store: OofStore, context: AnyContext) -> list[ModelCard]:
         if not isinstance(card, Level1Card | ExternalCard) or card.kind == "rival":
             continue
         unfit = [UNFIT[part] for part in UNFIT if card.made_from.get(part) != shared[part]]
-        lacks = _lacks(store, card) if unfit and isinstance(card, ExternalCard) else ""
-        if lacks:
+        external = card if unfit and isinstance(card, ExternalCard) else None
+        lacking = "" if external is None else lacks(store, external)
+        left = None
+        if external is not None and not lacking:
+            left = for_ads_left(store, external, dataset, context.progress)
+        if left is not None:
+            remark(f"{name}: some of its ads are gone, and it is stored for those that are left")
+            cards.append(left)
+        elif lacking:
             remark(
-                f"{name}: has no prediction of {lacks}, so it is left out: bring files that have "
+                f"{name}: has no prediction of {lacking}, so it is left out: bring files that have "
                 "them by `add-oof`, or the same files by `add-oof --partial`"
+            )
+        elif external is not None:
+            remark(
+                f"{name}: brought for {', '.join(unfit)}, so it is left out: bring the same files "
+                "again by `add-oof --ignore-extra`, if they were made on these folds"
             )
         elif unfit:
             remark(f"{name}: made from {', '.join(unfit)}, so it is left out")
@@ -169,21 +182,6 @@ def stored_models(store: OofStore, context: AnyContext) -> list[ModelCard]:
             "`python -m competition add-oof`."
         )
     return cards
-
-
-def _lacks(store: OofStore, card: ExternalCard) -> str:
-    """Say which ads a model made elsewhere does not know, as those that are new."""
-    found = []
-    for file, what, ids in (
-        ("oof.parquet", "training", store.folds.ids),
-        ("test.parquet", "test", store.test_ids),
-    ):
-        path = store.path(card.model, file)
-        known = read_parquet(path, path)["id"]
-        new = ids[~ids.isin(known)]
-        if len(new):
-            found.append(f"{len(new):,} {what} ad(s) ({some(list(new))})")
-    return " and ".join(found)
 
 
 @contextmanager

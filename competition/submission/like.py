@@ -23,8 +23,14 @@ from typing import Any, Literal
 import numpy as np
 
 from competition.datasets.base import AdDataset
-from competition.datasets.reading import DELIMITERS
-from competition.submission.read import PAIRS_HEADER, csv_rows, read_text, without_mp4
+from competition.submission.read import (
+    PAIRS_HEADER,
+    csv_rows,
+    delimiter_of,
+    id_place,
+    read_text,
+    without_mp4,
+)
 from competition.utils.errors import SubmissionError, nearest, some
 from competition.utils.files import written_whole
 
@@ -49,7 +55,7 @@ class Sample:
     delimiter, newline : str
     has_bom : bool
     separator : str
-        Between two tags of a cell, in the form ``long``.
+        Between two tags of a cell, in the form ``long``; "" where each has one.
     n_listed : int
         Most tags that an ad lists; 0 in the form ``wide``.
     has_texts : bool
@@ -170,21 +176,18 @@ def _json_sample(text: str, path: Path, dataset: AdDataset) -> Sample:
 
 
 def _table_sample(text: str, path: Path, dataset: AdDataset) -> Sample:
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(DELIMITERS, key=lambda one: len(next(csv.reader([first], delimiter=one))))
+    delimiter = delimiter_of(text, dataset.tag_names)
     (_, header), *rows = csv_rows(text, path, delimiter)
     names = [name.strip() for name in header]
-    id_place = next(
-        (names.index(name) for name in (dataset.submission.id_column, "id") if name in names), 0
-    )
+    ids_in = id_place(header, dataset.submission.id_column)
     cells = [row for _, row in rows]
-    others = [name for place, name in enumerate(names) if place != id_place]
+    others = [name for place, name in enumerate(names) if place != ids_in]
     common = Sample(
         path=path,
         form="wide",
-        ids=tuple(row[id_place] for row in cells),
+        ids=tuple(row[ids_in] for row in cells),
         header=tuple(header),
-        id_place=id_place,
+        id_place=ids_in,
         delimiter=delimiter,
         newline="\r\n" if "\r\n" in text else "\n",
         has_bom=path.read_bytes().startswith(BOM),
@@ -205,7 +208,7 @@ def _table_sample(text: str, path: Path, dataset: AdDataset) -> Sample:
             f"{path} has the columns {some(names)}, and none is a tag of the dataset, such as "
             f"{tags[0]!r}. Give a column for each tag, or the ids and one column of tags."
         )
-    column = [row[1 - id_place] for row in cells]
+    column = [row[1 - ids_in] for row in cells]
     if [name.lower() for name in names] == [name.lower() for name in PAIRS_HEADER]:
         n_listed = max(len(cell.split()) // 2 for cell in column) or dataset.submission.top_k
         return replace(common, form="youtube8m", n_listed=n_listed)
@@ -218,7 +221,7 @@ def _separator(path: Path, cells: list[str], tags: Collection[str]) -> str:
     """Return what stands between the tags of a cell, so that most pieces are tags."""
     known = set(tags)
     if all(not cell.strip() or cell.strip() in known for cell in cells) and any(cells):
-        return SEPARATORS[-1]  # one tag each: nothing stands between
+        return ""  # one tag each: nothing stands between
     shares = {}
     for separator in SEPARATORS:
         pieces = [piece for cell in cells for piece in _split(cell, separator)]
@@ -235,7 +238,7 @@ def _separator(path: Path, cells: list[str], tags: Collection[str]) -> str:
 
 
 def _split(cell: str, separator: str) -> list[str]:
-    return [piece for piece in cell.split(separator) if piece.strip()]
+    return [piece for piece in (cell.split(separator) if separator else [cell]) if piece.strip()]
 
 
 def _json_text(sample: Sample, tags: list[str], best: np.ndarray, scores: np.ndarray) -> str:

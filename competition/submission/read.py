@@ -5,7 +5,9 @@ A file has one of three formats, which its content shows:
 ``taac2021``
     ``{"<id>.mp4": {"result": [{"labels": [tag, ...], "scores": ["0.98", ...]}]}}``, best tag first.
 ``wide``
-    CSV: the id, then the score of every tag in a column of its own, headed by the tag.
+    CSV: the id, and the score of every tag in a column of its own, headed by the tag. Semicolons or
+    tabs may stand for commas, and the id in any column that is headed like it. A column that is no
+    tag, and is 0 throughout, is left out.
 ``youtube8m``
     CSV with the header ``VideoId,LabelConfidencePairs``: the id, then ``tag score tag score ...``,
     best tag first.
@@ -26,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from competition.datasets.reading import DELIMITERS
 from competition.utils.errors import SubmissionError, nearest
 
 PAIRS_HEADER = ["VideoId", "LabelConfidencePairs"]
@@ -59,7 +62,9 @@ class _Entry:
     scores: Sequence[Any]
 
 
-def read_submission(path: Path, tags: Sequence[str] | None = None, top_k: int = 20) -> Submission:
+def read_submission(
+    path: Path, tags: Sequence[str] | None = None, top_k: int = 20, id_column: str = "id"
+) -> Submission:
     """Read a leaderboard file of any format.
 
     If an ad lists a tag twice, the last score counts.
@@ -73,6 +78,8 @@ def read_submission(path: Path, tags: Sequence[str] | None = None, top_k: int = 
         where they are given.
     top_k : int
         Tags that an ad must list in the format ``taac2021``; all where there are fewer.
+    id_column : str
+        Header of the ids in the format ``wide``; else they are in ``id``, else in the first column.
 
     Raises
     ------
@@ -80,7 +87,7 @@ def read_submission(path: Path, tags: Sequence[str] | None = None, top_k: int = 
         If the official scorer would reject the file, or it names an ad twice. The message names
         the ad, and the row of a CSV.
     """
-    return parse_submission(read_text(path), path, tags, top_k)
+    return parse_submission(read_text(path), path, tags, top_k, id_column)
 
 
 def without_mp4(name: str) -> str:
@@ -90,6 +97,8 @@ def without_mp4(name: str) -> str:
 
 def read_text(path: Path) -> str:
     """Return the UTF-8 text of a file; SubmissionError where there is none."""
+    if path.exists() and not path.is_file():
+        raise SubmissionError(f"{path} is a folder, a device or a pipe. Give a file.")
     try:
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -123,9 +132,29 @@ def csv_rows(text: str, path: Path, delimiter: str = ",") -> list[tuple[int, lis
     return rows
 
 
-def parse_submission(text: str, path: Path, tags: Sequence[str] | None, top_k: int) -> Submission:
+def delimiter_of(text: str, tags: Collection[str]) -> str:
+    """Return what separates the columns of a CSV: most tags are columns, or there are several."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    known = set(tags)
+
+    def fit(delimiter: str) -> tuple[int, bool]:
+        cells = next(csv.reader([first], delimiter=delimiter), [])
+        return len(known & {*cells}), len(cells) > 1
+
+    return max(DELIMITERS, key=fit)
+
+
+def id_place(header: Sequence[str], id_column: str) -> int:
+    """Return the column of the ids."""
+    names = [name.strip() for name in header]
+    return next((names.index(name) for name in (id_column, "id") if name in names), 0)
+
+
+def parse_submission(
+    text: str, path: Path, tags: Sequence[str] | None, top_k: int, id_column: str = "id"
+) -> Submission:
     is_json = text.lstrip().startswith(("{", "["))
-    entries = _taac_entries(text, path) if is_json else _csv_entries(text, path, tags)
+    entries = _taac_entries(text, path) if is_json else _csv_entries(text, path, tags, id_column)
     columns = {tag: column for column, tag in enumerate(tags or ())}
     rows: dict[str, dict[int, float]] = {}
     shortest: tuple[int, str] | None = None
@@ -204,24 +233,52 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _csv_entries(text: str, path: Path, tags: Sequence[str] | None) -> Iterator[_Entry]:
-    (_, header), *rows = csv_rows(text, path)
-    names = header[1:]
+def _csv_entries(
+    text: str, path: Path, tags: Sequence[str] | None, id_column: str
+) -> Iterator[_Entry]:
+    (_, header), *rows = csv_rows(text, path, delimiter_of(text, tags or ()))
+    place = id_place(header, id_column)
+    names = [*header[:place], *header[place + 1 :]]
     is_pairs = [name.strip().lower() for name in header] == [name.lower() for name in PAIRS_HEADER]
     counts = Counter(names)
     repeated = [name for name, count in counts.items() if count > 1]
     missing = [tag for tag in tags or () if tag not in counts]
+    if len(names) == 1 and missing and len(missing) == len(tags or ()) and not is_pairs:
+        raise SubmissionError(
+            f"{path} has the columns {', '.join(header)}, and none of them is a tag. If it lists "
+            "the tags of each ad, it has no scores, which a GAP needs: score the file that `stack` "
+            "writes without --like."
+        )
     if not names or repeated or (missing and not is_pairs):
         fault = f"has two columns {repeated[0]!r}" if repeated else "has no column for a tag"
         fault = f"{fault}, such as {missing[0]!r}" if missing and not repeated else fault
         raise SubmissionError(f"{path} {fault}. Give the id, then one column for each tag.")
     most_words = 1 + max((tag.count(" ") for tag in tags or ()), default=0)
-    for number, (ad, *cells) in rows:
+    known = set(tags or names)
+    kept = [
+        column
+        for column, name in enumerate(names)
+        if is_pairs or name in known or any(_is_not_0(_rest(row, place)[column]) for _, row in rows)
+    ]
+    for number, row in rows:
+        ad, cells = row[place], _rest(row, place)
         where = f"{path}, row {number}: ad {ad!r}"
         if is_pairs:
             yield _Entry(ad, where, *_pairs(cells[0], where, tags or (), most_words))
         else:
-            yield _Entry(ad, where, names, cells)
+            listed = [names[column] for column in kept], [cells[column] for column in kept]
+            yield _Entry(ad, where, *listed)
+
+
+def _rest(row: list[str], place: int) -> list[str]:
+    return row[:place] + row[place + 1 :]
+
+
+def _is_not_0(cell: str) -> bool:
+    try:
+        return float(cell) != 0
+    except ValueError:
+        return True
 
 
 def _pairs(

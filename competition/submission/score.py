@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from competition.datasets.base import AdDataset, TagColumns
-from competition.datasets.labels import read_flags, read_tags
+from competition.datasets.label_doubts import RARE_SEPARATORS, fused_tags
+from competition.datasets.labels import SEPARATORS, read_flags, read_tags
 from competition.datasets.metadata import NULL_WORDS
 from competition.datasets.problems import Problems
 from competition.datasets.reading import Table, read_table
@@ -104,13 +105,14 @@ def score_submission(path: Path, dataset: AdDataset | None, truth: Path | None) 
     top_k = 20 if dataset is None else dataset.submission.top_k
     known = None if truth is None else read_truth(truth, dataset)
     dimension_of = _dimensions(dataset, known)
-    submission = read_submission(path, list(dimension_of) or None, top_k)
+    id_column = "id" if dataset is None else dataset.submission.id_column
+    submission = read_submission(path, list(dimension_of) or None, top_k, id_column)
     if known is None:
         known = _truth_of_dataset(dataset, submission.ids, path)
     rows = {without_mp4(ad): row for row, ad in enumerate(submission.ids)}
     true_tags = {without_mp4(ad): tags for ad, tags in known.of.items()}
     _check_same_ads(rows, true_tags, path, known.source)
-    _check_same_tags({*dimension_of, *submission.tags}, known)
+    _check_same_tags({*dimension_of, *submission.tags}, known, dataset)
     tags = list(dimension_of) or list(submission.tags)
     tags += sorted(known.tags - set(tags))
     columns = {tag: column for column, tag in enumerate(tags)}
@@ -156,8 +158,24 @@ def _truth_of_dataset(dataset: AdDataset | None, ids: Sequence[str], path: Path)
     )
 
 
-def _check_same_tags(tags: set[str], truth: Truth) -> None:
-    """Refuse a truth in another layout, where hardly any of its "tags" is a known one."""
+def _check_same_tags(tags: set[str], truth: Truth, dataset: AdDataset | None) -> None:
+    """Refuse a truth in another layout, where "tags" are several, or hardly any is a known one."""
+    strange = truth.tags - tags
+    for separator in (*SEPARATORS, *RARE_SEPARATORS):
+        fused = fused_tags(strange, separator, tags)
+        if 2 * len(fused) > len(strange):
+            ad = min(ad for ad, names in truth.of.items() if names & fused.keys())
+            example = min(truth.of[ad] & fused.keys())
+            declared = {one.separator for one in dataset.tag_columns} if dataset else set()
+            named = declared.pop() if len(declared) == 1 else None
+            advice = "Separate them by |."
+            if named is not None:
+                advice = f"Separate them by {named!r}, as the dataset does."
+            raise SubmissionError(
+                f"{truth.source}: ad {ad!r} has the tag {example!r}, which nobody knows, but "
+                f"{' and '.join(map(repr, fused[example]))} are tags: {separator!r} separates them "
+                f"there. {advice}"
+            )
     found = [tag for names in truth.of.values() for tag in names]
     unknown = [tag for tag in found if tag not in tags]
     if 2 * len(unknown) > len(found):

@@ -38,6 +38,7 @@ NOT_FOLLOWED = frozenset(
         "competition.config",
         "competition.datasets",
         "competition.folds",
+        "competition.folds_file",
         "competition.pipeline.context",
         "competition.pipeline.extract",
         "competition.pipeline.plan",

@@ -206,3 +206,66 @@ def test_meta_learners_of_every_family_handle_a_partial_model(data: Path) -> Non
     add("theirs", data, *old, "--partial", "--scale", "score")
     stack(data, "--set", 'level2.model=["rank_mean", "greedy", "logreg"]')
     assert card(data, "stack-selection")["failed"] == {}
+
+
+def with_folds(data: Path, of_ad: np.ndarray) -> list[object]:
+    """Write predictions that name the folds; return the options that name the files."""
+    ids, _, values = content()
+    frame = pd.DataFrame(values, columns=TAGS, index=ids)
+    frame.iloc[:N_TRAIN].assign(fold=of_ad).to_csv(data / "oof.csv", index_label="id")
+    frame.iloc[N_TRAIN:].to_csv(data / "test_oof.csv", index_label="id")
+    return ["--oof", data / "oof.csv", "--test", data / "test_oof.csv"]
+
+
+def keep_rows(data: Path, kept: np.ndarray) -> None:
+    """Take training ads out of the table."""
+    header, *rows = (data / "train.csv").read_text().splitlines()
+    left = [row for row, keep in zip(rows, kept, strict=True) if keep]
+    (data / "train.csv").write_text("\n".join([header, *left]))
+
+
+MEAN = ["--set", "level2.model=mean"]
+
+
+@pytest.mark.parametrize("gone", ["a fold", "three ads"])
+def test_model_is_used_without_the_ads_that_are_gone(data: Path, gone: str) -> None:
+    of_ad = np.arange(N_TRAIN) % 4
+    files = with_folds(data, of_ad)
+    add("theirs", data, *files)
+    kept = of_ad != 1 if gone == "a fold" else np.arange(N_TRAIN) > 2
+    keep_rows(data, kept)
+    said = stack(data, *MEAN)
+    assert ("no ad of fold 1 is left, so 3 folds are numbered anew" in said) == (gone == "a fold")
+    assert "theirs: some of its ads are gone, and it is stored for those that are left" in said
+    _, labels, values = content()
+    right = gap(labels[:N_TRAIN][kept], values[:N_TRAIN][kept])
+    assert card(data, "theirs")["scores"]["gap"] == pytest.approx(right, abs=1e-6)
+    assert card(data, "stack-mean")["models"] == ["theirs"]
+    stored = {path.name: path.read_bytes() for path in (data / "out/oof/topics/theirs").iterdir()}
+    add("theirs", data, *files, "--ignore-extra")  # the very same: nothing is written
+    for path in (data / "out/oof/topics/theirs").iterdir():
+        assert path.read_bytes() == stored[path.name]
+    assert "gone" not in stack(data, *MEAN)
+
+
+def test_scores_are_brought_again_after_ads_have_gone(data: Path) -> None:
+    files = [*with_folds(data, np.arange(N_TRAIN) % 4), "--scale", "score"]
+    add("theirs", data, *files)
+    keep_rows(data, np.arange(N_TRAIN) > 2)
+    done = called("stack", "--data", data, "--out", data / "out", *MEAN)
+    assert done.status == 2
+    advice = "bring the same files again by `add-oof --ignore-extra`"
+    assert advice in re.sub(r"\s+", " ", done.out)
+    add("theirs", data, *files, "--ignore-extra")
+    stack(data, *MEAN)
+
+
+def test_labels_that_moved_to_other_folds_leave_a_model_out(data: Path) -> None:
+    add("theirs", data, *with_folds(data, np.arange(N_TRAIN) % 4))
+    folds = data / "out/oof/topics/folds.csv"
+    rows = pd.read_csv(folds)
+    rows["fold"] = np.sort(rows["fold"])
+    rows.to_csv(folds, index=False)
+    done = called("stack", "--data", data, "--out", data / "out", *MEAN)
+    assert done.status == 2
+    assert "theirs: brought for other folds, so it is left out" in re.sub(r"\s+", " ", done.out)

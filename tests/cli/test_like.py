@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from competition.datasets import load_dataset
+from competition.evaluation.metrics import gap
 from tests.cli.calling import Called, call, called
 from tests.cli.test_elsewhere import N_TEST, N_TRAIN, TAGS, add, content, write_ads, write_files
 
@@ -163,3 +165,70 @@ def test_ads_held_out_are_no_rows_of_the_submission(shared_table: Path, tmp_path
     stored = pd.read_parquet(store).set_index("id")
     assert len(stored) > len(order)  # with those held out
     np.testing.assert_allclose(found, stored.loc[order, list(found.columns)], atol=1e-6)
+
+
+def test_one_tag_of_several_words_for_each_ad_stays_one_tag(tmp_path: Path) -> None:
+    folder = write_ads(tmp_path / "topics")
+    two = {"sea": "open sea", "city": "old city"}
+    for file in ("train.csv", "label_id.txt"):
+        text = (folder / file).read_text()
+        for old, new in two.items():
+            text = text.replace(old, new)
+        (folder / file).write_text(text)
+    frame = pd.DataFrame(content()[2], columns=[two.get(t, t) for t in TAGS], index=content()[0])
+    frame.iloc[:N_TRAIN].to_csv(folder / "oof.csv", index_label="id")
+    frame.iloc[N_TRAIN:].to_csv(folder / "test_oof.csv", index_label="id")
+    add("theirs", folder, "--oof", folder / "oof.csv", "--test", folder / "test_oof.csv")
+    sample = tmp_path / "sample.csv"
+    sample.write_text(text_of([["id", "tags"], *[[ad, "open sea"] for ad in ids()]]))
+    found = pd.read_csv(io.BytesIO(written(folder, sample)), index_col="id")["tags"]
+    pd.testing.assert_series_equal(
+        found, frame.loc[ids()].astype(np.float32).idxmax(axis=1), check_names=False
+    )
+
+
+SCORED = {
+    "semicolons": (["id", *TAGS], ";"),
+    "ids last": ([*TAGS, "id"], ","),
+    "a column that is no tag": (["id", "rain", *TAGS], ","),
+    "tabs": (["id", *reversed(TAGS)], "\t"),
+}
+
+
+@pytest.mark.parametrize("form", SCORED)
+def test_what_it_writes_can_be_scored(data: Path, tmp_path: Path, form: str) -> None:
+    every, labels, _ = content()
+    truth = tmp_path / "truth.csv"
+    tags = ["|".join(np.array(TAGS)[row == 1]) for row in labels[N_TRAIN:]]
+    pd.DataFrame({"id": every[N_TRAIN:], "topics": tags}).to_csv(truth, index=False)
+    header, delimiter = SCORED[form]
+    sample = tmp_path / "sample.csv"
+    rows = [[ad if name == "id" else 0 for name in header] for ad in ids()]
+    sample.write_text(text_of([header, *rows], delimiter))
+    submission = Path(stack_like(data, sample).line("Submission: "))
+    done = call("score", submission, "--data", data, "--truth", truth)
+    right = gap(labels[N_TRAIN:], content()[2][N_TRAIN:])
+    assert f"{right:.4f}" in done.out
+    frame = pd.read_csv(truth, keep_default_na=False)
+    frame["topics"] = frame["topics"].str.replace("|", ",")
+    frame.to_csv(truth, index=False)
+    done = called("score", submission, "--data", data, "--truth", truth)
+    assert done.status == 2
+
+
+def test_a_list_of_tags_without_scores_cannot_be_scored(data: Path, tmp_path: Path) -> None:
+    sample = tmp_path / "sample.csv"
+    sample.write_text(text_of([["id", "tags"], *[[ad, "sea|city"] for ad in ids()]]))
+    submission = Path(stack_like(data, sample).line("Submission: "))
+    truth = tmp_path / "truth.csv"
+    truth.write_text("\n".join(["id,topics", *[f"{ad},sea" for ad in ids()]]))
+    done = called("score", submission, "--data", data, "--truth", truth)
+    assert done.status == 2
+    assert "it has no scores, which a GAP needs" in " ".join(done.err.split())
+
+
+def test_a_pipe_is_refused(data: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "sample.csv")
+    done = stack_like(data, tmp_path / "sample.csv")
+    assert done.status == 2
+    assert "is a folder, a device or a pipe" in " ".join(done.err.split())

@@ -126,3 +126,8 @@ def test_written_profile_reads_the_same(params: dict[str, object], name: str, se
     profile = Profile(seed=seed, models=("tfidf_*",), level1={name: settings})
     read = Profile.model_validate(tomllib.loads(profile_toml(profile)))
     assert read.model_dump() == profile.model_dump()
+
+
+def test_a_model_cannot_have_the_name_of_another_folder() -> None:
+    with pytest.raises(ProfileError, match="'tuning' is the folder of what"):
+        load_profile("text", ["level1.tuning.model=tfidf_logreg"])

@@ -1,6 +1,7 @@
 """A folder's own dataset.json, in every layout."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -100,3 +101,23 @@ def test_score_on_the_command_line_uses_the_truth_it_names(table: Path, tmp_path
     )
     assert done.returncode == 0, done.stderr
     assert "1.0000" in done.stdout
+
+
+def test_it_is_a_file_inside_the_folder(table: Path, tmp_path: Path) -> None:
+    path, secret = table / "dataset.json", tmp_path / "secret"
+    secret.write_text("root:x:0")
+    path.symlink_to(secret)
+    with pytest.raises(DatasetError, match="leaves the dataset's folder"):
+        load_dataset(table)
+    path.unlink()
+    path.symlink_to(path)
+    with pytest.raises(DatasetError, match="is a link that leads nowhere"):
+        load_dataset(table)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DatasetError, match="is a folder, a device or a pipe"):
+        load_dataset(table)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(DatasetError, match="is a folder, a device or a pipe"):
+        load_dataset(table)

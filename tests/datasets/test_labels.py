@@ -1,10 +1,12 @@
 """Tags in tables: lists, columns of 0 and 1, separators, null words, lists of tags."""
 
+import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from competition.datasets import load_dataset
+from competition.datasets import AdDataset, load_dataset
 from competition.utils.errors import DatasetError
 from tests.conftest import write_csv
 from tests.datasets.made_tables import read_small, write_small
@@ -159,3 +161,89 @@ def test_labels_in_a_file_of_their_own_are_joined_by_id(tmp_path: Path):
     assert dataset.tag_names == ["food", "games", "shop"]
     assert dataset.labels.tolist() == [[0, 1, 0], [0, 0, 0], [1, 0, 1]]
     assert [kind for _, kind, _ in found] == ["unknown ads", "no tag"]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [['["p", null]', '["q"]', '["p"]'], ['[["p"]]', '[["q"]]', '[["p"], []]']],
+    ids=["null", "list in a list"],
+)
+def test_a_list_may_hold_null_and_lists(tmp_path: Path, cells: list[str]):
+    dataset = load_dataset(write_small(tmp_path / "d", {"tags": cells}))
+    assert dataset.tag_names == ["p", "q"]
+    assert dataset.labels.tolist() == [[1, 0], [0, 1], [1, 0]]
+
+
+def test_null_in_the_lists_of_a_frame_is_no_tag():
+    frame = pd.DataFrame({"id": ["a", "b"], "t": ["x", "y"], "g": [["p", None], ["q"]]})
+    inputs = {"t": {"kind": "text", "column": "t"}}
+    tags = [{"column": "g", "dimension": "d"}]
+    assert AdDataset.from_frames(frame, tags=tags, inputs=inputs).tag_names == ["p", "q"]
+
+
+def test_a_cell_that_looks_like_a_list_among_lists_is_warned_of(tmp_path: Path):
+    folder = write_small(tmp_path / "d", {"tags": ['["p"]', '["q"]', '[{"name": "p"}]']})
+    assert any("looks like a list" in text for _, _, text in read_small(folder)[1])
+
+
+FLAG_WORDS = {
+    "yes and no": ["yes", "no", "yes"],
+    "of R": ["T", "F", "T"],
+    "letters": ["Y", "N", ""],
+    "with a question mark": ["1", "0", "?"],
+}
+
+
+@pytest.mark.parametrize("words", FLAG_WORDS)
+def test_flags_that_are_declared_as_tags_are_refused_however_they_are_written(
+    tmp_path: Path, words: str
+):
+    cells = FLAG_WORDS[words]
+    folder = write_small(tmp_path / "d", {"tags": cells})
+    with pytest.raises(DatasetError, match=r'columns = \["tags"\]'):
+        load_dataset(folder)
+    if "?" not in cells:
+        folder = write_small(tmp_path / "e", {"tags": cells}, tags='columns = ["tags"]')
+        assert load_dataset(folder).labels[:2].tolist() == [[1], [0]]
+
+
+def test_yes_and_no_are_tags_where_they_are_declared(tmp_path: Path):
+    tags = 'column = "tags"\nnames = ["yes", "no"]'
+    folder = write_small(tmp_path / "d", {"tags": ["yes", "no", "yes"]}, tags=tags)
+    assert load_dataset(folder).tag_names == ["yes", "no"]
+
+
+@pytest.mark.parametrize("separator", [" ", "\n", "｜", "+", " - ", " & ", " + ", "#"])
+def test_tags_that_a_rare_separator_fuses_are_named(tmp_path: Path, separator: str):
+    cells = [f"p{separator}q", "q", "p", f"p{separator}r", f"q{separator}r", "r"] * 5
+    found = read_small(write_small(tmp_path / "d", {"tags": cells}))[1]
+    fused = [text for _, kind, text in found if kind == "fused tags"]
+    assert len(fused) == 1
+    assert "15 cells" in fused[0]
+    assert f"separator = {json.dumps(separator, ensure_ascii=False)}" in fused[0]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["science fiction", "drama", "science show", "crime show"],
+        ["sci-fi", "rom-com", "sci-rom", "fi-com"],
+        ["R&B", "rock&roll", "R&roll"],
+    ],
+)
+def test_words_that_share_pieces_are_names(tmp_path: Path, cells: list[str]):
+    assert "fused tags" not in kinds(write_small(tmp_path / "d", {"tags": cells}))
+
+
+def test_a_column_that_is_named_twice_is_refused(tmp_path: Path):
+    folder = write_small(tmp_path / "d", FLAGS, tags='columns = ["genre_food", "genre_food"]')
+    with pytest.raises(DatasetError, match="columns names 'genre_food' twice"):
+        load_dataset(folder)
+
+
+def test_a_pattern_does_not_mean_what_another_block_names(tmp_path: Path):
+    columns = {**FLAGS, "genre_main": ["k", "l", "k"]}
+    tags = 'columns = "genre_*"\n[[tags]]\ndimension = "main"\ncolumn = "genre_main"'
+    dataset = load_dataset(write_small(tmp_path / "d", columns, tags=tags))
+    assert dataset.tag_names == ["genre_food", "genre_games", "k", "l"]
+    assert [one.columns for one in dataset.tag_columns] == [tuple(FLAGS), ("genre_main",)]

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from competition.oof.external_files import PredictionFile, read_predictions
+from competition.oof.external_files import read_predictions
+from competition.oof.external_forms import PredictionFile
+from competition.oof.scales import probabilities_of
 from competition.utils.errors import PredictionsError
 
 IDS = ["a", "b", "c"]
@@ -174,3 +176,43 @@ def test_file_of_other_ads_alone_is_refused_even_where_it_may_be_partial(tmp_pat
     path = write(tmp_path / "oof.csv", ["x", "y", "z"])
     with pytest.raises(PredictionsError, match=r"lacks 3 training ad\(s\)"):
         read_predictions(path, IDS, TAGS, "training", ignore_extra=True, partial=True)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_ad_without_a_number_is_missing_where_the_file_may_be_partial(
+    form: str, tmp_path: Path
+) -> None:
+    values = [VALUES[0], [np.nan] * 2, VALUES[2]]
+    path = write(tmp_path / f"oof{form}", values=np.array(values), fold=[0.0, np.nan, 1.0])
+    found = read_predictions(path, IDS, TAGS, "training", partial=True)
+    np.testing.assert_array_equal(found.values, values)
+    assert found.lacking.tolist() == [False, True, False]
+    assert found.fold is not None
+    assert found.fold.tolist() == [0, -1, 1]
+    with pytest.raises(PredictionsError, match=r"\(ad b\): no tag has a number .*--partial"):
+        read(path)
+    write(path, values=np.full((3, 2), np.nan), fold=[0, 0, 1])
+    with pytest.raises(PredictionsError, match="no number for any training ad"):
+        read_predictions(path, IDS, TAGS, "training", partial=True)
+
+
+def test_a_single_empty_cell_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "oof.csv").write_text("id,War,Love\na,0.5,\nb,0.5,1\nc,0.5,1\n")
+    found = read_predictions(tmp_path / "oof.csv", IDS, TAGS, "training", partial=True)
+    with pytest.raises(PredictionsError, match=r"line 2 \(ad a\): the tag 'Love' has nan"):
+        probabilities_of(found, "probability")
+
+
+def test_folds_of_no_dimension_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "oof.npz"
+    np.savez(path, ids=IDS, tags=TAGS, probabilities=VALUES, fold=np.array(1))
+    with pytest.raises(PredictionsError, match="1 folds do not fit 3 ads"):
+        read(path)
+
+
+@pytest.mark.parametrize("name", ["OOF.CSV", "oof.csv.gz", "oof.Csv.Zip"])
+def test_csv_is_read_packed_and_in_capitals(name: str, tmp_path: Path) -> None:
+    kind = {".gz": "gzip", ".Zip": "zip"}.get(Path(name).suffix)
+    frame = pd.DataFrame(VALUES, columns=TAGS, index=pd.Index(IDS, name="id"))
+    frame.to_csv(tmp_path / name, compression=kind)
+    np.testing.assert_array_equal(read(tmp_path / name).values, VALUES)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 
 from competition.evaluation.metrics import gap
-from competition.oof.external_files import PredictionFile
+from competition.oof.external_forms import PredictionFile
 from competition.oof.scales import Scale, calibrated, fitted_curve, probabilities_of
 from competition.utils.errors import PredictionsError
 
@@ -35,7 +35,9 @@ def test_logits_go_through_the_sigmoid() -> None:
     assert found[0].tolist() == pytest.approx([0.5, 0.75, 0.0, 1.0])
 
 
-@pytest.mark.parametrize(("scale", "value"), [("logit", np.nan), ("score", np.inf)])
+@pytest.mark.parametrize(
+    ("scale", "value"), [("logit", np.nan), ("score", np.inf), ("score", 1.7e308)]
+)
 def test_value_that_a_scale_cannot_hold_is_refused(scale: Scale, value: float) -> None:
     with pytest.raises(PredictionsError, match="the tag 't0' has"):
         probabilities_of(file_of(value), scale)
@@ -83,3 +85,13 @@ def test_ads_without_scores_teach_nothing_and_stay_without() -> None:
     assert np.isnan(found[::7]).all()
     kept = np.delete(np.arange(len(truth)), np.s_[::7])
     assert curves[-1] == fitted_curve(truth[kept], labels[kept])
+
+
+def test_the_largest_scores_are_calibrated() -> None:
+    truth, labels, fold = made()
+    scores = (truth * 2 - 1) * 1e300
+    np.testing.assert_allclose(
+        calibrated(scores, scores, labels, fold)[0],
+        calibrated(scores / 1e300, scores / 1e300, labels, fold)[0],
+        atol=1e-9,
+    )

@@ -9,7 +9,8 @@ import pytest
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import gap
-from competition.folds import make_folds, write_folds
+from competition.folds import make_folds
+from competition.folds_file import write_folds
 from competition.oof.cards import ExternalDetails, Level1Details, sealed
 from competition.oof.store import OofStore
 from competition.pipeline.add_oof import add_oof
@@ -52,7 +53,7 @@ def name_folds(oof: Path, of_ad: np.ndarray, dataset: AdDataset) -> None:
 
 
 def open_store(out: Path, dataset: AdDataset) -> OofStore:
-    from competition.folds import read_folds
+    from competition.folds_file import read_folds
 
     folder = out / "oof" / dataset.name
     folds = read_folds(folder / "folds.csv", dataset)
@@ -151,7 +152,9 @@ def test_dataset_without_test_ads_needs_no_test_predictions(
     assert (oof.shape, test.shape) == ((40, 5), (0, 5))
 
 
-@pytest.mark.parametrize("name", ["stack-mine", "a b", "../up", "tfidf_logreg"])
+@pytest.mark.parametrize(
+    "name", ["stack-mine", "a b", "../up", "tfidf_logreg", "tuning", "ablation"]
+)
 def test_name_that_another_folder_has_or_needs_is_refused(
     table: Path, files: tuple[Path, Path], out: Path, name: str
 ) -> None:
@@ -183,3 +186,8 @@ def test_predictions_worse_than_the_tags_shares_are_warned_of(
     warnings = [remark for remark in recorded.remarks if "Warning" in remark]
     assert len(warnings) == 1
     assert "upside_down has an OOF GAP of" in warnings[0]
+
+
+def test_an_unknown_scale_is_refused(table: Path, files: tuple[Path, Path], out: Path) -> None:
+    with pytest.raises(PredictionsError, match="give one of probability, logit, score"):
+        add_oof("theirs", table, *files, out, scale="foo")

@@ -1,5 +1,6 @@
 """Ads held out: whole groups, out of everything, scored at the end."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,3 +81,10 @@ def test_stack_takes_what_such_a_run_has_stored(finished: tuple[Path, Path, RunR
     assert [card.model for card in found.cards] == ["tfidf_logreg"]
     assert found.holdout is not None
     assert 0 < found.holdout.gap <= 1
+
+
+def test_a_folder_or_a_pipe_holds_nothing_out(table: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(FoldsError, match="is a folder, a device or a pipe"):
+            run(table, load_profile("text", OVERRIDES), tmp_path / "out", n_jobs=1, holdout=place)

@@ -328,3 +328,14 @@ def test_ids_of_the_truth_are_in_the_column_that_the_dataset_names(tmp_path):
 def test_a_wide_submission_calls_the_ids_as_the_dataset_does(path):
     write_submission(path, SubmissionSpec("wide", id_column="clip"), TAGS, TEST, random_scores(2))
     assert path.read_text().startswith("clip,indoors,night,calm\n")
+
+
+@pytest.mark.parametrize("of_dataset", [True, False])
+def test_a_truth_with_another_separator_than_the_dataset_is_refused(path, tmp_path, of_dataset):
+    truth = tmp_path / "truth.csv"
+    truth.write_text("id,tags\nx,indoors;calm\ny,night\n")
+    write_submission(path, SubmissionSpec("wide"), TAGS, TEST, random_scores(2))
+    columns = (TagColumns(("tags",), "|", NULL_WORDS),)
+    dataset = dataclasses.replace(make_dataset(), tag_columns=columns, tags_are_closed=False)
+    with pytest.raises(SubmissionError, match="'indoors' and 'calm' are tags: ';' separates them"):
+        score_submission(path, dataset if of_dataset else None, truth)
