@@ -43,8 +43,8 @@ def metadata_column(
 
     If at least nine in ten filled cells are numbers, also when they are written with decimal
     commas, thousands separators, currency or percent signs, or k for a thousand, the column is
-    float64, and each other cell is missing. Any other column is a category. What is read otherwise than it stands, and
-    what may be meant otherwise, is a warning with counts.
+    float64, and each other cell is missing. Any other column is a category. What is read
+    otherwise than it stands, and what may be meant otherwise, is a warning with counts.
 
     Parameters
     ----------
