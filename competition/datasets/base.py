@@ -220,7 +220,7 @@ class AdDataset:
         root : Path or str
             The folder that paths of media are relative to, and may not leave.
         **settings
-            Other keys of a competition.toml: `id`, `group`, `null_words`, `submission`.
+            Other keys of a competition.toml: `id`, `group`, `split`, `null_words`, `submission`.
 
         Raises
         ------
@@ -241,10 +241,10 @@ class AdDataset:
         >>> dataset.tag_names
         ['food', 'travel']
         """
-        from competition.datasets import table
+        from competition.datasets import frames
 
-        described = {"name": name, "tags": list(tags), "inputs": dict(inputs), **settings}
-        return table.read_frames(train, test, described, Path(root))
+        described = {"name": name, "tags": tags, "inputs": inputs, **settings}
+        return frames.read_frames(train, test, described, Path(root))
 
     def sorted_by_id(self) -> "AdDataset":
         """Return the same dataset with training ads and test ads each in the order of their ids.

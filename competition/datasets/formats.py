@@ -1,4 +1,4 @@
-"""Tables that are not CSV, as text: Parquet, JSON lines, Excel, and frames of Pandas."""
+"""Tables that are not CSV, as text: Parquet, JSON lines and Excel."""
 
 import datetime
 import json
@@ -36,9 +36,15 @@ def as_text(value: Any) -> str:
     if hasattr(value, "tolist"):  # numpy's scalars and arrays
         return as_text(value.tolist())
     if isinstance(value, list | tuple | set | frozenset | dict):
-        items = sorted(value) if isinstance(value, set | frozenset) else value
+        items = sorted(value, key=as_text) if isinstance(value, set | frozenset) else value
+        if not isinstance(items, dict):  # 1.0 is 1 in a list, too
+            items = [as_text(one) if _is_whole(one) else one for one in items]
         return json.dumps(items, ensure_ascii=False, default=as_text)
     return str(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer()
 
 
 def read_parquet(path: Path, builder: TableBuilder) -> Table | None:
@@ -127,16 +133,3 @@ def read_excel(path: Path, name: str, builder: TableBuilder, problems: Problems)
     finally:
         book.close()
     return builder.table()
-
-
-def frame_table(frame: pd.DataFrame, name: str, id_column: str) -> Table:
-    """Return a frame of Pandas as a table; where it has no column of ids, its index holds them."""
-    import numpy as np
-
-    if id_column not in frame.columns:
-        frame = frame.rename_axis(index=id_column).reset_index()
-    cells = {
-        str(column): pd.Series([as_text(value).strip() for value in frame[column]], dtype="str")
-        for column in frame.columns
-    }
-    return Table(name, pd.DataFrame(cells), np.arange(1, len(frame) + 1), ", row ")

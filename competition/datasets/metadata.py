@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from competition.datasets.numerals import plain_numbers, read_numerals
+from competition.datasets.numerals import read_numerals, with_units
 from competition.datasets.problems import Problems, shortened
 from competition.utils.errors import some
 
@@ -42,9 +42,9 @@ def metadata_column(
     """Read one column of metadata as numbers, dates or categories.
 
     If at least nine in ten filled cells are numbers, also when they are written with decimal
-    commas, thousands separators, currency or percent signs, the column is float64, and each other
-    cell is missing. Any other column is a category. What is read otherwise than it stands, and
-    what may be meant otherwise, is a warning with counts.
+    commas, thousands separators, currency or percent signs, or k for a thousand, the column is
+    float64, and each other cell is missing. Any other column is a category. What is read
+    otherwise than it stands, and what may be meant otherwise, is a warning with counts.
 
     Parameters
     ----------
@@ -71,27 +71,25 @@ def metadata_column(
     if declared == "date":
         values = _days(words)
     else:
-        values = plain_numbers(words)
-        if _share(values, counts) < NUMERIC_SHARE:
-            numerals = read_numerals(words, counts)
-            values, traits = numerals.values, numerals.traits
+        numerals = read_numerals(words, counts)
+        values, traits = numerals.values, numerals.traits
     share = _share(values, counts)
     if declared is None and (share < NUMERIC_SHARE or (not len(words) and column.doubtful.any())):
-        _warn_of_category(name, words, counts, share, problems)
+        _warn_of_category(name, words, counts, values, problems)
         return column.as_categories(cells.index)
     if column.doubtful.any():
         n_nulls = int(column.counts[column.doubtful].sum())
         traits = {**traits, f"null words ({_some(column.words[column.doubtful])})": n_nulls}
+    kind = declared or "number"
     if traits:
         listed = ", ".join(f"{count:,} with {trait}" for trait, count in traits.items())
         n_read, n_filled = counts[values.notna()].sum(), column.counts[~column.nulls].sum()
         problems.warning(
             "decorated numbers",
             f"column {name}",
-            f"{n_read:,} of {n_filled:,} cells are read as numbers; {listed}. If that is wrong, "
+            f"{n_read:,} of {n_filled:,} cells are read as {kind}s; {listed}. If that is wrong, "
             'declare its type as "category".',
         )
-    kind = declared or "number"
     bad = words.index[values.isna()]
     for position in np.flatnonzero(np.isin(column.codes, bad)).tolist():
         text = f"column {name} holds {shortened(cells.iloc[position])!r}, not a {kind}: "
@@ -167,13 +165,13 @@ def _days(cells: pd.Series) -> pd.Series:
 
 
 def _warn_of_category(
-    name: str, words: pd.Series, counts: np.ndarray, share: float, problems: Problems
+    name: str, words: pd.Series, counts: np.ndarray, values: pd.Series, problems: Problems
 ) -> None:
+    share = _share(values, counts)
     where = f"column {name}"
     if not len(words):
         return
     if share >= MOSTLY:
-        values = read_numerals(words, counts).values
         others = words[values.isna()].iloc[np.argsort(-counts[values.isna()], kind="stable")]
         problems.warning(
             "mostly numbers",
@@ -181,6 +179,16 @@ def _warn_of_category(
             f"{share:.0%} of {counts.sum():,} cells are numbers, others are not ({_some(others)})"
             ": read as categories. Correct those cells, name them in null_words, or declare its "
             'type as "number".',
+        )
+        return
+    units = with_units(words) & values.isna().to_numpy()
+    if share + counts[units].sum() / counts.sum() >= MOSTLY:
+        problems.warning(
+            "mostly numbers",
+            where,
+            f"{counts[units].sum():,} of {counts.sum():,} cells are numbers with a unit, such as "
+            f"{_some(words[units][:1])}: read as categories. Write the numbers alone, or declare "
+            'its type as "category".',
         )
     elif _days(words[:200]).notna().mean() >= NUMERIC_SHARE:
         problems.warning(

@@ -2,21 +2,28 @@
 
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-_CURRENCY_CODES = "USD|EUR|GBP|CNY|RMB|JPY|INR|KRW|BRL|CHF|CAD|AUD|RUB|TRY|MXN|R\\$"
-_CURRENCY = re.compile(
-    rf"^(?:{_CURRENCY_CODES}|\p)\s*|\s*(?:{_CURRENCY_CODES}|\p|元|円|원)$".replace(
-        r"\p", "[$¢-¥₠-⃀]"
-    )
+_CURRENCY_NAME = (
+    "usd|eur|gbp|cny|rmb|jpy|inr|krw|brl|chf|cad|aud|nzd|hkd|sgd|twd|rub|try|mxn|zar|sek|nok|dkk|"
+    r"pln|czk|huf|idr|thb|vnd|aed|sar|ils|kr\.?|kč|zł|ft|lei|rs\.?|руб\.?|грн\.?|元|円|원"
 )
-_SPACES = re.compile(r"(?<=\d)[ '’](?=\d{3}(?!\d))")  # thousands; NFKC has made spaces plain
-# A point for decimals and commas for thousands, or the other way round.
-_POINT = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d*)?")
-_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)?(?:,\d*)?")
+_SIGN = rf"(?:[a-z]{{0,3}}\$|[¢-¥₠-⃀]|{_CURRENCY_NAME})"  # $ with a country, such as US$
+_CURRENCY = re.compile(rf"^{_SIGN}\s*(?=[\d.,+-])|(?<=[\d.,])\s*{_SIGN}$", re.IGNORECASE)
+_SPACES = re.compile(r"(?<=\d)[ '’_](?=\d{3}(?!\d))")  # thousands; NFKC has made spaces plain
+_MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "bn": 1e9, "万": 1e4, "亿": 1e8}
+_MULTIPLE = re.compile(rf"(?<=[\d.,])\s?({'|'.join(_MULTIPLES)})$")
+# A point for decimals and commas for thousands (in India for lakhs), or the other way round. No
+# number of thousands begins with 0: 0,125 has a decimal comma.
+_POINT = re.compile(
+    r"[+-]?(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d{2})+,\d{3}|\d+)?(?:\.\d*)?(?:[eE][+-]?\d+)?"
+)
+_COMMA = re.compile(r"[+-]?(?:[1-9]\d{0,2}(?:\.\d{3})+|\d+)?(?:,\d*)?(?:[eE][+-]?\d+)?")
+_WITH_UNIT = re.compile(r"[+-]?\d[\d.,'’_ ]*[^\W\d_]{1,6}\.?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +49,7 @@ def plain_numbers(cells: pd.Series) -> pd.Series:
 
 
 def read_numerals(words: pd.Series, counts: np.ndarray) -> Numerals:
-    """Read decorated numbers; whether commas or points mark decimals is decided for the column.
+    """Read plain and decorated numbers; one mark of decimals, comma or point, for the column.
 
     Parameters
     ----------
@@ -51,32 +58,59 @@ def read_numerals(words: pd.Series, counts: np.ndarray) -> Numerals:
     counts : ndarray of shape (n_words,)
         How often each stands.
 
-    ``1,234`` alone may be 1234 or 1.234: it is the former where no other cell decides.
+    The mark is the one by which more cells are numbers, and the point where as many are:
+    ``12.345`` is 12345 beside ``1.234.567``, and ``1,234`` is 1.234 beside ``0,125``.
     """
-    bare = [_Bare.of(word) for word in words]
-    by_point = sum(n for one, n in zip(bare, counts, strict=True) if _fits(_POINT, one.text))
-    by_comma = sum(n for one, n in zip(bare, counts, strict=True) if _fits(_COMMA, one.text))
-    decimal, form = (",", _COMMA) if by_comma > by_point else (".", _POINT)
-    thousands = "." if decimal == "," else ","
-    values = np.full(len(words), np.nan)
-    traits: dict[str, int] = {}
-    for place, (found, count) in enumerate(zip(bare, counts, strict=True)):
-        if not _fits(form, found.text):
+    plain = plain_numbers(words)
+    is_plain = plain.notna().to_numpy()
+    if is_plain.all():
+        return Numerals(plain, {})
+    # Few cells of a long column are not plain: they alone are looked at one by one.
+    others = {
+        int(place): _Bare.of(words.iloc[place]) for place in np.flatnonzero(~is_plain).tolist()
+    }
+    by_point, by_comma = is_plain.copy(), _plain_by_comma(words, is_plain)
+    for place, one in others.items():
+        by_point[place] = _fits(_POINT, one.text)
+        by_comma[place] = _fits(_COMMA, one.text)
+    comma = bool(counts[by_comma].sum() > counts[by_point].sum())
+    decimal, thousands, fitting = (",", ".", by_comma) if comma else (".", ",", by_point)
+    traits: Counter[str] = Counter()
+    values = plain.copy()
+    if comma:
+        values = plain_numbers(words.str.replace(".", "", regex=False)).where(fitting)
+        marked = words.str.contains(".", regex=False).to_numpy(dtype=bool)
+        traits["thousands separators"] = int(counts[is_plain & fitting & marked].sum())
+    for place, one in others.items():
+        values.iloc[place] = np.nan
+        if not fitting[place]:
             continue
-        number = float(found.text.replace(thousands, "").replace(decimal, "."))
-        values[place] = number if np.isfinite(number) else np.nan
-        names = list(found.traits)
-        if decimal == "," and "," in found.text:
+        number = one.multiple * float(one.text.replace(thousands, "").replace(decimal, "."))
+        if np.isfinite(number):
+            values.iloc[place] = number
+        names = list(one.traits)
+        if comma and "," in one.text:
             names.append("decimal commas")
-        if thousands in found.text or found.grouped:
+        if thousands in one.text or one.grouped:
             names.append("thousands separators")
-        for name in names:
-            traits[name] = traits.get(name, 0) + int(count)
-    return Numerals(pd.Series(values, index=words.index), traits)
+        traits.update(dict.fromkeys(names, int(counts[place])))
+    return Numerals(values, {name: count for name, count in traits.items() if count})
+
+
+def with_units(words: pd.Series) -> np.ndarray:
+    """Return which cells are a number and a few letters after it, such as ``5 km``."""
+    return np.array([_WITH_UNIT.fullmatch(word) is not None for word in words], dtype=bool)
+
+
+def _plain_by_comma(words: pd.Series, is_plain: np.ndarray) -> np.ndarray:
+    """Return which plain numbers are numbers, too, where a point separates thousands."""
+    grouped = words.str.fullmatch(r"[+-]?[1-9][0-9]{0,2}([.][0-9]{3})+").to_numpy(dtype=bool)
+    pointed = words.str.contains(".", regex=False).to_numpy(dtype=bool)
+    return is_plain & (grouped | ~pointed)
 
 
 def _fits(form: re.Pattern[str], text: str) -> bool:
-    return form.fullmatch(text) is not None and any(map(str.isdigit, text))
+    return form.fullmatch(text) is not None and any(map(str.isdigit, text.lower().split("e")[0]))
 
 
 @dataclass(frozen=True)
@@ -86,6 +120,7 @@ class _Bare:
     text: str
     traits: tuple[str, ...]
     grouped: bool
+    multiple: float
 
     @classmethod
     def of(cls, cell: str) -> "_Bare":
@@ -102,7 +137,11 @@ class _Bare:
         bare = _CURRENCY.sub("", text)
         if bare != text:
             traits.append("currency signs")
+        multiple = 1.0
+        if found := _MULTIPLE.search(bare):
+            bare, multiple = bare[: found.start()], _MULTIPLES[found[1]]
+            traits.append(f"{found[1]} for thousands or more")
         if not sign and bare[:1] in ("+", "-"):
             sign, bare = bare[0], bare[1:]
         joined = _SPACES.sub("", bare)
-        return cls(sign + joined, tuple(traits), joined != bare)
+        return cls(sign + joined, tuple(traits), joined != bare, multiple)

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from competition.datasets.base import BETWEEN_FILES, RESERVED, AdDataset, Input, SubmissionSpec
-from competition.datasets.formats import frame_table
 from competition.datasets.metadata import is_null, metadata_column
 from competition.datasets.paths import KINDS, SENTENCES, DatasetFolder, hint_for_absent, is_url
 from competition.datasets.problems import Problems, shortened
@@ -22,7 +21,6 @@ from competition.datasets.table_config import (
 )
 from competition.datasets.table_labels import TagSource, read_labels, tag_columns, tag_list
 from competition.utils.errors import DatasetError
-from competition.utils.settings import parse_settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,28 +82,6 @@ def read(root: Path, problems: Problems) -> AdDataset:
         if tags.file is not None
     }
     return assemble(config, root, tables, own, source, problems)
-
-
-def read_frames(
-    train: pd.DataFrame, test: pd.DataFrame | None, settings: Mapping[str, object], root: Path
-) -> AdDataset:
-    """Read frames as `AdDataset.from_frames` says; an error of a row raises a DatasetError."""
-    config = parse_settings(TableConfig, dict(settings), "from_frames", DatasetError)
-    if any(tags.file is not None for tags in config.tags):
-        raise DatasetError("from_frames: tags come from the frame; join the labels to it first.")
-    tables = [frame_table(train, "train", config.id)]
-    if test is not None:
-        tables.append(frame_table(test, "test", config.id))
-    labels = [column for tags in config.tags for column in tags.required]
-    for table, more in zip(tables, (labels, []), strict=False):
-        absent = [c for c in (*config.input_columns, *more) if c not in table.cells.columns]
-        if absent:
-            has = ", ".join(map(repr, table.cells.columns))
-            raise DatasetError(f"from_frames: {table.name} has no column {absent[0]!r}, but {has}.")
-    problems = Problems()
-    dataset = assemble(config, root, tables, {}, "from_frames", problems)
-    problems.raise_errors("The frames have")
-    return dataset.sorted_by_id()
 
 
 def assemble(

@@ -211,6 +211,44 @@ def test_a_frame_without_a_column_or_with_an_id_twice_is_refused() -> None:
         AdDataset.from_frames(FRAME.assign(id="1"), tags=tags, inputs=inputs)
 
 
+TAGS = [{"column": "tags", "dimension": "topic"}]
+WORDS = {"words": {"kind": "text", "column": "title"}}
+CYCLE: list[object] = []
+CYCLE.append(CYCLE)
+FAULTY = {
+    "column twice": (pd.concat([FRAME, FRAME[["title"]]], axis=1), {}, "'title' stands twice"),
+    "number and text": (
+        FRAME.rename(columns={"price": 0}).assign(**{"0": "x"}),
+        {},
+        "'0' stands twice",
+    ),
+    "no group": (FRAME, {"group": "brand"}, "train has no column 'brand', but 'id'"),
+    "no split": (FRAME, {"split": "set"}, "train has no column 'set', but 'id'"),
+    "levels of rows": (FRAME.set_index(["id", "price"]), {}, "an index of several levels"),
+    "levels of columns": (pd.concat({"a": FRAME}, axis=1), {}, "columns of several levels"),
+    "digits": (FRAME.assign(title=[10**5000, 2, 3]), {}, "row 1: column 'title' holds a int"),
+    "cycle": (FRAME.assign(title=[CYCLE, "b", "c"]), {}, "row 1: column 'title' holds a list"),
+    "list": ([1, 2], {}, "train is a list. Pass a DataFrame"),
+    "series": (FRAME["title"], {}, "train is a Series. Pass a DataFrame"),
+    "no tags": (FRAME, {"tags": None}, "tags = None: a list of tables"),
+    "no inputs": (FRAME, {"inputs": None}, "inputs = None: a table is"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTY)
+def test_a_faulty_frame_is_refused_in_one_sentence(name: str) -> None:
+    frame, settings, message = FAULTY[name]
+    with pytest.raises(DatasetError, match=message):
+        AdDataset.from_frames(frame, **{"tags": TAGS, "inputs": WORDS, **settings})  # type: ignore[arg-type]
+
+
+def test_sets_and_lists_of_frames_are_tags() -> None:
+    frame = FRAME.assign(tags=[{"p", 1}, {"q"}, [1.0]])
+    dataset = AdDataset.from_frames(frame, tags=TAGS, inputs=WORDS)
+    assert dataset.tag_names == ["1", "p", "q"]
+    assert dataset.labels.tolist() == [[1, 1, 0], [0, 0, 1], [1, 0, 0]]
+
+
 def test_a_header_of_many_columns_takes_no_time(tmp_path: Path):
     folder = write_small(tmp_path / "d", {"price": ["1", "2"]})
     more = [f"c{i}" for i in range(50_000)]

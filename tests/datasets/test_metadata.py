@@ -24,6 +24,23 @@ NUMBERS = {
     "currency": (["$5", "-€ 7.50", "8 USD"], [5, -7.5, 8], "3 with currency signs"),
     "percent": (["12%", "7.5 %"], [12, 7.5], "2 with percent signs"),
     "accounts": (["(12)", "$3"], [-12, 3], "1 with brackets for minus"),
+    "few with thousands": (
+        [*map(str, range(97)), "1,234", "12,345", "1,000"],
+        [*range(97), 1234, 12345, 1000],
+        "3 with thousands",
+    ),
+    "points for thousands, one beyond doubt": (
+        ["999", *[f"{i}.345" for i in range(12, 60)], "1.234.567"],
+        [999, *[i * 1000 + 345 for i in range(12, 60)], 1234567],
+        "49 with thousands",
+    ),
+    "three decimals": (["0,125", "0,250", "1,375"], [0.125, 0.25, 1.375], "3 with decimal commas"),
+    "lakhs": (["₹12,34,567", "₹1,00,000", "₹999"], [1234567, 100000, 999], "3 with currency"),
+    "dollars of a country": (["US$ 5", "HK$1,000"], [5, 1000], "2 with currency signs"),
+    "crowns": (["5 kr", "1 000 kr.", "7,50 Kč"], [5, 1000, 7.5], "3 with currency signs"),
+    "multiples": (["1.2k", "950", "3M", "2万"], [1200, 950, 3e6, 20000], "1 with k for thousands"),
+    "underscores": (["1_000", "2_500_000"], [1000, 2.5e6], "2 with thousands"),
+    "powers of ten": (["1e-3", "2.5e3", "4%"], [0.001, 2500, 4], "1 with percent signs"),
     "wide digits": (["１２", "3$"], [12, 3], "1 with currency signs"),
 }
 
@@ -41,6 +58,8 @@ def test_numbers_as_people_write_them_are_numbers_with_a_warning(tmp_path: Path,
 CATEGORIES = {
     "words": (["red", "-", "blue"], []),
     "mostly numbers": (["1", "2", "3", "soon", "later"], ["mostly numbers"]),
+    "units": (["5 km", "7 km", "12"], ["mostly numbers"]),
+    "codes": (["A1", "PG-13", "3/4", "v2"], []),
     "dates": (["2020-01-02", "2021-03-04"], ["dates"]),
     "two notations": (["1.5", "2,5", "3.5", "4,5"], ["mostly numbers"]),
     "numbers of many digits": (["9" * 5000, "cat", "dog", "cow"], []),
@@ -68,6 +87,14 @@ def test_declared_types_are_obeyed(tmp_path: Path):
     assert dataset.ads["store"].tolist() == ["1", "2", "3"]
     np.testing.assert_array_equal(dataset.ads["day"], [1, 2, nan])
     assert ("warning", "not a number") in [(level, kind) for level, kind, _ in found]
+
+
+def test_null_words_among_dates_are_said_to_be_among_dates(tmp_path: Path):
+    inputs = FACTS + 'types = { price = "date" }'
+    _, found = read_small(
+        write_small(tmp_path / "d", {"price": ["1970-01-02", "?"]}, inputs=inputs)
+    )
+    assert "1 of 2 cells are read as dates; 1 with null words ('?')" in found[0][2]
 
 
 def test_a_day_that_comes_first_is_seen_from_the_column(tmp_path: Path):
