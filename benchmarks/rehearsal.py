@@ -7,7 +7,7 @@ family is watched: time, processor time (which says more than time where the mac
 and peak memory, pages that several processes share counted once. A stage that was cut off goes on
 where it was, and its times add up. Needs Linux.
 
-BERT is fine-tuned on 500 ads for one epoch; the table says what a run would take from there.
+BERT is fine-tuned on some ads for one epoch; the table says what a run would take from there.
 The table goes to benchmarks/rehearsal.md.
 """
 
@@ -30,8 +30,8 @@ N_FOLDS = 5
 POLL = 1.0  # seconds
 GIB = 2**30
 MOST = 8.0  # GiB that a stage may take
-BERT_ADS, BERT_EPOCHS = 500, 6
-BASE_ADS = 32  # for a network of BERT-base's size with random weights
+BERT_EPOCHS = 6
+BASE_ADS = 16  # for a network of BERT-base's size with random weights
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,9 @@ def base_checkpoint(folder: Path) -> str:
     return str(folder)
 
 
-def stages(work: Path, checkpoint: str | None) -> dict[str, tuple[Any, tuple[Any, ...]]]:
+def stages(
+    work: Path, checkpoint: str | None, bert_ads: int
+) -> dict[str, tuple[Any, tuple[Any, ...]]]:
     """Return what is run in turn, by the name of its row."""
     profile = profile_of()
     learners = [profile.level2.model, *profile.level2.beside]
@@ -169,7 +171,7 @@ def stages(work: Path, checkpoint: str | None) -> dict[str, tuple[Any, tuple[Any
         found[f"level 2: {learner}"] = (level2, (str(learner),))
     found["the whole command: all is stored, submission"] = (whole, ())
     if checkpoint is not None:
-        found[f"bert, {BERT_ADS} ads, one epoch"] = (bert, (checkpoint, BERT_ADS))
+        found[f"bert, {bert_ads} ads, one epoch"] = (bert, (checkpoint, bert_ads))
     base = work / "bert-base"
     if not base.exists():
         base_checkpoint(base)
@@ -187,7 +189,9 @@ def extrapolated(path: Path, n_train: int, n_test: int) -> str:
     return f"{N_FOLDS * (fit + predict) / 3600:.1f}"
 
 
-def table(work: Path, uses: dict[str, Use], sizes: tuple[int, int], jobs: int) -> str:
+def table(
+    work: Path, uses: dict[str, Use], sizes: tuple[int, int], jobs: int, bert_ads: int
+) -> str:
     """Markdown of what was measured."""
     lines = [
         "# A rehearsal at the competition's size",
@@ -203,11 +207,12 @@ def table(work: Path, uses: dict[str, Use], sizes: tuple[int, int], jobs: int) -
         "|---|---|---|---|",
     ]
     for name, use in uses.items():
-        cells = (name, f"{use.seconds:.0f}", f"{use.cpu:.0f}", f"{use.peak:.1f}")
-        lines.append(f"| {' | '.join(cells)} |" if use.done else f"| {name} | not finished | | |")
+        cells = (f"{use.seconds:.0f}", f"{use.cpu:.0f}", f"{use.peak:.1f}")
+        end = "" if use.done else " so far: not finished" if use.seconds else ": not run"
+        lines.append(f"| {name}{end} | {' | '.join(cells if use.seconds else ('', '', ''))} |")
     hours = {
         "me5-small-zh, 12 layers of 384": extrapolated(
-            work / "out" / f"bert-{BERT_ADS}.json", *sizes
+            work / "out" / f"bert-{bert_ads}.json", *sizes
         ),
         "BERT-base, 12 layers of 768, random weights": extrapolated(
             work / "out" / f"bert-{BASE_ADS}.json", *sizes
@@ -215,7 +220,7 @@ def table(work: Path, uses: dict[str, Use], sizes: tuple[int, int], jobs: int) -
     }
     lines += [
         "",
-        f"Fine-tuned BERT is extrapolated, not run: from one epoch on {BERT_ADS} ads "
+        f"Fine-tuned BERT is extrapolated, not run: from one epoch on {bert_ads} ads "
         f"({BASE_ADS} of the base size) and one prediction of these to {N_FOLDS} folds of "
         f"{sizes[0]:,} ads, {BERT_EPOCHS} epochs, at most 256 tokens, one thread; two tasks at a "
         "time halve it.",
@@ -234,7 +239,8 @@ def main() -> None:
     parser.add_argument("--ads", type=int, default=5000)
     parser.add_argument("--test-ads", type=int, default=5000)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--checkpoint", help="a small BERT in a folder, fine-tuned on 500 ads")
+    parser.add_argument("--checkpoint", help="folder of a small BERT to fine-tune")
+    parser.add_argument("--bert-ads", type=int, default=500, help="ads to fine-tune it on")
     parser.add_argument("--only", default="", help="stages whose name begins so")
     given = parser.parse_args()
     work = given.work or Path(tempfile.mkdtemp(prefix="rehearsal-"))
@@ -243,10 +249,10 @@ def main() -> None:
         make_demo(data, given.ads, test_ads=given.test_ads, arrays=True)
     out.mkdir(exist_ok=True)
     known = json.loads(log.read_text()) if log.exists() else {}
-    uses = {name: Use(**use) for name, use in known.items()}
-
-    for name, (function, arguments) in stages(work, given.checkpoint).items():
-        before = uses.get(name, Use())
+    wanted = stages(work, given.checkpoint, given.bert_ads)
+    uses = {name: Use(**known.get(name, {})) for name in wanted}
+    for name, (function, arguments) in wanted.items():
+        before = uses[name]
         if before.done or not name.startswith(given.only):
             continue
 
@@ -258,7 +264,7 @@ def main() -> None:
         use = watched(function, (data, out, given.jobs, *arguments), before, keep)
         keep(use)
         print(f"  {use.seconds:.0f} s, processor {use.cpu:.0f} s, {use.peak:.1f} GiB", flush=True)
-    text = table(work, uses, (given.ads, given.test_ads), given.jobs)
+    text = table(work, uses, (given.ads, given.test_ads), given.jobs, given.bert_ads)
     print(text)
     write_text(Path(__file__).with_suffix(".md"), text)
 
