@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from competition.features.base import Item
+from competition.datasets.base import InputKind
+from competition.features.base import Item, installed
 from competition.features.chunked import ChunkedExtractor, Network
 from competition.features.encoders import checkpoint_files
 from competition.features.registry import extractor
@@ -71,6 +72,10 @@ class Audio(ChunkedExtractor):
     def files(self) -> Sequence[Path]:
         """Files of a checkpoint in a local folder."""
         return checkpoint_files(self.checkpoint)
+
+    def prepared_by(self, kind: InputKind) -> dict[str, str]:
+        """Versions of what decodes sound, of films too, and of what may make its spectrogram."""
+        return installed("av", "torchaudio")
 
     def read(self, item: Item) -> Iterator[np.ndarray]:
         """Yield windows of sound, shape (1, window), dtype float32; NaN stands after the sound."""
