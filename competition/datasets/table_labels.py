@@ -1,7 +1,7 @@
 """The tags and labels of tables: from one column or many, open or from a list."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -39,6 +39,8 @@ class TagSource:
         From a row of `cells` to its place.
     names : tuple of str or None
         All tags that there are; None where those of the training ads are.
+    taken : frozenset of str
+        Columns that a pattern does not stand for.
     """
 
     settings: TagSettings
@@ -46,14 +48,17 @@ class TagSource:
     rows: np.ndarray
     place: Callable[[int], str]
     names: tuple[str, ...] | None
+    taken: frozenset[str]
 
-    def columns(self, taken: Collection[str]) -> tuple[str, ...]:
+    def columns(self) -> tuple[str, ...]:
         """Return the columns; a pattern stands for those that fit and nothing else uses."""
         pattern = self.settings.pattern
         if pattern is None:
             return self.settings.required
         names = [str(name) for name in self.cells.columns]
-        return tuple(name for name in names if fnmatchcase(name, pattern) and name not in taken)
+        return tuple(
+            name for name in names if fnmatchcase(name, pattern) and name not in self.taken
+        )
 
     def nulls(self, words: frozenset[str]) -> frozenset[str]:
         """Words for no tag: a word of the list of tags is a tag."""
@@ -87,13 +92,11 @@ def tag_list(tags: TagSettings, root: Path, source: str) -> tuple[str, ...] | No
     return tuple(names)
 
 
-def tag_columns(
-    sources: Sequence[TagSource], taken: Collection[str], null_words: frozenset[str]
-) -> tuple[TagColumns, ...]:
+def tag_columns(sources: Sequence[TagSource], null_words: frozenset[str]) -> tuple[TagColumns, ...]:
     """Return where a table of the dataset, such as a truth, holds tags."""
     return tuple(
         TagColumns(
-            source.columns(taken),
+            source.columns(),
             source.settings.separator if source.settings.column is not None else None,
             source.nulls(null_words),
         )
@@ -104,7 +107,6 @@ def tag_columns(
 def read_labels(
     sources: Sequence[TagSource],
     n_train: int,
-    taken: Collection[str],
     null_words: frozenset[str],
     train: str,
     problems: Problems,
@@ -115,8 +117,6 @@ def read_labels(
     ----------
     sources : sequence of TagSource
     n_train : int
-    taken : collection of str
-        Columns that a pattern does not stand for.
     null_words : frozenset of str
         Cells that mean no tag, in small letters.
     train : str
@@ -142,7 +142,7 @@ def read_labels(
             names: Sequence[str] = source.names or sorted(found)
             filled.append(_filler(read, source.rows))
         else:
-            names = source.columns(taken)
+            names = source.columns()
             if not names:
                 text = f"no column fits columns = {settings.columns!r}. Correct the pattern."
                 problems.error("no tags", train, text)

@@ -159,3 +159,23 @@ def test_labels_in_a_file_of_their_own_are_joined_by_id(tmp_path: Path):
     assert dataset.tag_names == ["food", "games", "shop"]
     assert dataset.labels.tolist() == [[0, 1, 0], [0, 0, 0], [1, 0, 1]]
     assert [kind for _, kind, _ in found] == ["unknown ads", "no tag"]
+
+
+def test_a_pattern_in_a_table_of_labels_takes_columns_that_are_called_like_inputs(tmp_path: Path):
+    tags = 'columns = "*"\nfile = "labels.csv"'
+    folder = write_small(tmp_path / "d", {"title": ["x", "y"]}, tags=tags)
+    write_csv(folder / "labels.csv", ["id", "title", "u"], [["a000", 1, 0], ["a001", 0, 1]])
+    dataset, found = read_small(folder)
+    assert dataset.tag_names == ["title", "u"]
+    assert dataset.labels.tolist() == [[1, 0], [0, 1]]
+    assert found == []
+
+
+def test_a_pattern_leaves_out_columns_that_other_tags_use(tmp_path: Path):
+    columns = {"g_a": ["1", "0"], "g_b": ["1", "1"], "g_main": ["k", "l"]}
+    more = '[[tags]]\ncolumn = "g_main"\ndimension = "main"'
+    folder = write_small(tmp_path / "d", columns, tags=f'columns = "g_*"\n{more}')
+    dataset, found = read_small(folder)
+    assert dataset.tag_names == ["g_a", "g_b", "k", "l"]
+    assert dataset.labels.tolist() == [[1, 1, 1, 0], [0, 1, 0, 1]]
+    assert found == []
