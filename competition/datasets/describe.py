@@ -11,6 +11,7 @@ import pandas as pd
 from competition.datasets.base import RESERVED
 from competition.datasets.guess import (
     Guess,
+    are_numbers,
     guess_column,
     guess_group,
     guess_id,
@@ -206,6 +207,8 @@ def _tag_block(found: _Found, frame: pd.DataFrame, name: str, file: str | None =
         lines.append(f"separator = {_quoted(separator)}")
     if file is not None:
         lines.append(f"file = {_quoted(file)}")
+    if are_numbers(cells):
+        found.doubts.append(f"{name}: numbers are taken for classes, each of them a tag.")
     if separator == " ":
         found.doubts.append(f"{name}: tags are taken to be separated by spaces.")
     return lines

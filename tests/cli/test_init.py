@@ -206,3 +206,11 @@ def test_a_column_with_a_name_of_ours_is_left_out_and_said(tmp_path: Path) -> No
         tmp_path / "competition.toml"
     ).read_text(encoding="utf-8")
     call("check", tmp_path)  # status 0
+
+
+def test_numbers_of_classes_are_tags_where_the_column_is_called_so(tmp_path: Path) -> None:
+    base().assign(label=[i % 3 for i in range(N)]).to_csv(tmp_path / "train.csv", index=False)
+    call("init", tmp_path)
+    said = (tmp_path / "competition.toml").read_text(encoding="utf-8")
+    assert "# label: numbers are taken for classes, each of them a tag." in said
+    assert load_dataset(tmp_path).tag_names == ["0", "1", "2"]

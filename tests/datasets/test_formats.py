@@ -97,6 +97,7 @@ STORED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "Parquet": ("train.parquet", parquet),
     "JSON lines": ("train.jsonl", json_lines),
     "JSON": ("train.json", lambda: FRAME.to_json(orient="records").encode()),
+    "JSON of columns": ("train.json", lambda: FRAME.to_json().encode()),
     "Excel": ("train.xlsx", excel),
 }
 
@@ -180,6 +181,11 @@ DAMAGED = {
     "quote in the header": ("train.csv", b'id,title,"tags"x\na,b,c\n', "train.csv:1: not valid"),
     "cut Parquet": ("train.parquet", b"PAR1" + b"\0" * 60, "it cannot be read"),
     "bad JSON": ("train.jsonl", b'{"id": "1", \n', "train.jsonl:1: malformed JSON"),
+    "key twice": (
+        "train.jsonl",
+        b'{"id": 1, "id": 2, "title": "x", "tags": "a"}\n',
+        "train.jsonl:1: malformed JSON: the key 'id' stands twice",
+    ),
     "nested JSON": ("train.json", b"[" * 100_000, "it cannot be read"),
     "no objects": ("train.jsonl", b"[1, 2]", "expected an object"),
     "empty": ("train.csv", b"", "no column id"),

@@ -179,3 +179,10 @@ def test_a_pattern_leaves_out_columns_that_other_tags_use(tmp_path: Path):
     assert dataset.tag_names == ["g_a", "g_b", "k", "l"]
     assert dataset.labels.tolist() == [[1, 1, 1, 0], [0, 1, 0, 1]]
     assert found == []
+
+
+def test_objects_with_a_name_are_tags_by_that_name(tmp_path: Path):
+    cells = ["[{'id': 18, 'name': \"Drama\"}, {'id': 1, 'name': 'War'}]", '[{"name": "War"}]', "[]"]
+    dataset, _ = read_small(write_small(tmp_path / "d", {"tags": cells}))
+    assert dataset.tag_names == ["Drama", "War"]
+    assert dataset.labels.tolist() == [[1, 1], [0, 1], [0, 0]]
