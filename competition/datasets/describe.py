@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from competition.datasets.base import RESERVED
 from competition.datasets.guess import (
     Guess,
+    are_numbers,
     guess_column,
     guess_group,
     guess_id,
@@ -27,6 +29,7 @@ from competition.utils.files import PathLike
 TABLES = re.compile(r"\.(csv|tsv|jsonl|ndjson|json|parquet|xlsx)(\.(gz|zip|zst))?$", re.IGNORECASE)
 SAMPLE = re.compile(r"sample|submission", re.IGNORECASE)
 MOST_FILES = 10_000
+VALUES = ("metadata", "flag")  # kinds of columns that go by their own names
 
 
 @dataclass
@@ -68,6 +71,7 @@ def init(folder: PathLike) -> Path:
 def _describe(found: _Found) -> str:
     tables, encodings = _tables(found)
     train, test, labels = _roles(found, tables)
+    used = {encodings[table.name] for table in (train, test, labels) if table is not None}
     frame = train.cells
     split = _split_column(train) if test is None else None
     test_cells = None if test is None else test.cells
@@ -93,8 +97,11 @@ def _describe(found: _Found) -> str:
     group = guess_group(frame, [name for name in names if name not in (*listed, *flags)])
     if group is not None:
         head.append(f"group = {_quoted(group)}  # ads of one {group} share a fold")
-    if len(encodings) == 1:
-        head.append(f"encoding = {_quoted(encodings.pop())}")
+    if used != {""} and len(used) == 1:
+        head.append(f"encoding = {_quoted(used.pop())}")
+    elif used != {""}:
+        read = ", ".join(f"{name} is read as {one}" for name, one in encodings.items() if one)
+        found.doubts.append(f"{read}, and not every table is: save them all as UTF-8.")
     blocks = [_tag_block(found, frame, name) for name in listed]
     if flags:
         blocks.append(
@@ -119,20 +126,26 @@ def _describe(found: _Found) -> str:
         if absent:
             found.doubts.append(f"Not in the test table, so left out: {', '.join(absent)}.")
         kept = [one for one in kept if one.name in others]
+    reserved = [one.name for one in kept if one.kind in VALUES and one.name in RESERVED]
+    if reserved:
+        text = "a name that the ads need for themselves. Rename the column to use it."
+        found.doubts.append(f"{', '.join(reserved)}: left out, {text}")
+        kept = [one for one in kept if one.name not in reserved]
     blocks += _inputs(found, kept)
     comments = [f"# {line}" for line in found.doubts]
     intro = ["# Guessed from the files of this folder: correct what is wrong.", *comments, *head]
     return "\n\n".join("\n".join(block) for block in [intro, *blocks]) + "\n"
 
 
-def _tables(found: _Found) -> tuple[list[Table], set[str]]:
-    """Read the tables of the folder; return them and the encodings that were not UTF-8."""
+def _tables(found: _Found) -> tuple[list[Table], dict[str, str]]:
+    """Read the tables of the folder; return them, and by name their encodings ("" for UTF-8)."""
     paths = sorted(
         path
         for path in found.root.iterdir()
         if path.is_file() and TABLES.search(path.name) and not path.name.startswith(".")
     )
-    tables, encodings = [], set()
+    tables: list[Table] = []
+    encodings: dict[str, str] = {}
     for path in paths:
         if SAMPLE.search(path.name):
             found.doubts.append(f"{path.name}: for `run --like`, if it is a sample submission.")
@@ -142,7 +155,7 @@ def _tables(found: _Found) -> tuple[list[Table], set[str]]:
         if len(table.lines) and not problems.errors:
             tables.append(table)
             told = [p.text for p in problems.found if p.kind == "not UTF-8"]
-            encodings |= set(re.findall(r'encoding = "([^"]+)"', " ".join(told)))
+            encodings[table.name] = "".join(re.findall(r'encoding = "([^"]+)"', " ".join(told)))
         elif problems.errors:
             found.doubts.append(f"{path.name} is left out: {problems.errors[0]}")
     if not tables:
@@ -194,6 +207,8 @@ def _tag_block(found: _Found, frame: pd.DataFrame, name: str, file: str | None =
         lines.append(f"separator = {_quoted(separator)}")
     if file is not None:
         lines.append(f"file = {_quoted(file)}")
+    if are_numbers(cells):
+        found.doubts.append(f"{name}: numbers are taken for classes, each of them a tag.")
     if separator == " ":
         found.doubts.append(f"{name}: tags are taken to be separated by spaces.")
     return lines
@@ -220,7 +235,7 @@ def _inputs(found: _Found, guesses: Sequence[Guess]) -> list[list[str]]:
     if constant:
         found.doubts.append(f"One value or none, so left out: {', '.join(constant)}.")
     texts = [guess.name for guess in guesses if guess.kind == "text"]
-    metadata = [guess.name for guess in guesses if guess.kind in ("metadata", "flag")]
+    metadata = [guess.name for guess in guesses if guess.kind in VALUES]
     blocks, taken = [], set(metadata)
     for guess in guesses:
         if guess.kind in ("image", "video", "audio", "array"):
@@ -250,7 +265,7 @@ def _inputs(found: _Found, guesses: Sequence[Guess]) -> list[list[str]]:
 
 def _free(name: str, taken: set[str]) -> str:
     """Return the name, with a suffix where it is taken or reserved."""
-    while name in taken or name in ("id", "fold", "split", "group"):
+    while name in taken or name in RESERVED:
         name += "_input"
     taken.add(name)
     return name

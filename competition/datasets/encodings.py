@@ -21,6 +21,8 @@ UNPACKING_ERRORS = (
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins like the next
+    (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
@@ -61,7 +63,11 @@ def unpacked(path: Path, packed: str) -> Iterator[BinaryIO]:
     """
     if packed == "zip":
         with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if not name.endswith("/")]
+            names = [
+                name
+                for name in archive.namelist()
+                if not name.endswith("/") and not name.startswith("__MACOSX/")
+            ]
             if len(names) != 1:
                 raise ValueError(f"the archive holds {len(names)} files, and one is expected")
             with archive.open(names[0]) as file:
@@ -122,6 +128,8 @@ def _detect_legacy(data: bytes) -> tuple[str | None, str]:
     n_pairs = sum(len(run) for _, run in runs) / 2
     chinese = sum(0xB0 <= pair[0] <= 0xD7 and pair[1] >= 0xA1 for pair in pairs)
     marks = sum(0xA1 <= pair[0] <= 0xA3 and pair[1] >= 0xA1 for pair in pairs)
+    if _may_be_korean(data, pairs):
+        return None, ""
     if chinese + marks > _BEYOND_DOUBT * n_pairs and chinese > marks and _decodes(data, "gbk"):
         return "gbk", _example(data, "gbk", runs)
     singles = [
@@ -132,6 +140,13 @@ def _detect_legacy(data: bytes) -> tuple[str | None, str]:
     if len(singles) > _BEYOND_DOUBT * len(runs) and _decodes(data, "cp1252"):
         return "cp1252", _example(data, "cp1252", runs)
     return None, ""
+
+
+def _may_be_korean(data: bytes, pairs: list[bytes]) -> bool:
+    """Whether nearly all pairs are syllables in EUC-KR; half of Chinese lies outside of those."""
+    letters = [pair for pair in pairs if pair[0] >= 0xB0]
+    syllables = sum(pair[0] <= 0xC8 for pair in letters)
+    return syllables > _BEYOND_DOUBT * len(letters) and _decodes(data, "euc_kr")
 
 
 def _decodes(data: bytes, encoding: str) -> bool:

@@ -3,6 +3,7 @@
 import datetime
 import json
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from competition.datasets.problems import Problems
+from competition.datasets.problems import Problems, shortened
 from competition.datasets.reading import Table, TableBuilder
 
 _AT_ONCE = 20_000
@@ -74,11 +75,15 @@ def _texts(column: pa.Array) -> list[str]:
 def read_json_lines(
     file: BinaryIO, name: str, builder: TableBuilder, problems: Problems
 ) -> Table | None:
-    """Read an object per line, or one list of objects; columns are the keys of all of them."""
+    """Read an object per line, or one list of objects; columns are the keys of all of them.
+
+    One object of columns, as `DataFrame.to_json` writes it by default, is read as it is meant.
+    """
     text = file.read().decode("utf-8-sig")  # a fault is a ValueError, which the caller names
+    found: list[tuple[int, Any]]
     if text.lstrip().startswith("["):
         try:
-            found = list(enumerate(json.loads(text), start=1))
+            found = list(enumerate(json.loads(text, object_pairs_hook=_object), start=1))
         except RecursionError as bad:
             raise ValueError("it is nested too deeply") from bad
     else:
@@ -87,10 +92,17 @@ def read_json_lines(
             if not cell.strip():
                 continue
             try:
-                found.append((line, json.loads(cell)))
+                found.append((line, json.loads(cell, object_pairs_hook=_object)))
             except (ValueError, RecursionError) as bad:
                 text = f"malformed JSON: {bad}. Correct or remove the line."
                 problems.error("malformed table", f"{name}:{line}", text)
+        if len(found) == 1 and _holds_columns(found[0][1]):
+            of_columns = found[0][1]
+            rows = next(iter(of_columns.values()))
+            found = [
+                (row, {column: cells[key] for column, cells in of_columns.items()})
+                for row, key in enumerate(rows, start=1)
+            ]
     objects = [(line, value) for line, value in found if isinstance(value, dict)]
     for line, value in found:
         if not isinstance(value, dict):
@@ -102,6 +114,22 @@ def read_json_lines(
     for line, value in objects:
         builder.row([as_text(value.get(column)) for column in columns], line)
     return builder.table()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        twice = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
+        raise ValueError(f"the key {shortened(twice)!r} stands twice in an object")
+    return value
+
+
+def _holds_columns(value: Any) -> bool:
+    """Whether an object holds a column under each key: objects of the same rows."""
+    if not isinstance(value, dict) or not value:
+        return False
+    columns = list(value.values())
+    return all(isinstance(one, dict) and one.keys() == columns[0].keys() for one in columns)
 
 
 def read_excel(path: Path, name: str, builder: TableBuilder, problems: Problems) -> Table | None:

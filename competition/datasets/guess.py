@@ -63,7 +63,8 @@ def guess_id(train: pd.DataFrame, test: pd.DataFrame | None) -> str | None:
 
     def is_id(name: str) -> bool:
         tables = [train] if test is None or name not in test else [train, test]
-        return all((table[name] != "").all() and table[name].is_unique for table in tables)
+        distinct = [(set(table[name]), len(table)) for table in tables]
+        return all("" not in words and len(words) == n for words, n in distinct)
 
     candidates = [str(name) for name in train.columns if is_id(str(name))]
     if test is not None:
@@ -83,6 +84,9 @@ def guess_column(name: str, cells: pd.Series, folder: DatasetFolder) -> Guess:
     folder : DatasetFolder
         Where files would lie.
     """
+    distinct = {cell.lower() for cell in cells}
+    if distinct - {""} <= FLAGS and len(distinct - {""}) > 1:  # at once: there may be thousands
+        return Guess(name, "flag")
     filled = cells[~is_null(cells, NULL_AMONG_NUMBERS)]
     words = filled.drop_duplicates()
     if len(words) < 2:
@@ -90,7 +94,7 @@ def guess_column(name: str, cells: pd.Series, folder: DatasetFolder) -> Guess:
     files = _guess_files(name, words.iloc[:SAMPLE].tolist(), folder)
     if files is not None:
         return files
-    if words.str.lower().isin(FLAGS).all():
+    if distinct - NULL_AMONG_NUMBERS - {""} <= FLAGS:
         return Guess(name, "flag")
     if plain_numbers(words).notna().mean() >= NUMERIC_SHARE:
         return Guess(name, "metadata")
@@ -162,6 +166,7 @@ def tag_columns_of(
         for guess in lone
         if guess.kind in ("text", "metadata")
         and (others or guess.name in named)
+        and (guess.name in named or not are_numbers(train[guess.name]))
         and _repeats(train[guess.name])
     ]
     if len(flags) == 1 and flags[0] not in named and listed:
@@ -169,10 +174,13 @@ def tag_columns_of(
     return listed, flags if others or len(flags) > 1 or set(flags) & set(named) else []
 
 
+def are_numbers(cells: pd.Series) -> bool:
+    """Return whether all filled cells are numbers; of tags they are those of classes."""
+    return bool(plain_numbers(cells[cells != ""]).notna().all())
+
+
 def _repeats(cells: pd.Series) -> bool:
     """Whether the pieces of the cells occur again and again, as tags do and names do not."""
-    if plain_numbers(cells[cells != ""]).notna().all():
-        return False
     pieces = pieces_of(cells, guess_separator(cells))
     return bool(len(pieces) >= REPEATED * max(1, len(set(pieces))))
 

@@ -1,5 +1,6 @@
 """Tags in the cells of a table: split, taken from lists, or one column per tag."""
 
+import ast
 import json
 import re
 from collections import Counter
@@ -106,6 +107,8 @@ def list_of(text: str) -> list[str] | None:
     """Return the items of a list as Python, numpy or JSON write it; None where it is none."""
     if len(text) < 2 or _BRACKETS.get(text[0]) != text[-1]:
         return None
+    if text.startswith("[{"):
+        return _names_of_objects(text)
     if text[0] == "[":
         try:
             items = json.loads(text)
@@ -186,3 +189,20 @@ def holds_flags(read: CellTags) -> bool:
 def as_toml(words: Sequence[str]) -> str:
     """Return words as a list in TOML."""
     return json.dumps(list(words), ensure_ascii=False)
+
+
+def _names_of_objects(text: str) -> list[str] | None:
+    """Return what objects such as ``{'id': 18, 'name': 'Drama'}`` are called; None without a name.
+
+    JSON writes them so, and Python: TMDB's tables have the latter.
+    """
+    try:
+        items = json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            items = ast.literal_eval(text)  # takes literals alone, and calls nothing
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            return None
+    found = [item.get("name") if isinstance(item, dict) else None for item in items]
+    names = [name for name in found if isinstance(name, str)]
+    return names if len(names) == len(found) else None

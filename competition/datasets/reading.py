@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from competition.datasets.problems import Problems, shortened
 DELIMITERS = (",", ";", "\t", "|")
 LONGEST_CELL = 2**31 - 1
 _ROWS_AT_ONCE = 20_000
+_SEP_LINE = re.compile(r'"?sep=(.)"?')  # Excel's own first line
 _SHOWN = 20  # columns that a message lists
 
 
@@ -265,7 +267,7 @@ def _read_text(
         encoding = found
     # Where no encoding is beyond doubt, rows with bytes that are not UTF-8 are named.
     checked = dialect.encoding is not None or encoding is None
-    errors = "replace" if (encoding or "").startswith("utf-16") else "surrogateescape"
+    errors = "replace" if (encoding or "").startswith(("utf-16", "utf-32")) else "surrogateescape"
     encoding = "utf-8-sig" if encoding in (None, "utf-8") else encoding
     with encodings.unpacked(path, packed) as file:
         head = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
@@ -280,7 +282,10 @@ def _read_text(
 
 def _delimiter(text: io.TextIOWrapper, required: Sequence[str]) -> str:
     """Return what separates the cells of the first line, so that the required columns are there."""
-    line = next(_lines_with_content(text), "")
+    lines = _lines_with_content(text)
+    line = next(lines, "")
+    if declared := _SEP_LINE.fullmatch(line.strip("\r\n")):
+        return declared[1]
 
     def columns(delimiter: str) -> list[str]:
         return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
@@ -306,12 +311,22 @@ def _rows(
 ) -> Table | None:
     csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(text, delimiter=delimiter, strict=True)
+    header: list[str] = []
     try:
-        header: list[str] = []
-        while not header and (cells := next(reader, None)) is not None:
+        while (not header or _SEP_LINE.fullmatch(delimiter.join(header))) and (
+            cells := next(reader, None)
+        ) is not None:
             header = cells
-        if not builder.header(header, 1):
-            return None
+    except csv.Error as bad:
+        text_of_fault = (
+            f"not valid CSV: {bad}. Correct the line, or declare what stands between cells, such "
+            'as delimiter = " ".'
+        )
+        problems.error("malformed table", f"{name}:{reader.line_num}", text_of_fault)
+        return None
+    if not builder.header(header, 1):
+        return None
+    try:
         width = len(header)
         line = reader.line_num + 1
         for cells in reader:
@@ -357,7 +372,7 @@ def _name_bytes(
         "not UTF-8",
         where,
         f"column {printable(column)} holds bytes that are not {named}: "
-        f"{shortened(printable(cell))!r}. Save the file as UTF-8.",
+        f"{shortened(printable(cell))!r}. Save the file as UTF-8, or declare its encoding.",
         shortened(printable(cells[0])),
     )
 

@@ -115,26 +115,22 @@ def assemble(
     sources = []
     for number, tags in enumerate(config.tags):
         names = tag_list(tags, root, source)
+        taken = _taken(config, tags)
         if number in own:
             table = own[number]
             ids = table.cells[config.id]
             _note_strangers(ids, rows, table.name, problems)
             cells = table.cells.set_index(config.id, drop=False)
             sources.append(
-                TagSource(tags, cells, train.index.get_indexer(pd.Index(ids)), table.place, names)
+                TagSource(
+                    tags, cells, train.index.get_indexer(pd.Index(ids)), table.place, names, taken
+                )
             )
         else:
             every = np.arange(len(train))
             place = _placed(rows, positions)
-            sources.append(TagSource(tags, train, every, place, names))
-    taken = {
-        config.id,
-        *config.input_columns,
-        *(one for one in (config.group, config.split) if one),
-    }
-    every_tag, labels = read_labels(
-        sources, len(train), taken, config.nulls, config.train, problems
-    )
+            sources.append(TagSource(tags, train, every, place, names, taken))
+    every_tag, labels = read_labels(sources, len(train), config.nulls, config.train, problems)
     if every_tag:
         for row in np.flatnonzero(~labels.any(axis=1)).tolist():
             at = rows.place(positions[row])
@@ -147,9 +143,18 @@ def assemble(
         labels=labels,
         inputs=inputs,
         submission=SubmissionSpec(config.submission.format, config.submission.top_k, config.id),
-        tag_columns=tag_columns(sources, taken, config.nulls),
+        tag_columns=tag_columns(sources, config.nulls),
         tags_are_closed=all(_is_closed(one.settings, one.names) for one in sources),
     )
+
+
+def _taken(config: TableConfig, tags: TagSettings) -> frozenset[str]:
+    """Return the columns of the tags' own table that a pattern does not stand for."""
+    others = [one.required for one in config.tags if one is not tags and one.file == tags.file]
+    taken = {config.id, *(column for columns in others for column in columns)}
+    if tags.file is None:
+        taken |= {*config.input_columns, *(one for one in (config.group, config.split) if one)}
+    return frozenset(taken)
 
 
 def _is_closed(tags: TagSettings, names: tuple[str, ...] | None) -> bool:

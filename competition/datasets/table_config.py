@@ -1,7 +1,7 @@
 """What a competition.toml may say of the tables beside it."""
 
 from pathlib import Path
-from typing import Self
+from typing import Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -91,6 +91,15 @@ class InputSettings(Settings):
     separator: str | None = Field(default=None, min_length=1)
     types: dict[str, ValueType] = Field(default_factory=dict)
 
+    @field_validator("types", mode="before")
+    @classmethod
+    def _knows_types(cls, value: object) -> object:
+        words = value.values() if isinstance(value, dict) else ()
+        wrong = [word for word in words if word not in get_args(ValueType)]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is no type; write number, category or date")
+        return value
+
     @model_validator(mode="after")
     def _names_columns(self) -> Self:
         if (self.column is None) == (not self.columns):
@@ -147,7 +156,7 @@ class TableConfig(Settings):
     id: str = "id"
     group: str | None = None
     encoding: str | None = None
-    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    delimiter: str | None = None
     null_words: tuple[str, ...] | None = None
     tags: tuple[TagSettings, ...] = Field(min_length=1)
     inputs: dict[str, InputSettings] = Field(default_factory=dict)
@@ -163,6 +172,8 @@ class TableConfig(Settings):
     @field_validator("delimiter")
     @classmethod
     def _can_separate(cls, value: str | None) -> str | None:
+        if value is not None and len(value) != 1:
+            raise ValueError('one character separates cells, such as "," or ";"')
         if value in ('"', "\r", "\n"):
             raise ValueError('a quote or a line break cannot separate cells; give "," or ";"')
         return value

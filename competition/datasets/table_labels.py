@@ -1,7 +1,7 @@
 """The tags and labels of tables: from one column or many, open or from a list."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -32,6 +32,8 @@ class TagSource:
         From a row of `cells` to its place.
     names : tuple of str or None
         All tags that there are; None where those of the training ads are.
+    taken : frozenset of str
+        Columns that a pattern does not stand for.
     """
 
     settings: TagSettings
@@ -39,14 +41,17 @@ class TagSource:
     rows: np.ndarray
     place: Callable[[int], str]
     names: tuple[str, ...] | None
+    taken: frozenset[str]
 
-    def columns(self, taken: Collection[str]) -> tuple[str, ...]:
+    def columns(self) -> tuple[str, ...]:
         """Return the columns; a pattern stands for those that fit and nothing else uses."""
         pattern = self.settings.pattern
         if pattern is None:
             return self.settings.required
         names = [str(name) for name in self.cells.columns]
-        return tuple(name for name in names if fnmatchcase(name, pattern) and name not in taken)
+        return tuple(
+            name for name in names if fnmatchcase(name, pattern) and name not in self.taken
+        )
 
     def nulls(self, words: frozenset[str]) -> frozenset[str]:
         """Words for no tag: a word of the list of tags is a tag."""
@@ -80,13 +85,11 @@ def tag_list(tags: TagSettings, root: Path, source: str) -> tuple[str, ...] | No
     return tuple(names)
 
 
-def tag_columns(
-    sources: Sequence[TagSource], taken: Collection[str], null_words: frozenset[str]
-) -> tuple[TagColumns, ...]:
+def tag_columns(sources: Sequence[TagSource], null_words: frozenset[str]) -> tuple[TagColumns, ...]:
     """Return where a table of the dataset, such as a truth, holds tags."""
     return tuple(
         TagColumns(
-            source.columns({*taken, *_named_beside(source, sources)}),
+            source.columns(),
             source.settings.separator if source.settings.column is not None else None,
             source.nulls(null_words),
         )
@@ -97,7 +100,6 @@ def tag_columns(
 def read_labels(
     sources: Sequence[TagSource],
     n_train: int,
-    taken: Collection[str],
     null_words: frozenset[str],
     train: str,
     problems: Problems,
@@ -108,8 +110,6 @@ def read_labels(
     ----------
     sources : sequence of TagSource
     n_train : int
-    taken : collection of str
-        Columns that a pattern does not stand for.
     null_words : frozenset of str
         Cells that mean no tag, in small letters.
     train : str
@@ -135,7 +135,7 @@ def read_labels(
             names: Sequence[str] = source.names or sorted(found)
             filled.append(_filler(read, source.rows))
         else:
-            names = source.columns({*taken, *_named_beside(source, sources)})
+            names = source.columns()
             if not names:
                 text = f"no column fits columns = {settings.columns!r}. Correct the pattern."
                 problems.error("no tags", train, text)
@@ -165,12 +165,6 @@ def read_labels(
     counts = {tag.name: int(n) for tag, n in zip(tags, positives, strict=True)}
     warn_of_look_alikes(counts, train, problems)
     return tags, labels
-
-
-def _named_beside(source: TagSource, sources: Sequence[TagSource]) -> set[str]:
-    """Return the columns of a source's table that other sources name: no pattern means them."""
-    beside = [one.settings for one in sources if one.settings.file == source.settings.file]
-    return {column for settings in beside for column in settings.required}
 
 
 def _found(read: CellTags, kept: np.ndarray) -> set[str]:

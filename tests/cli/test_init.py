@@ -184,3 +184,33 @@ def test_real_folders_are_described_as_by_hand(real_data: Path, tmp_path: Path, 
         (other,) = [one.columns[0] for one in theirs.inputs.values() if one.kind == kind]
         assert ours.ads[mine].equals(theirs.ads[other])
     assert (ours.groups is None) == (theirs.groups is None)
+
+
+def test_each_table_keeps_its_own_encoding(tmp_path: Path) -> None:
+    frame = base().assign(moods=tags("|"))
+    frame["caption"] = "ein schönes café, " + frame["caption"]
+    frame.iloc[:24].to_csv(tmp_path / "train.csv", index=False, encoding="cp1252")
+    frame.iloc[24:].drop(columns="moods").to_csv(tmp_path / "test.csv", index=False)
+    call("init", tmp_path)
+    said = (tmp_path / "competition.toml").read_text(encoding="utf-8")
+    assert "encoding =" not in said
+    assert "# train.csv is read as cp1252, and not every table is" in said
+    assert load_dataset(tmp_path).ads["text"].str.startswith("ein schönes café").all()
+
+
+def test_a_column_with_a_name_of_ours_is_left_out_and_said(tmp_path: Path) -> None:
+    frame = base().assign(moods=tags("|")).rename(columns={"country": "split"})
+    frame.to_csv(tmp_path / "train.csv", index=False)
+    call("init", tmp_path)
+    assert "# split: left out, a name that the ads need" in (
+        tmp_path / "competition.toml"
+    ).read_text(encoding="utf-8")
+    call("check", tmp_path)  # status 0
+
+
+def test_numbers_of_classes_are_tags_where_the_column_is_called_so(tmp_path: Path) -> None:
+    base().assign(label=[i % 3 for i in range(N)]).to_csv(tmp_path / "train.csv", index=False)
+    call("init", tmp_path)
+    said = (tmp_path / "competition.toml").read_text(encoding="utf-8")
+    assert "# label: numbers are taken for classes, each of them a tag." in said
+    assert load_dataset(tmp_path).tag_names == ["0", "1", "2"]

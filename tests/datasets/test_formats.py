@@ -58,10 +58,12 @@ def parquet() -> bytes:
     return file.getvalue()
 
 
-def zipped() -> bytes:
+def zipped(*beside: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("train.csv", text())
+        for name in beside:
+            archive.writestr(name, b"of no use")
     return file.getvalue()
 
 
@@ -84,6 +86,9 @@ STORED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "byte order mark": ("train.csv", lambda: b"\xef\xbb\xbf" + text()),
     "Windows line ends": ("train.csv", lambda: text(lineterminator="\r\n")),
     "UTF-16": ("train.csv", lambda: text().decode().encode("utf-16")),
+    "UTF-32": ("train.csv", lambda: text().decode().encode("utf-32")),
+    "Excel's line sep=": ("train.csv", lambda: b"sep=;\n" + text(sep=";")),
+    "zip of a Mac": ("train.zip", lambda: zipped("__MACOSX/._train.csv")),
     "UTF-16 without mark": ("train.csv", lambda: text().decode().encode("utf-16-le")),
     "cp1252": ("train.csv", lambda: text().decode().encode("cp1252")),
     "gzip": ("train.csv.gz", lambda: gzip.compress(text())),
@@ -92,6 +97,7 @@ STORED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "Parquet": ("train.parquet", parquet),
     "JSON lines": ("train.jsonl", json_lines),
     "JSON": ("train.json", lambda: FRAME.to_json(orient="records").encode()),
+    "JSON of columns": ("train.json", lambda: FRAME.to_json().encode()),
     "Excel": ("train.xlsx", excel),
 }
 
@@ -117,6 +123,18 @@ def test_gbk_is_read_where_no_doubt_is_left(tmp_path: Path):
     assert dataset.ads["words"].tolist() == titles
     assert [(level, kind) for level, kind, _ in found] == [("warning", "not UTF-8")]
     assert "read as gbk, such as '海边的日落'" in found[0][2]
+
+
+def test_korean_is_not_taken_for_chinese(tmp_path: Path):
+    titles = ["안녕하세요 영화", "맛있는 국수", "바다"]
+    folder = write_small(tmp_path / "d", {"title": titles})
+    path = folder / "train.csv"
+    path.write_bytes(path.read_text(encoding="utf-8").encode("euc-kr"))
+    with pytest.raises(DatasetError, match="Save the file as UTF-8, or declare its encoding"):
+        load_dataset(folder)
+    toml = folder / "competition.toml"
+    toml.write_text('encoding = "euc-kr"\n' + toml.read_text(encoding="utf-8"), encoding="utf-8")
+    assert load_dataset(folder).ads["words"].tolist() == titles
 
 
 def test_a_declared_encoding_is_obeyed(tmp_path: Path):
@@ -155,8 +173,19 @@ DAMAGED = {
     "cut gzip": ("train.csv.gz", gzip.compress(text())[:40], "it cannot be read"),
     "binary": ("train.csv", bytes(range(256)) * 20, "the file is no text"),
     "old Excel": ("train.xls", b"\xd0\xcf\x11\xe0" + b"\0" * 600, "old or encrypted Excel"),
+    "R's header": (
+        "train.csv",
+        b'"id" "title" "tags"\n"1" "a" "x y"\n',
+        "train.csv:1: not valid CSV: .* declare what stands between cells",
+    ),
+    "quote in the header": ("train.csv", b'id,title,"tags"x\na,b,c\n', "train.csv:1: not valid"),
     "cut Parquet": ("train.parquet", b"PAR1" + b"\0" * 60, "it cannot be read"),
     "bad JSON": ("train.jsonl", b'{"id": "1", \n', "train.jsonl:1: malformed JSON"),
+    "key twice": (
+        "train.jsonl",
+        b'{"id": 1, "id": 2, "title": "x", "tags": "a"}\n',
+        "train.jsonl:1: malformed JSON: the key 'id' stands twice",
+    ),
     "nested JSON": ("train.json", b"[" * 100_000, "it cannot be read"),
     "no objects": ("train.jsonl", b"[1, 2]", "expected an object"),
     "empty": ("train.csv", b"", "no column id"),

@@ -182,7 +182,7 @@ def test_null_in_the_lists_of_a_frame_is_no_tag():
 
 
 def test_a_cell_that_looks_like_a_list_among_lists_is_warned_of(tmp_path: Path):
-    folder = write_small(tmp_path / "d", {"tags": ['["p"]', '["q"]', '[{"name": "p"}]']})
+    folder = write_small(tmp_path / "d", {"tags": ['["p"]', '["q"]', '[{"x": 1}]']})
     assert any("looks like a list" in text for _, _, text in read_small(folder)[1])
 
 
@@ -241,9 +241,28 @@ def test_a_column_that_is_named_twice_is_refused(tmp_path: Path):
         load_dataset(folder)
 
 
-def test_a_pattern_does_not_mean_what_another_block_names(tmp_path: Path):
-    columns = {**FLAGS, "genre_main": ["k", "l", "k"]}
-    tags = 'columns = "genre_*"\n[[tags]]\ndimension = "main"\ncolumn = "genre_main"'
-    dataset = load_dataset(write_small(tmp_path / "d", columns, tags=tags))
-    assert dataset.tag_names == ["genre_food", "genre_games", "k", "l"]
-    assert [one.columns for one in dataset.tag_columns] == [tuple(FLAGS), ("genre_main",)]
+def test_a_pattern_in_a_table_of_labels_takes_columns_that_are_called_like_inputs(tmp_path: Path):
+    tags = 'columns = "*"\nfile = "labels.csv"'
+    folder = write_small(tmp_path / "d", {"title": ["x", "y"]}, tags=tags)
+    write_csv(folder / "labels.csv", ["id", "title", "u"], [["a000", 1, 0], ["a001", 0, 1]])
+    dataset, found = read_small(folder)
+    assert dataset.tag_names == ["title", "u"]
+    assert dataset.labels.tolist() == [[1, 0], [0, 1]]
+    assert found == []
+
+
+def test_a_pattern_leaves_out_columns_that_other_tags_use(tmp_path: Path):
+    columns = {"g_a": ["1", "0"], "g_b": ["1", "1"], "g_main": ["k", "l"]}
+    more = '[[tags]]\ncolumn = "g_main"\ndimension = "main"'
+    folder = write_small(tmp_path / "d", columns, tags=f'columns = "g_*"\n{more}')
+    dataset, found = read_small(folder)
+    assert dataset.tag_names == ["g_a", "g_b", "k", "l"]
+    assert dataset.labels.tolist() == [[1, 1, 1, 0], [0, 1, 0, 1]]
+    assert found == []
+
+
+def test_objects_with_a_name_are_tags_by_that_name(tmp_path: Path):
+    cells = ["[{'id': 18, 'name': \"Drama\"}, {'id': 1, 'name': 'War'}]", '[{"name": "War"}]', "[]"]
+    dataset, _ = read_small(write_small(tmp_path / "d", {"tags": cells}))
+    assert dataset.tag_names == ["Drama", "War"]
+    assert dataset.labels.tolist() == [[1, 1], [0, 1], [0, 0]]

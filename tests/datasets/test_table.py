@@ -8,6 +8,7 @@ import pytest
 from competition.datasets import load_dataset, read_dataset
 from competition.datasets.problems import Problems
 from competition.utils.errors import DatasetError
+from tests.datasets.made_tables import write_small
 
 
 def found(folder: Path) -> list[tuple[str, str, str, str]]:
@@ -187,3 +188,23 @@ def test_posters_are_read_without_a_fault(real_data: Path) -> None:
     # "Family" and "family", as IMDb and TMDB name the genre
     alike = ("warning", "tags that look alike", "train.csv", "")
     assert found(real_data / "movie_posters") == [alike]
+
+
+WRONG_SETTINGS = {
+    "type": ('types = { price = "float" }', "'float' is no type; write number, category or date"),
+    "types": ("types = 3", "types = 3: a table"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_SETTINGS)
+def test_a_wrong_type_of_a_column_is_told_with_those_that_there_are(tmp_path: Path, name: str):
+    line, message = WRONG_SETTINGS[name]
+    inputs = f'[inputs.facts]\nkind = "metadata"\ncolumns = ["price"]\n{line}'
+    with pytest.raises(DatasetError, match=message):
+        load_dataset(write_small(tmp_path / "d", {"price": ["1"]}, inputs=inputs))
+
+
+def test_a_delimiter_is_one_character(tmp_path: Path):
+    folder = write_small(tmp_path / "d", {"price": ["1"]}, top='delimiter = "||"')
+    with pytest.raises(DatasetError, match="one character separates cells"):
+        load_dataset(folder)
