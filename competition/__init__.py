@@ -71,7 +71,7 @@ _HOME = {
     "gap": "evaluation.metrics",
     "level1_model": "level1.registry",
     "load_dataset": "datasets",
-    "load_or_make_folds": "folds",
+    "load_or_make_folds": "folds_file",
     "load_profile": "config.profile",
     "load_stack_settings": "config.profile",
     "make_demo": "demo.make",
