@@ -51,10 +51,24 @@ def parse_settings(
         return model.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as invalid:
         faults: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
-        for mistake in invalid.errors(include_url=False):
+        for mistake in _told_apart(invalid.errors(include_url=False)):
             faults[_place(model, data, mistake)].append(mistake)
         lines = [_explain(model, data, place, found) for place, found in faults.items()]
         raise error("\n".join(f"{source}: {line}" for line in lines)) from None
+
+
+def _told_apart(mistakes: Sequence[Any]) -> list[Any]:
+    """Leave out lists that are too short only because of a mistake in one of their entries."""
+
+    def holds(one: Any, other: Any) -> bool:
+        n = len(one["loc"])
+        return n < len(other["loc"]) and other["loc"][:n] == one["loc"]
+
+    return [
+        one
+        for one in mistakes
+        if one["type"] != "too_short" or not any(holds(one, other) for other in mistakes)
+    ]
 
 
 def _place(model: type[BaseModel], data: Any, mistake: Any) -> tuple[Any, ...]:

@@ -155,6 +155,13 @@ def test_mistake_in_competition_toml_is_explained(table: Path, message: str) -> 
     assert message in str(raised.value)
 
 
+def test_mistake_in_an_entry_is_not_told_of_its_list_too(tmp_path: Path) -> None:
+    tags = 'column = "tags"\nnames = [1, 2]'
+    with pytest.raises(DatasetError) as raised:
+        load_dataset(write_small(tmp_path / "d", {"tags": ["a", "b"]}, tags=tags))
+    assert str(raised.value).count("is expected") == 1
+
+
 @pytest.mark.parametrize("column", ["split", "group", "id"])
 def test_metadata_cannot_take_the_name_of_a_column_of_the_ads(table: Path, column: str) -> None:
     replace(table / "competition.toml", '"year"', f'"{column}"')
