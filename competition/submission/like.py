@@ -157,7 +157,7 @@ def write_like(
 
 
 def _key(ad: str, form: str) -> str:
-    return without_mp4(ad) if form == "taac2021" else ad
+    return without_mp4(ad) if form == "taac2021" else ad.strip()
 
 
 def _json_sample(text: str, path: Path, dataset: AdDataset) -> Sample:

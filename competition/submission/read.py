@@ -20,6 +20,8 @@ import csv
 import io
 import json
 import math
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from competition.datasets.encodings import packing, unpacked
 from competition.datasets.reading import DELIMITERS
 from competition.utils.errors import SubmissionError, nearest
 
@@ -96,17 +99,20 @@ def without_mp4(name: str) -> str:
 
 
 def read_text(path: Path) -> str:
-    """Return the UTF-8 text of a file; SubmissionError where there is none."""
+    """Return the UTF-8 text of a file, packed or not; SubmissionError where there is none."""
     if path.exists() and not path.is_file():
         raise SubmissionError(f"{path} is a folder, a device or a pipe. Give a file.")
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        with unpacked(path, packing(path)) as file:
+            return file.read().decode("utf-8-sig")
     except OSError as error:
-        raise SubmissionError(f"{path} cannot be read: {error.strerror}.") from error
+        raise SubmissionError(f"{path} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
         raise SubmissionError(
             f"{path} is not UTF-8 text: {error.reason} at byte {error.start}. Save it as UTF-8."
         ) from error
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:  # of an archive
+        raise SubmissionError(f"{path} cannot be unpacked: {error}. Unpack it yourself.") from error
 
 
 def csv_rows(text: str, path: Path, delimiter: str = ",") -> list[tuple[int, list[str]]]:

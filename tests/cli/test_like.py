@@ -74,6 +74,27 @@ def test_wide_file_is_the_sample_but_for_its_numbers(
     assert content.count(newline.encode()) == N_TEST + 1
 
 
+@pytest.mark.parametrize("ending", ["gz", "zip"])
+def test_packed_sample_is_read(data: Path, tmp_path: Path, ending: str) -> None:
+    text = text_of([["id", *TAGS], *[[ad, *[0] * len(TAGS)] for ad in ids()]])
+    plain, packed = tmp_path / "sample.csv", tmp_path / f"sample.csv.{ending}"
+    plain.write_text(text)
+    pd.read_csv(plain).to_csv(packed, index=False)  # packed by its ending
+    assert written(data, packed) == written(data, plain)
+    packed.write_bytes(packed.read_bytes()[:-30])
+    done = stack_like(data, packed)
+    assert done.status == 2
+    assert str(packed) in done.err
+
+
+def test_blanks_around_ids_stay_as_they_are(data: Path, tmp_path: Path) -> None:
+    sample = tmp_path / "sample.csv"
+    sample.write_text(text_of([["id", *TAGS], *[[f" {ad} ", *[0] * len(TAGS)] for ad in ids()]]))
+    found = pd.read_csv(io.BytesIO(written(data, sample)), index_col="id")
+    assert list(found.index) == [f" {ad} " for ad in ids()]
+    np.testing.assert_allclose(found, predicted()[TAGS], atol=1e-6)
+
+
 def test_column_that_is_no_tag_gets_zeros_and_a_remark(data: Path, tmp_path: Path) -> None:
     sample = tmp_path / "sample.csv"
     sample.write_text(text_of([["id", "rain", *TAGS], *[[ad, *[0] * 6] for ad in ids()]]))
