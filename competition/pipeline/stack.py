@@ -159,7 +159,10 @@ def stored_models(store: OofStore, context: AnyContext) -> list[ModelCard]:
         if external is not None and not lacking:
             left = for_ads_left(store, external, dataset, context.progress)
         if left is not None:
-            remark(f"{name}: some of its ads are gone, and it is stored for those that are left")
+            remark(
+                f"{name}: brought for {', '.join(unfit)}; it has all ads that are there now, and "
+                "is stored for them"
+            )
             cards.append(left)
         elif lacking:
             remark(

@@ -1,6 +1,5 @@
 """`stack` on ids, labels and files of predictions, and nothing else."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from competition.demo.make import make_demo
 from competition.evaluation.bootstrap import Difference
 from competition.evaluation.metrics import gap
 from competition.level2.registry import find_meta_learners
-from competition.oof.cards import sealed
 from competition.pipeline.add_oof import add_oof
 from competition.pipeline.run import run
 from competition.pipeline.stack import StackResult, stack
@@ -228,17 +226,19 @@ def test_stack_that_does_not_surely_beat_its_best_model_is_warned_of(
 def test_model_of_other_folds_is_left_out_aloud(tmp_path: Path) -> None:
     labels, probabilities = made()
     data = write_dataset(tmp_path / "bare", labels)
-    for name, values in zip(MODELS[:2], probabilities, strict=False):
-        add_oof(name, data, *write_files(tmp_path, name, values), tmp_path)
-    path = tmp_path / "oof" / "bare" / "ears" / "card.json"
-    card = json.loads(path.read_text(encoding="utf-8"))
-    card["made_from"]["folds"] = "others"
-    del card["digest"]
-    path.write_text(json.dumps(sealed(card)), encoding="utf-8")
+    add_oof("ears", data, *write_files(tmp_path, "ears", probabilities[1]), tmp_path)
+    path = tmp_path / "oof" / "bare" / "folds.csv"
+    folds = pd.read_csv(path)
+    folds["fold"] = np.random.default_rng(0).permutation(folds["fold"])
+    folds.to_csv(path, index=False)
+    add_oof("eyes", data, *write_files(tmp_path, "eyes", probabilities[0]), tmp_path)
     remarks = Recorded()
     result = stack(data, settings(), tmp_path, progress=remarks)
     assert result.card.models == ("eyes",)
-    assert "ears: made from other folds, so it is left out" in remarks.remarks
+    assert any(
+        remark.startswith("ears: brought for other folds, so it is left out")
+        for remark in remarks.remarks
+    )
 
 
 def test_dataset_without_test_ads_gives_scores_alone(tmp_path: Path) -> None:
