@@ -257,9 +257,23 @@ def without_tokens(folder: Path) -> None:
     path.write_text(json.dumps(settings))
 
 
+def without_tokenizer(folder: Path) -> None:
+    save(make_whisper(), folder)
+    for name in ("tokenizer.json", "vocab.json", "merges.txt", "added_tokens.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def with_other_mel_bands(folder: Path) -> None:
+    save(make_whisper(), folder)
+    tokenizer = WhisperTokenizer.from_pretrained(folder)
+    WhisperProcessor(WhisperFeatureExtractor(feature_size=128), tokenizer).save_pretrained(folder)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (without_tokenizer, "tokenizer"),
+        (with_other_mel_bands, "reads 80 mel bands, and its .* gives 128"),
         (other_network, "is no Whisper but a bert"),
         (without_weights, "cannot be loaded"),
         (without_tokens, "generation_config.json"),
