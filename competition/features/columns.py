@@ -93,6 +93,8 @@ def write_refs(path: Path, refs: pd.Series) -> None:
     }
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=["path", "start", "rows", "dims"])
     frame.index.name = "id"
+    if path.is_dir():  # nothing of worth: a cache is made again
+        remove(path)
     with written_whole(path) as temporary:
         frame.to_parquet(temporary)
 

@@ -67,6 +67,7 @@ def test_references_are_read_from_the_store_of_features(tmp_path: Path) -> None:
         [ArrayRef("f", "1", shard, 0, 2, 3), None, ArrayRef("f", "2", shard, 6, 2, 2)], IDS
     )
     path = tmp_path / "column.refs"
+    path.mkdir()  # as damage may leave it
     write_refs(path, refs)
     read = read_columns([column(path)])["value"]
     np.testing.assert_array_equal(read["a"], [[0, 1, 2], [3, 4, 5]])
