@@ -24,6 +24,14 @@ PROFILES = Path(__file__).parent / "profiles"
 CANDIDATES = ("dnn", "pooled", "xgboost", "logit_mean", "single")
 
 
+def why_reserved(name: str) -> str:
+    """Say why no model may have a name; "" if one may."""
+    if name not in RESERVED_NAMES:
+        return ""
+    command = f"python -m competition {RESERVED_NAMES[name]}"
+    return f"{name!r} is the folder of what `{command}` writes. Choose another name."
+
+
 class FoldSettings(Settings):
     """How new folds are made; an existing folds.csv is obeyed instead."""
 
@@ -184,12 +192,8 @@ class Profile(Settings):
     @field_validator("level1")
     @classmethod
     def _names_are_free(cls, value: dict[str, Level1Settings]) -> dict[str, Level1Settings]:
-        for name in value:
-            if name in RESERVED_NAMES:
-                raise ValueError(
-                    f"{name!r} is the folder of what `python -m competition {RESERVED_NAMES[name]}`"
-                    " writes; choose another name"
-                )
+        for reason in filter(None, map(why_reserved, value)):
+            raise ValueError(reason.removesuffix("."))
         return value
 
 

@@ -65,9 +65,11 @@ def read_numerals(words: pd.Series, counts: np.ndarray) -> Numerals:
     is_plain = plain.notna().to_numpy()
     if is_plain.all():
         return Numerals(plain, {})
-    # Few cells of a long column are not plain: they alone are looked at one by one.
+    texts = words.tolist()
     others = {
-        int(place): _Bare.of(words.iloc[place]) for place in np.flatnonzero(~is_plain).tolist()
+        place: _Bare.of(texts[place])
+        for place in np.flatnonzero(~is_plain).tolist()
+        if any(map(str.isdigit, texts[place]))
     }
     by_point, by_comma = is_plain.copy(), _plain_by_comma(words, is_plain)
     for place, one in others.items():
@@ -76,25 +78,27 @@ def read_numerals(words: pd.Series, counts: np.ndarray) -> Numerals:
     comma = bool(counts[by_comma].sum() > counts[by_point].sum())
     decimal, thousands, fitting = (",", ".", by_comma) if comma else (".", ",", by_point)
     traits: Counter[str] = Counter()
-    values = plain.copy()
+    values = plain.to_numpy(copy=True)
     if comma:
-        values = plain_numbers(words.str.replace(".", "", regex=False)).where(fitting)
+        values = plain_numbers(words.str.replace(".", "", regex=False)).to_numpy(copy=True)
+        values[~fitting] = np.nan
         marked = words.str.contains(".", regex=False).to_numpy(dtype=bool)
         traits["thousands separators"] = int(counts[is_plain & fitting & marked].sum())
     for place, one in others.items():
-        values.iloc[place] = np.nan
+        values[place] = np.nan
         if not fitting[place]:
             continue
         number = one.multiple * float(one.text.replace(thousands, "").replace(decimal, "."))
         if np.isfinite(number):
-            values.iloc[place] = number
+            values[place] = number
         names = list(one.traits)
         if comma and "," in one.text:
             names.append("decimal commas")
         if thousands in one.text or one.grouped:
             names.append("thousands separators")
         traits.update(dict.fromkeys(names, int(counts[place])))
-    return Numerals(values, {name: count for name, count in traits.items() if count})
+    kept = {name: count for name, count in traits.items() if count}
+    return Numerals(pd.Series(values, index=words.index), kept)
 
 
 def with_units(words: pd.Series) -> np.ndarray:

@@ -25,9 +25,11 @@ def choose_device(name: str = "auto") -> str:
     ModelError
         If this machine has no such device.
     """
+    check_device_name(name)
+    if name == "cpu":
+        return name
     import torch
 
-    check_device_name(name)
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
     if name == "auto":
         return next(device for device in ("cuda", "mps", "cpu") if available[device])

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -72,6 +73,8 @@ class Extractor(BaseEstimator, ABC):
     device : str
         Where the network runs: ``"cpu"``, ``"cuda"``, ..., or ``"auto"``. On a GPU, one process
         extracts and others decode.
+    hears : bool
+        Whether it reads the sound alone, of films too.
 
     Examples
     --------
@@ -88,6 +91,7 @@ class Extractor(BaseEstimator, ABC):
     shard: int = 32
     libraries: tuple[str, ...] = ()
     device: str = "cpu"
+    hears: ClassVar[bool] = False
 
     def lacks(self) -> str:
         """Say what is missing, in a sentence that says how to mend it; "" if nothing is.
@@ -106,7 +110,7 @@ class Extractor(BaseEstimator, ABC):
         By default that of what decodes pictures, films or sounds. What is not installed is left
         out.
         """
-        return installed(*_DECODERS.get(kind, ()))
+        return installed(*_DECODERS.get("audio" if self.hears else kind, ()))
 
     def on_gpu(self) -> bool:
         """Whether the network runs on a GPU, where one pass may hold several ads.

@@ -23,6 +23,13 @@ _LACKING = re.compile(r"requires the (\w+) library|Missing optional dependencies
 _DIGITS = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
+def unnamed(checkpoint: str, what: str, such_as: str = "") -> str:
+    """Say that no checkpoint is named, for `Extractor.lacks`; "" if one is."""
+    if checkpoint:
+        return ""
+    return f"No {what} is named: set checkpoint to a hub name{such_as} or the folder of one."
+
+
 def checkpoint_files(model: str) -> Sequence[Path]:
     """Return the files of a checkpoint in a local folder; none where `model` is a hub name."""
     folder = Path(model).expanduser()

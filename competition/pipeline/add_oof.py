@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from competition.config.profile import RESERVED_NAMES, StackSettings
+from competition.config.profile import StackSettings, why_reserved
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import gap
 from competition.folds_file import folds_from, same_folds, write_folds
@@ -159,11 +159,8 @@ def _check_name(name: str) -> None:
         raise PredictionsError(
             f"{name!r} cannot name a model: use letters, digits and underscores alone."
         )
-    if name in RESERVED_NAMES:
-        raise PredictionsError(
-            f"{name!r} is the folder of what `python -m competition {RESERVED_NAMES[name]}` "
-            "writes. Choose another name."
-        )
+    if reason := why_reserved(name):
+        raise PredictionsError(reason)
     if name in find_models():
         raise PredictionsError(
             f"{name!r} is a registered model, which a run trains. Choose another name."

@@ -1,5 +1,7 @@
 """What predictions made elsewhere are worth after ads have come or gone."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from competition.datasets.base import AdDataset
@@ -12,6 +14,47 @@ from competition.utils.errors import some
 from competition.utils.progress import Progress
 
 FILES = ("oof.parquet", "test.parquet")
+
+
+def still_fits(
+    store: OofStore,
+    card: ExternalCard,
+    unfit: Sequence[str],
+    dataset: AdDataset,
+    progress: Progress,
+) -> ExternalCard | None:
+    """Return the card of a model brought for other ads, labels or folds, or say what would help.
+
+    Parameters
+    ----------
+    store : OofStore
+    card : ExternalCard
+    unfit : sequence of str
+        What is other now, in messages.
+    dataset : AdDataset
+    progress : Progress
+
+    Returns
+    -------
+    ExternalCard or None
+        Of the model as it is stored now for the ads that are there; None if it is left out.
+    """
+    if lacking := lacks(store, card):
+        progress.remark(
+            f"{card.model}: has no prediction of {lacking}, so it is left out: bring files that "
+            "have them by `add-oof`, or the same files by `add-oof --partial`"
+        )
+        return None
+    brought = f"{card.model}: brought for {', '.join(unfit)}"
+    left = for_ads_left(store, card, dataset, progress)
+    if left is None:
+        progress.remark(
+            f"{brought}, so it is left out: bring the same files again by `add-oof "
+            "--ignore-extra`, if they were made on these folds"
+        )
+        return None
+    progress.remark(f"{brought}; it has all ads that are there now, and is stored for them")
+    return left
 
 
 def lacks(store: OofStore, card: ExternalCard) -> str:

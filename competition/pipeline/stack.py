@@ -24,7 +24,7 @@ from competition.oof.cards import (
 from competition.oof.fold_files import Fingerprint
 from competition.oof.store import OofStore
 from competition.pipeline.context import AnyContext, open_context, open_store
-from competition.pipeline.external_models import for_ads_left, lacks
+from competition.pipeline.external_models import still_fits
 from competition.pipeline.fingerprints import shared_components, stack_fingerprint
 from competition.pipeline.holdout import score_holdout, set_aside
 from competition.pipeline.plan import check_level2, plan_metadata
@@ -153,27 +153,9 @@ def stored_models(store: OofStore, context: AnyContext) -> list[ModelCard]:
         if not isinstance(card, Level1Card | ExternalCard) or card.kind == "rival":
             continue
         unfit = [UNFIT[part] for part in UNFIT if card.made_from.get(part) != shared[part]]
-        external = card if unfit and isinstance(card, ExternalCard) else None
-        lacking = "" if external is None else lacks(store, external)
-        left = None
-        if external is not None and not lacking:
-            left = for_ads_left(store, external, dataset, context.progress)
-        if left is not None:
-            remark(
-                f"{name}: brought for {', '.join(unfit)}; it has all ads that are there now, and "
-                "is stored for them"
-            )
-            cards.append(left)
-        elif lacking:
-            remark(
-                f"{name}: has no prediction of {lacking}, so it is left out: bring files that have "
-                "them by `add-oof`, or the same files by `add-oof --partial`"
-            )
-        elif external is not None:
-            remark(
-                f"{name}: brought for {', '.join(unfit)}, so it is left out: bring the same files "
-                "again by `add-oof --ignore-extra`, if they were made on these folds"
-            )
+        if unfit and isinstance(card, ExternalCard):
+            fitting = still_fits(store, card, unfit, dataset, context.progress)
+            cards += [] if fitting is None else [fitting]
         elif unfit:
             remark(f"{name}: made from {', '.join(unfit)}, so it is left out")
         else:

@@ -244,7 +244,8 @@ def _csv_entries(
 ) -> Iterator[_Entry]:
     (_, header), *rows = csv_rows(text, path, delimiter_of(text, tags or ()))
     place = id_place(header, id_column)
-    names = [*header[:place], *header[place + 1 :]]
+    others = [column for column in range(len(header)) if column != place]
+    names = [header[column] for column in others]
     is_pairs = [name.strip().lower() for name in header] == [name.lower() for name in PAIRS_HEADER]
     counts = Counter(names)
     repeated = [name for name, count in counts.items() if count > 1]
@@ -263,21 +264,17 @@ def _csv_entries(
     known = set(tags or names)
     kept = [
         column
-        for column, name in enumerate(names)
-        if is_pairs or name in known or any(_is_not_0(_rest(row, place)[column]) for _, row in rows)
+        for column, name in zip(others, names, strict=True)
+        if is_pairs or name in known or any(_is_not_0(row[column]) for _, row in rows)
     ]
+    listed = [header[column] for column in kept]
     for number, row in rows:
-        ad, cells = row[place], _rest(row, place)
+        ad = row[place]
         where = f"{path}, row {number}: ad {ad!r}"
         if is_pairs:
-            yield _Entry(ad, where, *_pairs(cells[0], where, tags or (), most_words))
+            yield _Entry(ad, where, *_pairs(row[others[0]], where, tags or (), most_words))
         else:
-            listed = [names[column] for column in kept], [cells[column] for column in kept]
-            yield _Entry(ad, where, *listed)
-
-
-def _rest(row: list[str], place: int) -> list[str]:
-    return row[:place] + row[place + 1 :]
+            yield _Entry(ad, where, listed, [row[column] for column in kept])
 
 
 def _is_not_0(cell: str) -> bool:

@@ -7,14 +7,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from competition.config.profile import load_profile
 from competition.datasets import load_dataset
 from competition.datasets.base import files_of
-from competition.features.columns import read_columns
-from competition.features.prepare import prepare_columns
-from competition.pipeline.extract import extract
-from competition.utils.progress import Progress
 from tests.cli.calling import call, called
+from tests.features.extracted import extracted
 
 COLOURS = {"sea": (20, 60, 200), "food": (210, 120, 30), "wood": (20, 140, 40)}
 PROFILE = """\
@@ -72,11 +68,8 @@ def thumbnails(data: Path, out: Path) -> tuple[dict[str, np.ndarray], tuple]:
     """The feature of each ad, and the faults of files."""
     own = data / "own.toml"
     own.write_text(PROFILE, encoding="utf-8")
-    profile = load_profile(str(own))
-    dataset, found = extract(data, profile, out, n_jobs=1)
-    (pixels,) = found
-    columns = prepare_columns(dataset, [pixels.feature], None, out / "cache" / "x", Progress())
-    return read_columns(columns)[pixels.feature].dropna().to_dict(), pixels.faults
+    _, (pixels,), arrays = extracted(data, own, out)
+    return arrays[pixels.feature].dropna().to_dict(), pixels.faults
 
 
 def colours(rows: np.ndarray) -> list[str]:

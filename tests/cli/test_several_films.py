@@ -8,12 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import competition
-from competition.config.profile import load_profile
-from competition.features.columns import read_columns
-from competition.features.prepare import prepare_columns
-from competition.utils.progress import Progress
 from tests.cli.calling import called
+from tests.features.extracted import extracted
 
 TOML = """\
 name = "clips"
@@ -51,13 +47,9 @@ def write(folder: Path, cells: dict[str, str], name: str = "film", kind: str = "
 def features(data: Path, out: Path, n_jobs: int = 1) -> dict[str, pd.Series]:
     """The cells of each feature, by ad."""
     (data / "own.toml").write_text(PROFILE, encoding="utf-8")
-    profile = load_profile(str(data / "own.toml"))
-    dataset, found = competition.extract(data, profile, out, n_jobs=n_jobs)
-    names = [one.feature for one in found if one.feature != "media"]
-    columns = prepare_columns(dataset, names, None, out / "cache" / "x", Progress())
-    read = read_columns(columns)
-    facts = [name for name in dataset.ads.columns if name.startswith("media")]
-    return {**{name: read[name] for name in names}, "media": dataset.ads[facts]}
+    dataset, _, arrays = extracted(data, data / "own.toml", out, n_jobs)
+    facts = [] if not dataset.has("media") else list(dataset.inputs["media"].columns)
+    return {**arrays, "media": dataset.ads[facts]}
 
 
 @pytest.fixture
@@ -80,6 +72,7 @@ def test_films_of_an_ad_follow_each_other(films: tuple[Path, list[str]], tmp_pat
         of = found[name]
         np.testing.assert_array_equal(of["both"], np.concatenate([of["one"], of["two"]]))
     media = found["media"]
+    assert len(media.columns) == 8
     mean = (media.loc["one"].astype(float) + media.loc["two"].astype(float)) / 2
     np.testing.assert_allclose(media.loc["both"].astype(float), mean)
 

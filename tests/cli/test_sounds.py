@@ -9,13 +9,8 @@ import pytest
 import torch
 import transformers
 
-from competition.config.profile import load_profile
-from competition.datasets import load_dataset
-from competition.features.columns import read_columns
-from competition.features.prepare import prepare_columns
-from competition.pipeline.extract import extract
-from competition.utils.progress import Progress
 from tests.cli.calling import call, called
+from tests.features.extracted import extracted
 from tests.made_checkpoints import made_checkpoint
 from tests.made_sound_checkpoints import MADE, made_waves
 from tests.media.made_sound import load_sound, tone, write_silent_film, write_sound
@@ -90,10 +85,9 @@ def written(path: Path, folder: Path, more: str = "") -> Path:
 
 def vectors_of(data: Path, profile: Path, out: Path) -> dict[str, np.ndarray]:
     """Stored vectors of each ad; nothing is extracted anew."""
-    dataset, (found,) = extract(load_dataset(data), load_profile(str(profile)), out, n_jobs=1)
+    _, (found,), arrays = extracted(data, profile, out)
     assert found.n_new == 0
-    columns = prepare_columns(dataset, ["vectors"], None, out / "cache" / "x", Progress())
-    return read_columns(columns)["vectors"].dropna().to_dict()
+    return arrays["vectors"].dropna().to_dict()
 
 
 def plain_pass(folder: Path, sound: np.ndarray) -> np.ndarray:

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from competition.datasets.base import InputKind
 from competition.execution.devices import choose_device
-from competition.features.base import Item, installed
+from competition.features.base import Item
 from competition.features.chunked import ChunkedExtractor, Network
 from competition.features.encoders import (
     LOADING,
@@ -17,6 +16,7 @@ from competition.features.encoders import (
     load_pretrained,
     network_dtype,
     quiet,
+    unnamed,
 )
 from competition.features.registry import extractor
 from competition.media.sound import read_sound
@@ -59,6 +59,7 @@ class ASR(ChunkedExtractor):
     """
 
     libraries = ("av", "torch", "transformers")
+    hears = True
 
     def __init__(
         self,
@@ -76,16 +77,7 @@ class ASR(ChunkedExtractor):
 
     def lacks(self) -> str:
         """Say that no checkpoint is named, if so."""
-        if self.checkpoint:
-            return ""
-        return (
-            "No Whisper is named: set checkpoint to a hub name such as openai/whisper-small, or to "
-            "the folder of one."
-        )
-
-    def prepared_by(self, kind: InputKind) -> dict[str, str]:
-        """Version of what decodes sound, of films too."""
-        return installed("av")
+        return unnamed(self.checkpoint, "Whisper", " such as openai/whisper-small")
 
     def files(self) -> Sequence[Path]:
         """Files of a checkpoint in a local folder."""

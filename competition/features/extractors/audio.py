@@ -10,7 +10,7 @@ from pydantic import Field
 from competition.datasets.base import InputKind
 from competition.features.base import Item, installed
 from competition.features.chunked import ChunkedExtractor, Network
-from competition.features.encoders import checkpoint_files
+from competition.features.encoders import checkpoint_files, unnamed
 from competition.features.registry import extractor
 from competition.features.sound_encoders import SECONDS, load_preparation, load_sound_encoder
 from competition.media.sound import read_sound
@@ -48,6 +48,7 @@ class Audio(ChunkedExtractor):
     """
 
     libraries = ("av", "torch", "transformers")
+    hears = True
 
     def __init__(
         self,
@@ -65,17 +66,15 @@ class Audio(ChunkedExtractor):
 
     def lacks(self) -> str:
         """Say that no checkpoint is named, if so."""
-        if self.checkpoint:
-            return ""
-        return "No encoder of sound is named: set checkpoint to a hub name or the folder of one."
+        return unnamed(self.checkpoint, "encoder of sound")
 
     def files(self) -> Sequence[Path]:
         """Files of a checkpoint in a local folder."""
         return checkpoint_files(self.checkpoint)
 
     def prepared_by(self, kind: InputKind) -> dict[str, str]:
-        """Versions of what decodes sound, of films too, and of what may make its spectrogram."""
-        return installed("av", "torchaudio")
+        """Versions of what decodes sound, and of what may make its spectrogram."""
+        return {**super().prepared_by(kind), **installed("torchaudio")}
 
     def read(self, item: Item) -> Iterator[np.ndarray]:
         """Yield windows of sound, shape (1, window), dtype float32; NaN stands after the sound."""

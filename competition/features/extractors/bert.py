@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 
 from competition.features.base import Extracted, Extractor, Item
-from competition.features.encoders import checkpoint_files
+from competition.features.encoders import checkpoint_files, unnamed
 from competition.features.registry import extractor
 from competition.features.sentence_layers import sentence_files
 from competition.features.text_encoders import TextEncoder, load_text_encoder
@@ -76,9 +76,7 @@ class Bert(Extractor):
 
     def lacks(self) -> str:
         """Say that no checkpoint is named, if so."""
-        if self.checkpoint:
-            return ""
-        return "No text encoder is named: set checkpoint to a hub name or the folder of one."
+        return unnamed(self.checkpoint, "text encoder")
 
     def files(self) -> Sequence[Path]:
         """Files of a checkpoint in a local folder."""

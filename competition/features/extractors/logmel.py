@@ -11,8 +11,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from competition.datasets.base import InputKind
-from competition.features.base import Extractor, Item, installed
+from competition.features.base import Extractor, Item
 from competition.features.registry import extractor
 from competition.media.sound import read_sound
 from competition.utils.errors import FeatureError
@@ -104,13 +103,10 @@ class LogMel(Extractor):
     """
 
     libraries = ("av",)
+    hears = True
 
     def __init__(self, step_ms: Annotated[int, Field(ge=10, multiple_of=10)] = 100) -> None:
         self.step_ms = step_ms
-
-    def prepared_by(self, kind: InputKind) -> dict[str, str]:
-        """Version of what decodes sound, of films too."""
-        return installed("av")
 
     def extract_one(self, item: Item) -> np.ndarray:
         """Return an array of shape (time, N_BANDS), dtype float16."""

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from competition.datasets.base import InputKind
 from competition.execution.devices import choose_device
-from competition.features.base import Item, installed
+from competition.features.base import Item
 from competition.features.chunked import ChunkedExtractor, Network
 from competition.features.extractors.logmel import RATE, log_mel_patches
 from competition.features.registry import extractor
@@ -41,6 +40,7 @@ class VGGish(ChunkedExtractor):
     """
 
     libraries = ("av", "torch")
+    hears = True
 
     def __init__(
         self,
@@ -65,10 +65,6 @@ class VGGish(ChunkedExtractor):
             "vggish_pca_params-970ea276.pth from the releases of harritaylor/torchvggish on "
             "GitHub, and set weights and pca to their paths."
         )
-
-    def prepared_by(self, kind: InputKind) -> dict[str, str]:
-        """Version of what decodes sound, of films too."""
-        return installed("av")
 
     def files(self) -> Sequence[Path]:
         """Files that are named and there."""

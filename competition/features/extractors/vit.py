@@ -13,7 +13,7 @@ import numpy as np
 
 from competition.datasets.base import InputKind
 from competition.features.base import Extracted, Extractor, Item, installed
-from competition.features.encoders import checkpoint_files
+from competition.features.encoders import checkpoint_files, unnamed
 from competition.features.frame_stream import Chunk, frame_stream
 from competition.features.image_processors import needed_packages
 from competition.features.picture_inputs import picture_inputs
@@ -70,9 +70,7 @@ class ViT(Extractor):
 
     def lacks(self) -> str:
         """Say that no checkpoint is named, if so."""
-        if self.checkpoint:
-            return ""
-        return "No vision encoder is named: set checkpoint to a hub name or the folder of one."
+        return unnamed(self.checkpoint, "vision encoder")
 
     def files(self) -> Sequence[Path]:
         """Files of a checkpoint in a local folder."""
