@@ -228,8 +228,11 @@ class ReturnsNothing(Sound):
 
 
 class ForgetsOnSaving(Sound):
-    def __getstate__(self):
-        return {**super().__getstate__(), "models_": self.models_[::-1]}
+    @classmethod
+    def load(cls, folder):
+        model = super().load(folder)
+        model.models_ = model.models_[::-1]
+        return model
 
 
 class StaysFittedInClone(Sound):
@@ -298,7 +301,7 @@ BROKEN = [
     (DrawsUnseeded, "same_seed_gives_the_same_bytes", "random_state"),
     (StartsWarm, "fitting_again_forgets_the_first_fit", "fit must start anew"),
     (StaysFittedInClone, "clone_is_unfitted_and_fits_alike", "it has .*models_"),
-    (ForgetsOnSaving, "saved_model_predicts_the_same_bytes", "joblib.dump"),
+    (ForgetsOnSaving, "saved_model_predicts_the_same_bytes", "saved and loaded"),
     (SortsAds, "order_of_the_ads_does_not_matter", "sorting"),
     (ScalesByBatch, "prediction_does_not_depend_on_the_other_ads", "batch statistics"),
     (ChangesAds, "arguments_stay_as_they_are", "changed X"),
