@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from competition.pipeline.extract import extract
     from competition.pipeline.run import run
     from competition.pipeline.stack import stack
+    from competition.saved.save import save_stack
+    from competition.saved.stack import load_stack
     from competition.tuning.search import tune
     from competition.utils.errors import CompetitionError
 
@@ -48,11 +50,13 @@ __all__ = [
     "load_dataset",
     "load_or_make_folds",
     "load_profile",
+    "load_stack",
     "load_stack_settings",
     "make_demo",
     "mean_average_precision",
     "meta_learner",
     "run",
+    "save_stack",
     "score",
     "stack",
     "tune",
@@ -73,11 +77,13 @@ _HOME = {
     "load_dataset": "datasets",
     "load_or_make_folds": "folds_file",
     "load_profile": "config.profile",
+    "load_stack": "saved.stack",
     "load_stack_settings": "config.profile",
     "make_demo": "demo.make",
     "mean_average_precision": "evaluation.metrics",
     "meta_learner": "level2.registry",
     "run": "pipeline.run",
+    "save_stack": "saved.save",
     "score": "evaluation.metrics",
     "stack": "pipeline.stack",
     "tune": "tuning.search",

@@ -14,6 +14,7 @@ from competition.cli.benchmark import benchmark
 from competition.cli.data import check, demo, extract, folds, init
 from competition.cli.models import models, new_model
 from competition.cli.run import add_oof, run, stack
+from competition.cli.saved import describe, predict
 from competition.cli.score import score
 from competition.cli.show import show
 from competition.cli.tune import tune
@@ -33,6 +34,7 @@ app = typer.Typer(
 for command in (
     *(run, stack, add_oof, tune, ablate),
     *(init, check, folds, extract, demo),
+    *(predict, describe),
     *(models, new_model, score, show),
 ):
     app.command()(command)

@@ -40,6 +40,19 @@ def run(
     holdout: Holdout = None,
     like: Like = None,
     device: Device = "auto",
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            "--save",
+            metavar="FOLDER",
+            help="Save the stack, to tag new ads with `predict`; models that were not kept are "
+            "fitted again.",
+        ),
+    ] = None,
+    with_checkpoints: Annotated[
+        bool,
+        typer.Option("--with-checkpoints", help="Copy the encoders of features into --save."),
+    ] = False,
 ) -> None:
     """Run every stage: folds, features, OOF predictions, stack, scores, submission."""
     from competition.config.profile import load_profile
@@ -64,9 +77,16 @@ def run(
             holdout=holdout,
             like=like,
             device=device,
+            keep_models=save is not None,
             progress=progress,
         )
+        if save is not None:
+            from competition.saved.save import save_stack
+
+            save_stack(result, save, with_checkpoints=with_checkpoints)
     print_run(result)
+    if save is not None:
+        typer.echo(f"{save} holds the stack: `python -m competition predict {save} --data DIR`.")
 
 
 def stack(

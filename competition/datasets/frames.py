@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from competition.datasets.base import AdDataset
+from competition.datasets.base import AdDataset, Input
 from competition.datasets.formats import as_text
 from competition.datasets.problems import Problems, shortened
 from competition.datasets.reading import Table
-from competition.datasets.table import assemble
+from competition.datasets.table import Rows, assemble, input_columns
 from competition.datasets.table_config import TableConfig
-from competition.utils.errors import DatasetError
+from competition.utils.errors import DatasetError, some
 from competition.utils.settings import parse_settings
 
 
@@ -40,9 +40,69 @@ def read_frames(
     return dataset.sorted_by_id()
 
 
-def _table(frame: pd.DataFrame, name: str, id_column: str) -> Table:
+def read_new_frame(
+    frame: pd.DataFrame, settings: Mapping[str, object], root: Path
+) -> tuple[pd.DataFrame, dict[str, Input]]:
+    """Read the inputs of ads that have no labels.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per ad; an input that has no column here is missing from all ads.
+    settings : mapping
+        As of `AdDataset.from_frames`, with all inputs that are known.
+    root : Path
+
+    Returns
+    -------
+    ads : DataFrame indexed by ad id
+        In the order of `frame`.
+    inputs : dict of str to Input
+
+    Raises
+    ------
+    DatasetError
+        If an ad has no id, or that of another, a cell cannot be read, or no input is there.
+    """
+    config = parse_settings(TableConfig, dict(settings), "new ads", DatasetError)
+    table = _table(frame, "the frame", config.id, "new ads")
+    there = {
+        name: spec
+        for name, spec in config.inputs.items()
+        if set(spec.all_columns) & set(table.cells.columns)
+    }
+    if not there:
+        raise DatasetError(
+            f"The new ads have the columns {some(map(repr, table.cells.columns), 10)}, and none of "
+            f"the inputs {some(map(repr, config.input_columns), 10)}. Name the columns as the "
+            "inputs."
+        )
+    for name in {column for spec in there.values() for column in spec.all_columns}:
+        if name not in table.cells.columns:
+            table.cells[name] = ""
+    ids = table.cells[config.id]
+    for wrong, what in ((ids == "", "has no id"), (ids.duplicated(), "has the id of another")):
+        if wrong.any():
+            row = int(np.argmax(wrong.to_numpy()))
+            shown = f" ({shortened(ids.iloc[row])})" if ids.iloc[row] else ""
+            raise DatasetError(
+                f"new ads{table.place(row)}: the ad {what}{shown}. Give each ad an id of its own."
+            )
+    cells = table.cells.set_index(pd.Index(ids, name="id", dtype="str"))
+    every = np.arange(len(cells))
+    places = np.column_stack([np.zeros_like(every), every])
+    rows = Rows(cells, np.zeros(len(cells), dtype=bool), (table,), places)
+    problems = Problems()
+    columns, inputs = input_columns(
+        config.model_copy(update={"inputs": there}), root, rows, "new ads", problems
+    )
+    problems.raise_errors("The new ads have")
+    return pd.DataFrame(columns, index=cells.index), inputs
+
+
+def _table(frame: pd.DataFrame, name: str, id_column: str, caller: str = "from_frames") -> Table:
     """Return a frame as a table of text; where it has no column of ids, its index holds them."""
-    what = f"from_frames: {name}"
+    what = f"{caller}: {name}"
     if not isinstance(frame, pd.DataFrame):
         raise DatasetError(f"{what} is a {type(frame).__name__}. Pass a DataFrame.")
     if frame.columns.nlevels > 1:

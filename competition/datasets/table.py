@@ -1,6 +1,6 @@
 """Layout `table`: tables of any form and a competition.toml that describes them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,18 +98,8 @@ def assemble(
     columns = {"split": pd.Series(split, index=rows.cells.index, dtype="str")}
     if config.group is not None:
         columns["group"] = _groups(rows, config.group, problems)
-    inputs = {}
-    folder = DatasetFolder(root)
-    for name, spec in config.inputs.items():
-        new = _input_columns(folder, root, name, spec, rows, config, problems)
-        clash = [column for column in new if column in {*columns, *RESERVED}]
-        if clash:
-            raise DatasetError(
-                f"{source}: inputs.{name} needs the column {clash[0]!r}, but another column "
-                "has that name. Rename the input or the column."
-            )
-        columns |= new
-        inputs[name] = Input(name, spec.kind, tuple(new))
+    made, inputs = input_columns(config, root, rows, source, problems, columns)
+    columns |= made
     train = rows.cells[rows.is_train]
     positions = np.flatnonzero(rows.is_train)
     sources = []
@@ -146,6 +136,34 @@ def assemble(
         tag_columns=tag_columns(sources, config.nulls),
         tags_are_closed=all(_is_closed(one.settings, one.names) for one in sources),
     )
+
+
+def input_columns(
+    config: TableConfig,
+    root: Path,
+    rows: Rows,
+    source: str,
+    problems: Problems,
+    taken: Collection[str] = (),
+) -> tuple[dict[str, pd.Series], dict[str, Input]]:
+    """Read the inputs that a competition.toml describes: their columns, and what each input is.
+
+    Columns that are `taken` already are refused.
+    """
+    columns: dict[str, pd.Series] = {}
+    inputs = {}
+    folder = DatasetFolder(root)
+    for name, spec in config.inputs.items():
+        new = _input_columns(folder, root, name, spec, rows, config, problems)
+        clash = [column for column in new if column in {*taken, *columns, *RESERVED}]
+        if clash:
+            raise DatasetError(
+                f"{source}: inputs.{name} needs the column {clash[0]!r}, but another column "
+                "has that name. Rename the input or the column."
+            )
+        columns |= new
+        inputs[name] = Input(name, spec.kind, tuple(new))
+    return columns, inputs
 
 
 def _taken(config: TableConfig, tags: TagSettings) -> frozenset[str]:

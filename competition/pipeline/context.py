@@ -54,6 +54,8 @@ class Context(Generic[S]):
         Where networks run: a name of PyTorch's, or "auto".
     progress : Progress
         Receives remarks, and how far the command has come.
+    keep_models : bool
+        Whether each fold's fitted level-1 models are kept, to tag new ads with.
     """
 
     dataset: AdDataset
@@ -63,6 +65,7 @@ class Context(Generic[S]):
     n_cores: int
     device: str
     progress: Progress
+    keep_models: bool = False
 
     def with_dataset(self, dataset: AdDataset) -> Self:
         """Return the same context with other ads."""

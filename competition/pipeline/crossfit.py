@@ -5,10 +5,12 @@ parameters, the paths of its columns, labels and folds. It writes its own predic
 killed run loses at most the tasks that were running.
 """
 
+import tempfile
 import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -21,10 +23,12 @@ from competition.features.columns import Column, read_columns
 from competition.level1.base import Level1Model
 from competition.level1.registry import get_model
 from competition.oof.fold_files import Fingerprint, FoldPrediction
+from competition.oof.kept_models import has_model, write_model
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context
 from competition.utils.errors import CompetitionError, ModelError, WriteError
 from competition.utils.files import write_text
+from competition.utils.state import StateError
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +90,7 @@ class FoldTask:
     store: OofStore
     labels: np.ndarray
     defaults: ModelDefaults
+    keep: bool = False  # the fitted model, beside its predictions
 
 
 def make_estimator(
@@ -126,8 +131,8 @@ def model_defaults(context: Context[Profile]) -> ModelDefaults:
     return ModelDefaults(context.profile.seed, context.device, dimensions, tuple(dataset.tag_names))
 
 
-def pending_folds(job: Level1Job, store: OofStore) -> list[int]:
-    """Folds of a job whose predictions are not stored yet.
+def pending_folds(job: Level1Job, store: OofStore, keep: bool = False) -> list[int]:
+    """Folds of a job whose predictions, or models if these are to be kept, are not stored yet.
 
     Raises
     ------
@@ -136,7 +141,10 @@ def pending_folds(job: Level1Job, store: OofStore) -> list[int]:
     """
     fingerprint = job.fingerprint.value
     return [
-        fold for fold in range(store.folds.n) if not store.has_fold(job.name, fold, fingerprint)
+        fold
+        for fold in range(store.folds.n)
+        if not store.has_fold(job.name, fold, fingerprint)
+        or (keep and not has_model(store, job.name, fold, fingerprint))
     ]
 
 
@@ -158,14 +166,18 @@ def cross_fit(jobs: Sequence[Level1Job], store: OofStore, context: Context[Profi
     ModelError
         If a model fails; what other tasks wrote stays.
     """
-    pending = [(job, fold) for job in jobs for fold in pending_folds(job, store)]
+    keep = context.keep_models
+    pending = [(job, fold) for job in jobs for fold in pending_folds(job, store, keep)]
     if not pending:
         return
+    if keep:
+        for name, model, params in {job.name: (job.name, job.model, job.params) for job, _ in pending}.values():
+            check_savable(name, make_estimator(model, params))
     progress = context.progress
     progress.update("level 1", 0, len(pending))
     n_jobs = max(1, min(context.n_jobs, len(pending)))
     labels, defaults = context.dataset.labels, model_defaults(context)
-    tasks = [FoldTask(job, fold, store, labels, defaults) for job, fold in pending]
+    tasks = [FoldTask(job, fold, store, labels, defaults, keep) for job, fold in pending]
     on_gpu = [needs_device(job.model) for job, _ in pending]
     device = choose_device(context.device) if n_jobs > 1 and any(on_gpu) else "cpu"
     if device.startswith("cuda"):
@@ -178,6 +190,17 @@ def cross_fit(jobs: Sequence[Level1Job], store: OofStore, context: Context[Profi
         outcomes = run_tasks(run_task, zip(tasks), n_jobs=n_jobs)
     for finished, (name, fold) in enumerate(outcomes, start=1):
         progress.update("level 1", finished, len(tasks), f"{name}, fold {fold}")
+
+
+def check_savable(name: str, model: Level1Model) -> None:
+    """Raise a ModelError if a model, as yet unfitted, holds what has no plain form."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            model.save(Path(folder))
+        except StateError as bad:
+            raise ModelError(
+                f"The model {name} cannot be kept, so nothing was trained: {bad} Or run without it."
+            ) from bad
 
 
 def needs_device(model: str) -> bool:
@@ -200,7 +223,9 @@ def run_task(task: FoldTask) -> tuple[str, int]:
     job, store = task.job, task.store
     try:
         with one_thread(get_model(job.model).libraries):
-            prediction = fit_and_predict(task)
+            model, prediction = fit_and_predict(task)
+        if task.keep:
+            write_model(store, job.name, task.fold, job.fingerprint.value, model)
         store.write_fold(job.name, prediction, job.fingerprint.value)
     except CompetitionError as bad:
         raise type(bad)(f"Model {job.name}, fold {task.fold}: {bad}") from bad
@@ -219,7 +244,7 @@ def run_task(task: FoldTask) -> tuple[str, int]:
     return job.name, task.fold
 
 
-def fit_and_predict(task: FoldTask) -> FoldPrediction:
+def fit_and_predict(task: FoldTask) -> tuple[Level1Model, FoldPrediction]:
     """Fit a fresh model on all folds but one; predict that fold and the test ads."""
     start = time.perf_counter()
     job, folds = task.job, task.store.folds
@@ -227,7 +252,7 @@ def fit_and_predict(task: FoldTask) -> FoldPrediction:
     held_out = folds.of_ad == task.fold
     model = make_estimator(job.model, job.params, task.defaults)
     model.fit(frame.loc[folds.ids[~held_out]], task.labels[~held_out])
-    return FoldPrediction(
+    return model, FoldPrediction(
         task.fold,
         _predict(model, frame.loc[folds.ids[held_out]], job.name),
         _predict(model, frame.loc[task.store.test_ids], job.name),

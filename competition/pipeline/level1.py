@@ -57,13 +57,20 @@ def cross_fitted_models(
     here, whatever other runs are up to.
     """
     cards = {job.name: store.current_card(job.name, job.fingerprint) for job in jobs}
-    absent = [job for job in jobs if cards[job.name] is None]
+    absent = [job for job in jobs if cards[job.name] is None or _lacks_models(job, store, context)]
     with store.locked([job.name for job in absent], context.progress):
         for job in absent:  # another run may have made it while this one waited
             cards[job.name] = store.current_card(job.name, job.fingerprint)
-        waiting = [job for job in absent if cards[job.name] is None]
+        waiting = [
+            job for job in absent if cards[job.name] is None or _lacks_models(job, store, context)
+        ]
         total = _cross_fit(waiting, cards, store, context)
         yield [card for card in cards.values() if isinstance(card, Level1Card)], total
+
+
+def _lacks_models(job: Level1Job, store: OofStore, context: Context[Profile]) -> bool:
+    """Whether fitted models are to be kept, and those of some fold are not."""
+    return context.keep_models and bool(pending_folds(job, store, keep=True))
 
 
 def _cross_fit(
@@ -75,7 +82,7 @@ def _cross_fit(
     """Cross-fit models, and add their cards to `cards`; return the number of tasks run."""
     for job in jobs:
         store.withdraw(job.name, job.fingerprint, context.progress)
-    total = sum(len(pending_folds(job, store)) for job in jobs)
+    total = sum(len(pending_folds(job, store, context.keep_models)) for job in jobs)
     cross_fit(jobs, store, context)
     for job in jobs:
         details = Level1Details(

@@ -6,11 +6,11 @@
      └----> folds --------^
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from competition.config.profile import Profile
-from competition.datasets.base import AdDataset
+from competition.datasets.base import AdDataset, Input
 from competition.evaluation.metrics import Scores
 from competition.oof.cards import Level1Card, StackCard
 from competition.oof.store import OofStore
@@ -48,6 +48,11 @@ class RunResult:
         Of the stack on the training ads that were held out, if there were any.
     beside : list of StackCard
         Of other stacks of the same models, which are not submitted.
+    plan : list of PlannedModel
+        The level-1 models with what they read.
+    own_inputs : dict of str to Input
+        What the ads came with, before features were extracted.
+    profile : Profile
     """
 
     dataset: AdDataset
@@ -57,8 +62,11 @@ class RunResult:
     stack: StackCard
     n_trained: int
     submitted: Submitted | None
-    holdout: Scores | None = None
-    beside: list[StackCard] = field(default_factory=list)
+    holdout: Scores | None
+    beside: list[StackCard]
+    plan: list[PlannedModel]
+    own_inputs: dict[str, Input]
+    profile: Profile
 
 
 def run(
@@ -71,6 +79,7 @@ def run(
     holdout: float | PathLike | None = None,
     like: PathLike | None = None,
     device: str = "auto",
+    keep_models: bool = False,
     progress: Progress | None = None,
 ) -> RunResult:
     """Run a profile on a folder of ads; what is stored already is read, not run.
@@ -94,6 +103,9 @@ def run(
         A sample submission, whose header, rows, order and form the leaderboard file takes.
     device : str
         Where networks run: a name of PyTorch's, or "auto".
+    keep_models : bool
+        Keep the fitted level-1 models of each fold in the store, as `save_stack` wants them; folds
+        whose model is not there are fitted again.
     progress : Progress or None
         Receives remarks and the progress of every stage.
 
@@ -116,6 +128,8 @@ def run(
     ['tfidf_logreg']
     """
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
+    context = replace(context, keep_models=keep_models)
+    own_inputs = context.dataset.inputs
     sample = open_sample(like, context)
     context, extractions = extract_features(context)
     context, held_out = set_aside(context, holdout)
@@ -132,7 +146,18 @@ def run(
         submitted = submit(context.dataset, store, stack, context.submissions, held_out, sample)
         scores = score_holdout(context.dataset, store, stack, held_out)
     return RunResult(
-        context.dataset, extractions, store, cards, stack, n_trained, submitted, scores, others
+        context.dataset,
+        extractions,
+        store,
+        cards,
+        stack,
+        n_trained,
+        submitted,
+        scores,
+        others,
+        plan,
+        own_inputs,
+        profile,
     )
 
 

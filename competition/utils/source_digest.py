@@ -24,6 +24,9 @@ NOT_FOLLOWED = frozenset(
         "competition.utils.progress",
         "competition.utils.seals",
         "competition.utils.source_digest",
+        # What is kept of a fitted model shows in no prediction that is stored.
+        "competition.utils.state",
+        "competition.oof.kept_models",
         # Where tasks run, and how many at a time.
         "competition.execution",
         # A registry finds a class by its name; the module of the class is digested.

@@ -1,0 +1,78 @@
+"""Tag new ads with a saved stack, and say what is in it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from competition.cli.options import Device
+
+Folder = Annotated[Path, typer.Argument(metavar="STACK", help="Folder of a saved stack.")]
+
+
+def predict(
+    stack: Folder,
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data",
+            metavar="DIR|TABLE",
+            help="The new ads: a folder (its test ads, or all where it has none), or a table with "
+            "one column per input.",
+        ),
+    ],
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to", metavar="FILE", help="Probabilities: .csv, .parquet or .jsonl; a leaderboard "
+            "file with --format.",
+        ),
+    ],
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="Write a leaderboard file: wide, youtube8m or taac2021.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Keep features of the ads in DIR/cache."),
+    ] = None,
+    plugins: Annotated[
+        list[Path] | None,
+        typer.Option("--plugin", metavar="FILE", help="A plug-in whose models the stack holds."),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", min=1, help="Processes that extract features."),
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Tag new ads with a saved stack; needs no training data."""
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console
+    from competition.saved.stack import load_stack
+    from competition.saved.write import check_ending, write_leaderboard, write_probabilities
+
+    if form is None:
+        check_ending(to)
+    with ProgressBars(console) as progress:
+        loaded = load_stack(
+            stack, out=out, device=device, n_jobs=jobs, plugins=plugins or (), progress=progress
+        )
+        found = loaded.predict_proba(data)
+    if form is None:
+        write_probabilities(to, found, loaded.manifest)
+    else:
+        write_leaderboard(to, found, loaded.manifest, form)
+    typer.echo(f"{to}: {len(found):,} ads, {found.shape[1]} tags")
+
+
+def describe(stack: Folder) -> None:
+    """Say what a saved stack holds: models, inputs, scores, versions, sizes."""
+    from competition.report.saved import print_saved
+    from competition.saved.manifest import read_manifest
+
+    print_saved(stack, read_manifest(stack))

@@ -1,0 +1,35 @@
+"""What a saved stack holds, on the terminal."""
+
+from pathlib import Path
+
+from rich.table import Table
+
+from competition.report.tables import console
+from competition.saved.manifest import Manifest
+
+
+def print_saved(folder: Path, manifest: Manifest) -> None:
+    """Print models, inputs, scores, versions and sizes of a saved stack."""
+    scores, part = manifest.scores, manifest.level2
+    table = Table("model", "of", "reads", "OOF GAP", "MB", title=str(folder))
+    for name, model in manifest.models.items():
+        size = _megabytes(folder / "level1" / name)
+        table.add_row(name, model.model, ", ".join(model.columns), f"{model.gap:.4f}", size)
+    chosen = ", ".join(dict.fromkeys(part.chosen))
+    table.add_row(f"stack: {part.name}", chosen, "all of these", f"{scores.gap:.4f}", _megabytes(folder / "level2"))
+    console.print(table)
+    console.print(
+        f"{manifest.dataset}: {len(manifest.tags)} tags, learned from {manifest.n_train:,} ads; "
+        f"{len(part.chosen)} models of each, one per fold, whose predictions are averaged.\n"
+        f"Inputs: {', '.join(f'{name} ({one.kind})' for name, one in manifest.inputs.items())}.\n"
+        f"OOF: GAP {scores.gap:.4f}, mAP {scores.map:.4f}, F1-C {scores.f1_c:.4f}, F1-O "
+        f"{scores.f1_o:.4f}.\n"
+        f"Made by {', '.join(f'{name} {one}' for name, one in manifest.versions.items())}.\n"
+        f"{_megabytes(folder)} MB in all.",
+        markup=False,
+        highlight=False,
+    )
+
+
+def _megabytes(folder: Path) -> str:
+    return f"{sum(one.stat().st_size for one in folder.rglob('*') if one.is_file()) / 1e6:.1f}"

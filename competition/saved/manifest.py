@@ -1,0 +1,189 @@
+"""What a saved stack says of itself: `manifest.json`."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from competition.datasets.base import InputKind, SubmissionFormat
+from competition.evaluation.metrics import Scores
+from competition.utils.errors import StoreError, some
+from competition.utils.files import file_digest
+
+FORMAT = 1
+NAME = "manifest.json"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class SavedTag(_Record):
+    """A tag and its dimension."""
+
+    name: str
+    dimension: str
+
+
+class SavedInput(_Record):
+    """An input that the ads come with.
+
+    Attributes
+    ----------
+    kind : str
+    columns : tuple of str
+    types : dict of str to str
+        Of metadata: whether each column holds numbers or categories.
+    """
+
+    kind: InputKind
+    columns: tuple[str, ...]
+    types: dict[str, Literal["number", "category"]] = {}
+
+
+class SavedModel(_Record):
+    """A level-1 model.
+
+    Attributes
+    ----------
+    model : str
+        Name in the registry.
+    columns : tuple of str
+        What it reads.
+    gap : float
+        OOF GAP.
+    """
+
+    model: str
+    columns: tuple[str, ...]
+    gap: float
+
+
+class SavedStackPart(_Record):
+    """The meta-learners.
+
+    Attributes
+    ----------
+    name : str
+        Of the meta-learner, or "selection".
+    chosen : tuple of str
+        The meta-learner of each fold.
+    metadata : tuple of str
+        Metadata columns that they see.
+    inputs : tuple of str
+        Inputs whose absence they see, in their order.
+    """
+
+    name: str
+    chosen: tuple[str, ...]
+    metadata: tuple[str, ...]
+    inputs: tuple[str, ...]
+
+
+class Manifest(_Record):
+    """All of a saved stack but its weights.
+
+    Attributes
+    ----------
+    format : int
+    dataset : str
+    tags : tuple of SavedTag
+    submission, top_k, id_column
+        How a leaderboard file is written.
+    inputs : dict of str to SavedInput
+        What the training ads came with.
+    kinds : dict of str to str
+        The kind of every column that a model reads.
+    plugins : tuple of str
+        Names of the files of plug-ins that the run had.
+    profile : dict
+        Seed, kinds and features, as a profile has them.
+    checkpoints : dict of str to dict
+        Of each feature, digests of the files of its checkpoint by their names.
+    models : dict of str to SavedModel
+        In the order in which the meta-learners take them.
+    level2 : SavedStackPart
+    scores : Scores
+        Of the stack's out-of-fold predictions.
+    n_train : int
+        Ads that it learned from.
+    versions : dict of str to str
+        Of this package and of libraries.
+    files : dict of str to str
+        SHA-256 of each file, by its path in the folder.
+    """
+
+    format: int
+    dataset: str
+    tags: tuple[SavedTag, ...]
+    submission: SubmissionFormat
+    top_k: int
+    id_column: str
+    inputs: dict[str, SavedInput]
+    kinds: dict[str, InputKind]
+    plugins: tuple[str, ...]
+    profile: dict[str, Any]
+    checkpoints: dict[str, dict[str, str]]
+    models: dict[str, SavedModel]
+    level2: SavedStackPart
+    scores: Scores
+    n_train: int
+    versions: dict[str, str]
+    files: dict[str, str]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read what a saved stack says of itself, and compare its files with it.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no saved stack, one of another format, or a file of it is absent, was
+        changed or does not belong to it.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise StoreError(
+            f"{folder} holds no saved stack: there is no {NAME}. `competition run --save DIR` makes "
+            "one."
+        )
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        form = values.get("format")
+    except (ValueError, RecursionError, AttributeError) as bad:
+        raise StoreError(f"{path} is damaged ({bad}). Save the stack again.") from None
+    if form != FORMAT:
+        raise StoreError(
+            f"{path} has the format {form!r}, and this version reads {FORMAT}. Install the version "
+            "that saved it, or save the stack again."
+        )
+    try:
+        manifest = Manifest.model_validate(values)
+    except ValidationError as bad:
+        mistake = bad.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in mistake["loc"])
+        raise StoreError(f"{path}: {where}: {mistake['msg']}. Save the stack again.") from None
+    _check_files(folder, manifest)
+    return manifest
+
+
+def _check_files(folder: Path, manifest: Manifest) -> None:
+    there = {
+        one.relative_to(folder).as_posix()
+        for one in folder.rglob("*")
+        if one.is_file() and one != folder / NAME
+    }
+    again = "Copy the whole folder again, or save the stack again."
+    absent = sorted(set(manifest.files) - there)
+    if absent:
+        raise StoreError(f"{folder} lacks {some(absent)}, which {NAME} lists. {again}")
+    foreign = sorted(there - set(manifest.files))
+    if foreign:
+        raise StoreError(
+            f"{folder} holds {some(foreign)}, which {NAME} does not list. Nothing was read: remove "
+            "what does not belong there."
+        )
+    for name, expected in manifest.files.items():
+        if file_digest(folder / name) != expected:
+            raise StoreError(f"{folder / name} is not what was saved. {again}")

@@ -1,0 +1,134 @@
+"""Ads that a saved stack is to tag: a folder in any layout, a table, or a frame."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from competition.datasets import load_dataset
+from competition.datasets.base import AdDataset, Input, SubmissionSpec, Tag
+from competition.datasets.frames import read_new_frame
+from competition.datasets.problems import Problems
+from competition.datasets.reading import read_table
+from competition.saved.manifest import Manifest
+from competition.utils.errors import DatasetError, some
+from competition.utils.files import PathLike
+from competition.utils.progress import Progress
+
+
+def open_new_ads(
+    source: PathLike | pd.DataFrame | AdDataset,
+    manifest: Manifest,
+    root: PathLike = ".",
+    progress: Progress | None = None,
+) -> AdDataset:
+    """Read the ads to tag, as test ads of a dataset that has no training ads.
+
+    Parameters
+    ----------
+    source : path, DataFrame or AdDataset
+        A folder of ads in any layout, of which the test ads are taken, or all where it has none; a
+        table, or a frame, with a column of ids and one named as each input of the stack.
+    manifest : Manifest
+    root : path
+        What paths in a frame are relative to; those of a table are to its folder.
+    progress : Progress or None
+
+    Raises
+    ------
+    DatasetError
+        If they cannot be read, or an input has another kind than in training.
+    """
+    listener = progress or Progress()
+    if isinstance(source, pd.DataFrame):
+        dataset = _of_frame(source, manifest, Path(root))
+    elif not isinstance(source, AdDataset) and Path(source).is_file():
+        dataset = _of_table(Path(source), manifest)
+    else:
+        dataset = _of_folder(load_dataset(source, listener), manifest)
+    for name, given in dataset.inputs.items():
+        known = manifest.inputs.get(name)
+        if known is not None and known.kind != given.kind:
+            raise DatasetError(
+                f"The input {name} of the new ads is of kind {given.kind}; the stack learned from "
+                f"{known.kind}. Rename it, or save a stack of ads like these."
+            )
+    lacking = [name for name in manifest.inputs if not dataset.has(name)]
+    if lacking:
+        listener.remark(f"No ad has {', '.join(lacking)}: as missing, here as in training.")
+    return replace(dataset, root=dataset.root.absolute())
+
+
+def _of_frame(frame: pd.DataFrame, manifest: Manifest, root: Path) -> AdDataset:
+    inputs = {
+        name: {
+            "kind": one.kind,
+            **({"columns": one.columns, "types": one.types} if one.kind == "metadata" else {"column": name}),
+        }
+        for name, one in manifest.inputs.items()
+        if one.columns
+    }
+    described = {
+        "name": manifest.dataset,
+        "id": manifest.id_column,
+        "inputs": inputs,
+        # Not read: a description without tags is none.
+        "tags": [{"column": "tags", "dimension": manifest.tags[0].dimension}],
+    }
+    ads, found = read_new_frame(frame, described, root)
+    return _dataset(ads, found, manifest, root)
+
+
+def _of_table(path: Path, manifest: Manifest) -> AdDataset:
+    problems = Problems()
+    table = read_table(path, path.name, [manifest.id_column], problems)
+    problems.raise_errors(f"{path} has")
+    return _of_frame(table.cells, manifest, path.parent)
+
+
+def _of_folder(dataset: AdDataset, manifest: Manifest) -> AdDataset:
+    chosen = dataset.test_ids if len(dataset.test_ids) else dataset.ads.index
+    if not set(dataset.inputs) & set(manifest.inputs):
+        raise DatasetError(
+            f"{dataset.name} has the inputs {some(dataset.inputs, 10)}, and none that the stack "
+            f"knows: {some(manifest.inputs, 10)}."
+        )
+    known = {name: one for name, one in dataset.inputs.items() if name in manifest.inputs}
+    columns = [column for one in known.values() for column in one.columns]
+    return _dataset(dataset.ads.loc[chosen, columns], known, manifest, dataset.root)
+
+
+def _dataset(
+    ads: pd.DataFrame, inputs: dict[str, Input], manifest: Manifest, root: Path
+) -> AdDataset:
+    """Test ads with all inputs of training; those that are not there are missing from all."""
+    columns = {name: ads[name] for name in ads}
+    every = dict(inputs)
+    for name, one in manifest.inputs.items():
+        every.setdefault(name, Input(name, one.kind, one.columns))
+        for column in one.columns:
+            if column not in columns:
+                columns[column] = _nothing(one.kind, one.types.get(column, ""), ads.index)
+            elif one.types.get(column) == "number":
+                columns[column] = pd.to_numeric(columns[column], errors="coerce").astype("float64")
+    split = pd.Series("test", index=ads.index, dtype="str")
+    return AdDataset(
+        name=manifest.dataset,
+        root=root,
+        ads=pd.DataFrame({"split": split, **columns}, index=ads.index),
+        tags=tuple(Tag(tag.name, tag.dimension) for tag in manifest.tags),
+        labels=np.zeros((0, len(manifest.tags)), dtype=np.uint8),
+        inputs={name: every[name] for name in [*manifest.inputs, *(set(every) - set(manifest.inputs))]},
+        submission=SubmissionSpec(manifest.submission, manifest.top_k, manifest.id_column),
+    )
+
+
+def _nothing(kind: str, of_type: str, index: pd.Index) -> pd.Series:
+    if kind == "text":
+        return pd.Series("", index=index, dtype="str")
+    if kind == "metadata" and of_type == "category":
+        return pd.Series(pd.Categorical([None] * len(index)), index=index)
+    if kind == "metadata":
+        return pd.Series(np.nan, index=index, dtype="float64")
+    return pd.Series([None] * len(index), index=index, dtype=object)

@@ -1,0 +1,180 @@
+"""Save the stack of a run: level-1 models and meta-learners of each fold, and how to use them."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from competition.config.profile import Profile
+from competition.datasets.base import AdDataset
+from competition.level2.base import MetaLearner
+from competition.level2.registry import get_meta_learner
+from competition.oof.fold_files import versions
+from competition.oof.kept_models import digests, model_folder
+from competition.pipeline.run import RunResult
+from competition.pipeline.stack_input import stack_input
+from competition.saved.manifest import (
+    FORMAT,
+    NAME,
+    Manifest,
+    SavedInput,
+    SavedModel,
+    SavedStackPart,
+    SavedTag,
+    read_manifest,
+)
+from competition.utils.errors import StoreError, WriteError
+from competition.utils.files import PathLike, file_digest, folder_written_whole, write_json
+
+# Parameters of extractors that name files or folders.
+PATHS = ("checkpoint", "weights", "pca", "path")
+
+
+def save_stack(result: RunResult, folder: PathLike, *, with_checkpoints: bool = False) -> Manifest:
+    """Write the stack of a run to a folder, which appears whole or not at all.
+
+    Parameters
+    ----------
+    result : RunResult
+        Of a run that kept its models.
+    folder : path
+        A new folder, or that of an earlier saved stack, which is replaced.
+    with_checkpoints : bool
+        Copy the checkpoints that features are extracted with; otherwise they are named, with
+        digests of their files, and must be at hand where new ads are tagged.
+
+    Raises
+    ------
+    StoreError
+        If the run did not keep its models.
+    WriteError
+        If the folder holds something else, or cannot be written.
+    """
+    target = Path(folder)
+    if target.exists() and any(target.iterdir() if target.is_dir() else [target]):
+        if not (target / NAME).is_file():
+            raise WriteError(f"{target} holds something else than a saved stack. Name a new folder.")
+    store, dataset, stack = result.store, result.dataset, result.stack
+    planned = {one.name: one for one in result.plan}
+    cards = sorted(result.cards, key=lambda card: card.model)
+    models = {
+        card.model: SavedModel(
+            model=planned[card.model].model,
+            columns=planned[card.model].columns,
+            gap=card.scores.gap,
+        )
+        for card in cards
+    }
+    data, _ = stack_input(store, cards, dataset, stack.metadata)
+    with folder_written_whole(target) as new:
+        for name in models:
+            for fold in range(store.folds.n):
+                kept = model_folder(store, name, fold)
+                if not kept.is_dir():
+                    raise StoreError(
+                        f"{kept} is not there: run with keep_models=True, or `run --save DIR`."
+                    )
+                shutil.copytree(kept, new / "level1" / name / f"fold_{fold}")
+        for place, (fold, chosen) in enumerate(zip(data.folds, stack.chosen, strict=True)):
+            learner: MetaLearner = get_meta_learner(chosen).make(**stack.parameters[chosen])
+            fitted = learner.for_fold(place).fit(data.without_fold(fold))
+            fitted.save(new / "level2" / f"fold_{place}")
+        features = _features(result, new, with_checkpoints)
+        kinds = {
+            column: given.kind for given in dataset.inputs.values() for column in given.columns
+        }
+        manifest = Manifest(
+            format=FORMAT,
+            dataset=dataset.name,
+            tags=tuple(SavedTag(name=tag.name, dimension=tag.dimension) for tag in dataset.tags),
+            submission=dataset.submission.format,
+            top_k=dataset.submission.top_k,
+            id_column=dataset.submission.id_column,
+            inputs={
+                name: SavedInput(
+                    kind=given.kind, columns=given.columns, types=_types(dataset, given.columns)
+                )
+                if given.kind == "metadata"
+                else SavedInput(kind=given.kind, columns=given.columns)
+                for name, given in result.own_inputs.items()
+            },
+            kinds={name: kinds[name] for one in models.values() for name in one.columns},
+            plugins=tuple(Path(one).name for one in result.profile.plugins),
+            profile=_profile(result.profile, features),
+            checkpoints={name: _digests_of(params) for name, params in features.items()},
+            models=models,
+            level2=SavedStackPart(
+                name=stack.level2,
+                chosen=stack.chosen,
+                metadata=stack.metadata,
+                inputs=tuple(dataset.inputs),
+            ),
+            scores=stack.scores,
+            n_train=len(dataset.train_ids),
+            versions=versions(),
+            files=digests(new),
+        )
+        write_json(new / NAME, manifest.model_dump(mode="json"))
+    return read_manifest(target)
+
+
+def _types(dataset: AdDataset, columns: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        name: "number" if pd.api.types.is_numeric_dtype(dataset.ads[name]) else "category"
+        for name in columns
+        if name in dataset.ads
+    }
+
+
+def _features(
+    result: RunResult, new: Path, with_checkpoints: bool
+) -> dict[str, dict[str, Any]]:
+    """Parameters of the features that are there, with paths that hold anywhere on this machine."""
+    found = {}
+    for name, settings in result.profile.features.items():
+        if name not in result.dataset.inputs:  # it was left out of the run
+            continue
+        params = dict(settings.params)
+        for key in PATHS:
+            value = params.get(key)
+            if not isinstance(value, str) or not value or not Path(value).exists():
+                continue
+            params[key] = str(Path(value).resolve())
+            if with_checkpoints:
+                copied = Path("checkpoints") / f"{name}-{key}"
+                _copy(Path(value), new / copied)
+                params[key] = copied.as_posix()
+        found[name] = params
+    return found
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+
+def _profile(profile: Profile, features: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """What of a profile new ads need: seed, kinds and features."""
+    whole = profile.model_dump(mode="json")
+    kept: dict[str, Any] = {name: whole[name] for name in ("seed", "kinds")}
+    kept["features"] = {
+        name: {**whole["features"][name], **params} for name, params in features.items()
+    }
+    return kept
+
+
+def _digests_of(params: Mapping[str, Any]) -> dict[str, str]:
+    """Digests of the files that a feature is made with, by parameter and name."""
+    found = {}
+    for key in PATHS:
+        value = params.get(key)
+        if isinstance(value, str) and Path(value).is_absolute() and Path(value).exists():
+            path = Path(value)
+            files = digests(path) if path.is_dir() else {path.name: file_digest(path)}
+            found |= {f"{key}/{name}": one for name, one in files.items()}
+    return found

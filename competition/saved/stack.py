@@ -1,0 +1,300 @@
+"""A saved stack, ready to tag new ads."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from competition.config.profile import Profile
+from competition.datasets.base import AdDataset
+from competition.features.memory import ColumnsInMemory
+from competition.level1.base import Level1Model
+from competition.level1.registry import get_model
+from competition.level2.base import MetaLearner
+from competition.level2.data import Ads
+from competition.level2.registry import get_meta_learner
+from competition.pipeline.context import Context, open_context
+from competition.pipeline.extract import extract_features
+from competition.pipeline.stack_input import missing_inputs
+from competition.saved.manifest import Manifest, read_manifest
+from competition.saved.new_ads import open_new_ads
+from competition.utils.errors import StoreError
+from competition.utils.files import PathLike, digest, file_digest
+from competition.utils.progress import Progress
+from competition.utils.registry import load_plugins
+from competition.utils.state import read_state
+
+
+@dataclass(eq=False)
+class SavedStack:
+    """A stack that was saved: it tags ads that it has never seen.
+
+    Attributes
+    ----------
+    folder : Path
+    manifest : Manifest
+    out : Path or None
+        Folder that receives ``cache/``, where features of ads are kept between calls; None keeps
+        none.
+    device : str
+        Where networks run.
+    n_jobs : int or None
+        Processes that extract features.
+    plugins : tuple of Path
+        Files of the plug-ins whose models it holds.
+    progress : Progress
+    """
+
+    folder: Path
+    manifest: Manifest
+    out: Path | None = None
+    device: str = "auto"
+    n_jobs: int | None = None
+    plugins: tuple[Path, ...] = ()
+    progress: Progress = field(default_factory=Progress)
+
+    @property
+    def tags(self) -> list[str]:
+        """Names of the tags, in the order of the columns of what it predicts."""
+        return [tag.name for tag in self.manifest.tags]
+
+    def predict_proba(
+        self, ads: PathLike | pd.DataFrame | AdDataset, root: PathLike = "."
+    ) -> pd.DataFrame:
+        """Probability of every tag for every ad.
+
+        Parameters
+        ----------
+        ads : path, DataFrame or AdDataset
+            A folder of ads in any layout (its test ads, or all where it has none); a table, or a
+            frame, with one column per input, named as in training, and the ids in a column or the
+            index. What an ad lacks, or no ad has, is missing, as in training.
+        root : path
+            What paths in a frame are relative to.
+
+        Returns
+        -------
+        DataFrame of shape (n_ads, n_tags), dtype float32
+            Indexed by ad id, in the order of a frame; one column per tag.
+
+        Raises
+        ------
+        CompetitionError
+            If the ads cannot be read, or a checkpoint that features need is not to be had.
+        """
+        dataset, level1 = self._level1(ads, root)
+        return self._frame(dataset, self._stacked(level1))
+
+    def explain(
+        self, ads: PathLike | pd.DataFrame | AdDataset, root: PathLike = "."
+    ) -> pd.DataFrame:
+        """Tell what each level-1 model says of each tag, and what it does to the stack's answer.
+
+        Parameters
+        ----------
+        ads, root
+            As of `predict_proba`.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``id``, ``tag``, ``model``, ``probability`` (the model's), ``stack`` (the
+            stack's) and ``effect``: by how much the stack's log odds fall where the model says of
+            every tag what the other models say on average.
+        """
+        dataset, level1 = self._level1(ads, root)
+        stacked = self._stacked(level1)
+        whole = _logit(stacked)
+        parts = []
+        for place, model in enumerate(self.manifest.models):
+            without = level1.probabilities.copy()
+            others = np.delete(level1.probabilities, place, axis=1)
+            if others.shape[1]:
+                without[:, place] = others.mean(axis=1)
+            effect = whole - _logit(self._stacked(Ads(without, level1.metadata, level1.missing)))
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "id": np.repeat(dataset.test_ids.to_numpy(), len(self.tags)),
+                        "tag": np.tile(self.tags, len(dataset.test_ids)),
+                        "model": model,
+                        "probability": level1.probabilities[:, place].ravel(),
+                        "stack": stacked.ravel(),
+                        "effect": effect.ravel(),
+                    }
+                )
+            )
+        return pd.concat(parts, ignore_index=True)
+
+    def _frame(self, dataset: AdDataset, probabilities: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame(probabilities, index=dataset.test_ids, columns=self.tags)
+
+    def _level1(
+        self, source: PathLike | pd.DataFrame | AdDataset, root: PathLike
+    ) -> tuple[AdDataset, Ads]:
+        """Extract features of the ads, and predict them by the level-1 models of all folds."""
+        new = open_new_ads(source, self.manifest, root, self.progress)
+        with self._context(new) as context:
+            dataset = _with_all_inputs(extract_features(context)[0].dataset, self.manifest)
+            columns = ColumnsInMemory(dataset)
+            shape = (len(dataset.test_ids), len(self.manifest.models), len(self.tags))
+            probabilities = np.empty(shape, dtype=np.float32)
+            for place, (name, saved) in enumerate(self.manifest.models.items()):
+                self.progress.update("level 1", place, len(self.manifest.models), name)
+                models = self._models[name]
+                frame = columns.frame(saved.columns, models[0].text_terms)
+                tests = np.stack([model.predict_proba(frame) for model in models])
+                probabilities[:, place] = tests.mean(axis=0, dtype=np.float64)
+            self.progress.update("level 1", shape[1], shape[1])
+            metadata = dataset.ads[list(self.manifest.level2.metadata)]
+            missing = missing_inputs(dataset)[list(self.manifest.level2.inputs)].to_numpy()
+            return dataset, Ads(probabilities, metadata, missing)
+
+    def _stacked(self, ads: Ads) -> np.ndarray:
+        """Mean of the meta-learners of all folds: (n_ads, n_tags), float32."""
+        tests = np.stack([learner.predict_proba(ads) for learner in self._learners])
+        return np.asarray(tests.mean(axis=0, dtype=np.float64), dtype=np.float32)
+
+    @contextmanager
+    def _context(self, dataset: AdDataset) -> Iterator[Context[Profile]]:
+        features = {
+            name: self._feature(name, settings)
+            for name, settings in self.manifest.profile["features"].items()
+        }
+        profile = Profile.model_validate(
+            {**self.manifest.profile, "features": features}
+        )
+        with tempfile.TemporaryDirectory() as temporary:
+            yield open_context(
+                dataset,
+                profile,
+                self.out or temporary,
+                n_jobs=self.n_jobs,
+                device=self.device,
+                progress=self.progress,
+            )
+
+    def _feature(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
+        """Settings of a feature on this machine; its checkpoint must be what it was."""
+        found = dict(settings)
+        for key, value in settings.items():
+            if isinstance(value, str) and value.startswith("checkpoints/"):
+                found[key] = str(self.folder / value)
+        for file, expected in self.manifest.checkpoints.get(name, {}).items():
+            key, _, inner = file.partition("/")
+            path = Path(found[key])
+            whole = path / inner if path.is_dir() else path
+            if not whole.is_file():
+                raise StoreError(
+                    f"The feature {name} needs {path}, which is not here. Copy it there, or save "
+                    "the stack with its checkpoints (--with-checkpoints)."
+                )
+            if file_digest(whole) != expected:
+                raise StoreError(
+                    f"{whole} is not the file that the feature {name} was made with in training. "
+                    "Put the same checkpoint there."
+                )
+        return found
+
+    @cached_property
+    def _models(self) -> dict[str, list[Level1Model]]:
+        """The level-1 models of every fold."""
+        load_plugins(self.plugins)
+        found = {}
+        for name, saved in self.manifest.models.items():
+            packages = [get_model(saved.model).make.__module__.partition(".")[0]]
+            folders = self._folds(self.folder / "level1" / name)
+            found[name] = [read_state(one, Level1Model, packages) for one in folders]
+            for model in found[name]:
+                if "device" in model.get_params(deep=False):
+                    model.set_params(device=self.device)
+        return found
+
+    @cached_property
+    def _learners(self) -> list[MetaLearner]:
+        load_plugins(self.plugins)
+        folders = self._folds(self.folder / "level2")
+        return [
+            read_state(one, MetaLearner, [get_meta_learner(name).make.__module__.partition(".")[0]])
+            for one, name in zip(folders, self.manifest.level2.chosen, strict=True)
+        ]
+
+    def _folds(self, folder: Path) -> list[Path]:
+        return [folder / f"fold_{fold}" for fold in range(len(self.manifest.level2.chosen))]
+
+
+def load_stack(
+    folder: PathLike,
+    *,
+    out: PathLike | None = None,
+    device: str = "auto",
+    n_jobs: int | None = None,
+    plugins: Sequence[PathLike] = (),
+    progress: Progress | None = None,
+) -> SavedStack:
+    """Load a saved stack.
+
+    Parameters
+    ----------
+    folder : path
+    out : path or None
+        Folder that receives ``cache/``, where features of ads are kept between calls.
+    device : str
+        Where networks run.
+    n_jobs : int or None
+        Processes that extract features; None takes one per core.
+    plugins : sequence of path
+        The files of plug-ins that the run had: a saved stack holds none of their code.
+    progress : Progress or None
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no saved stack, or a file of it is absent, was changed, or is foreign.
+    """
+    path = Path(folder).absolute()
+    manifest = read_manifest(path)
+    given = tuple(Path(one).absolute() for one in plugins)
+    lacking = sorted(set(manifest.plugins) - {one.name for one in given})
+    if lacking:
+        raise StoreError(
+            f"{folder} holds models of the plug-in {', '.join(lacking)}, whose code is not in it. "
+            "Name the file: --plugin PATH, or plugins=[PATH]."
+        )
+    where = None if out is None else Path(out)
+    return SavedStack(path, manifest, where, device, n_jobs, given, progress or Progress())
+
+
+def _with_all_inputs(dataset: AdDataset, manifest: Manifest) -> AdDataset:
+    """Add the columns of features that could not be made, as missing."""
+    from dataclasses import replace
+
+    from competition.datasets.base import Input
+    from competition.saved.new_ads import _nothing
+
+    ads, inputs = dataset.ads, dict(dataset.inputs)
+    wanted = {
+        **manifest.kinds,
+        **{name: "metadata" for name in manifest.level2.metadata},
+    }
+    absent = {
+        name: _nothing(kind, "", ads.index) for name, kind in wanted.items() if name not in ads
+    }
+    if absent:
+        ads = pd.concat([ads, pd.DataFrame(absent)], axis=1)
+    for name in manifest.level2.inputs:
+        if name not in inputs:
+            columns = tuple(column for column in (name,) if column in ads)
+            inputs[name] = Input(name, wanted.get(name, "metadata"), columns)
+    return replace(dataset, ads=ads, inputs=inputs)
+
+
+def _logit(probabilities: np.ndarray) -> np.ndarray:
+    held = np.clip(probabilities.astype(np.float64), 1e-6, 1 - 1e-6)
+    return np.log(held / (1 - held))

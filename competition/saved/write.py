@@ -1,0 +1,61 @@
+"""Files of what a saved stack predicts."""
+
+from pathlib import Path
+from typing import cast
+
+import pandas as pd
+
+from competition.datasets.base import SubmissionFormat, SubmissionSpec
+from competition.saved.manifest import Manifest
+from competition.submission.write import FORMATS, write_submission
+from competition.utils.errors import SubmissionError, nearest
+from competition.utils.files import written_whole
+
+ENDINGS = (".csv", ".parquet", ".jsonl")
+
+
+def check_ending(path: Path) -> None:
+    """Raise a SubmissionError if probabilities cannot be written to a file of that name."""
+    if path.suffix not in ENDINGS:
+        raise SubmissionError(
+            f"{path}: probabilities are written as {', '.join(ENDINGS)}; give a name that ends so."
+        )
+
+
+def write_probabilities(path: Path, probabilities: pd.DataFrame, manifest: Manifest) -> None:
+    """Write one row per ad: its id, and the probability of each tag.
+
+    Parameters
+    ----------
+    path : Path
+        ``.csv``, ``.parquet`` or ``.jsonl``, whole or not at all.
+    probabilities : DataFrame of shape (n_ads, n_tags)
+    manifest : Manifest
+        Names the column of ids.
+    """
+    check_ending(path)
+    frame = probabilities.rename_axis(index=manifest.id_column).reset_index()
+    with written_whole(path) as temporary:
+        if path.suffix == ".csv":
+            frame.to_csv(temporary, index=False, lineterminator="\n")
+        elif path.suffix == ".parquet":
+            frame.to_parquet(temporary, index=False)
+        else:
+            frame.to_json(temporary, orient="records", lines=True, force_ascii=False)
+
+
+def write_leaderboard(
+    path: Path, probabilities: pd.DataFrame, manifest: Manifest, form: str
+) -> None:
+    """Write a leaderboard file of one of the known formats.
+
+    Raises
+    ------
+    SubmissionError
+        If there is no such format.
+    """
+    if form not in FORMATS:
+        raise SubmissionError(f"--format {form}: there is no such format.{nearest(form, FORMATS)}")
+    spec = SubmissionSpec(cast(SubmissionFormat, form), manifest.top_k, manifest.id_column)
+    tags, ids = list(probabilities.columns), list(probabilities.index)
+    write_submission(path, spec, tags, ids, probabilities.to_numpy())
