@@ -24,8 +24,9 @@ def predict(
     to: Annotated[
         Path,
         typer.Option(
-            "--to", metavar="FILE", help="Probabilities: .csv, .parquet or .jsonl; a leaderboard "
-            "file with --format.",
+            "--to",
+            metavar="FILE",
+            help="Probabilities: .csv, .parquet or .jsonl; a leaderboard file with --format.",
         ),
     ],
     form: Annotated[

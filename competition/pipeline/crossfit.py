@@ -171,7 +171,9 @@ def cross_fit(jobs: Sequence[Level1Job], store: OofStore, context: Context[Profi
     if not pending:
         return
     if keep:
-        for name, model, params in {job.name: (job.name, job.model, job.params) for job, _ in pending}.values():
+        for name, model, params in {
+            job.name: (job.name, job.model, job.params) for job, _ in pending
+        }.values():
             check_savable(name, make_estimator(model, params))
     progress = context.progress
     progress.update("level 1", 0, len(pending))

@@ -16,7 +16,13 @@ def print_saved(folder: Path, manifest: Manifest) -> None:
         size = _megabytes(folder / "level1" / name)
         table.add_row(name, model.model, ", ".join(model.columns), f"{model.gap:.4f}", size)
     chosen = ", ".join(dict.fromkeys(part.chosen))
-    table.add_row(f"stack: {part.name}", chosen, "all of these", f"{scores.gap:.4f}", _megabytes(folder / "level2"))
+    table.add_row(
+        f"stack: {part.name}",
+        chosen,
+        "all of these",
+        f"{scores.gap:.4f}",
+        _megabytes(folder / "level2"),
+    )
     console.print(table)
     console.print(
         f"{manifest.dataset}: {len(manifest.tags)} tags, learned from {manifest.n_train:,} ads; "

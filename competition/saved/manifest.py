@@ -145,8 +145,8 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / NAME
     if not path.is_file():
         raise StoreError(
-            f"{folder} holds no saved stack: there is no {NAME}. `competition run --save DIR` makes "
-            "one."
+            f"{folder} holds no saved stack: there is no {NAME}. `competition run --save FOLDER` "
+            "makes one."
         )
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

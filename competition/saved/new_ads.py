@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from competition.datasets import load_dataset
-from competition.datasets.base import AdDataset, Input, SubmissionSpec, Tag
+from competition.datasets.base import AdDataset, Input, InputKind, SubmissionSpec, Tag
 from competition.datasets.frames import read_new_frame
 from competition.datasets.problems import Problems
 from competition.datasets.reading import read_table
@@ -60,11 +60,34 @@ def open_new_ads(
     return replace(dataset, root=dataset.root.absolute())
 
 
+def with_all_inputs(dataset: AdDataset, manifest: Manifest) -> AdDataset:
+    """Add the columns of features that could not be made, as missing."""
+    ads, inputs = dataset.ads, dict(dataset.inputs)
+    wanted: dict[str, InputKind] = {
+        **manifest.kinds,
+        **dict.fromkeys(manifest.level2.metadata, "metadata"),
+    }
+    absent = {
+        name: _nothing(kind, "", ads.index) for name, kind in wanted.items() if name not in ads
+    }
+    if absent:
+        ads = pd.concat([ads, pd.DataFrame(absent)], axis=1)
+    for name in manifest.level2.inputs:
+        if name not in inputs:
+            columns = tuple(column for column in (name,) if column in ads)
+            inputs[name] = Input(name, wanted.get(name, "metadata"), columns)
+    return replace(dataset, ads=ads, inputs=inputs)
+
+
 def _of_frame(frame: pd.DataFrame, manifest: Manifest, root: Path) -> AdDataset:
     inputs = {
         name: {
             "kind": one.kind,
-            **({"columns": one.columns, "types": one.types} if one.kind == "metadata" else {"column": name}),
+            **(
+                {"columns": one.columns, "types": one.types}
+                if one.kind == "metadata"
+                else {"column": name}
+            ),
         }
         for name, one in manifest.inputs.items()
         if one.columns
@@ -119,7 +142,9 @@ def _dataset(
         ads=pd.DataFrame({"split": split, **columns}, index=ads.index),
         tags=tuple(Tag(tag.name, tag.dimension) for tag in manifest.tags),
         labels=np.zeros((0, len(manifest.tags)), dtype=np.uint8),
-        inputs={name: every[name] for name in [*manifest.inputs, *(set(every) - set(manifest.inputs))]},
+        inputs={
+            name: every[name] for name in [*manifest.inputs, *(set(every) - set(manifest.inputs))]
+        },
         submission=SubmissionSpec(manifest.submission, manifest.top_k, manifest.id_column),
     )
 

@@ -53,9 +53,9 @@ def save_stack(result: RunResult, folder: PathLike, *, with_checkpoints: bool = 
         If the folder holds something else, or cannot be written.
     """
     target = Path(folder)
-    if target.exists() and any(target.iterdir() if target.is_dir() else [target]):
-        if not (target / NAME).is_file():
-            raise WriteError(f"{target} holds something else than a saved stack. Name a new folder.")
+    taken = target.is_file() or (target.is_dir() and any(target.iterdir()))
+    if taken and not (target / NAME).is_file():
+        raise WriteError(f"{target} holds something else than a saved stack. Name a new folder.")
     store, dataset, stack = result.store, result.dataset, result.stack
     planned = {one.name: one for one in result.plan}
     cards = sorted(result.cards, key=lambda card: card.model)
@@ -128,11 +128,9 @@ def _types(dataset: AdDataset, columns: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _features(
-    result: RunResult, new: Path, with_checkpoints: bool
-) -> dict[str, dict[str, Any]]:
+def _features(result: RunResult, new: Path, with_checkpoints: bool) -> dict[str, dict[str, Any]]:
     """Parameters of the features that are there, with paths that hold anywhere on this machine."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name, settings in result.profile.features.items():
         if name not in result.dataset.inputs:  # it was left out of the run
             continue
@@ -170,7 +168,7 @@ def _profile(profile: Profile, features: Mapping[str, dict[str, Any]]) -> dict[s
 
 def _digests_of(params: Mapping[str, Any]) -> dict[str, str]:
     """Digests of the files that a feature is made with, by parameter and name."""
-    found = {}
+    found: dict[str, str] = {}
     for key in PATHS:
         value = params.get(key)
         if isinstance(value, str) and Path(value).is_absolute() and Path(value).exists():

@@ -23,9 +23,9 @@ from competition.pipeline.context import Context, open_context
 from competition.pipeline.extract import extract_features
 from competition.pipeline.stack_input import missing_inputs
 from competition.saved.manifest import Manifest, read_manifest
-from competition.saved.new_ads import open_new_ads
+from competition.saved.new_ads import open_new_ads, with_all_inputs
 from competition.utils.errors import StoreError
-from competition.utils.files import PathLike, digest, file_digest
+from competition.utils.files import PathLike, file_digest
 from competition.utils.progress import Progress
 from competition.utils.registry import load_plugins
 from competition.utils.state import read_state
@@ -141,7 +141,7 @@ class SavedStack:
         """Extract features of the ads, and predict them by the level-1 models of all folds."""
         new = open_new_ads(source, self.manifest, root, self.progress)
         with self._context(new) as context:
-            dataset = _with_all_inputs(extract_features(context)[0].dataset, self.manifest)
+            dataset = with_all_inputs(extract_features(context)[0].dataset, self.manifest)
             columns = ColumnsInMemory(dataset)
             shape = (len(dataset.test_ids), len(self.manifest.models), len(self.tags))
             probabilities = np.empty(shape, dtype=np.float32)
@@ -167,9 +167,7 @@ class SavedStack:
             name: self._feature(name, settings)
             for name, settings in self.manifest.profile["features"].items()
         }
-        profile = Profile.model_validate(
-            {**self.manifest.profile, "features": features}
-        )
+        profile = Profile.model_validate({**self.manifest.profile, "features": features})
         with tempfile.TemporaryDirectory() as temporary:
             yield open_context(
                 dataset,
@@ -210,7 +208,10 @@ class SavedStack:
         for name, saved in self.manifest.models.items():
             packages = [get_model(saved.model).make.__module__.partition(".")[0]]
             folders = self._folds(self.folder / "level1" / name)
-            found[name] = [read_state(one, Level1Model, packages) for one in folders]
+            found[name] = [
+                read_state(one, Level1Model, packages)  # type: ignore[type-abstract]
+                for one in folders
+            ]
             for model in found[name]:
                 if "device" in model.get_params(deep=False):
                     model.set_params(device=self.device)
@@ -221,7 +222,11 @@ class SavedStack:
         load_plugins(self.plugins)
         folders = self._folds(self.folder / "level2")
         return [
-            read_state(one, MetaLearner, [get_meta_learner(name).make.__module__.partition(".")[0]])
+            read_state(
+                one,
+                MetaLearner,  # type: ignore[type-abstract]
+                [get_meta_learner(name).make.__module__.partition(".")[0]],
+            )
             for one, name in zip(folders, self.manifest.level2.chosen, strict=True)
         ]
 
@@ -269,30 +274,6 @@ def load_stack(
         )
     where = None if out is None else Path(out)
     return SavedStack(path, manifest, where, device, n_jobs, given, progress or Progress())
-
-
-def _with_all_inputs(dataset: AdDataset, manifest: Manifest) -> AdDataset:
-    """Add the columns of features that could not be made, as missing."""
-    from dataclasses import replace
-
-    from competition.datasets.base import Input
-    from competition.saved.new_ads import _nothing
-
-    ads, inputs = dataset.ads, dict(dataset.inputs)
-    wanted = {
-        **manifest.kinds,
-        **{name: "metadata" for name in manifest.level2.metadata},
-    }
-    absent = {
-        name: _nothing(kind, "", ads.index) for name, kind in wanted.items() if name not in ads
-    }
-    if absent:
-        ads = pd.concat([ads, pd.DataFrame(absent)], axis=1)
-    for name in manifest.level2.inputs:
-        if name not in inputs:
-            columns = tuple(column for column in (name,) if column in ads)
-            inputs[name] = Input(name, wanted.get(name, "metadata"), columns)
-    return replace(dataset, ads=ads, inputs=inputs)
 
 
 def _logit(probabilities: np.ndarray) -> np.ndarray:

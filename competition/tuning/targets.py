@@ -210,7 +210,7 @@ def _held_out(task: FoldTask) -> tuple[int, np.ndarray]:
     ids = task.store.held_out_ids(task.fold)
     try:
         with one_thread(get_model(job.model).libraries):
-            probabilities = fit_and_predict(task).held_out
+            probabilities = fit_and_predict(task)[1].held_out
         check_probabilities(job.name, probabilities, (len(ids), len(task.store.tags)))
     except CompetitionError as bad:
         raise type(bad)(f"{where}: {bad}") from bad

@@ -59,7 +59,7 @@ def found(name: str, packages: Sequence[str]) -> Any:
     return thing
 
 
-def pretrained_kinds() -> dict[str, type]:
+def pretrained_kinds() -> dict[str, Any]:
     """What of transformers is written by its own `save_pretrained`, by the name of its nodes."""
     import transformers
     from transformers.image_processing_base import ImageProcessingMixin

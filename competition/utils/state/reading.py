@@ -247,7 +247,7 @@ class _Reader:
     def _pretrained(self, node: dict[str, Any]) -> Any:
         form = next(iter(node))
         base = pretrained_kinds()[form]
-        kind = found(node["class"], ["transformers"])
+        kind: Any = found(node["class"], ["transformers"])
         if not (isinstance(kind, type) and issubclass(kind, base)):
             raise ValueError(f"{node['class']} is no {base.__name__}")
         given = {"use_safetensors": True} if form == "network" else {}

@@ -84,7 +84,7 @@ class _Writer:
 
     def node(self, thing: Any, at: str) -> Any:
         """Return the node of an object; `at` says where it stands, for messages."""
-        if thing is None or isinstance(thing, bool | int | str) and type(thing) in _PLAIN:
+        if thing is None or type(thing) in _PLAIN:
             return thing
         if type(thing) is float:
             return thing if math.isfinite(thing) else {"float": str(thing)}
@@ -143,7 +143,11 @@ class _Writer:
         if may_be_named(module, ["scipy.sparse"]):
             matrix = thing.tocsr()
             parts = [self._array(part) for part in (matrix.data, matrix.indices, matrix.indptr)]
-            return {"csr": parts, "shape": list(matrix.shape), "array": "array" in name_of(type(thing))}
+            return {
+                "csr": parts,
+                "shape": list(matrix.shape),
+                "array": "array" in name_of(type(thing)),
+            }
         if may_be_named(module, ["pandas"]):
             return self._pandas(thing, at)
         return None
@@ -233,7 +237,10 @@ class _Writer:
                 thing.save_pretrained(path)
                 name = type(thing).__name__
                 known = getattr(transformers, name, None) is type(thing)
-                return {kind: path.name, "class": f"transformers:{name}" if known else name_of(type(thing))}
+                return {
+                    kind: path.name,
+                    "class": f"transformers:{name}" if known else name_of(type(thing)),
+                }
         return None
 
     def _scikit_learn(self, thing: Any, at: str) -> dict[str, Any] | None:
@@ -254,9 +261,11 @@ class _Writer:
         return {"skops": path.name}
 
     def _instance(self, thing: Any, at: str) -> dict[str, Any] | None:
-        if isinstance(thing, type) or callable(thing) and hasattr(thing, "__qualname__"):
+        if isinstance(thing, type) or (callable(thing) and hasattr(thing, "__qualname__")):
             return {"named": self._named(thing, at)}
-        if not may_be_named(type(thing).__module__, self.packages) or not hasattr(thing, "__dict__"):
+        if not may_be_named(type(thing).__module__, self.packages) or not hasattr(
+            thing, "__dict__"
+        ):
             return None
         return {"object": self._named(type(thing), at), "state": self._pairs(vars(thing), at)}
 

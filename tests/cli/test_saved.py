@@ -1,0 +1,371 @@
+"""A stack that was saved tags new ads, on its own."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import competition
+from tests.cli.calling import call, called
+
+PLUGIN = """\
+import numpy as np
+from competition import Level1Model, level1_model
+
+class Lengths:
+    def __init__(self, mean):
+        self.mean = mean
+
+@level1_model("lengths", kinds=("text",))
+class LengthModel(Level1Model):
+    def _fit(self, X, Y):
+        lengths = X.map(len).sum(axis=1).to_numpy()
+        self.lengths_ = Lengths(float(lengths.mean()))
+        long = lengths > self.lengths_.mean
+        self.shares_ = [(Y[long == one].sum(axis=0) + 1) / ((long == one).sum() + 2) for one in (0, 1)]
+    def _predict_proba(self, X):
+        long = X.map(len).sum(axis=1).to_numpy() > self.lengths_.mean
+        return np.stack(self.shares_)[long.astype(int)]
+"""
+QUICK = [
+    *("--set", 'models=["tfidf_logreg", "lightgbm", "xgboost", "probe"]'),
+    *("--set", "folds.n=3"),
+    *("--set", "level1.lightgbm.n_estimators=5"),
+    *("--set", "level1.xgboost.n_estimators=5"),
+    *("--set", 'level2.model=["mean", "pooled", "xgboost"]'),
+    *("--jobs", "1"),
+]
+
+
+TOML = """\
+name = "demo"
+train = "train.csv"
+test = "test.csv"
+
+[[tags]]
+column = "tags"
+dimension = "topic"
+
+[inputs.title]
+kind = "text"
+column = "title"
+
+[inputs.facts]
+kind = "metadata"
+columns = ["budget", "place"]
+
+[inputs.vectors]
+kind = "array"
+column = "vectors"
+
+[submission]
+format = "taac2021"
+"""
+WORDS = {"sea": "sun sand wave beach", "food": "soup bread spice pan", "city": "tram tower night"}
+
+
+def rows(ids: list[str], folder: Path, seed: int) -> pd.DataFrame:
+    """Ads whose title, place and vectors each tell something of their tags; some lack some."""
+    rng = np.random.default_rng(seed)
+    (folder / "vectors").mkdir(parents=True, exist_ok=True)
+    made = []
+    for ad in ids:
+        tags = [tag for tag in WORDS if rng.random() < 0.5] or ["sea"]
+        words = rng.choice(" ".join(WORDS[tag] for tag in tags).split(), 5)
+        vector = np.array([[tag in tags for tag in WORDS]] * 2) + rng.normal(0, 0.5, (2, 3))
+        np.save(folder / "vectors" / f"{ad}.npy", vector.astype(np.float32))
+        made.append(
+            {
+                "id": ad,
+                "title": " ".join(words) if rng.random() < 0.9 else "",
+                "budget": str(rng.integers(1, 100)) if rng.random() < 0.9 else "",
+                "place": rng.choice(["north", "south"]) if "sea" in tags else "",
+                "vectors": f"vectors/{ad}.npy" if rng.random() < 0.9 else "",
+                "tags": "|".join(tags),
+            }
+        )
+    return pd.DataFrame(made)
+
+
+@pytest.fixture(scope="module")
+def ads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Texts, metadata and arrays of 60 training and 12 test ads."""
+    folder = tmp_path_factory.mktemp("ads")
+    rows([f"a{i}" for i in range(60)], folder, 0).to_csv(folder / "train.csv", index=False)
+    test = rows([f"t{i}" for i in range(12)], folder, 1).drop(columns="tags")
+    test.to_csv(folder / "test.csv", index=False)
+    (folder / "competition.toml").write_text(TOML, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def saved(ads: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The folder of a saved stack, and that of the run."""
+    out = tmp_path_factory.mktemp("out")
+    own = out / "lengths.py"
+    own.write_text(PLUGIN, encoding="utf-8")
+    call(
+        *("run", "--data", ads, "--out", out, "--profile", "text", *QUICK),
+        *("--set", f'plugins=["{own}"]', "--set", "level1.lengths.model=lengths"),
+        *("--set", 'kinds=["text", "metadata", "array"]', "--save", out / "stack"),
+    )
+    return out / "stack", out
+
+
+def stored_test(out: Path) -> pd.DataFrame:
+    return pd.read_parquet(out / "oof" / "demo" / "stack-selection" / "test.parquet").set_index(
+        "id"
+    )
+
+
+def test_a_new_process_without_the_training_data_gives_the_bytes_of_the_run(
+    saved: tuple[Path, Path], ads: Path, tmp_path: Path
+) -> None:
+    stack, out = saved
+    moved = shutil.copytree(stack, tmp_path / "moved")
+    new = tmp_path / "new"
+    shutil.copytree(ads / "vectors", new / "vectors")
+    shutil.copy(ads / "test.csv", new / "ads.csv")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "competition", "predict", str(moved)),
+            *("--data", str(new / "ads.csv"), "--to", str(tmp_path / "p.parquet")),
+            *("--plugin", str(out / "lengths.py")),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = pd.read_parquet(tmp_path / "p.parquet").set_index("id")
+    expected = stored_test(out).loc[found.index]
+    assert list(found.columns) == list(expected.columns)
+    assert found.to_numpy().tobytes() == expected.to_numpy().tobytes()
+    assert len(found) == 12
+
+
+def load(saved: tuple[Path, Path], **given: Any) -> Any:
+    stack, out = saved
+    return competition.load_stack(stack, plugins=[out / "lengths.py"], **given)
+
+
+def test_a_folder_of_ads_is_tagged_as_its_table(saved: tuple[Path, Path], ads: Path) -> None:
+    found = load(saved).predict_proba(ads)  # the test ads of the folder
+    assert found.to_numpy().tobytes() == stored_test(saved[1]).loc[found.index].to_numpy().tobytes()
+
+
+def test_an_ad_is_tagged_alike_alone_and_among_others_in_any_order(
+    saved: tuple[Path, Path], ads: Path
+) -> None:
+    frame = pd.read_csv(ads / "test.csv", dtype=str, keep_default_na=False).set_index("id")
+    stack = load(saved)
+    whole = stack.predict_proba(frame, root=ads)
+    assert list(whole.index) == list(frame.index)
+    alone = pd.concat([stack.predict_proba(frame.iloc[[i]], root=ads) for i in (0, 5, 11)])
+    assert np.abs(alone - whole.iloc[[0, 5, 11]]).to_numpy().max() < 1e-6
+    turned = stack.predict_proba(frame.iloc[::-1], root=ads)
+    assert np.abs(turned.iloc[::-1] - whole).to_numpy().max() < 1e-6
+
+
+def test_inputs_that_no_new_ad_has_are_missing_as_in_training(
+    saved: tuple[Path, Path], ads: Path
+) -> None:
+    frame = pd.read_csv(ads / "test.csv", dtype=str, keep_default_na=False).set_index("id")
+    stack = load(saved)
+    emptied = frame.assign(budget="", place="", vectors="")
+    expected = stack.predict_proba(emptied, root=ads)
+    found = stack.predict_proba(frame[["title"]])
+    assert np.array_equal(found, expected)
+    unseen = frame.assign(place="nowhere", title="слово 词 emoji🙂")
+    assert np.isfinite(stack.predict_proba(unseen, root=ads).to_numpy()).all()
+
+
+def test_explain_says_what_each_model_does_to_the_answer(
+    saved: tuple[Path, Path], ads: Path
+) -> None:
+    stack = load(saved)
+    told = stack.explain(ads)
+    whole = stack.predict_proba(ads)
+    assert set(told["model"]) == {"tfidf_logreg", "lightgbm", "xgboost", "probe", "lengths"}
+    one = told[(told["id"] == "t3") & (told["tag"] == "food")]
+    assert (one["stack"] == whole.loc["t3", "food"]).all()
+    assert np.isfinite(told["effect"]).all()
+    assert told["effect"].abs().max() > 0
+    stored = pd.read_parquet(saved[1] / "oof" / "demo" / "probe" / "test.parquet").set_index("id")
+    assert one.set_index("model").at["probe", "probability"] == stored.at["t3", "food"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_files_of_probabilities(
+    saved: tuple[Path, Path], ads: Path, tmp_path: Path, ending: str
+) -> None:
+    stack, out = saved
+    to = tmp_path / f"p.{ending}"
+    done = call("predict", stack, "--data", ads, "--to", to, "--plugin", out / "lengths.py")
+    assert done.out.strip().endswith("12 ads, 3 tags")
+    read = pd.read_csv(to) if ending == "csv" else pd.read_json(to, lines=True)
+    expected = stored_test(out)
+    assert np.allclose(read.set_index("id").loc[expected.index], expected, atol=1e-6)
+
+
+def test_leaderboard_file_is_that_of_the_run(
+    saved: tuple[Path, Path], ads: Path, tmp_path: Path
+) -> None:
+    stack, out = saved
+    to = tmp_path / "submission.json"
+    given = ("--to", to, "--format", "taac2021", "--plugin", out / "lengths.py")
+    call("predict", stack, "--data", ads, *given)
+    (submitted,) = (out / "submissions").glob("demo-selection-*[0-9].json")
+    assert json.loads(to.read_bytes()) == json.loads(submitted.read_bytes())
+
+
+def test_describe_tells_models_scores_and_sizes(saved: tuple[Path, Path]) -> None:
+    shown = call("describe", saved[0])
+    card = json.loads((saved[1] / "oof" / "demo" / "probe" / "card.json").read_text("utf-8"))
+    assert shown.row("probe")[1:4] == ["probe", "vectors", f"{card['scores']['gap']:.4f}"]
+    assert "3 tags, learned from 60 ads" in shown.out
+
+
+def test_a_second_save_fits_nothing_again(saved: tuple[Path, Path], ads: Path) -> None:
+    stack, out = saved
+    before = (stack / "manifest.json").read_bytes()
+    call(
+        *("run", "--data", ads, "--out", out, "--profile", "text", *QUICK),
+        *("--set", f'plugins=["{out / "lengths.py"}"]', "--set", "level1.lengths.model=lengths"),
+        *("--set", 'kinds=["text", "metadata", "array"]', "--save", stack),
+    )
+    assert (stack / "manifest.json").read_bytes() == before
+
+
+def test_nothing_in_a_saved_stack_is_a_pickle(saved: tuple[Path, Path]) -> None:
+    import pickletools
+    import zipfile
+
+    for path in saved[0].rglob("*"):
+        if not path.is_file():
+            continue
+        members = [path.read_bytes()]
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                members = [archive.read(name) for name in archive.namelist()]
+        for content in members:
+            with pytest.raises(ValueError):  # noqa: PT011
+                list(pickletools.genops(content))
+
+
+def _damaged(folder: Path, what: str) -> str:
+    """Damage a copy of a saved stack; return a part of the message that is due."""
+    (weights,) = (folder / "level1" / "probe" / "fold_1").glob("arrays.npz")
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    if what == "no stack":
+        (folder / "manifest.json").unlink()
+        return "holds no saved stack"
+    if what == "missing":
+        weights.unlink()
+        return "lacks level1/probe/fold_1/arrays.npz"
+    if what == "changed":
+        content = bytearray(weights.read_bytes())
+        content[40] ^= 1
+        weights.write_bytes(content)
+        return "arrays.npz is not what was saved"
+    if what == "foreign":
+        (folder / "level1" / "more.py").write_text("print(1)", "utf-8")
+        return "holds level1/more.py, which manifest.json does not list"
+    if what == "newer":
+        (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 99}), "utf-8")
+        return "has the format 99"
+    (folder / "manifest.json").write_text("{", "utf-8")
+    return "is damaged"
+
+
+@pytest.mark.parametrize("what", ["no stack", "missing", "changed", "foreign", "newer", "no json"])
+def test_a_damaged_stack_is_one_sentence(
+    saved: tuple[Path, Path], ads: Path, tmp_path: Path, what: str
+) -> None:
+    folder = shutil.copytree(saved[0], tmp_path / "stack")
+    due = _damaged(folder, what)
+    done = called("predict", folder, "--data", ads, "--to", tmp_path / "p.csv")
+    assert done.status == 2
+    assert due in done.err
+    assert "Traceback" not in done.err
+    assert not (tmp_path / "p.csv").exists()
+
+
+def test_weights_that_name_foreign_code_are_refused(
+    saved: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Whoever changes a stack and its digests still makes nothing run."""
+    from competition.level1.base import Level1Model
+    from competition.utils.state import StateError, read_state
+
+    folder = shutil.copytree(saved[0] / "level1" / "probe" / "fold_0", tmp_path / "model")
+    state = json.loads((folder / "state.json").read_text("utf-8"))
+    for evil in ({"named": "os:system"}, {"object": "subprocess:Popen", "state": []}):
+        (folder / "state.json").write_text(json.dumps({**state, "root": evil}), "utf-8")
+        with pytest.raises(StateError, match="is named where only classes of"):
+            read_state(folder, Level1Model)  # type: ignore[type-abstract]
+
+
+def test_bad_ads_are_one_sentence(saved: tuple[Path, Path], ads: Path, tmp_path: Path) -> None:
+    stack = load(saved)
+    frame = pd.DataFrame({"title": ["sun", "soup"]}, index=["x", "x"])
+    with pytest.raises(competition.CompetitionError, match="row 2: the ad has the id of another"):
+        stack.predict_proba(frame)
+    with pytest.raises(competition.CompetitionError, match="none of the inputs 'title'"):
+        stack.predict_proba(pd.DataFrame({"headline": ["sun"]}, index=["x"]))
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "competition.toml").write_text(
+        'name = "other"\ntrain = "train.csv"\n[[tags]]\ncolumn = "tags"\ndimension = "t"\n'
+        '[inputs.title]\nkind = "metadata"\ncolumn = "title"\n',
+        "utf-8",
+    )
+    (other / "train.csv").write_text("id,title,tags\na,3,x\nb,4,y\n", "utf-8")
+    with pytest.raises(competition.CompetitionError, match="is of kind metadata; the stack"):
+        stack.predict_proba(other)
+
+
+def test_the_plug_in_must_be_named(saved: tuple[Path, Path], ads: Path, tmp_path: Path) -> None:
+    done = called("predict", saved[0], "--data", ads, "--to", tmp_path / "p.csv")
+    assert done.status == 2
+    assert "lengths.py, whose code is not in it. Name the file: --plugin PATH" in done.err
+
+
+def test_a_model_that_cannot_be_saved_says_so_before_training(ads: Path, tmp_path: Path) -> None:
+    own = tmp_path / "odd.py"
+    own.write_text(
+        "import threading\n"
+        + PLUGIN.replace("lengths", "odd").replace(
+            "    def _fit",
+            "    def __init__(self):\n        self.lock = threading.Lock()\n    def _fit",
+        ),
+        "utf-8",
+    )
+    done = called(
+        *("run", "--data", ads, "--out", tmp_path / "out", "--profile", "text", *QUICK),
+        *("--set", f'plugins=["{own}"]', "--set", "level1.odd.model=odd"),
+        *("--save", tmp_path / "stack"),
+    )
+    assert done.status == 2
+    assert "The model odd cannot be kept, so nothing was trained" in done.err
+    assert not list((tmp_path / "out" / "oof").rglob("fold_*.parquet"))
+    assert not (tmp_path / "stack").exists()
+
+
+def test_a_folder_of_something_else_is_not_replaced(ads: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "thesis.txt").write_text("all of it", "utf-8")
+    done = called(
+        *("run", "--data", ads, "--out", tmp_path / "out", "--profile", "text"),
+        *("--set", 'models=["tfidf_logreg"]', "--set", "level2.model=mean", "--jobs", "1"),
+        *("--save", tmp_path / "precious"),
+    )
+    assert done.status == 2
+    assert "holds something else than a saved stack" in done.err
+    assert (tmp_path / "precious" / "thesis.txt").read_text("utf-8") == "all of it"
