@@ -61,6 +61,12 @@ def run(
     from competition.report.tables import console, print_run
 
     settings = load_profile(profile or ("text" if data else "demo"), overrides)
+    if save is not None:
+        from competition.saved.save import check_target
+
+        check_target(save)
+    elif with_checkpoints:
+        raise typer.BadParameter("--with-checkpoints goes with --save.")
     with ProgressBars(console) as progress:
         if data is None:
             from competition.demo.make import make_demo

@@ -32,6 +32,15 @@ from competition.utils.files import PathLike, file_digest, folder_written_whole,
 PATHS = ("checkpoint", "weights", "pca", "path")
 
 
+def check_target(folder: PathLike) -> Path:
+    """Raise a WriteError if something else than a saved stack stands where one is to be saved."""
+    target = Path(folder)
+    taken = target.is_file() or (target.is_dir() and any(target.iterdir()))
+    if taken and not (target / NAME).is_file():
+        raise WriteError(f"{target} holds something else than a saved stack. Name a new folder.")
+    return target
+
+
 def save_stack(result: RunResult, folder: PathLike, *, with_checkpoints: bool = False) -> Manifest:
     """Write the stack of a run to a folder, which appears whole or not at all.
 
@@ -52,10 +61,7 @@ def save_stack(result: RunResult, folder: PathLike, *, with_checkpoints: bool = 
     WriteError
         If the folder holds something else, or cannot be written.
     """
-    target = Path(folder)
-    taken = target.is_file() or (target.is_dir() and any(target.iterdir()))
-    if taken and not (target / NAME).is_file():
-        raise WriteError(f"{target} holds something else than a saved stack. Name a new folder.")
+    target = check_target(folder)
     store, dataset, stack = result.store, result.dataset, result.stack
     planned = {one.name: one for one in result.plan}
     cards = sorted(result.cards, key=lambda card: card.model)

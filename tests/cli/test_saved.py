@@ -368,4 +368,5 @@ def test_a_folder_of_something_else_is_not_replaced(ads: Path, tmp_path: Path) -
     )
     assert done.status == 2
     assert "holds something else than a saved stack" in done.err
+    assert not (tmp_path / "out").exists()  # before anything was trained
     assert (tmp_path / "precious" / "thesis.txt").read_text("utf-8") == "all of it"

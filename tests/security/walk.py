@@ -27,7 +27,7 @@ OTHER_LOADERS = (
     *("csv.DictReader", "pyarrow.parquet.ParquetFile", "zipfile.ZipFile", "subprocess.run"),
     *("optuna.storages.RDBStorage", "rapidocr.RapidOCR", "importlib.metadata.entry_points"),
     *("competition.features.encoders.load_pretrained", "exec", "importlib.import_module"),
-    "ast.literal_eval",
+    *("ast.literal_eval", "lightgbm.Booster", "xgboost.Booster"),
 )
 
 

@@ -233,14 +233,14 @@ class _Reader:
         return made
 
     def _lightgbm(self, node: dict[str, Any]) -> Any:
-        from lightgbm import Booster
+        import lightgbm
 
-        return Booster(model_str=self._file(node["lightgbm"]).read_text(encoding="utf-8"))
+        return lightgbm.Booster(model_str=self._file(node["lightgbm"]).read_text(encoding="utf-8"))
 
     def _xgboost(self, node: dict[str, Any]) -> Any:
-        from xgboost import Booster
+        import xgboost
 
-        booster = Booster()
+        booster = xgboost.Booster()
         booster.load_model(bytearray(self._file(node["xgboost"]).read_bytes()))
         return booster
 
