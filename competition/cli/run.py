@@ -53,6 +53,14 @@ def run(
         bool,
         typer.Option("--with-checkpoints", help="Copy the encoders of features into --save."),
     ] = False,
+    decide: Annotated[
+        str | None,
+        typer.Option(
+            "--decide",
+            metavar="RULE",
+            help="How the saved stack sets tags: f1 (the default), precision=0.9 or tags=3.",
+        ),
+    ] = None,
 ) -> None:
     """Run every stage: folds, features, OOF predictions, stack, scores, submission."""
     from competition.config.profile import load_profile
@@ -62,11 +70,13 @@ def run(
 
     settings = load_profile(profile or ("text" if data else "demo"), overrides)
     if save is not None:
+        from competition.evaluation.thresholds import Decision
         from competition.saved.save import check_target
 
         check_target(save)
-    elif with_checkpoints:
-        raise typer.BadParameter("--with-checkpoints goes with --save.")
+        Decision.parse(decide or "f1")
+    elif with_checkpoints or decide is not None:
+        raise typer.BadParameter("--with-checkpoints and --decide go with --save.")
     with ProgressBars(console) as progress:
         if data is None:
             from competition.demo.make import make_demo
@@ -89,7 +99,7 @@ def run(
         if save is not None:
             from competition.saved.save import save_stack
 
-            save_stack(result, save, with_checkpoints=with_checkpoints)
+            save_stack(result, save, with_checkpoints=with_checkpoints, decide=decide or "f1")
     print_run(result)
     if save is not None:
         typer.echo(f"{save} holds the stack: `python -m competition predict {save} --data DIR`.")

@@ -37,6 +37,10 @@ def predict(
             help="Write a leaderboard file: wide, youtube8m or taac2021.",
         ),
     ] = None,
+    tags: Annotated[
+        bool,
+        typer.Option("--tags", help="Write the tags to set, by the stack's own thresholds."),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Keep features of the ads in DIR/cache."),
@@ -55,15 +59,27 @@ def predict(
     from competition.report.progress import ProgressBars
     from competition.report.tables import console
     from competition.saved.stack import load_stack
-    from competition.saved.write import check_ending, write_leaderboard, write_probabilities
+    from competition.saved.write import (
+        check_ending,
+        write_leaderboard,
+        write_probabilities,
+        write_tags,
+    )
 
+    if tags and form is not None:
+        raise typer.BadParameter("--tags and --format are two forms of the file: give one of them.")
     if form is None:
         check_ending(to)
     with ProgressBars(console) as progress:
         loaded = load_stack(
             stack, out=out, device=device, n_jobs=jobs, plugins=plugins or (), progress=progress
         )
-        found = loaded.predict_proba(data)
+        found = loaded.predict(data) if tags else loaded.predict_proba(data)
+    if tags:
+        write_tags(to, found, loaded.manifest)
+        shown = f"{found['tags'].map(len).mean():.1f} tags an ad, {found['unsure'].sum():,} unsure"
+        typer.echo(f"{to}: {len(found):,} ads, {shown}")
+        return
     if form is None:
         write_probabilities(to, found, loaded.manifest)
     else:

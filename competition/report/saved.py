@@ -30,11 +30,23 @@ def print_saved(folder: Path, manifest: Manifest) -> None:
         f"Inputs: {', '.join(f'{name} ({one.kind})' for name, one in manifest.inputs.items())}.\n"
         f"OOF: GAP {scores.gap:.4f}, mAP {scores.map:.4f}, F1-C {scores.f1_c:.4f}, F1-O "
         f"{scores.f1_o:.4f}.\n"
+        f"Tags are set by {_rule(manifest)}: F1-C {_spread(manifest.decision.f1_c)}, F1-O "
+        f"{_spread(manifest.decision.f1_o)}, precision {_spread(manifest.decision.precision)}, "
+        f"recall {_spread(manifest.decision.recall)}, each fold by thresholds of the others.\n"
         f"Made by {', '.join(f'{name} {one}' for name, one in manifest.versions.items())}.\n"
         f"{_megabytes(folder)} MB in all.",
         markup=False,
         highlight=False,
     )
+
+
+def _rule(manifest: Manifest) -> str:
+    decision = manifest.decision
+    return decision.rule if decision.rule == "f1" else f"{decision.rule}={decision.value:g}"
+
+
+def _spread(value: tuple[float, float]) -> str:
+    return f"{value[0]:.3f} ± {value[1]:.3f}"
 
 
 def _megabytes(folder: Path) -> str:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from competition.datasets.base import InputKind, SubmissionFormat
 from competition.evaluation.metrics import Scores
+from competition.evaluation.thresholds import Rule
 from competition.utils.errors import StoreError, some
 from competition.utils.files import file_digest
 
@@ -81,6 +82,33 @@ class SavedStackPart(_Record):
     inputs: tuple[str, ...]
 
 
+class SavedDecision(_Record):
+    """From probabilities to tags that are set.
+
+    Attributes
+    ----------
+    rule : {"f1", "precision", "tags"}
+    value : float
+    thresholds : tuple of float
+        The probability that each tag must exceed.
+    f1_c, f1_o, precision, recall : tuple of float
+        Of out-of-fold predictions, each fold by thresholds that the others have chosen: mean over
+        folds, and standard deviation among them.
+    disagreement : float
+        How far models differ, in log odds, at the 99th percentile of training ads; an ad on which
+        they differ more is marked unsure.
+    """
+
+    rule: Rule
+    value: float
+    thresholds: tuple[float, ...]
+    f1_c: tuple[float, float]
+    f1_o: tuple[float, float]
+    precision: tuple[float, float]
+    recall: tuple[float, float]
+    disagreement: float
+
+
 class Manifest(_Record):
     """All of a saved stack but its weights.
 
@@ -104,6 +132,7 @@ class Manifest(_Record):
     models : dict of str to SavedModel
         In the order in which the meta-learners take them.
     level2 : SavedStackPart
+    decision : SavedDecision
     scores : Scores
         Of the stack's out-of-fold predictions.
     n_train : int
@@ -127,6 +156,7 @@ class Manifest(_Record):
     checkpoints: dict[str, dict[str, str]]
     models: dict[str, SavedModel]
     level2: SavedStackPart
+    decision: SavedDecision
     scores: Scores
     n_train: int
     versions: dict[str, str]

@@ -2,14 +2,18 @@
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
+from competition.evaluation.thresholds import Decision, choose_thresholds, score_decisions
 from competition.level2.base import MetaLearner
+from competition.level2.data import StackData
 from competition.level2.registry import get_meta_learner
 from competition.oof.fold_files import versions
 from competition.oof.kept_models import digests, model_folder
@@ -19,12 +23,14 @@ from competition.saved.manifest import (
     FORMAT,
     NAME,
     Manifest,
+    SavedDecision,
     SavedInput,
     SavedModel,
     SavedStackPart,
     SavedTag,
     read_manifest,
 )
+from competition.saved.unsure import disagreement
 from competition.utils.errors import StoreError, WriteError
 from competition.utils.files import PathLike, file_digest, folder_written_whole, write_json
 
@@ -41,7 +47,13 @@ def check_target(folder: PathLike) -> Path:
     return target
 
 
-def save_stack(result: RunResult, folder: PathLike, *, with_checkpoints: bool = False) -> Manifest:
+def save_stack(
+    result: RunResult,
+    folder: PathLike,
+    *,
+    with_checkpoints: bool = False,
+    decide: str = "f1",
+) -> Manifest:
     """Write the stack of a run to a folder, which appears whole or not at all.
 
     Parameters
@@ -53,15 +65,21 @@ def save_stack(result: RunResult, folder: PathLike, *, with_checkpoints: bool = 
     with_checkpoints : bool
         Copy the checkpoints that features are extracted with; otherwise they are named, with
         digests of their files, and must be at hand where new ads are tagged.
+    decide : str
+        How tags are set: ``f1``, ``precision=0.9`` or ``tags=3``
+        (`competition.evaluation.thresholds`).
 
     Raises
     ------
+    MetricError
+        If `decide` says something else.
     StoreError
         If the run did not keep its models.
     WriteError
         If the folder holds something else, or cannot be written.
     """
     target = check_target(folder)
+    decision = Decision.parse(decide)
     store, dataset, stack = result.store, result.dataset, result.stack
     planned = {one.name: one for one in result.plan}
     cards = sorted(result.cards, key=lambda card: card.model)
@@ -117,6 +135,7 @@ def save_stack(result: RunResult, folder: PathLike, *, with_checkpoints: bool = 
                 metadata=stack.metadata,
                 inputs=tuple(dataset.inputs),
             ),
+            decision=_decided(decision, data, store.read(stack.model, stack)[0]),
             scores=stack.scores,
             n_train=len(dataset.train_ids),
             versions=versions(),
@@ -124,6 +143,18 @@ def save_stack(result: RunResult, folder: PathLike, *, with_checkpoints: bool = 
         )
         write_json(new / NAME, manifest.model_dump(mode="json"))
     return read_manifest(target)
+
+
+def _decided(decision: Decision, data: StackData, oof: np.ndarray) -> SavedDecision:
+    """Choose thresholds on the stack's out-of-fold predictions, and score them fold by fold."""
+    scored = score_decisions(data.labels, oof, data.fold, decision)
+    return SavedDecision(
+        rule=decision.rule,
+        value=decision.value,
+        thresholds=tuple(map(float, choose_thresholds(data.labels, oof, decision))),
+        **asdict(scored),
+        disagreement=float(np.quantile(disagreement(data.ads.probabilities), 0.99)),
+    )
 
 
 def _types(dataset: AdDataset, columns: tuple[str, ...]) -> dict[str, Any]:

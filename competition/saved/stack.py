@@ -13,6 +13,7 @@ import pandas as pd
 
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
+from competition.evaluation.thresholds import Decision, set_tags
 from competition.features.memory import ColumnsInMemory
 from competition.level1.base import Level1Model
 from competition.level1.registry import get_model
@@ -24,6 +25,7 @@ from competition.pipeline.extract import extract_features
 from competition.pipeline.stack_input import missing_inputs
 from competition.saved.manifest import Manifest, read_manifest
 from competition.saved.new_ads import open_new_ads, with_all_inputs
+from competition.saved.unsure import disagreement
 from competition.utils.errors import StoreError
 from competition.utils.files import PathLike, file_digest
 from competition.utils.progress import Progress
@@ -90,6 +92,38 @@ class SavedStack:
         """
         dataset, level1 = self._level1(ads, root)
         return self._frame(dataset, self._stacked(level1))
+
+    def predict(
+        self, ads: PathLike | pd.DataFrame | AdDataset, root: PathLike = "."
+    ) -> pd.DataFrame:
+        """Set tags, by the rule and the thresholds that were chosen when the stack was saved.
+
+        Parameters
+        ----------
+        ads, root
+            As of `predict_proba`.
+
+        Returns
+        -------
+        DataFrame of shape (n_ads, 2)
+            Indexed by ad id. ``tags``: a tuple of the tags that are set, the most probable first.
+            ``unsure``: the ad has no input at all, or the level-1 models differ more on it than on
+            99 % of the training ads.
+        """
+        dataset, level1 = self._level1(ads, root)
+        probabilities = self._stacked(level1)
+        decision = self.manifest.decision
+        chosen = set_tags(
+            probabilities, np.array(decision.thresholds), Decision(decision.rule, decision.value)
+        )
+        best = np.argsort(-probabilities, axis=1, kind="stable")
+        tags = [
+            tuple(self.tags[tag] for tag in order if is_set[tag])
+            for order, is_set in zip(best, chosen, strict=True)
+        ]
+        unsure = disagreement(level1.probabilities) > decision.disagreement
+        unsure |= level1.missing.all(axis=1)
+        return pd.DataFrame({"tags": tags, "unsure": unsure}, index=dataset.test_ids)
 
     def explain(
         self, ads: PathLike | pd.DataFrame | AdDataset, root: PathLike = "."

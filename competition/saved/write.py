@@ -44,6 +44,33 @@ def write_probabilities(path: Path, probabilities: pd.DataFrame, manifest: Manif
             frame.to_json(temporary, orient="records", lines=True, force_ascii=False)
 
 
+def write_tags(path: Path, decided: pd.DataFrame, manifest: Manifest) -> None:
+    """Write one row per ad: its id, the tags that are set, and whether it is unsure.
+
+    Tags of a ``.csv`` stand in one cell with "|" between them; elsewhere they are a list.
+
+    Raises
+    ------
+    SubmissionError
+        If a tag holds "|", which a .csv could not tell apart.
+    """
+    check_ending(path)
+    frame = decided.rename_axis(index=manifest.id_column).reset_index()
+    odd = [tag.name for tag in manifest.tags if "|" in tag.name]
+    if path.suffix == ".csv" and odd:
+        raise SubmissionError(
+            f'{path}: the tag {odd[0]!r} holds "|", which stands between tags. Write .jsonl.'
+        )
+    with written_whole(path) as temporary:
+        if path.suffix == ".csv":
+            joined = frame.assign(tags=frame["tags"].map("|".join))
+            joined.to_csv(temporary, index=False, lineterminator="\n")
+        elif path.suffix == ".parquet":
+            frame.assign(tags=frame["tags"].map(list)).to_parquet(temporary, index=False)
+        else:
+            frame.to_json(temporary, orient="records", lines=True, force_ascii=False)
+
+
 def write_leaderboard(
     path: Path, probabilities: pd.DataFrame, manifest: Manifest, form: str
 ) -> None:

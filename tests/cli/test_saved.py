@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import competition
 from tests.cli.calling import call, called
@@ -28,19 +29,37 @@ class LengthModel(Level1Model):
         lengths = X.map(len).sum(axis=1).to_numpy()
         self.lengths_ = Lengths(float(lengths.mean()))
         long = lengths > self.lengths_.mean
-        self.shares_ = [(Y[long == one].sum(axis=0) + 1) / ((long == one).sum() + 2) for one in (0, 1)]
+        halves = [Y[long == one] for one in (0, 1)]
+        self.shares_ = [(half.sum(axis=0) + 1) / (len(half) + 2) for half in halves]
     def _predict_proba(self, X):
         long = X.map(len).sum(axis=1).to_numpy() > self.lengths_.mean
         return np.stack(self.shares_)[long.astype(int)]
 """
-QUICK = [
-    *("--set", 'models=["tfidf_logreg", "lightgbm", "xgboost", "probe"]'),
-    *("--set", "folds.n=3"),
-    *("--set", "level1.lightgbm.n_estimators=5"),
-    *("--set", "level1.xgboost.n_estimators=5"),
-    *("--set", 'level2.model=["mean", "pooled", "xgboost"]'),
-    *("--jobs", "1"),
-]
+PROFILE = """\
+plugins = ["lengths.py"]
+models = ["tfidf_logreg", "lightgbm", "xgboost"]
+folds.n = 3
+level2.model = ["mean", "pooled", "xgboost"]
+
+[features.thumbs]
+extractor = "thumbnails"
+side = 4
+
+[level1.lightgbm]
+n_estimators = 5
+
+[level1.xgboost]
+n_estimators = 5
+
+[level1.probe]
+inputs = ["vectors"]
+
+[level1.looks]
+model = "probe"
+inputs = ["thumbs"]
+
+[level1.lengths]
+"""
 
 
 TOML = """\
@@ -64,6 +83,10 @@ columns = ["budget", "place"]
 kind = "array"
 column = "vectors"
 
+[inputs.poster]
+kind = "image"
+column = "poster"
+
 [submission]
 format = "taac2021"
 """
@@ -80,6 +103,8 @@ def rows(ids: list[str], folder: Path, seed: int) -> pd.DataFrame:
         words = rng.choice(" ".join(WORDS[tag] for tag in tags).split(), 5)
         vector = np.array([[tag in tags for tag in WORDS]] * 2) + rng.normal(0, 0.5, (2, 3))
         np.save(folder / "vectors" / f"{ad}.npy", vector.astype(np.float32))
+        colours = rng.integers(0, 80, (8, 8, 3)) + 150 * np.array([tag in tags for tag in WORDS])
+        Image.fromarray(colours.astype(np.uint8)).save(folder / "vectors" / f"{ad}.png")
         made.append(
             {
                 "id": ad,
@@ -87,6 +112,7 @@ def rows(ids: list[str], folder: Path, seed: int) -> pd.DataFrame:
                 "budget": str(rng.integers(1, 100)) if rng.random() < 0.9 else "",
                 "place": rng.choice(["north", "south"]) if "sea" in tags else "",
                 "vectors": f"vectors/{ad}.npy" if rng.random() < 0.9 else "",
+                "poster": f"vectors/{ad}.png" if rng.random() < 0.9 else "",
                 "tags": "|".join(tags),
             }
         )
@@ -108,14 +134,14 @@ def ads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def saved(ads: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The folder of a saved stack, and that of the run."""
     out = tmp_path_factory.mktemp("out")
-    own = out / "lengths.py"
-    own.write_text(PLUGIN, encoding="utf-8")
-    call(
-        *("run", "--data", ads, "--out", out, "--profile", "text", *QUICK),
-        *("--set", f'plugins=["{own}"]', "--set", "level1.lengths.model=lengths"),
-        *("--set", 'kinds=["text", "metadata", "array"]', "--save", out / "stack"),
-    )
+    (out / "lengths.py").write_text(PLUGIN, encoding="utf-8")
+    (out / "own.toml").write_text(PROFILE, encoding="utf-8")
+    run(ads, out, "--save", out / "stack")
     return out / "stack", out
+
+
+def run(ads: Path, out: Path, *further: object) -> None:
+    call("run", "--data", ads, "--out", out, "--profile", out / "own.toml", "--jobs", 1, *further)
 
 
 def stored_test(out: Path) -> pd.DataFrame:
@@ -152,7 +178,7 @@ def test_a_new_process_without_the_training_data_gives_the_bytes_of_the_run(
 
 def load(saved: tuple[Path, Path], **given: Any) -> Any:
     stack, out = saved
-    return competition.load_stack(stack, plugins=[out / "lengths.py"], **given)
+    return competition.load_stack(stack, plugins=[out / "lengths.py"], n_jobs=1, **given)
 
 
 def test_a_folder_of_ads_is_tagged_as_its_table(saved: tuple[Path, Path], ads: Path) -> None:
@@ -178,7 +204,7 @@ def test_inputs_that_no_new_ad_has_are_missing_as_in_training(
 ) -> None:
     frame = pd.read_csv(ads / "test.csv", dtype=str, keep_default_na=False).set_index("id")
     stack = load(saved)
-    emptied = frame.assign(budget="", place="", vectors="")
+    emptied = frame.assign(budget="", place="", vectors="", poster="")
     expected = stack.predict_proba(emptied, root=ads)
     found = stack.predict_proba(frame[["title"]])
     assert np.array_equal(found, expected)
@@ -192,7 +218,10 @@ def test_explain_says_what_each_model_does_to_the_answer(
     stack = load(saved)
     told = stack.explain(ads)
     whole = stack.predict_proba(ads)
-    assert set(told["model"]) == {"tfidf_logreg", "lightgbm", "xgboost", "probe", "lengths"}
+    assert set(told["model"]) == {
+        *("tfidf_logreg", "lightgbm", "xgboost"),
+        *("probe", "looks", "lengths"),
+    }
     one = told[(told["id"] == "t3") & (told["tag"] == "food")]
     assert (one["stack"] == whole.loc["t3", "food"]).all()
     assert np.isfinite(told["effect"]).all()
@@ -235,11 +264,7 @@ def test_describe_tells_models_scores_and_sizes(saved: tuple[Path, Path]) -> Non
 def test_a_second_save_fits_nothing_again(saved: tuple[Path, Path], ads: Path) -> None:
     stack, out = saved
     before = (stack / "manifest.json").read_bytes()
-    call(
-        *("run", "--data", ads, "--out", out, "--profile", "text", *QUICK),
-        *("--set", f'plugins=["{out / "lengths.py"}"]', "--set", "level1.lengths.model=lengths"),
-        *("--set", 'kinds=["text", "metadata", "array"]', "--save", stack),
-    )
+    run(ads, out, "--save", stack)
     assert (stack / "manifest.json").read_bytes() == before
 
 
@@ -348,7 +373,7 @@ def test_a_model_that_cannot_be_saved_says_so_before_training(ads: Path, tmp_pat
         "utf-8",
     )
     done = called(
-        *("run", "--data", ads, "--out", tmp_path / "out", "--profile", "text", *QUICK),
+        *("run", "--data", ads, "--out", tmp_path / "out", "--profile", "text", "--jobs", 1),
         *("--set", f'plugins=["{own}"]', "--set", "level1.odd.model=odd"),
         *("--save", tmp_path / "stack"),
     )
@@ -370,3 +395,35 @@ def test_a_folder_of_something_else_is_not_replaced(ads: Path, tmp_path: Path) -
     assert "holds something else than a saved stack" in done.err
     assert not (tmp_path / "out").exists()  # before anything was trained
     assert (tmp_path / "precious" / "thesis.txt").read_text("utf-8") == "all of it"
+
+
+def test_tags_are_set_by_the_thresholds_of_the_stack(
+    saved: tuple[Path, Path], ads: Path, tmp_path: Path
+) -> None:
+    stack, out = saved
+    to = tmp_path / "tags.csv"
+    call("predict", stack, "--data", ads, "--tags", "--to", to, "--plugin", out / "lengths.py")
+    read = pd.read_csv(to, dtype=str, keep_default_na=False).set_index("id")
+    manifest = json.loads((stack / "manifest.json").read_text("utf-8"))
+    thresholds = np.array(manifest["decision"]["thresholds"])
+    expected = stored_test(out).loc[read.index]
+    for ad, cell in read["tags"].items():
+        due = expected.loc[ad][expected.loc[ad].to_numpy() > thresholds]
+        assert cell.split("|") == list(due.sort_values(ascending=False, kind="stable").index)
+    frame = pd.DataFrame({"title": ["", "sun soup"]}, index=["nothing", "x"])
+    decided = load(saved).predict(frame)
+    assert decided.at["nothing", "unsure"]
+    assert decided["tags"].map(len).gt(0).all()
+
+
+def test_number_of_tags_is_decided_when_the_stack_is_saved(
+    saved: tuple[Path, Path], ads: Path, tmp_path: Path
+) -> None:
+    out = saved[1]
+    run(ads, out, "--save", tmp_path / "two", "--decide", "tags=2")
+    to = tmp_path / "tags.jsonl"
+    given = ("--to", to, "--plugin", out / "lengths.py")
+    call("predict", tmp_path / "two", "--data", ads, "--tags", *given)
+    read = pd.read_json(to, lines=True)
+    assert read["tags"].map(len).eq(2).all()
+    assert "Tags are set by tags=2" in call("describe", tmp_path / "two").out

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -247,11 +247,11 @@ class _Reader:
     def _pretrained(self, node: dict[str, Any]) -> Any:
         form = next(iter(node))
         base = pretrained_kinds()[form]
-        kind: Any = found(node["class"], ["transformers"])
+        kind = found(node["class"], ["transformers"])
         if not (isinstance(kind, type) and issubclass(kind, base)):
             raise ValueError(f"{node['class']} is no {base.__name__}")
         given = {"use_safetensors": True} if form == "network" else {}
-        return kind.from_pretrained(
+        return cast(Any, kind).from_pretrained(
             self._file(node[form]),
             local_files_only=True,
             trust_remote_code=False,
