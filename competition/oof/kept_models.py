@@ -5,33 +5,36 @@
     oof/<dataset>/<model>/fold_<k>.model/        as `Level1Model.save` writes it
     oof/<dataset>/<model>/fold_<k>.model.json    the fingerprint that it was made from, and digests
                                                  of its files
+    oof/<dataset>/<model>/all.model/             the same, fitted on all training ads
 """
 
 import json
 from pathlib import Path
 
 from competition.level1.base import Level1Model
+from competition.level1.registry import get_model
 from competition.oof.store import OofStore
 from competition.utils.errors import StoreError
 from competition.utils.files import file_digest, folder_written_whole, remove, write_json
+from competition.utils.state import read_state
 
 
-def model_folder(store: OofStore, model: str, fold: int) -> Path:
-    """Return the folder of the model of a fold."""
-    return store.path(model, f"fold_{fold}.model")
+def model_folder(store: OofStore, name: str, which: int | str) -> Path:
+    """Return the folder of the model of a fold, or of another fit."""
+    return store.path(name, f"fold_{which}.model" if isinstance(which, int) else f"{which}.model")
 
 
 def write_model(
-    store: OofStore, name: str, fold: int, fingerprint: str, model: Level1Model
+    store: OofStore, name: str, which: int | str, fingerprint: str, model: Level1Model
 ) -> None:
-    """Keep the fitted model of a fold; whoever calls it holds the model's lock.
+    """Keep the fitted model of a fold, or another fit; whoever calls it holds the model's lock.
 
     Raises
     ------
     StateError
         If it holds what has no plain form.
     """
-    folder = model_folder(store, name, fold)
+    folder = model_folder(store, name, which)
     _note(folder).unlink(missing_ok=True)
     if folder.exists():
         remove(folder)
@@ -40,9 +43,16 @@ def write_model(
     write_json(_note(folder), {"fingerprint": fingerprint, "files": digests(folder)})
 
 
-def has_model(store: OofStore, name: str, fold: int, fingerprint: str) -> bool:
-    """Whether the model of a fold is kept, with this very fingerprint, as it was written."""
-    folder = model_folder(store, name, fold)
+def load_model(store: OofStore, name: str, which: int | str, model: str) -> Level1Model:
+    """Read a model that is kept; `model` is its name in the registry."""
+    packages = [get_model(model).make.__module__.partition(".")[0]]
+    folder = model_folder(store, name, which)
+    return read_state(folder, Level1Model, packages)  # type: ignore[type-abstract]
+
+
+def has_model(store: OofStore, name: str, which: int | str, fingerprint: str) -> bool:
+    """Whether a model is kept, with this very fingerprint, as it was written."""
+    folder = model_folder(store, name, which)
     try:
         note = json.loads(_note(folder).read_text(encoding="utf-8"))
         return note["fingerprint"] == fingerprint and note["files"] == digests(folder)

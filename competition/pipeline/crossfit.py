@@ -170,11 +170,6 @@ def cross_fit(jobs: Sequence[Level1Job], store: OofStore, context: Context[Profi
     pending = [(job, fold) for job in jobs for fold in pending_folds(job, store, keep)]
     if not pending:
         return
-    if keep:
-        for name, model, params in {
-            job.name: (job.name, job.model, job.params) for job, _ in pending
-        }.values():
-            check_savable(name, make_estimator(model, params))
     progress = context.progress
     progress.update("level 1", 0, len(pending))
     n_jobs = max(1, min(context.n_jobs, len(pending)))

@@ -8,6 +8,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset, Input
@@ -15,6 +16,7 @@ from competition.evaluation.metrics import Scores
 from competition.oof.cards import Level1Card, StackCard
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context, open_context, open_store
+from competition.pipeline.crossfit import Level1Job, check_savable, make_estimator
 from competition.pipeline.extract import Extraction, extract_features
 from competition.pipeline.holdout import score_holdout, set_aside
 from competition.pipeline.level1 import cross_fitted_models, level1_job
@@ -48,11 +50,12 @@ class RunResult:
         Of the stack on the training ads that were held out, if there were any.
     beside : list of StackCard
         Of other stacks of the same models, which are not submitted.
-    plan : list of PlannedModel
+    jobs : list of Level1Job
         The level-1 models with what they read.
     own_inputs : dict of str to Input
         What the ads came with, before features were extracted.
-    profile : Profile
+    context : Context
+        With the ads and their features.
     """
 
     dataset: AdDataset
@@ -64,9 +67,9 @@ class RunResult:
     submitted: Submitted | None
     holdout: Scores | None
     beside: list[StackCard]
-    plan: list[PlannedModel]
+    jobs: list[Level1Job]
     own_inputs: dict[str, Input]
-    profile: Profile
+    context: Context[Profile]
 
 
 def run(
@@ -79,7 +82,7 @@ def run(
     holdout: float | PathLike | None = None,
     like: PathLike | None = None,
     device: str = "auto",
-    keep_models: bool = False,
+    keep: Literal["folds", "refit"] | None = None,
     progress: Progress | None = None,
 ) -> RunResult:
     """Run a profile on a folder of ads; what is stored already is read, not run.
@@ -103,9 +106,10 @@ def run(
         A sample submission, whose header, rows, order and form the leaderboard file takes.
     device : str
         Where networks run: a name of PyTorch's, or "auto".
-    keep_models : bool
-        Keep the fitted level-1 models of each fold in the store, as `save_stack` wants them; folds
-        whose model is not there are fitted again.
+    keep : {"folds", "refit"} or None
+        What `save_stack` will be called with. For ``"folds"`` the fitted level-1 models of each
+        fold are kept in the store, and folds whose model is not there are fitted again. Models that
+        cannot be saved are refused before anything is trained.
     progress : Progress or None
         Receives remarks and the progress of every stage.
 
@@ -128,7 +132,7 @@ def run(
     ['tfidf_logreg']
     """
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
-    context = replace(context, keep_models=keep_models)
+    context = replace(context, keep_models=keep == "folds")
     own_inputs = context.dataset.inputs
     sample = open_sample(like, context)
     context, extractions = extract_features(context)
@@ -138,6 +142,8 @@ def run(
     store = open_store(context, None if own_folds is None else Path(own_folds))
     _remark(context, plan, store, has_own_folds=own_folds is not None)
     jobs = [level1_job(planned, context, store.folds) for planned in plan]
+    for job in jobs if keep else []:
+        check_savable(job.name, make_estimator(job.model, job.params))
     with (
         cross_fitted_models(jobs, store, context) as (cards, n_trained),
         fitted_stack(cards, store, context) as stack,
@@ -155,9 +161,9 @@ def run(
         submitted,
         scores,
         others,
-        plan,
+        jobs,
         own_inputs,
-        profile,
+        context,
     )
 
 

@@ -26,7 +26,7 @@ def print_saved(folder: Path, manifest: Manifest) -> None:
     console.print(table)
     console.print(
         f"{manifest.dataset}: {len(manifest.tags)} tags, learned from {manifest.n_train:,} ads; "
-        f"{len(part.chosen)} models of each, one per fold, whose predictions are averaged.\n"
+        f"{_models(manifest)}.\n"
         f"Inputs: {', '.join(f'{name} ({one.kind})' for name, one in manifest.inputs.items())}.\n"
         f"OOF: GAP {scores.gap:.4f}, mAP {scores.map:.4f}, F1-C {scores.f1_c:.4f}, F1-O "
         f"{scores.f1_o:.4f}.\n"
@@ -38,6 +38,13 @@ def print_saved(folder: Path, manifest: Manifest) -> None:
         markup=False,
         highlight=False,
     )
+
+
+def _models(manifest: Manifest) -> str:
+    if manifest.keep == "refit":
+        return "each model fitted once more on all of them"
+    n = len(manifest.level2.chosen)
+    return f"{n} models of each, one per fold, whose predictions are averaged"
 
 
 def _rule(manifest: Manifest) -> str:

@@ -54,11 +54,14 @@ class SavedModel(_Record):
         What it reads.
     gap : float
         OOF GAP.
+    scale : tuple of float
+        Slope and shift of its log odds (`competition.saved.refit`).
     """
 
     model: str
     columns: tuple[str, ...]
     gap: float
+    scale: tuple[float, float]
 
 
 class SavedStackPart(_Record):
@@ -129,6 +132,8 @@ class Manifest(_Record):
         Seed, kinds and features, as a profile has them.
     checkpoints : dict of str to dict
         Of each feature, digests of the files of its checkpoint by their names.
+    keep : {"folds", "refit"}
+        Whether the level-1 models are those of the folds, or one that was fitted on all ads.
     models : dict of str to SavedModel
         In the order in which the meta-learners take them.
     level2 : SavedStackPart
@@ -154,6 +159,7 @@ class Manifest(_Record):
     plugins: tuple[str, ...]
     profile: dict[str, Any]
     checkpoints: dict[str, dict[str, str]]
+    keep: Literal["folds", "refit"]
     models: dict[str, SavedModel]
     level2: SavedStackPart
     decision: SavedDecision

@@ -25,6 +25,7 @@ from competition.pipeline.extract import extract_features
 from competition.pipeline.stack_input import missing_inputs
 from competition.saved.manifest import Manifest, read_manifest
 from competition.saved.new_ads import open_new_ads, with_all_inputs
+from competition.saved.refit import WHOLE, Scale, rescaled
 from competition.saved.unsure import disagreement
 from competition.utils.errors import StoreError
 from competition.utils.files import PathLike, file_digest
@@ -184,7 +185,8 @@ class SavedStack:
                 models = self._models[name]
                 frame = columns.frame(saved.columns, models[0].text_terms)
                 tests = np.stack([model.predict_proba(frame) for model in models])
-                probabilities[:, place] = tests.mean(axis=0, dtype=np.float64)
+                mean = np.asarray(tests.mean(axis=0, dtype=np.float64), dtype=np.float32)
+                probabilities[:, place] = rescaled(mean, Scale(*saved.scale))
             self.progress.update("level 1", shape[1], shape[1])
             metadata = dataset.ads[list(self.manifest.level2.metadata)]
             missing = missing_inputs(dataset)[list(self.manifest.level2.inputs)].to_numpy()
@@ -241,10 +243,12 @@ class SavedStack:
         found = {}
         for name, saved in self.manifest.models.items():
             packages = [get_model(saved.model).make.__module__.partition(".")[0]]
-            folders = self._folds(self.folder / "level1" / name)
+            of_model = self.folder / "level1" / name
+            one = self.manifest.keep == "refit"
+            folders = [of_model / WHOLE] if one else self._folds(of_model)
             found[name] = [
-                read_state(one, Level1Model, packages)  # type: ignore[type-abstract]
-                for one in folders
+                read_state(folder, Level1Model, packages)  # type: ignore[type-abstract]
+                for folder in folders
             ]
             for model in found[name]:
                 if "device" in model.get_params(deep=False):

@@ -261,6 +261,21 @@ def test_describe_tells_models_scores_and_sizes(saved: tuple[Path, Path]) -> Non
     assert "3 tags, learned from 60 ads" in shown.out
 
 
+def test_refitted_models_are_fewer_and_say_much_the_same(
+    saved: tuple[Path, Path], ads: Path, tmp_path: Path
+) -> None:
+    out = saved[1]
+    run(ads, out, "--save", tmp_path / "one", "--keep", "refit")
+    one = competition.load_stack(tmp_path / "one", plugins=[out / "lengths.py"], n_jobs=1)
+    assert sorted(p.name for p in (tmp_path / "one" / "level1" / "probe").iterdir()) == ["all"]
+    truth = rows([f"t{i}" for i in range(12)], tmp_path, 1)["tags"].str.get_dummies("|")
+    found, of_folds = one.predict_proba(ads), stored_test(out)
+    truth = truth.set_axis(found.index)[found.columns]
+    scores = [competition.gap(truth, p.loc[found.index]) for p in (found, of_folds)]
+    assert abs(scores[0] - scores[1]) < 0.05
+    assert np.corrcoef(found.to_numpy().ravel(), of_folds.to_numpy().ravel())[0, 1] > 0.95
+
+
 def test_a_second_save_fits_nothing_again(saved: tuple[Path, Path], ads: Path) -> None:
     stack, out = saved
     before = (stack / "manifest.json").read_bytes()
