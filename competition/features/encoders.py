@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from competition.execution.devices import choose_device
 from competition.utils.errors import FeatureError
+from competition.utils.quiet import quiet
 
 if TYPE_CHECKING:
     import torch
@@ -211,22 +211,3 @@ def load_pretrained(load: Callable[..., Any], model: str, **options: Any) -> Any
         raise FeatureError(
             f"The checkpoint {model!r} cannot be loaded ({type(bad).__name__}: {reason}). {hint}"
         ) from bad
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence progress bars, messages about retries and reports of unused weights."""
-    from huggingface_hub.utils import logging as hub
-    from transformers.utils import logging
-
-    levels, bars = (logging.get_verbosity(), hub.get_verbosity()), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    hub.set_verbosity(hub.CRITICAL)
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(levels[0])
-        hub.set_verbosity(levels[1])
-        if bars:
-            logging.enable_progress_bar()

@@ -22,6 +22,7 @@ NOT_FOLLOWED = frozenset(
         "competition.utils.locks",
         "competition.utils.processes",
         "competition.utils.progress",
+        "competition.utils.quiet",
         "competition.utils.seals",
         "competition.utils.source_digest",
         # What is kept of a fitted model shows in no prediction that is stored.

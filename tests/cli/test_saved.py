@@ -236,7 +236,9 @@ def test_files_of_probabilities(
 ) -> None:
     stack, out = saved
     to = tmp_path / f"p.{ending}"
-    done = call("predict", stack, "--data", ads, "--to", to, "--plugin", out / "lengths.py")
+    done = call(
+        "predict", stack, "--data", ads, "--jobs", 1, "--to", to, "--plugin", out / "lengths.py"
+    )
     assert done.out.strip().endswith("12 ads, 3 tags")
     read = pd.read_csv(to) if ending == "csv" else pd.read_json(to, lines=True)
     expected = stored_test(out)
@@ -248,7 +250,7 @@ def test_leaderboard_file_is_that_of_the_run(
 ) -> None:
     stack, out = saved
     to = tmp_path / "submission.json"
-    given = ("--to", to, "--format", "taac2021", "--plugin", out / "lengths.py")
+    given = ("--to", to, "--jobs", 1, "--format", "taac2021", "--plugin", out / "lengths.py")
     call("predict", stack, "--data", ads, *given)
     (submitted,) = (out / "submissions").glob("demo-selection-*[0-9].json")
     assert json.loads(to.read_bytes()) == json.loads(submitted.read_bytes())
@@ -417,7 +419,19 @@ def test_tags_are_set_by_the_thresholds_of_the_stack(
 ) -> None:
     stack, out = saved
     to = tmp_path / "tags.csv"
-    call("predict", stack, "--data", ads, "--tags", "--to", to, "--plugin", out / "lengths.py")
+    call(
+        "predict",
+        stack,
+        "--data",
+        ads,
+        "--jobs",
+        1,
+        "--tags",
+        "--to",
+        to,
+        "--plugin",
+        out / "lengths.py",
+    )
     read = pd.read_csv(to, dtype=str, keep_default_na=False).set_index("id")
     manifest = json.loads((stack / "manifest.json").read_text("utf-8"))
     thresholds = np.array(manifest["decision"]["thresholds"])
@@ -437,7 +451,7 @@ def test_number_of_tags_is_decided_when_the_stack_is_saved(
     out = saved[1]
     run(ads, out, "--save", tmp_path / "two", "--decide", "tags=2")
     to = tmp_path / "tags.jsonl"
-    given = ("--to", to, "--plugin", out / "lengths.py")
+    given = ("--to", to, "--jobs", 1, "--plugin", out / "lengths.py")
     call("predict", tmp_path / "two", "--data", ads, "--tags", *given)
     read = pd.read_json(to, lines=True)
     assert read["tags"].map(len).eq(2).all()

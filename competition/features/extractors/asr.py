@@ -15,13 +15,13 @@ from competition.features.encoders import (
     checkpoint_files,
     load_pretrained,
     network_dtype,
-    quiet,
     unnamed,
 )
 from competition.features.registry import extractor
 from competition.media.sound import read_sound
 from competition.utils.errors import FeatureError
 from competition.utils.parameters import Count
+from competition.utils.quiet import quiet
 
 RATE = 16_000  # samples a second
 WINDOW = 30 * RATE  # samples that Whisper hears at once

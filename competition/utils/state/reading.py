@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from competition.utils.quiet import quiet
 from competition.utils.state.names import (
     ARRAYS,
     FORMAT,
@@ -251,12 +252,15 @@ class _Reader:
         if not (isinstance(kind, type) and issubclass(kind, base)):
             raise ValueError(f"{node['class']} is no {base.__name__}")
         given = {"use_safetensors": True} if form == "network" else {}
-        return cast(Any, kind).from_pretrained(
-            self._file(node[form]),
-            local_files_only=True,
-            trust_remote_code=False,
-            **given,
-        )
+        if "pooler" in node:
+            given["add_pooling_layer"] = False
+        with quiet():
+            return cast(Any, kind).from_pretrained(
+                self._file(node[form]),
+                local_files_only=True,
+                trust_remote_code=False,
+                **given,
+            )
 
     def _skops(self, node: dict[str, Any]) -> Any:
         import skops.io

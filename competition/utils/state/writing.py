@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from competition.utils.quiet import quiet
 from competition.utils.state.names import (
     ARRAYS,
     FORMAT,
@@ -234,13 +235,16 @@ class _Writer:
         for kind, base in pretrained_kinds().items():
             if isinstance(thing, base):
                 path = self._file("")
-                thing.save_pretrained(path)
+                with quiet():
+                    thing.save_pretrained(path)
                 name = type(thing).__name__
                 known = getattr(transformers, name, None) is type(thing)
-                return {
+                node = {
                     kind: path.name,
                     "class": f"transformers:{name}" if known else name_of(type(thing)),
                 }
+                # Made without the layer that pools, as no model here uses it.
+                return {**node, "pooler": False} if getattr(thing, "pooler", 0) is None else node
         return None
 
     def _scikit_learn(self, thing: Any, at: str) -> dict[str, Any] | None:
