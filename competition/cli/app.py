@@ -13,7 +13,7 @@ from competition.cli.ablate import ablate
 from competition.cli.benchmark import benchmark
 from competition.cli.data import check, demo, extract, folds, init
 from competition.cli.models import models, new_model
-from competition.cli.run import add_oof, run, stack
+from competition.cli.run import add_oof, run, save, stack
 from competition.cli.saved import describe, predict
 from competition.cli.score import score
 from competition.cli.show import show
@@ -34,7 +34,7 @@ app = typer.Typer(
 for command in (
     *(run, stack, add_oof, tune, ablate),
     *(init, check, folds, extract, demo),
-    *(predict, describe),
+    *(save, predict, describe),
     *(models, new_model, score, show),
 ):
     app.command()(command)

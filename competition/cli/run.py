@@ -7,6 +7,31 @@ import typer
 
 from competition.cli.options import HERE, DataOption, Device, Holdout, Like, Out, Overrides
 
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", min=1, help="(model, fold) tasks at a time (default: one a core)."),
+]
+WithCheckpoints = Annotated[
+    bool,
+    typer.Option("--with-checkpoints", help="Copy the encoders of features into the saved stack."),
+]
+Keep = Annotated[
+    Literal["folds", "refit"],
+    typer.Option(
+        "--keep",
+        help="What is saved: the models of every fold, or each fitted once more on all ads, five "
+        "times smaller and faster.",
+    ),
+]
+Decide = Annotated[
+    str | None,
+    typer.Option(
+        "--decide",
+        metavar="RULE",
+        help="How the saved stack sets tags: f1 (the default), precision=0.9 or tags=3.",
+    ),
+]
+
 
 def run(
     data: Annotated[
@@ -33,10 +58,7 @@ def run(
             "val.txt.",
         ),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", min=1, help="(model, fold) tasks at a time (default: one a core)."),
-    ] = None,
+    jobs: Jobs = None,
     holdout: Holdout = None,
     like: Like = None,
     device: Device = "auto",
@@ -49,26 +71,9 @@ def run(
             "fitted again.",
         ),
     ] = None,
-    with_checkpoints: Annotated[
-        bool,
-        typer.Option("--with-checkpoints", help="Copy the encoders of features into --save."),
-    ] = False,
-    keep: Annotated[
-        Literal["folds", "refit"],
-        typer.Option(
-            "--keep",
-            help="What --save saves: the models of every fold, or each fitted once more on all "
-            "ads, five times smaller and faster.",
-        ),
-    ] = "folds",
-    decide: Annotated[
-        str | None,
-        typer.Option(
-            "--decide",
-            metavar="RULE",
-            help="How the saved stack sets tags: f1 (the default), precision=0.9 or tags=3.",
-        ),
-    ] = None,
+    with_checkpoints: WithCheckpoints = False,
+    keep: Keep = "folds",
+    decide: Decide = None,
 ) -> None:
     """Run every stage: folds, features, OOF predictions, stack, scores, submission."""
     from competition.config.profile import load_profile
@@ -117,6 +122,35 @@ def run(
     print_run(result)
     if save is not None:
         typer.echo(f"{save} holds the stack: `python -m competition predict {save} --data DIR`.")
+
+
+def save(
+    to: Annotated[Path, typer.Argument(metavar="FOLDER", help="Receives the saved stack.")],
+    data: DataOption,
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="The profile of the run.")
+    ] = "text",
+    overrides: Overrides = None,
+    out: Out = HERE,
+    jobs: Jobs = None,
+    device: Device = "auto",
+    with_checkpoints: WithCheckpoints = False,
+    keep: Keep = "folds",
+    decide: Decide = None,
+) -> None:
+    """Save the stack of a run; the same as `run --save FOLDER`."""
+    run(
+        data,
+        profile,
+        overrides,
+        out,
+        jobs=jobs,
+        device=device,
+        save=to,
+        with_checkpoints=with_checkpoints,
+        keep=keep,
+        decide=decide,
+    )
 
 
 def stack(

@@ -87,9 +87,18 @@ def predict(
     typer.echo(f"{to}: {len(found):,} ads, {found.shape[1]} tags")
 
 
-def describe(stack: Folder) -> None:
+def describe(
+    stack: Folder,
+    other: Annotated[
+        Path | None,
+        typer.Argument(metavar="OTHER", help="Another saved stack: say what differs in it."),
+    ] = None,
+) -> None:
     """Say what a saved stack holds: models, inputs, scores, versions, sizes."""
-    from competition.report.saved import print_saved
+    from competition.report.saved import print_differences, print_saved
     from competition.saved.manifest import read_manifest
 
-    print_saved(stack, read_manifest(stack))
+    if other is None:
+        print_saved(stack, read_manifest(stack))
+    else:
+        print_differences(stack, read_manifest(stack), other, read_manifest(other))

@@ -1,6 +1,7 @@
 """What a saved stack holds, on the terminal."""
 
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
@@ -38,6 +39,56 @@ def print_saved(folder: Path, manifest: Manifest) -> None:
         markup=False,
         highlight=False,
     )
+
+
+def print_differences(folder: Path, one: Manifest, other_folder: Path, other: Manifest) -> None:
+    """Print what differs between two saved stacks."""
+    table = Table("what", str(folder), str(other_folder))
+    for name, values in differences(one, other).items():
+        table.add_row(name, *values)
+    if not table.row_count:
+        console.print("The two stacks are alike.")
+        return
+    console.print(table)
+
+
+def differences(one: Manifest, other: Manifest) -> dict[str, tuple[str, str]]:
+    """Return what two stacks say of themselves, by what it is of, where it differs."""
+    told = [_told(manifest) for manifest in (one, other)]
+    names = list(dict.fromkeys([*told[0], *told[1]]))
+    pairs = {name: (told[0].get(name, "-"), told[1].get(name, "-")) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _told(manifest: Manifest) -> dict[str, str]:
+    """What a stack says of itself, a line each."""
+    scores, decision = manifest.scores, manifest.decision
+    lines = {
+        "dataset": manifest.dataset,
+        "training ads": f"{manifest.n_train:,}",
+        "tags": str(len(manifest.tags)),
+        "OOF GAP": f"{scores.gap:.4f}",
+        "OOF mAP": f"{scores.map:.4f}",
+        "meta-learner": ", ".join(dict.fromkeys(manifest.level2.chosen)),
+        "models of": manifest.keep,
+        "tags are set by": _rule(manifest),
+        "F1-C": _spread(decision.f1_c),
+        "F1-O": _spread(decision.f1_o),
+    }
+    lines |= {f"tag {tag.name}": tag.dimension for tag in manifest.tags}
+    lines |= {f"input {name}": given.kind for name, given in manifest.inputs.items()}
+    lines |= {
+        f"feature {name}": _settings(one) for name, one in manifest.profile["features"].items()
+    }
+    lines |= {
+        f"model {name}": f"{model.model} of {', '.join(model.columns)}: {model.gap:.4f}"
+        for name, model in manifest.models.items()
+    }
+    return lines | {f"version of {name}": one for name, one in manifest.versions.items()}
+
+
+def _settings(feature: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in feature.items() if value is not None)
 
 
 def _models(manifest: Manifest) -> str:

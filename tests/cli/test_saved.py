@@ -456,3 +456,20 @@ def test_number_of_tags_is_decided_when_the_stack_is_saved(
     read = pd.read_json(to, lines=True)
     assert read["tags"].map(len).eq(2).all()
     assert "Tags are set by tags=2" in call("describe", tmp_path / "two").out
+
+
+def test_two_stacks_are_compared(saved: tuple[Path, Path], ads: Path, tmp_path: Path) -> None:
+    stack, out = saved
+    less = PROFILE.replace(', "xgboost"]\nfolds', "]\nfolds").replace(
+        "[level1.xgboost]\nn_estimators = 5\n", ""
+    )
+    (out / "less.toml").write_text(less, encoding="utf-8")
+    call(
+        *("save", tmp_path / "other", "--data", ads, "--out", out, "--profile", out / "less.toml"),
+        *("--jobs", 1, "--decide", "tags=2"),
+    )
+    told = call("describe", stack, tmp_path / "other")
+    assert told.row("model xgboost")[2] == "-"
+    assert told.row("tags are set by")[1:] == ["f1", "tags=2"]
+    assert "model lightgbm" not in told.out  # as in both
+    assert "The two stacks are alike." in call("describe", stack, stack).out
