@@ -13,6 +13,7 @@ from competition.cli.ablate import ablate
 from competition.cli.benchmark import benchmark
 from competition.cli.data import check, demo, extract, folds, init
 from competition.cli.label_errors import label_errors
+from competition.cli.ledger import ledger
 from competition.cli.models import models, new_model
 from competition.cli.run import add_oof, run, stack
 from competition.cli.score import score
@@ -38,6 +39,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(benchmark, name="benchmark")
+app.add_typer(ledger, name="ledger")
 
 
 def main() -> None:
