@@ -12,6 +12,8 @@ import typer
 from competition.cli.ablate import ablate
 from competition.cli.benchmark import benchmark
 from competition.cli.data import check, demo, extract, folds, init
+from competition.cli.label_errors import label_errors
+from competition.cli.ledger import ledger
 from competition.cli.models import models, new_model
 from competition.cli.run import add_oof, run, save, stack
 from competition.cli.saved import describe, predict
@@ -35,10 +37,11 @@ for command in (
     *(run, stack, add_oof, tune, ablate),
     *(init, check, folds, extract, demo),
     *(save, predict, describe),
-    *(models, new_model, score, show),
+    *(models, new_model, score, show, label_errors),
 ):
     app.command()(command)
 app.add_typer(benchmark, name="benchmark")
+app.add_typer(ledger, name="ledger")
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from competition.config.profile import Profile, load_profile
 from competition.demo.make import make_demo
+from competition.pipeline.record import RECORD
 from competition.pipeline.run import RunResult, run
 from competition.submission.score import score_submission
 from competition.utils.errors import FoldsError
@@ -68,7 +69,8 @@ def test_leaves_what_the_design_draws(finished: tuple[Path, RunResult]) -> None:
     assert result.n_trained == 6
     gap = result.stack.scores.gap
     names = {path.name for path in (out / "submissions").iterdir()}
-    assert names == {f"demo-dnn-{gap:.4f}.json", f"demo-dnn-{gap:.4f}.card.json"}
+    written = {f"demo-dnn-{gap:.4f}.json", f"demo-dnn-{gap:.4f}.card.json"}
+    assert names == {*written, "ledger.csv", ".locks"}
 
 
 def test_oof_holds_every_training_ad_once_in_its_fold(finished: tuple[Path, RunResult]) -> None:
@@ -90,11 +92,15 @@ def test_submission_scores_as_the_run_said(finished: tuple[Path, RunResult]) -> 
 
 def test_unchanged_run_trains_nothing_and_rewrites_no_prediction(ads: Path, out: Path) -> None:
     before = {
-        path: path.stat().st_mtime_ns for path in (out / "oof").rglob("*.*") if path.is_file()
+        path: path.stat().st_mtime_ns
+        for path in (out / "oof").rglob("*.*")
+        if path.is_file() and path.name != RECORD
     }
     assert run(ads, profile(), out, n_jobs=1).n_trained == 0
     assert {
-        path: path.stat().st_mtime_ns for path in (out / "oof").rglob("*.*") if path.is_file()
+        path: path.stat().st_mtime_ns
+        for path in (out / "oof").rglob("*.*")
+        if path.is_file() and path.name != RECORD
     } == before
 
 
