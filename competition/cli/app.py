@@ -13,6 +13,7 @@ from competition.cli.ablate import ablate
 from competition.cli.benchmark import benchmark
 from competition.cli.data import check, demo, extract, folds, init
 from competition.cli.models import models, new_model
+from competition.cli.report import report
 from competition.cli.run import add_oof, run, stack
 from competition.cli.score import score
 from competition.cli.show import show
@@ -33,7 +34,7 @@ app = typer.Typer(
 for command in (
     *(run, stack, add_oof, tune, ablate),
     *(init, check, folds, extract, demo),
-    *(models, new_model, score, show),
+    *(models, new_model, score, show, report),
 ):
     app.command()(command)
 app.add_typer(benchmark, name="benchmark")
