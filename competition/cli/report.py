@@ -18,6 +18,10 @@ def report(
             "--ads", min=1, help="Ads on the page at most; above 500 their pictures lie beside it."
         ),
     ] = 500,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", metavar="DIR", help="The --out of another run to compare with."),
+    ] = None,
     opened: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Pictures at a time (default: one a core).")
@@ -29,7 +33,9 @@ def report(
     from competition.report.tables import console
 
     with ProgressBars(console) as progress:
-        page = write_page(data, out, n_ads=ads, always=True, n_jobs=jobs, progress=progress)
+        page = write_page(
+            data, out, n_ads=ads, against=against, always=True, n_jobs=jobs, progress=progress
+        )
     typer.echo(f"Report: {page.path}")
     if opened:
         webbrowser.open(Path(page.path).as_uri())

@@ -1,11 +1,15 @@
 """Run a profile, add predictions made elsewhere, stack what is stored."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from competition.cli.options import HERE, DataOption, Device, Holdout, Like, Out, Overrides
+
+if TYPE_CHECKING:
+    from competition.config.profile import Profile
+    from competition.datasets.base import AdDataset
 
 
 def run(
@@ -44,10 +48,12 @@ def run(
     """Run every stage: folds, features, OOF predictions, stack, scores, submission."""
     from competition.config.profile import load_profile
     from competition.pipeline import run as pipeline
+    from competition.report.notes import of_profile, outcome
     from competition.report.progress import ProgressBars
     from competition.report.tables import console, print_run
 
-    settings = load_profile(profile or ("text" if data else "demo"), overrides)
+    name = profile or ("text" if data else "demo")
+    settings = load_profile(name, overrides)
     with ProgressBars(console) as progress:
         if data is None:
             from competition.demo.make import make_demo
@@ -67,6 +73,11 @@ def run(
             progress=progress,
         )
     print_run(result)
+    said = {
+        **outcome(result.stack.model, result.submitted, result.holdout, progress.remarks),
+        **of_profile(name, settings, result.extractions),
+    }
+    _page(result.dataset, out, said, settings, jobs)
 
 
 def stack(
@@ -84,6 +95,7 @@ def stack(
     """Stack all stored level-1 models with the best meta-learner; write a submission."""
     from competition.config.profile import load_stack_settings
     from competition.pipeline import stack as stacking
+    from competition.report.notes import outcome
     from competition.report.progress import ProgressBars
     from competition.report.tables import console, print_stack
 
@@ -91,6 +103,27 @@ def stack(
     with ProgressBars(console) as progress:
         result = stacking.stack(data, settings, out, holdout=holdout, like=like, progress=progress)
     print_stack(result)
+    said = outcome(result.card.model, result.submitted, result.holdout, progress.remarks)
+    _page(result.dataset, out, said)
+
+
+def _page(
+    dataset: "AdDataset",
+    out: Path,
+    said: dict[str, Any],
+    settings: "Profile | None" = None,
+    jobs: int | None = None,
+) -> None:
+    """Write the page, if something on it has changed, and say where it lies."""
+    from competition.report.page import write_page
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console, print_page
+
+    with ProgressBars(console) as progress:
+        page = write_page(
+            dataset, out, settings=settings, said=said, n_jobs=jobs, progress=progress
+        )
+    print_page(page.path)
 
 
 def add_oof(

@@ -21,6 +21,7 @@ from competition.pipeline.extract import extract_features
 from competition.report import notes as noted
 from competition.report import words
 from competition.report.ad import make_viewer
+from competition.report.comparison import compare
 from competition.report.gallery import ORDERS, GalleryAd, chosen_ads, gallery
 from competition.report.leaderboard import Entry, leaderboard, likeness
 from competition.report.notes import Notes
@@ -28,9 +29,10 @@ from competition.report.previews import Preview, previews, smaller
 from competition.report.rendering import render, sources_digest
 from competition.report.score_bins import ScoreBins
 from competition.report.shown import finished_stack, shown
+from competition.report.stored_tables import ablation_tables, benchmark_tables
 from competition.report.tag_table import TagRow, tag_rows
 from competition.report.trust import trust
-from competition.utils.errors import CompetitionError
+from competition.utils.errors import CompetitionError, StoreError
 from competition.utils.files import (
     PathLike,
     digest,
@@ -68,6 +70,7 @@ def write_page(
     settings: Profile | None = None,
     said: dict[str, Any] | None = None,
     n_ads: int = MOST_INSIDE,
+    against: PathLike | None = None,
     always: bool = False,
     n_jobs: int | None = None,
     progress: Progress | None = None,
@@ -86,6 +89,8 @@ def write_page(
         Values of `Notes` that a command has just told; the others are those of the last one.
     n_ads : int
         Ads to show at most.
+    against : path or None
+        Folder of another run of the same ads, to compare with.
     always : bool
         Whether to write a page that is up to date.
     n_jobs : int or None
@@ -94,7 +99,7 @@ def write_page(
     Raises
     ------
     StoreError
-        If a stored file is damaged.
+        If a stored file is damaged, or `against` holds no stack of these ads.
     """
     listener = progress or Progress()
     context = open_context(data, StackSettings(), out, n_jobs=n_jobs, progress=listener)
@@ -105,15 +110,18 @@ def write_page(
         noted.write_notes(folder / "notes.json", notes)
     stack = finished_stack(context, notes.stack)
     page = Page(folder / "index.html", is_new=True)
-    made_from = digest(_made_from(context, stack, notes), n_ads)
+    made_from = digest(_made_from(context, stack, notes))
     if not always and _is_current(folder, made_from):
         return replace(page, is_new=False)
     profile = settings or _profile(notes, listener)
     # Its remarks were heard when the models were made.
     quiet = open_context(context.dataset, profile, out, n_jobs=n_jobs)
-    if not isinstance(data, AdDataset):
+    if settings is None:
         quiet = _with_features(quiet, listener)
     values = _contents(quiet, stack, n_ads, listener)
+    other = None if against is None else _other(quiet, Path(against))
+    if other is not None and "it" not in values:
+        raise StoreError(f"{context.store_folder} holds no finished stack: run one first.")
     pictures = values.pop("pictures", {})
     html = render(
         dataset=quiet.dataset,
@@ -123,6 +131,9 @@ def write_page(
         version=__version__,
         inputs=_inputs(quiet.dataset, notes),
         profile_name=notes.profile_name,
+        ablation=ablation_tables(context.ablation_folder),
+        benchmark=benchmark_tables(context.benchmark_folder),
+        comparison=None if other is None else compare(values["it"], quiet, other),
         **values,
     )
     _write_pictures(folder / "pictures", pictures)
@@ -141,7 +152,7 @@ def _made_from(context: AnyContext, stack: StackCard | None, notes: Notes) -> li
     others = sorted(context.store_folder.glob("stack-*/card.json"))
     return [
         sources_digest(),
-        notes.model_dump(mode="json"),
+        notes.model_dump(mode="json", exclude={"remarks"}),  # they tell what ran just now
         [stack.model, stack.written, stack.fingerprint] if stack else [],
         [digest(path.read_bytes()) for path in [*sorted(files), *others] if path.is_file()],
     ]
@@ -155,6 +166,13 @@ def _is_current(folder: Path, made_from: str) -> bool:
     return (folder / "index.html").is_file() and stored == {"made_from": made_from}
 
 
+def _other(context: AnyContext, out: Path) -> AnyContext:
+    """Return the context of another run of the same ads."""
+    if not out.is_dir():
+        raise StoreError(f"There is no folder {out}: name the --out of another run.")
+    return open_context(context.dataset, context.profile, out)
+
+
 def _profile(notes: Notes, progress: Progress) -> Profile | StackSettings:
     try:
         return Profile.model_validate(notes.profile) if notes.profile else StackSettings()
@@ -165,7 +183,8 @@ def _profile(notes: Notes, progress: Progress) -> Profile | StackSettings:
 
 def _with_features(context: AnyContext, progress: Progress) -> AnyContext:
     """Add the features of the last run's profile; without them where they cannot be had."""
-    if not isinstance(context.profile, Profile):
+    features = context.profile.features if isinstance(context.profile, Profile) else {}
+    if all(name in context.dataset.inputs for name in features):
         return context
     try:
         return extract_features(context)[0]  # type: ignore[arg-type]

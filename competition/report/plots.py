@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
-LETTER = 6.6  # pixels of a letter of the smaller text; one of East Asia takes two
+LETTER = 7.2  # pixels of a letter of the smaller text; one of East Asia takes two
 LONGEST_NAME = 26  # letters
 ROW = 22
 
@@ -148,6 +148,7 @@ def heat_map(names: Sequence[str], values: np.ndarray, says: str) -> Markup:
     cell = 34 if n <= 14 else max(14, 480 // n)
     left = _width(names)
     top = left * 0.75
+    least = float(values.min())
     body = []
     for row in range(n):
         y = top + cell * row
@@ -163,10 +164,11 @@ def heat_map(names: Sequence[str], values: np.ndarray, says: str) -> Markup:
             value = float(values[row, column])
             at = (left + cell * column, y)
             title = f"{names[row]} and {names[column]}: {value:.2f}"
-            style = f"fill-opacity:{min(max(value, 0), 1) ** 1.5:.3f}"
+            share = (value - least) / (1 - least) if least < 1 else 1.0
+            style = f"fill-opacity:{0.06 + 0.94 * share**1.3:.3f}"
             body.append(_rect(*at, cell - 2, cell - 2, "heat", title, style))
             if cell >= 30 and row != column:
-                css = "cell middle" + (" on" if value > 0.72 else "")
+                css = "cell middle" + (" on" if share > 0.6 else "")
                 body.append(_text(at[0] + cell / 2 - 1, y + cell / 2 + 3, f"{value:.2f}", css))
     return _svg(left + cell * n + top * 0.7, top + cell * n + 4, body, says)
 
@@ -178,7 +180,7 @@ def gain_bars(rows: Sequence[tuple[str, float, int]], says: str) -> Markup:
     gains = [gain for _, gain, _ in rows]
     low, high = min(0.0, *gains), max(0.0, *gains)
     low, high = low - 0.02 * (high - low or 1), high + 0.02 * (high - low or 1)
-    left, width = _width([name for name, _, _ in rows]), 320.0
+    left, width = _width([name for name, _, _ in rows]), 420.0
     height = 18 * len(rows) + 26
 
     def x(value: float) -> float:

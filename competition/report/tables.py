@@ -101,6 +101,11 @@ def _made_from(card: Card) -> str:
     return ELSEWHERE if isinstance(card, ExternalCard) else card.origin
 
 
+def print_page(path: Path) -> None:
+    """Print where the page lies."""
+    _line(f"Report: {path}")
+
+
 def print_stack(result: StackResult) -> None:
     """Print every level-1 model's and every candidate's OOF GAP, the chosen stack's last."""
     card = result.card
