@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from competition.level2.registry import meta_learner
     from competition.pipeline.add_oof import add_oof
     from competition.pipeline.extract import extract
+    from competition.pipeline.label_errors import label_errors
     from competition.pipeline.run import run
     from competition.pipeline.stack import stack
     from competition.tuning.search import tune
@@ -44,6 +45,7 @@ __all__ = [
     "extract",
     "extractor",
     "gap",
+    "label_errors",
     "level1_model",
     "load_dataset",
     "load_or_make_folds",
@@ -69,6 +71,7 @@ _HOME = {
     "extract": "pipeline.extract",
     "extractor": "features.registry",
     "gap": "evaluation.metrics",
+    "label_errors": "pipeline.label_errors",
     "level1_model": "level1.registry",
     "load_dataset": "datasets",
     "load_or_make_folds": "folds_file",

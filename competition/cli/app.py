@@ -12,6 +12,8 @@ import typer
 from competition.cli.ablate import ablate
 from competition.cli.benchmark import benchmark
 from competition.cli.data import check, demo, extract, folds, init
+from competition.cli.label_errors import label_errors
+from competition.cli.ledger import ledger
 from competition.cli.models import models, new_model
 from competition.cli.report import report
 from competition.cli.run import add_oof, run, stack
@@ -34,10 +36,11 @@ app = typer.Typer(
 for command in (
     *(run, stack, add_oof, tune, ablate),
     *(init, check, folds, extract, demo),
-    *(models, new_model, score, show, report),
+    *(models, new_model, score, show, label_errors, report),
 ):
     app.command()(command)
 app.add_typer(benchmark, name="benchmark")
+app.add_typer(ledger, name="ledger")
 
 
 def main() -> None:

@@ -52,8 +52,7 @@ def run(
     from competition.report.progress import ProgressBars
     from competition.report.tables import console, print_run
 
-    name = profile or ("text" if data else "demo")
-    settings = load_profile(name, overrides)
+    settings = load_profile(profile or ("text" if data else "demo"), overrides)
     with ProgressBars(console) as progress:
         if data is None:
             from competition.demo.make import make_demo
@@ -75,7 +74,7 @@ def run(
     print_run(result)
     said = {
         **outcome(result.stack.model, result.submitted, result.holdout, progress.remarks),
-        **of_profile(name, settings, result.extractions),
+        **of_profile(settings, result.extractions),
     }
     _page(result.dataset, out, said, settings, jobs)
 

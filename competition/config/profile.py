@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, PrivateAttr, field_validator
 
 from competition.datasets.base import InputKind
 from competition.utils.errors import ProfileError, nearest
@@ -188,6 +188,12 @@ class Profile(Settings):
         default_factory=dict
     )
     level2: Level2Settings = Level2Settings()
+    _called: str = PrivateAttr("")
+
+    @property
+    def called(self) -> str:
+        """Name of the file that it was read from, without its ending; "" where there was none."""
+        return self._called
 
     @field_validator("level1")
     @classmethod
@@ -226,6 +232,11 @@ class StackSettings(Settings):
     seed: Seed = 0
     folds: FoldSettings = FoldSettings()
     level2: CandidateSettings = CandidateSettings.model_validate({})
+
+    @property
+    def called(self) -> str:
+        """What a log calls these settings."""
+        return "stack"
 
 
 S = TypeVar("S", Profile, StackSettings)
@@ -268,7 +279,9 @@ def load_profile(name: str, overrides: list[str] | None = None) -> Profile:
     data = read_toml(path, ProfileError)
     _anchor_plugins(data, path.parent)
     profile = _parsed(Profile, data, overrides, f"profile {name}")
-    return profile.model_copy(update={"optional": _still_optional(profile, overrides or [])})
+    profile = profile.model_copy(update={"optional": _still_optional(profile, overrides or [])})
+    profile._called = path.stem
+    return profile
 
 
 def load_stack_settings(overrides: list[str] | None = None) -> StackSettings:

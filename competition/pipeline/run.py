@@ -129,7 +129,7 @@ def run(
         fitted_stack(cards, store, context) as stack,
     ):
         others = _stacks_beside(cards, store, context)
-        submitted = submit(context.dataset, store, stack, context.submissions, held_out, sample)
+        submitted = submit(context, store, stack, held_out, sample)
         scores = score_holdout(context.dataset, store, stack, held_out)
     return RunResult(
         context.dataset, extractions, store, cards, stack, n_trained, submitted, scores, others

@@ -128,7 +128,7 @@ def stack(
         f"{n_learners} meta-learner{'' if n_learners == 1 else 's'}"
     )
     with fitted_stack(cards, store, context) as card:
-        submitted = submit(dataset, store, card, context.submissions, held_out, sample)
+        submitted = submit(context, store, card, held_out, sample)
         scores = score_holdout(dataset, store, card, held_out)
     return StackResult(dataset, cards, card, submitted, scores)
 

@@ -4,12 +4,12 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import Scores
 from competition.oof.cards import StackCard
 from competition.oof.store import OofStore
 from competition.pipeline.context import AnyContext
 from competition.pipeline.holdout import Holdout
+from competition.submission.ledger import note_submission
 from competition.submission.like import Sample, read_sample, write_like
 from competition.submission.write import FORMATS, write_submission
 from competition.utils.files import PathLike, file_digest, write_json
@@ -53,14 +53,13 @@ def open_sample(path: PathLike | None, context: AnyContext) -> Sample | None:
 
 
 def submit(
-    dataset: AdDataset,
+    context: AnyContext,
     store: OofStore,
     stack: StackCard,
-    folder: Path,
     holdout: Holdout | None = None,
     sample: Sample | None = None,
 ) -> Submitted | None:
-    """Write ``<dataset>-<stack>-<OOF GAP>`` and a card beside it, and check the file.
+    """Write ``<dataset>-<stack>-<OOF GAP>``, a card beside it and a row of the ledger; check it.
 
     Training ads that are held out are no test ads of the leaderboard, and are not listed. The file
     has the form that the dataset says, or that of a sample.
@@ -70,6 +69,7 @@ def submit(
     Submitted or None
         None where the dataset has no test ads.
     """
+    dataset, folder = context.dataset, context.submissions
     held_out = store.test_ids[:0] if holdout is None else holdout.ids
     listed = ~store.test_ids.isin(held_out)
     if not listed.any():
@@ -100,4 +100,5 @@ def submit(
         "test_scores": asdict(scores) if scores else None,
     }
     write_json(folder / f"{name}.card.json", card)
+    note_submission(path, context.profile.called, stack.scores.gap, context.progress)
     return Submitted(path, scores)

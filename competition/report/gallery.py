@@ -14,6 +14,7 @@ from competition.report.shown import Shown
 ORDERS = {
     "worst": "Worst ranked truth",
     "wrong": "Surest wrong",
+    "doubt": "Likely label errors",
     "unsure": "Unsure",
     "random": "Random",
 }

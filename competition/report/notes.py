@@ -88,10 +88,10 @@ def outcome(
     }
 
 
-def of_profile(name: str, profile: Profile, extractions: list[Extraction]) -> dict[str, Any]:
+def of_profile(profile: Profile, extractions: list[Extraction]) -> dict[str, Any]:
     """Return what a run of a profile knows, as values of `Notes`."""
     return {
-        "profile_name": name,
+        "profile_name": profile.called,
         "profile": profile.model_dump(mode="json"),
         "features": tuple(
             FeatureNote(

@@ -22,6 +22,7 @@ from competition.report import notes as noted
 from competition.report import words
 from competition.report.ad import make_viewer
 from competition.report.comparison import compare
+from competition.report.doubts import doubtful_labels
 from competition.report.gallery import ORDERS, GalleryAd, chosen_ads, gallery
 from competition.report.leaderboard import Entry, leaderboard, likeness
 from competition.report.notes import Notes
@@ -30,6 +31,7 @@ from competition.report.rendering import render, sources_digest
 from competition.report.score_bins import ScoreBins
 from competition.report.shown import finished_stack, shown
 from competition.report.stored_tables import ablation_tables, benchmark_tables
+from competition.report.submissions import submissions_of
 from competition.report.tag_table import TagRow, tag_rows
 from competition.report.trust import trust
 from competition.utils.errors import CompetitionError, StoreError
@@ -134,6 +136,7 @@ def write_page(
         ablation=ablation_tables(context.ablation_folder),
         benchmark=benchmark_tables(context.benchmark_folder),
         comparison=None if other is None else compare(values["it"], quiet, other),
+        submissions=submissions_of(context.dataset.name, context.submissions),
         **values,
     )
     _write_pictures(folder / "pictures", pictures)
@@ -201,7 +204,8 @@ def _contents(
         return {}
     it = shown(context, stack)
     bins = ScoreBins.of(it.labels, it.oof, it.data.fold)
-    choices = chosen_ads(it, n_ads)
+    doubts = doubtful_labels(it)
+    choices = chosen_ads(it, n_ads, [doubt.ad for doubt in doubts.listed])
     ads = [choice.ad for choice in choices]
     found = previews(it.dataset, ads, context.cache, context.n_jobs, progress)
     inside = len(choices) <= MOST_INSIDE
@@ -225,7 +229,9 @@ def _contents(
         **_gains(tags),
         "trust": trust(it, bins),
         "ads": articles,
-        "orders": ORDERS,
+        "orders": {key: name for key, name in ORDERS.items() if key in choices[0].ranks},
+        "numbers": {ad: number for number, ad in enumerate(ads)},
+        "doubts": doubts,
         "shown_tags": _shown_tags(it.dataset, articles),
         "lacking": sorted({name for ad in articles for name in ad.lacks}),
         "warnings": [
@@ -277,14 +283,13 @@ def _shown_tags(dataset: AdDataset, ads: list[GalleryAd]) -> list[tuple[int, str
 
 
 def _within(found: dict[str, Preview]) -> dict[str, Preview]:
-    """Scale the pictures down until all of them fit into the page."""
-    total = sum(len(one.picture) + len(one.sound) for one in found.values())
-    while total > PICTURES:
-        scale = 0.95 * math.sqrt(PICTURES / total)
+    """Scale the pictures down until all of them, and the sounds, fit into the page."""
+    room = PICTURES - sum(len(one.sound) for one in found.values())
+    total = sum(len(one.picture) for one in found.values())
+    while total > room:
+        scale = 0.95 * math.sqrt(room / total)
         found = {
-            ad: replace(one, picture=smaller(one.picture, scale), sound=b"")
-            if one.picture
-            else replace(one, sound=b"")
+            ad: replace(one, picture=smaller(one.picture, scale)) if one.picture else one
             for ad, one in found.items()
         }
         total = sum(len(one.picture) for one in found.values())

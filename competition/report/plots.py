@@ -180,7 +180,7 @@ def gain_bars(rows: Sequence[tuple[str, float, int]], says: str) -> Markup:
     gains = [gain for _, gain, _ in rows]
     low, high = min(0.0, *gains), max(0.0, *gains)
     low, high = low - 0.02 * (high - low or 1), high + 0.02 * (high - low or 1)
-    left, width = _width([name for name, _, _ in rows]), 420.0
+    left, width = _width([name for name, _, _ in rows]), 280.0
     height = 18 * len(rows) + 26
 
     def x(value: float) -> float:

@@ -23,10 +23,11 @@ from competition.utils.progress import Progress
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-VERSION = 1  # of how they are drawn
-HEIGHT = 150  # pixels of a strip; a poster is twice as high
+VERSION = 2  # of how they are drawn
+HEIGHT = 132  # pixels of a strip; a poster is twice as high
 QUALITY = 55
-SOUND_SIZE = (320, 64)
+SOUND_QUALITY = 30
+SOUND_SIZE = (280, 40)
 SECONDS_HEARD = 30
 
 
@@ -153,13 +154,13 @@ def strip(pictures: list[np.ndarray]) -> "Image":
     return whole
 
 
-def webp(image: "Image", scale: float = 1.0) -> bytes:
+def webp(image: "Image", scale: float = 1.0, quality: int = QUALITY) -> bytes:
     """Encode an image as WebP, scaled down."""
     if scale < 1:
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         image = image.resize(size)
     written = BytesIO()
-    image.save(written, "WEBP", quality=QUALITY, method=2)
+    image.save(written, "WEBP", quality=quality, method=2)
     return written.getvalue()
 
 
@@ -192,5 +193,5 @@ def _spectrogram(files: tuple[FileOfAd, ...]) -> bytes:
         low, high = np.percentile(bands, [5, 99.5])
         grey = np.clip((bands.T[::-1] - low) / max(high - low, 1e-6), 0, 1)
         image = Image.fromarray((255 * grey).astype(np.uint8)).resize(SOUND_SIZE)
-        return webp(image.convert("RGB"))
+        return webp(image.convert("RGB"), quality=SOUND_QUALITY)
     return b""

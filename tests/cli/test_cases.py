@@ -106,7 +106,7 @@ def test_truth_is_split_as_the_dataset_says(case: Path) -> None:
 def test_wide_submission_calls_the_ids_as_the_dataset_does(case: Path) -> None:
     done = run(case, "--set", 'models=["tfidf_logreg"]')
     assert done.status == 0
-    (file,) = (case / "out" / "submissions").glob("*.csv")
+    (file,) = (case / "out" / "submissions").glob("*-*.csv")
     assert list(pd.read_csv(file)) == ["image_id", *TOPICS]
 
 

@@ -90,7 +90,7 @@ def test_tags_that_no_ad_carries_are_accepted_stacked_and_submitted(data: Path) 
     learners = ["mean", "logreg"]
     stack(data, "--set", f"level2.model={json.dumps(learners)}")
     assert card(data, "stack-selection")["failed"] == {}
-    (path,) = (data / "out" / "submissions").glob("*.csv")
+    (path,) = (data / "out" / "submissions").glob("topics-*.csv")
     written = pd.read_csv(path, index_col="id")
     assert list(written.columns) == TAGS
     assert written.shape == (N_TEST, len(TAGS))

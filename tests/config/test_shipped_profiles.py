@@ -82,7 +82,7 @@ def test_every_key_is_known(name: str, datasets: dict[str, AdDataset]) -> None:
 
 @pytest.mark.parametrize("name", profile_names())
 def test_written_it_reads_the_same(name: str, tmp_path: Path) -> None:
-    path = tmp_path / "again.toml"
+    path = tmp_path / f"{name}.toml"
     path.write_text(profile_toml(load_profile(name)), encoding="utf-8")
     assert load_profile(str(path)) == load_profile(name)
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from competition.submission.ledger import LEDGER
 from tests.cli.calling import Called, called
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,13 +36,14 @@ def started(*arguments: object) -> subprocess.Popen[str]:
 
 
 def predictions(out: Path) -> dict[str, bytes]:
-    """Bytes of all predictions and submissions below a folder, by name."""
+    """Bytes of all predictions and submissions below a folder, by name; the ledger is a log."""
     patterns = ("oof/*/*/oof.parquet", "oof/*/*/test.parquet", "submissions/*.csv")
     patterns += ("submissions/*.json",)
     return {
         str(path.relative_to(out)): path.read_bytes()
         for pattern in patterns
         for path in sorted(out.glob(pattern))
+        if path.name != LEDGER
     }
 
 

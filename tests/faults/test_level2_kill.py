@@ -104,5 +104,5 @@ def test_a_kill_in_level_2_loses_the_running_cross_fit_alone(
         bytes_of = [(one / "oof" / "films" / file).read_bytes() for one in (out, whole, fresh)]
         assert bytes_of[0] == bytes_of[2]
         assert bytes_of[1] == bytes_of[2]
-    (submission,) = (fresh / "submissions").glob("*.csv")
+    (submission,) = (fresh / "submissions").glob("films-*.csv")
     assert (out / "submissions" / submission.name).read_bytes() == submission.read_bytes()

@@ -68,7 +68,8 @@ def test_leaves_what_the_design_draws(finished: tuple[Path, RunResult]) -> None:
     assert result.n_trained == 6
     gap = result.stack.scores.gap
     names = {path.name for path in (out / "submissions").iterdir()}
-    assert names == {f"demo-dnn-{gap:.4f}.json", f"demo-dnn-{gap:.4f}.card.json"}
+    written = {f"demo-dnn-{gap:.4f}.json", f"demo-dnn-{gap:.4f}.card.json"}
+    assert names == {*written, "ledger.csv", ".locks"}
 
 
 def test_oof_holds_every_training_ad_once_in_its_fold(finished: tuple[Path, RunResult]) -> None:

@@ -197,3 +197,20 @@ def test_of_many_ads_some_are_measured_and_the_page_says_so(
 def test_a_folder_without_results_has_a_page_that_says_so(tmp_path: Path) -> None:
     page = write_page(made(20, 3), tmp_path, n_jobs=1)
     assert "No stack is stored yet" in read(page.path)
+
+
+def test_the_ledger_is_drawn_against_the_leaderboard(tmp_path: Path) -> None:
+    ads = write_hostile_ads(tmp_path / "ads", n=40)
+    call("run", "--data", ads, "--out", tmp_path, *QUICK)
+    call("stack", "--data", ads, "--out", tmp_path, "--set", "level2.model=rank_mean")
+    page = tmp_path / "oof" / "hostile" / "report" / "index.html"
+    assert 'aria-label="leaderboard against OOF GAP"' not in read(page)
+    files = sorted((tmp_path / "submissions").glob("hostile-*[0-9].csv"))
+    assert len(files) == 2
+    for place, file in enumerate(files):
+        call("ledger", "add", file, "--score", 0.5 + place / 10)
+    call("report", "--data", ads, "--out", tmp_path)
+    drawn = re.search('aria-label="leaderboard against OOF GAP".*?</svg>', read(page))
+    assert drawn is not None
+    assert drawn[0].count("<circle") == 2
+    assert "leaderboard 0.6000" in drawn[0]

@@ -194,3 +194,18 @@ def test_texts_have_the_contrast_that_wcag_aa_asks_for(
     assert len(found) > 100
     assert min(found)[0] >= 4.5, min(found)
     one.context.close()
+
+
+def test_likely_label_errors_lead_to_their_ads_and_to_a_csv(opened: Opened) -> None:
+    page = opened.page
+    link = page.locator("#doubt-table tbody a").last
+    ad = link.inner_text()
+    link.click()
+    place = page.evaluate("location.hash")
+    assert page.locator(f"{place} h3").inner_text() == ad
+    assert page.locator(place).is_visible()
+    with page.expect_download() as downloading:
+        page.click("a[download]")
+    text = Path(downloading.value.path()).read_text("utf-8")
+    assert text.startswith("rank,id,tag,dimension,given,probability,score,confident\n")
+    assert text.count("\n") > 10

@@ -60,6 +60,7 @@ function searchable(input, table, count) {
 
 const byId = (id) => document.getElementById(id);
 searchable(byId("tag-search"), byId("tag-table"), byId("tag-count"));
+searchable(byId("doubt-search"), byId("doubt-table"), byId("doubt-count"));
 
 // The gallery: an order, filters, and a page at a time.
 
@@ -90,6 +91,14 @@ if (gallery) {
   form.addEventListener("submit", (event) => event.preventDefault());
   byId("more").addEventListener("click", () => {
     most += STEP;
+    show();
+  });
+  // A link to an ad that is not shown shows all that fit, and that ad.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#ad-"]');
+    if (!link || !byId(link.hash.slice(1)).hidden) return;
+    form.reset();
+    most = ads.length;
     show();
   });
   show();

@@ -1,0 +1,161 @@
+"""The likely label errors of a dataset, as a stored stack sees them, to be checked by hand."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from competition.config.profile import Profile, StackSettings
+from competition.datasets.base import AdDataset, files_of
+from competition.evaluation.label_errors import LabelErrors, rank_label_errors
+from competition.oof.cards import StackCard
+from competition.pipeline.context import open_context, open_store
+from competition.pipeline.fingerprints import shared_components
+from competition.pipeline.settings import plan_meta_learners
+from competition.pipeline.stack import SELECTION, UNFIT
+from competition.pipeline.stack_input import STACK
+from competition.utils.errors import StoreError
+from competition.utils.files import PathLike, written_whole
+from competition.utils.progress import Progress
+from competition.utils.spreadsheets import as_text
+
+MOST = 1000
+HEADER = ("rank", "id", "tag", "dimension", "given", "probability", "score", "confident")
+LONGEST = 500  # characters of a text of the ad
+
+
+@dataclass(frozen=True, eq=False)
+class FoundLabelErrors:
+    """Likely label errors of a dataset.
+
+    Attributes
+    ----------
+    dataset : AdDataset
+    stack : StackCard
+        Whose out-of-fold predictions contradict the labels.
+    pairs : LabelErrors
+        The most suspicious first.
+    """
+
+    dataset: AdDataset
+    stack: StackCard
+    pairs: LabelErrors
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """Yield a row of `HEADER` for every pair, the texts and files of the ad after it."""
+        ads, pairs, tags = self.dataset.ads, self.pairs, self.dataset.tags
+        train, columns = self.dataset.train_ids, self.columns
+        for rank in range(len(pairs)):
+            ad, tag = train[pairs.ad[rank]], tags[pairs.tag[rank]]
+            yield (
+                str(rank + 1),
+                str(ad),
+                tag.name,
+                tag.dimension,
+                str(pairs.given[rank]),
+                f"{pairs.probability[rank]:.4f}",
+                f"{pairs.score[rank]:.4f}",
+                "yes" if pairs.confident[rank] else "no",
+                *(_shown(ads.at[ad, column]) for column in columns),
+            )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the ads that help to check a label by hand."""
+        inputs = self.dataset.inputs.values()
+        return tuple(c for given in inputs if given.kind != "array" for c in given.columns)
+
+    def write(self, path: PathLike) -> None:
+        """Write all pairs as a CSV file, whole or not at all.
+
+        Texts that a spreadsheet would take for formulas get an apostrophe before them.
+
+        Raises
+        ------
+        WriteError
+            If the system refuses to write.
+        """
+        with (
+            written_whole(Path(path)) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as file,
+        ):
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([as_text(name) for name in (*HEADER, *self.columns)])
+            writer.writerows(
+                [
+                    as_text(cell) if name not in ("probability", "score") else cell
+                    for name, cell in zip((*HEADER, *self.columns), row, strict=True)
+                ]
+                for row in self.rows()
+            )
+
+
+def _shown(cell: Any) -> str:
+    if not isinstance(cell, str):
+        return "" if pd.isna(cell) else str(cell)
+    cell = " | ".join(files_of(cell))
+    return cell if len(cell) <= LONGEST else f"{cell[:LONGEST]}…"
+
+
+def label_errors(
+    data: PathLike | AdDataset,
+    settings: Profile | StackSettings,
+    out: PathLike = ".",
+    *,
+    most: int = MOST,
+    progress: Progress | None = None,
+) -> FoundLabelErrors:
+    """Find the labels of the training ads that a stored stack contradicts most.
+
+    Parameters
+    ----------
+    data : path or AdDataset
+        Folder of ads, or ads that are read already.
+    settings : Profile or StackSettings
+        Its ``level2`` says which stack.
+    out : path
+        Folder that holds ``oof/``.
+    most : int
+        Pairs of an ad and a tag to return.
+    progress : Progress or None
+
+    Raises
+    ------
+    StoreError
+        If that stack is not stored, or was made from other ads, labels or folds.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import label_errors, load_profile, make_demo, run
+    >>> quick = ['models=["tfidf_logreg"]', "folds.n=3", "level2.model=mean"]
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(f"{folder}/ads", 40, films=False)
+    ...     profile = load_profile("text", quick)
+    ...     result = run(f"{folder}/ads", profile, folder, n_jobs=1)
+    ...     found = label_errors(f"{folder}/ads", profile, folder, most=3)
+    >>> len(found.pairs), found.stack.model
+    (3, 'stack-mean')
+    """
+    context = open_context(data, settings, out, progress=progress)
+    dataset, store = context.dataset, open_store(context)
+    learners = plan_meta_learners(settings)
+    name = STACK + (SELECTION if len(learners) > 1 else next(iter(learners)))
+    card = store.card(name)
+    if not isinstance(card, StackCard):
+        raise StoreError(
+            f"{store.folder} holds no {name}: run `python -m competition run` with the same "
+            "profile first."
+        )
+    shared = shared_components(dataset, store.folds)
+    unfit = [UNFIT[part] for part in UNFIT if card.made_from.get(part) != shared[part]]
+    if unfit:
+        raise StoreError(
+            f"{store.folder / name} was made from {', '.join(unfit)}: run `python -m competition "
+            "run` with the same profile again."
+        )
+    oof, _ = store.read(name, card)
+    return FoundLabelErrors(dataset, card, rank_label_errors(dataset.labels, oof, most))
