@@ -67,7 +67,7 @@ def print_run(result: RunResult) -> None:
         _print_faults(extraction, SHOWN_FAULTS)
     table = Table(title=f"Out-of-fold scores, {result.dataset.name}")
     table.add_column("model")
-    for heading in ("GAP", "GAP, mean of folds", "mAP", "seconds"):
+    for heading in ("GAP", "mAP", "seconds"):
         table.add_column(heading, justify="right")
     table.add_column("made from", overflow="fold")
     cards = sorted(result.cards, key=lambda card: card.scores.gap)
@@ -78,7 +78,6 @@ def print_run(result: RunResult) -> None:
         table.add_row(
             card.model,
             f"{scores.gap:.4f}",
-            f"{scores.gap_folds:.4f}",
             f"{scores.map:.4f}",
             f"{card.seconds:.1f}",
             _made_from(card),
