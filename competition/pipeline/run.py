@@ -12,13 +12,14 @@ from pathlib import Path
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import Scores
-from competition.oof.cards import Level1Card, StackCard
+from competition.oof.cards import Card, Level1Card, StackCard
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.extract import Extraction, extract_features
 from competition.pipeline.holdout import score_holdout, set_aside
 from competition.pipeline.level1 import cross_fitted_models, level1_job
 from competition.pipeline.plan import PlannedModel, check_level2, plan_models
+from competition.pipeline.record import Recorder
 from competition.pipeline.settings import beside
 from competition.pipeline.stack import fitted_stack
 from competition.pipeline.submit import Submitted, open_sample, submit
@@ -115,22 +116,28 @@ def run(
     >>> [card.model for card in result.cards]
     ['tfidf_logreg']
     """
-    context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
-    sample = open_sample(like, context)
-    context, extractions = extract_features(context)
-    context, held_out = set_aside(context, holdout)
-    plan = plan_models(profile, context.dataset, context.progress)
-    check_level2(profile, context.dataset, context.progress)
-    store = open_store(context, None if own_folds is None else Path(own_folds))
-    _remark(context, plan, store, has_own_folds=own_folds is not None)
-    jobs = [level1_job(planned, context, store.folds) for planned in plan]
-    with (
-        cross_fitted_models(jobs, store, context) as (cards, n_trained),
-        fitted_stack(cards, store, context) as stack,
-    ):
-        others = _stacks_beside(cards, store, context)
-        submitted = submit(context, store, stack, held_out, sample)
-        scores = score_holdout(context.dataset, store, stack, held_out)
+    with Recorder("run", progress or Progress()) as recorder:
+        recorder.begin("reading")
+        context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=recorder)
+        sample = open_sample(like, context)
+        recorder.begin("features")
+        context, extractions = extract_features(context)
+        recorder.begin("level 1")
+        context, held_out = set_aside(context, holdout)
+        plan = plan_models(profile, context.dataset, context.progress)
+        check_level2(profile, context.dataset, context.progress)
+        store = open_store(context, None if own_folds is None else Path(own_folds))
+        _remark(context, plan, store, has_own_folds=own_folds is not None)
+        jobs = [level1_job(planned, context, store.folds) for planned in plan]
+        with cross_fitted_models(jobs, store, context) as (cards, n_trained):
+            recorder.begin("level 2")
+            with fitted_stack(cards, store, context) as stack:
+                others = _stacks_beside(cards, store, context)
+                recorder.begin("submission")
+                submitted = submit(context, store, stack, held_out, sample)
+                scores = score_holdout(context.dataset, store, stack, held_out)
+                of_all: list[Card] = [*cards, *others]
+                recorder.write(context, store, of_all, stack, submitted, scores, n_trained)
     return RunResult(
         context.dataset, extractions, store, cards, stack, n_trained, submitted, scores, others
     )

@@ -28,6 +28,7 @@ from competition.pipeline.external_models import still_fits
 from competition.pipeline.fingerprints import shared_components, stack_fingerprint
 from competition.pipeline.holdout import score_holdout, set_aside
 from competition.pipeline.plan import check_level2, plan_metadata
+from competition.pipeline.record import Recorder
 from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack_checks import best_model, gain_over, large_offsets, standing_out
 from competition.pipeline.stack_input import STACK, stack_input, write_stack
@@ -114,22 +115,27 @@ def stack(
     >>> second.card.candidates["mean"] == first.stack.scores.gap
     True
     """
-    context = open_context(data, settings, out, n_jobs=n_jobs, progress=progress)
-    sample = open_sample(like, context)
-    context, held_out = set_aside(context, holdout)
-    dataset, remark = context.dataset, context.progress.remark
-    check_level2(settings, dataset)
-    n_learners = len(plan_meta_learners(settings))
-    store = open_store(context)
-    cards = stored_models(store, context)
-    remark(
-        f"{dataset.name}: {len(store.folds.ids):,} training ads and {len(store.test_ids):,} test "
-        f"ads, {len(store.tags)} tags, {store.folds.n} folds, {len(cards)} level-1 models, "
-        f"{n_learners} meta-learner{'' if n_learners == 1 else 's'}"
-    )
-    with fitted_stack(cards, store, context) as card:
-        submitted = submit(context, store, card, held_out, sample)
-        scores = score_holdout(dataset, store, card, held_out)
+    with Recorder("stack", progress or Progress()) as recorder:
+        recorder.begin("reading")
+        context = open_context(data, settings, out, n_jobs=n_jobs, progress=recorder)
+        sample = open_sample(like, context)
+        context, held_out = set_aside(context, holdout)
+        dataset, remark = context.dataset, context.progress.remark
+        check_level2(settings, dataset)
+        n_learners = len(plan_meta_learners(settings))
+        store = open_store(context)
+        cards = stored_models(store, context)
+        remark(
+            f"{dataset.name}: {len(store.folds.ids):,} training ads and {len(store.test_ids):,} "
+            f"test ads, {len(store.tags)} tags, {store.folds.n} folds, {len(cards)} level-1 "
+            f"models, {n_learners} meta-learner{'' if n_learners == 1 else 's'}"
+        )
+        recorder.begin("level 2")
+        with fitted_stack(cards, store, context) as card:
+            recorder.begin("submission")
+            submitted = submit(context, store, card, held_out, sample)
+            scores = score_holdout(dataset, store, card, held_out)
+            recorder.write(context, store, cards, card, submitted, scores, 0)
     return StackResult(dataset, cards, card, submitted, scores)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from competition.config.profile import Profile, load_profile
 from competition.demo.make import make_demo
+from competition.pipeline.record import RECORD
 from competition.pipeline.run import RunResult, run
 from competition.submission.score import score_submission
 from competition.utils.errors import FoldsError
@@ -91,11 +92,15 @@ def test_submission_scores_as_the_run_said(finished: tuple[Path, RunResult]) -> 
 
 def test_unchanged_run_trains_nothing_and_rewrites_no_prediction(ads: Path, out: Path) -> None:
     before = {
-        path: path.stat().st_mtime_ns for path in (out / "oof").rglob("*.*") if path.is_file()
+        path: path.stat().st_mtime_ns
+        for path in (out / "oof").rglob("*.*")
+        if path.is_file() and path.name != RECORD
     }
     assert run(ads, profile(), out, n_jobs=1).n_trained == 0
     assert {
-        path: path.stat().st_mtime_ns for path in (out / "oof").rglob("*.*") if path.is_file()
+        path: path.stat().st_mtime_ns
+        for path in (out / "oof").rglob("*.*")
+        if path.is_file() and path.name != RECORD
     } == before
 
 

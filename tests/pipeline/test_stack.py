@@ -14,6 +14,7 @@ from competition.evaluation.bootstrap import Difference
 from competition.evaluation.metrics import gap
 from competition.level2.registry import find_meta_learners
 from competition.pipeline.add_oof import add_oof
+from competition.pipeline.record import RECORD
 from competition.pipeline.run import run
 from competition.pipeline.stack import StackResult, stack
 from competition.report.tables import console, print_stack
@@ -171,11 +172,15 @@ def test_gain_is_over_the_best_model(finished: tuple[Path, Path, StackResult]) -
 def test_unchanged_stack_is_read_not_run(finished: tuple[Path, Path, StackResult]) -> None:
     data, out, result = finished
     before = {
-        path: path.stat().st_mtime_ns for path in (out / "oof").rglob("*.*") if path.is_file()
+        path: path.stat().st_mtime_ns
+        for path in (out / "oof").rglob("*.*")
+        if path.is_file() and path.name != RECORD
     }
     assert stack(data, settings(), out).card == result.card
     assert {
-        path: path.stat().st_mtime_ns for path in (out / "oof").rglob("*.*") if path.is_file()
+        path: path.stat().st_mtime_ns
+        for path in (out / "oof").rglob("*.*")
+        if path.is_file() and path.name != RECORD
     } == before
 
 
