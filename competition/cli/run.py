@@ -1,7 +1,7 @@
 """Run a profile, add predictions made elsewhere, stack what is stored."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,6 +10,7 @@ from competition.cli.options import HERE, DataOption, Device, Holdout, Like, Out
 if TYPE_CHECKING:
     from competition.config.profile import Profile
     from competition.datasets.base import AdDataset
+    from competition.report.notes import Notes
 
 
 def run(
@@ -48,7 +49,7 @@ def run(
     """Run every stage: folds, features, OOF predictions, stack, scores, submission."""
     from competition.config.profile import load_profile
     from competition.pipeline import run as pipeline
-    from competition.report.notes import of_profile, outcome
+    from competition.report.notes import notes_of
     from competition.report.progress import ProgressBars
     from competition.report.tables import console, print_run
 
@@ -72,11 +73,8 @@ def run(
             progress=progress,
         )
     print_run(result)
-    said = {
-        **outcome(result.stack.model, result.submitted, result.holdout, progress.remarks),
-        **of_profile(settings, result.extractions),
-    }
-    _page(result.dataset, out, said, settings, jobs)
+    notes = notes_of(settings, result.extractions)
+    _page(result.dataset, out, notes, settings, jobs)
 
 
 def stack(
@@ -94,7 +92,6 @@ def stack(
     """Stack all stored level-1 models with the best meta-learner; write a submission."""
     from competition.config.profile import load_stack_settings
     from competition.pipeline import stack as stacking
-    from competition.report.notes import outcome
     from competition.report.progress import ProgressBars
     from competition.report.tables import console, print_stack
 
@@ -102,14 +99,13 @@ def stack(
     with ProgressBars(console) as progress:
         result = stacking.stack(data, settings, out, holdout=holdout, like=like, progress=progress)
     print_stack(result)
-    said = outcome(result.card.model, result.submitted, result.holdout, progress.remarks)
-    _page(result.dataset, out, said)
+    _page(result.dataset, out)
 
 
 def _page(
     dataset: "AdDataset",
     out: Path,
-    said: dict[str, Any],
+    notes: "Notes | None" = None,
     settings: "Profile | None" = None,
     jobs: int | None = None,
 ) -> None:
@@ -120,7 +116,7 @@ def _page(
 
     with ProgressBars(console) as progress:
         page = write_page(
-            dataset, out, settings=settings, said=said, n_jobs=jobs, progress=progress
+            dataset, out, settings=settings, notes=notes, n_jobs=jobs, progress=progress
         )
     print_page(page.path)
 

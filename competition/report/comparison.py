@@ -65,7 +65,7 @@ def compare(shown: Shown, context: AnyContext, other: AnyContext) -> Comparison:
         If the other folder holds no stack of these ads, or other tags.
     """
     notes = [read_notes(one.store_folder / "report" / "notes.json") for one in (other, context)]
-    stack = finished_stack(other, notes[0].stack) if other.folds_file.is_file() else None
+    stack = finished_stack(other, shown.stack.model) if other.folds_file.is_file() else None
     if stack is None:
         raise StoreError(
             f"{other.store_folder} holds no finished stack, so there is nothing to compare with. "

@@ -18,14 +18,14 @@ from competition.datasets.base import AdDataset
 from competition.oof.cards import StackCard
 from competition.pipeline.context import AnyContext, open_context
 from competition.pipeline.extract import extract_features
-from competition.report import notes as noted
+from competition.pipeline.record import RECORD, RunRecord, read_record
 from competition.report import words
 from competition.report.ad import make_viewer
 from competition.report.comparison import compare
 from competition.report.doubts import doubtful_labels
 from competition.report.gallery import ORDERS, GalleryAd, chosen_ads, gallery
 from competition.report.leaderboard import Entry, leaderboard, likeness
-from competition.report.notes import Notes
+from competition.report.notes import Notes, read_notes, write_notes
 from competition.report.previews import Preview, previews, smaller
 from competition.report.rendering import render, sources_digest
 from competition.report.score_bins import ScoreBins
@@ -70,7 +70,7 @@ def write_page(
     out: PathLike = ".",
     *,
     settings: Profile | None = None,
-    said: dict[str, Any] | None = None,
+    notes: Notes | None = None,
     n_ads: int = MOST_INSIDE,
     against: PathLike | None = None,
     always: bool = False,
@@ -87,8 +87,8 @@ def write_page(
         Folder that holds ``oof/`` and ``cache/``.
     settings : Profile or None
         Of a run; None takes those of the last one.
-    said : dict or None
-        Values of `Notes` that a command has just told; the others are those of the last one.
+    notes : Notes or None
+        Of a run that has just ended; None takes those of the last one.
     n_ads : int
         Ads to show at most.
     against : path or None
@@ -106,13 +106,14 @@ def write_page(
     listener = progress or Progress()
     context = open_context(data, StackSettings(), out, n_jobs=n_jobs, progress=listener)
     folder = context.store_folder / "report"
-    notes = noted.read_notes(folder / "notes.json")
-    if said:
-        notes = notes.model_copy(update=said)
-        noted.write_notes(folder / "notes.json", notes)
-    stack = finished_stack(context, notes.stack)
+    if notes is None:
+        notes = read_notes(folder / "notes.json")
+    else:
+        write_notes(folder / "notes.json", notes)
+    record = _record(context)
+    stack = finished_stack(context, record.stack if record else None)
     page = Page(folder / "index.html", is_new=True)
-    made_from = digest(_made_from(context, stack, notes))
+    made_from = digest(_made_from(context, stack, notes, record))
     if not always and _is_current(folder, made_from):
         return replace(page, is_new=False)
     profile = settings or _profile(notes, listener)
@@ -128,7 +129,7 @@ def write_page(
     html = render(
         dataset=quiet.dataset,
         stack=stack,
-        notes=notes,
+        record=record if stack and record and record.stack == stack.model else None,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         version=__version__,
         inputs=_inputs(quiet.dataset, notes),
@@ -145,7 +146,17 @@ def write_page(
     return page
 
 
-def _made_from(context: AnyContext, stack: StackCard | None, notes: Notes) -> list[Any]:
+def _record(context: AnyContext) -> RunRecord | None:
+    """Read the record of the last run; None where there is none of this version."""
+    try:
+        return read_record(context.store_folder / RECORD)
+    except StoreError:
+        return None
+
+
+def _made_from(
+    context: AnyContext, stack: StackCard | None, notes: Notes, record: RunRecord | None
+) -> list[Any]:
     """Name all that is on the page, so that a change of it shows."""
     files = [
         *context.ablation_folder.glob("ablation.csv"),
@@ -155,7 +166,9 @@ def _made_from(context: AnyContext, stack: StackCard | None, notes: Notes) -> li
     others = sorted(context.store_folder.glob("stack-*/card.json"))
     return [
         sources_digest(),
-        notes.model_dump(mode="json", exclude={"remarks"}),  # they tell what ran just now
+        notes.model_dump(mode="json"),
+        # Of the record, what does not change where a run changes nothing.
+        record.model_dump(mode="json", include={"submission", "holdout_scores"}) if record else {},
         [stack.model, stack.written, stack.fingerprint] if stack else [],
         [digest(path.read_bytes()) for path in [*sorted(files), *others] if path.is_file()],
     ]

@@ -22,7 +22,6 @@ class ProgressBars(Progress):
     def __init__(self, console: Console) -> None:
         self._console = console
         self._tasks: dict[str, TaskID] = {}
-        self.remarks: list[str] = []
         self._bars = rich_progress.Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=12),
@@ -45,7 +44,6 @@ class ProgressBars(Progress):
         self._bars.__exit__(kind, error, trace)
 
     def remark(self, text: str) -> None:
-        self.remarks.append(text)
         self._console.print(text, highlight=False, markup=False)
 
     def update(self, stage: str, done: int, total: int, last: str = "") -> None:
