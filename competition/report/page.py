@@ -45,9 +45,12 @@ from competition.utils.files import (
 )
 from competition.utils.progress import Progress
 
+TAGS = 3_000  # rows of the table of tags
+TEXTS = 2_000_000  # bytes of the ads' texts
+LENGTHS = (3_000, 1_500, 700, 300, 100)  # characters of a text that are shown
 MOST_INSIDE = 500  # ads whose pictures are in the page itself
 BARS = 20  # tags that gain most, and as many that gain least
-PICTURES = 8_500_000  # bytes of pictures in the page, before their encoding adds a third
+PICTURES = 7_000_000  # bytes of pictures in the page, before their encoding adds a third
 
 
 @dataclass(frozen=True)
@@ -238,11 +241,13 @@ def _contents(
         "entries": entries,
         "scale": _scale(entries),
         "likeness": likeness(it.data),
-        "tags": tags,
+        "tags": sorted(tags, key=lambda tag: -tag.n_ads)[:TAGS],
+        "n_tags": len(tags),
         **_gains(tags),
         "trust": trust(it, bins),
         "ads": articles,
         "orders": {key: name for key, name in ORDERS.items() if key in choices[0].ranks},
+        "text_length": _text_length(articles),
         "numbers": {ad: number for number, ad in enumerate(ads)},
         "doubts": doubts,
         "shown_tags": _shown_tags(it.dataset, articles),
@@ -288,6 +293,15 @@ def _gains(tags: list[TagRow]) -> dict[str, Any]:
         shown_tags = known[:BARS] + known[-BARS:]
     rows = [(tag.name, tag.gain, tag.n_ads) for tag in shown_tags]
     return {"gain_rows": rows, "gains_left_out": len(rows) < len(known)}
+
+
+def _text_length(ads: list[GalleryAd]) -> int:
+    """Characters of each text that are shown, so that all texts together are not too much."""
+    texts = [text for ad in ads for text in ad.view.texts.values()]
+    fitting = (
+        most for most in LENGTHS if sum(len(text[:most].encode()) for text in texts) <= TEXTS
+    )
+    return next(fitting, LENGTHS[-1])
 
 
 def _shown_tags(dataset: AdDataset, ads: list[GalleryAd]) -> list[tuple[int, str]]:
