@@ -25,8 +25,9 @@ def ablate(
     from competition.config.profile import load_profile
     from competition.report.ablation import print_ablation, print_drawings
     from competition.report.ad import open_viewer
+    from competition.report.page import write_page
     from competition.report.progress import ProgressBars
-    from competition.report.tables import console
+    from competition.report.tables import console, print_page
 
     settings = load_profile(profile, overrides)
     with ProgressBars(console) as progress:
@@ -34,3 +35,6 @@ def ablate(
         viewer = open_viewer(data, settings, out, n_jobs=jobs, device=device)
     print_ablation(result)
     print_drawings(viewer, result.paths[0].parent, settings.seed)
+    with ProgressBars(console) as progress:
+        page = write_page(data, out, n_jobs=jobs, progress=progress)
+    print_page(page.path)

@@ -15,6 +15,7 @@ from competition.cli.data import check, demo, extract, folds, init
 from competition.cli.label_errors import label_errors
 from competition.cli.ledger import ledger
 from competition.cli.models import models, new_model
+from competition.cli.report import report
 from competition.cli.run import add_oof, run, save, stack
 from competition.cli.saved import describe, predict
 from competition.cli.score import score
@@ -37,7 +38,7 @@ for command in (
     *(run, stack, add_oof, tune, ablate),
     *(init, check, folds, extract, demo),
     *(save, predict, describe),
-    *(models, new_model, score, show, label_errors),
+    *(models, new_model, score, show, label_errors, report),
 ):
     app.command()(command)
 app.add_typer(benchmark, name="benchmark")

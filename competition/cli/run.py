@@ -1,11 +1,16 @@
 """Run a profile, add predictions made elsewhere, stack what is stored."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from competition.cli.options import HERE, DataOption, Device, Holdout, Like, Out, Overrides
+
+if TYPE_CHECKING:
+    from competition.config.profile import Profile
+    from competition.datasets.base import AdDataset
+    from competition.report.notes import Notes
 
 Jobs = Annotated[
     int | None,
@@ -78,6 +83,7 @@ def run(
     """Run every stage: folds, features, OOF predictions, stack, scores, submission."""
     from competition.config.profile import load_profile
     from competition.pipeline import run as pipeline
+    from competition.report.notes import notes_of
     from competition.report.progress import ProgressBars
     from competition.report.tables import console, print_run
 
@@ -120,6 +126,8 @@ def run(
                 decide=decide or "f1",
             )
     print_run(result)
+    notes = notes_of(settings, result.extractions)
+    _page(result.dataset, out, notes, settings, jobs)
     if save is not None:
         typer.echo(f"{save} holds the stack: `python -m competition predict {save} --data DIR`.")
 
@@ -175,6 +183,26 @@ def stack(
     with ProgressBars(console) as progress:
         result = stacking.stack(data, settings, out, holdout=holdout, like=like, progress=progress)
     print_stack(result)
+    _page(result.dataset, out)
+
+
+def _page(
+    dataset: "AdDataset",
+    out: Path,
+    notes: "Notes | None" = None,
+    settings: "Profile | None" = None,
+    jobs: int | None = None,
+) -> None:
+    """Write the page, if something on it has changed, and say where it lies."""
+    from competition.report.page import write_page
+    from competition.report.progress import ProgressBars
+    from competition.report.tables import console, print_page
+
+    with ProgressBars(console) as progress:
+        page = write_page(
+            dataset, out, settings=settings, notes=notes, n_jobs=jobs, progress=progress
+        )
+    print_page(page.path)
 
 
 def add_oof(

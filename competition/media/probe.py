@@ -60,7 +60,7 @@ def probe(path: Path) -> MediaMetadata:
     MediaError
         If the file cannot be opened, or neither a frame nor a sound can be decoded.
     """
-    duration, rate = _of_animation(path) if is_webp(path) else _of_header(path)
+    duration, rate = stated(path)
     height, width, cuts, level = math.nan, math.nan, math.nan, math.nan
     seen, heard = 0.0, 0.0  # seconds
     missing = []
@@ -85,6 +85,22 @@ def probe(path: Path) -> MediaMetadata:
         file_size=float(path.stat().st_size),
         cuts=cuts,
     )
+
+
+def stated(path: Path) -> tuple[float, float]:
+    """Return seconds and frames per second as a file states them, without decoding it.
+
+    Returns
+    -------
+    (float, float)
+        NaN where it does not. Of an animation, which states neither, they are counted.
+
+    Raises
+    ------
+    MediaError
+        If the file cannot be opened.
+    """
+    return _of_animation(path) if is_webp(path) else _of_header(path)
 
 
 def _of_header(path: Path) -> tuple[float, float]:

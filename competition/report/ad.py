@@ -1,6 +1,6 @@
 """One ad with its truth and what the stack and each modality predict, ready to be drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from competition.ablation.modalities import Modality, modalities_of
-from competition.config.profile import Profile
-from competition.datasets.base import AdDataset, files_of
+from competition.config.profile import FeatureSettings, Profile
+from competition.datasets.base import AdDataset, InputKind, files_of
 from competition.features.base import Item
 from competition.features.pictures import pictures
-from competition.media.probe import probe
+from competition.media.probe import stated
 from competition.oof.cards import ModelCard, StackCard
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context, open_context, open_store
@@ -55,6 +55,23 @@ class TagView:
     is_true: bool | None
     stack: float
     modalities: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class FileOfAd:
+    """A file of an input of kind image, video or audio.
+
+    Attributes
+    ----------
+    kind : {"image", "video", "audio"}
+    path : Path
+    name : str
+        As the dataset calls it.
+    """
+
+    kind: InputKind
+    path: Path
+    name: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +126,14 @@ class AdViewer:
     _store: OofStore
     _predictions: dict[str, tuple[np.ndarray, np.ndarray]]
 
-    def view(self, ad: str) -> AdView:
+    def view(self, ad: str, *, with_pictures: bool = True) -> AdView:
         """Gather what can be shown of an ad; a training ad's scores are out of fold.
+
+        Parameters
+        ----------
+        ad : str
+        with_pictures : bool
+            Without them no file is read.
 
         Raises
         ------
@@ -128,7 +151,7 @@ class AdViewer:
         where = f"training ad, fold {self._store.folds.of_ad[row]}" if trained else "test ad"
         truth = self._truth(ad, row, trained)
         cells = dataset.ads.loc[[ad]].iloc[0]
-        pictures, unread = _pictures(dataset, cells)
+        pictures, unread = pictures_of(files_of_ad(dataset, ad)) if with_pictures else ([], "")
         return AdView(
             ad=ad,
             where=where,
@@ -220,14 +243,31 @@ def _viewer_of(stack: str, context: Context[Profile]) -> AdViewer:
             f"{store.folder} holds no {stack}: run `python -m competition run` with the same "
             "profile first."
         )
-    cards: Sequence[ModelCard] = [
-        one for one in stored_models(store, context) if one.model in card.models
-    ]
-    names = [stack, *(one.model for one in cards)]
-    predictions = {name: store.read(name) for name in names}
-    features = context.profile.features
-    modalities = modalities_of(cards, context.dataset, features)
-    return AdViewer(context.dataset, card, modalities, store, predictions)
+    cards = [one for one in stored_models(store, context) if one.model in card.models]
+    return make_viewer(context.dataset, store, card, cards, context.profile.features)
+
+
+def make_viewer(
+    dataset: AdDataset,
+    store: OofStore,
+    stack: StackCard,
+    cards: Sequence[ModelCard],
+    features: Mapping[str, FeatureSettings],
+) -> AdViewer:
+    """Make a viewer of a stack and its models, given by their cards.
+
+    Parameters
+    ----------
+    dataset : AdDataset
+    store : OofStore
+    stack : StackCard
+    cards : sequence of Level1Card or ExternalCard
+    features : mapping of str to FeatureSettings
+        Those of the profile.
+    """
+    predictions = {one.model: store.read(one.model, one) for one in (stack, *cards)}
+    modalities = modalities_of(cards, dataset, features)
+    return AdViewer(dataset, stack, modalities, store, predictions)
 
 
 def _columns(dataset: AdDataset, kind: str) -> list[str]:
@@ -238,25 +278,42 @@ def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def _pictures(dataset: AdDataset, cells: pd.Series) -> tuple[list[np.ndarray], str]:
-    """Return pictures of an ad, and why there are none."""
-    why = ""
+def files_of_ad(dataset: AdDataset, ad: str) -> tuple[FileOfAd, ...]:
+    """Image, film and sound files of an ad, in the order of its inputs."""
+    cells = dataset.ads.loc[[ad]].iloc[0]
+    found = []
     for given in dataset.inputs.values():
-        for column in given.columns if given.kind in ("image", "video") else ():
-            if pd.isna(cells[column]):
-                continue
-            for file in files_of(cells[column]):
-                try:
-                    return _of_file(Item(given.kind, dataset.root / file)), ""
-                except MediaError as bad:
-                    why = f"{file}: {bad}"
+        for column in given.columns if given.kind in ("image", "video", "audio") else ():
+            if pd.notna(cells[column]):
+                names = files_of(cells[column])
+                found += [FileOfAd(given.kind, dataset.root / name, name) for name in names]
+    return tuple(found)
+
+
+def pictures_of(files: Sequence[FileOfAd]) -> tuple[list[np.ndarray], str]:
+    """Return the picture, or some frames, of the first file that has any, and why none has.
+
+    Returns
+    -------
+    list of ndarray of shape (height, width, 3), dtype uint8
+    str
+        "" where there are some, or no file is an image or a film.
+    """
+    why = ""
+    for file in files:
+        if file.kind == "audio":
+            continue
+        try:
+            return _of_file(Item(file.kind, file.path)), ""
+        except MediaError as bad:
+            why = f"{file.name}: {bad}"
     return [], why
 
 
 def _of_file(item: Item) -> list[np.ndarray]:
     every_ms = 1000
     if item.kind == "video":
-        seconds = probe(Path(item.path)).duration
+        seconds, _ = stated(Path(item.path))
         seconds = seconds if np.isfinite(seconds) and seconds > 0 else USUAL_SECONDS
         every_ms = max(1, round(1000 * seconds / FRAMES))
     return list(islice(pictures(item, every_ms, SIDE), FRAMES))

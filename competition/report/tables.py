@@ -18,6 +18,7 @@ from competition.pipeline.origins import ELSEWHERE
 from competition.pipeline.run import RunResult
 from competition.pipeline.stack import StackResult
 from competition.pipeline.submit import Submitted
+from competition.report import words
 from competition.tuning.search import Tuned
 from competition.tuning.study import ENOUGH
 
@@ -66,7 +67,7 @@ def print_run(result: RunResult) -> None:
         _print_faults(extraction, SHOWN_FAULTS)
     table = Table(title=f"Out-of-fold scores, {result.dataset.name}")
     table.add_column("model")
-    for heading in ("GAP", "GAP, mean of folds", "mAP", "seconds"):
+    for heading in ("GAP", "mAP", "seconds"):
         table.add_column(heading, justify="right")
     table.add_column("made from", overflow="fold")
     cards = sorted(result.cards, key=lambda card: card.scores.gap)
@@ -77,7 +78,6 @@ def print_run(result: RunResult) -> None:
         table.add_row(
             card.model,
             f"{scores.gap:.4f}",
-            f"{scores.gap_folds:.4f}",
             f"{scores.map:.4f}",
             f"{card.seconds:.1f}",
             _made_from(card),
@@ -86,7 +86,7 @@ def print_run(result: RunResult) -> None:
         )
     console.print(table)
     for card in beside:
-        _print_corrections(card)
+        _lines(words.corrections(card))
     if len(result.stack.candidates) > 1:
         counts = Counter(result.stack.chosen).most_common()
         chosen = ", ".join(f"{name} in {n} folds" for name, n in counts)
@@ -100,12 +100,9 @@ def _made_from(card: Card) -> str:
     return ELSEWHERE if isinstance(card, ExternalCard) else card.origin
 
 
-def _print_corrections(card: StackCard) -> None:
-    """Print how much of its correction each fold of a meta-learner uses."""
-    for name, shares in (card.corrections or {}).items():
-        listed = ", ".join(f"{share:.2f}" for share in shares)
-        remark = "" if any(shares) else ": it is the stack that it corrects, and nothing more"
-        _line(f"{name} uses {listed} of its correction in the folds{remark}.")
+def print_page(path: Path) -> None:
+    """Print where the page lies."""
+    _line(f"Report: {path}")
 
 
 def print_stack(result: StackResult) -> None:
@@ -137,22 +134,10 @@ def print_stack(result: StackResult) -> None:
 
 def _print_end(card: StackCard, submitted: Submitted | None, holdout: Scores | None) -> None:
     """Print what a reader of the stack's score must know, and where the submission lies."""
-    _print_corrections(card)
-    for name, reason in card.failed.items():
-        _line(f"{name} failed and is left out: {reason}")
-    for model, fold in card.standing_out.items():
-        _line(
-            f"Warning: {model} has a GAP of {fold.gap:.4f} in fold {fold.fold} and of "
-            f"{fold.others:.4f} in the others, more than chance explains: did the model that "
-            "predicts that fold see its labels?"
-        )
-    for model, offset in card.large_offsets.items():
-        _line(
-            f"Warning: the fold models of {model} differ by up to {offset.spread:.2f} in their "
-            f"mean logit on the same test ads (GAP {offset.gap:.4f} in one list, "
-            f"{offset.gap_folds:.4f} as the mean of folds): the stack removes these fold offsets."
-        )
-    _print_gain(card)
+    _lines(words.corrections(card))
+    _lines(words.failures(card))
+    _lines(words.suspicions(card))
+    _lines([words.gain(card), *words.doubts_of_gain(card)])
     if holdout is not None:
         _line(f"GAP on the training ads held out: {holdout.gap:.4f}")
     if submitted is None:
@@ -161,20 +146,6 @@ def _print_end(card: StackCard, submitted: Submitted | None, holdout: Scores | N
     if submitted.scores is not None:
         _line(f"GAP on the test ads: {submitted.scores.gap:.4f}")
     _line(f"Submission: {submitted.path}")
-
-
-def _print_gain(card: StackCard) -> None:
-    gain = card.gain
-    _line(
-        f"The stack gains {gain.value:+.4f} GAP over its best model, {card.best_model} "
-        f"(95% interval over ads {gain.low:+.4f} to {gain.high:+.4f})."
-    )
-    if gain.value == 0 and set(card.chosen) == {"single"}:
-        _line("It is that model alone: no stack is better by more than chance.")
-    elif gain.value <= 0:
-        _line("Warning: the stack does not beat that model: submit with care.")
-    elif gain.low <= 0:
-        _line("Warning: a gain this small may be chance: more ads would decide it.")
 
 
 def print_check(dataset: AdDataset, problems: Problems, *, show_all: bool) -> None:
@@ -313,6 +284,11 @@ def print_tuned(tuned: Tuned) -> None:
 
 def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _lines(texts: list[str]) -> None:
+    for text in texts:
+        _line(text)
 
 
 def _line(text: str) -> None:

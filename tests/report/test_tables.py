@@ -78,7 +78,6 @@ def test_run_is_printed_as_its_cards_say_the_stack_last(
         [
             card.model,
             f"{card.scores.gap:.4f}",
-            f"{card.scores.gap_folds:.4f}",
             f"{card.scores.map:.4f}",
             f"{card.seconds:.1f}",
             "" if card is finished.stack else "from scratch",

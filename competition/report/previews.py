@@ -1,0 +1,197 @@
+"""Small pictures for the page: a poster or a strip of frames, and a sound as its spectrogram.
+
+They are kept in ``cache/previews/`` by the digest of the file that they show.
+"""
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from competition.datasets.base import AdDataset
+from competition.execution.local import run_tasks
+from competition.features.store import Digests
+from competition.media.sound import read_sound
+from competition.report.ad import FileOfAd, files_of_ad, pictures_of
+from competition.utils.errors import MediaError
+from competition.utils.extras import lacking
+from competition.utils.files import digest, written_whole
+from competition.utils.progress import Progress
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+VERSION = 2  # of how they are drawn
+HEIGHT = 132  # pixels of a strip; a poster is twice as high
+QUALITY = 55
+SOUND_QUALITY = 30
+SOUND_SIZE = (280, 40)
+SECONDS_HEARD = 30
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What is shown of an ad's files; bytes of WebP images, empty where there is none.
+
+    Attributes
+    ----------
+    picture, sound : bytes
+    size : tuple of int
+        Width and height of the picture, in pixels.
+    n_frames : int
+        Pictures in the strip; 1 of a poster.
+    unread : str
+        Why there is no picture although the ad has a file.
+    """
+
+    picture: bytes = b""
+    sound: bytes = b""
+    size: tuple[int, int] = (0, 0)
+    n_frames: int = 0
+    unread: str = ""
+
+
+def previews(
+    dataset: AdDataset, ads: list[str], cache: Path, n_jobs: int, progress: Progress
+) -> dict[str, Preview]:
+    """Return what can be shown of each ad's pictures and sound.
+
+    Parameters
+    ----------
+    dataset : AdDataset
+    ads : list of str
+    cache : Path
+        The folder ``cache``.
+    n_jobs : int
+        Processes.
+    progress : Progress
+    """
+    why = lacking(["PIL", "av"])
+    files = {ad: files_of_ad(dataset, ad) for ad in ads}
+    wanted = {ad: found for ad, found in files.items() if found}
+    if why:
+        return {ad: Preview(unread=why if ad in wanted else "") for ad in ads}
+    digests, folder = Digests(cache / "digests.parquet"), cache / "previews"
+    found, missing = {ad: Preview() for ad in ads}, []
+    for ad, its in wanted.items():
+        kept = [folder / f"{key}.npz" for key in _keys(its, digests)]
+        if kept and kept[0].is_file():
+            found[ad] = _read(kept[0])
+        else:
+            missing.append((ad, its, kept[0] if kept else None))
+    digests.save()
+    tasks = [(ad, its, path) for ad, its, path in missing]
+    n_jobs = 1 if len(tasks) < 8 else n_jobs
+    for done, (ad, preview) in enumerate(run_tasks(_made, tasks, n_jobs=n_jobs), start=1):
+        found[ad] = preview
+        progress.update("pictures of the page", done, len(tasks))
+    return found
+
+
+def _keys(files: tuple[FileOfAd, ...], digests: Digests) -> list[str]:
+    try:
+        return [digest(VERSION, [[one.kind, digests.of(one.path)] for one in files])]
+    except OSError:  # a file that is gone
+        return []
+
+
+def _made(ad: str, files: tuple[FileOfAd, ...], path: Path | None) -> tuple[str, Preview]:
+    preview = _preview(files)
+    if path is not None:
+        with written_whole(path) as temporary, temporary.open("wb") as file:
+            np.savez(
+                file,
+                picture=np.frombuffer(preview.picture, dtype=np.uint8),
+                sound=np.frombuffer(preview.sound, dtype=np.uint8),
+                size=np.array([*preview.size, preview.n_frames]),
+                unread=np.frombuffer(preview.unread.encode(), dtype=np.uint8),
+            )
+    return ad, preview
+
+
+def _read(path: Path) -> Preview:
+    with np.load(path, allow_pickle=False) as stored:
+        width, height, n_frames = (int(value) for value in stored["size"])
+        return Preview(
+            stored["picture"].tobytes(),
+            stored["sound"].tobytes(),
+            (width, height),
+            n_frames,
+            stored["unread"].tobytes().decode(),
+        )
+
+
+def _preview(files: tuple[FileOfAd, ...]) -> Preview:
+    pictures, unread = pictures_of(files)
+    image = strip(pictures) if pictures else None
+    return Preview(
+        webp(image) if image else b"",
+        _spectrogram(files),
+        image.size if image else (0, 0),
+        len(pictures),
+        unread,
+    )
+
+
+def strip(pictures: list[np.ndarray]) -> "Image":
+    """Put pictures of one height side by side; a single one is drawn larger."""
+    from PIL import Image
+
+    height = HEIGHT if len(pictures) > 1 else 2 * HEIGHT
+    scaled = []
+    for picture in pictures:
+        image = Image.fromarray(picture)
+        size = min(height, image.height)
+        across = max(1, min(round(image.width * size / image.height), 4 * height))
+        scaled.append(image.resize((across, size), Image.Resampling.LANCZOS))
+    whole = Image.new("RGB", (sum(one.width for one in scaled), max(one.height for one in scaled)))
+    x = 0
+    for one in scaled:
+        whole.paste(one, (x, 0))
+        x += one.width
+    return whole
+
+
+def webp(image: "Image", scale: float = 1.0, quality: int = QUALITY) -> bytes:
+    """Encode an image as WebP, scaled down."""
+    if scale < 1:
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(size)
+    written = BytesIO()
+    image.save(written, "WEBP", quality=quality, method=2)
+    return written.getvalue()
+
+
+def smaller(picture: bytes, scale: float) -> bytes:
+    """Return a WebP image scaled down."""
+    from PIL import Image
+
+    with Image.open(BytesIO(picture), formats=["WEBP"]) as image:
+        return webp(image, scale)
+
+
+def _spectrogram(files: tuple[FileOfAd, ...]) -> bytes:
+    """Draw the log-mel spectrogram of the first sound that can be heard, light on dark."""
+    from PIL import Image
+
+    from competition.features.extractors.logmel import RATE, log_mel
+
+    for one in files:
+        if one.kind == "image":
+            continue
+        try:
+            chunks = []
+            for chunk in read_sound(one.path, RATE):
+                chunks.append(chunk)
+                if sum(map(len, chunks)) >= SECONDS_HEARD * RATE:
+                    break
+            bands = np.concatenate(list(log_mel(chunks)))
+        except MediaError:
+            continue
+        low, high = np.percentile(bands, [5, 99.5])
+        grey = np.clip((bands.T[::-1] - low) / max(high - low, 1e-6), 0, 1)
+        image = Image.fromarray((255 * grey).astype(np.uint8)).resize(SOUND_SIZE)
+        return webp(image.convert("RGB"), quality=SOUND_QUALITY)
+    return b""

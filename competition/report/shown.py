@@ -1,0 +1,120 @@
+"""What the page is made from: a finished stack, its models, and the ads that are measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from competition.config.profile import FeatureSettings, Profile
+from competition.datasets.base import AdDataset
+from competition.level2.data import StackData
+from competition.oof.cards import Card, ModelCard, OutdatedCardError, StackCard
+from competition.oof.store import OofStore
+from competition.pipeline.context import AnyContext, open_store
+from competition.pipeline.stack import stored_models
+from competition.pipeline.stack_input import STACK, stack_input
+
+MEASURED = 20_000  # training ads; of more, so many are drawn by lot
+MADE_OF = "level-1 models"  # the component of a stack's fingerprint that names its models
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A finished stack, and what is measured of it.
+
+    Attributes
+    ----------
+    dataset : AdDataset
+    store : OofStore
+    stack : StackCard
+    cards : list of Level1Card or ExternalCard
+        Of the models that it stacks, by name.
+    beside : list of StackCard
+        Other finished stacks of the same models.
+    features : mapping of str to FeatureSettings
+        Of the profile, where it is known.
+    rows : ndarray of shape (n_measured,)
+        Positions among the training ads of those that are measured: all, or 20,000 drawn by lot.
+    data : StackData
+        These ads as the models predict them out of fold.
+    oof : ndarray of shape (n_measured, n_tags), dtype float32
+        The same by the stack.
+    """
+
+    dataset: AdDataset
+    store: OofStore
+    stack: StackCard
+    cards: list[ModelCard]
+    beside: list[StackCard]
+    features: Mapping[str, FeatureSettings]
+    rows: np.ndarray
+    data: StackData
+    oof: np.ndarray
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Labels of the measured ads, (n_measured, n_tags), bool."""
+        return self.data.labels.astype(bool)
+
+    @property
+    def n_ads(self) -> int:
+        """Number of all training ads."""
+        return len(self.dataset.train_ids)
+
+
+def finished_stack(context: AnyContext, name: str | None) -> StackCard | None:
+    """Card of a stack, or of the one that was made last; None where there is none."""
+    folder = context.store_folder
+    found = [path.name for path in folder.glob(f"{STACK}*") if (path / "card.json").is_file()]
+    if not found:
+        return None
+    store = open_store(context)
+    cards = [card for one in found if isinstance(card := _card(store, one), StackCard)]
+    named = [card for card in cards if card.model == name]
+    return named[0] if named else max(cards, key=lambda card: card.written, default=None)
+
+
+def _card(store: OofStore, model: str) -> Card | None:
+    try:
+        return store.card(model)
+    except OutdatedCardError:
+        return None
+
+
+def shown(context: AnyContext, stack: StackCard) -> Shown:
+    """Read what the page shows of a stack.
+
+    Raises
+    ------
+    StoreError
+        If a stored file is damaged, or does not fit the ads.
+    """
+    dataset, store = context.dataset, open_store(context)
+    cards = [card for card in stored_models(store, context) if card.model in stack.models]
+    metadata = [column for column in stack.metadata if column in dataset.ads.columns]
+    data, _ = stack_input(store, cards, dataset, metadata)
+    rows = np.arange(len(data.labels))
+    if len(rows) > MEASURED:
+        drawn = np.random.default_rng(context.profile.seed).choice(rows, MEASURED, replace=False)
+        rows = np.sort(drawn)
+        data = data.take(rows)
+    others = [_card(store, path.name) for path in sorted(store.folder.glob(f"{STACK}*"))]
+    beside = [
+        card
+        for card in others
+        if isinstance(card, StackCard)
+        and card.model != stack.model
+        and card.made_from.get(MADE_OF) == stack.made_from.get(MADE_OF)
+    ]
+    profile = context.profile
+    return Shown(
+        dataset,
+        store,
+        stack,
+        cards,
+        beside,
+        profile.features if isinstance(profile, Profile) else {},
+        rows,
+        data,
+        store.read(stack.model, stack)[0][rows],
+    )

@@ -1,0 +1,150 @@
+"""What `ablate` and the image benchmark have written, as the page shows it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from markupsafe import Markup
+
+from competition.report import plots
+
+TITLES = {
+    "modalities": "Single modalities (the video paper’s Table 2)",
+    "combinations": "Combinations of modalities (Table 3)",
+    "missing": "A modality missing from the ads that are predicted",
+    "fusion": "Ways of fusing (Table 4)",
+    "models": "What each model adds",
+}
+METRICS = {"map": "mAP", "f1_c": "F1-C", "cf1": "CF1", "f1_o": "F1-O"}
+
+
+@dataclass(frozen=True)
+class AblationRow:
+    """A row of an ablation table; `low` and `high` are the ends of the difference's interval."""
+
+    name: str
+    accuracy: float
+    gap: float
+    difference: float
+    low: float
+    high: float
+    note: str
+
+
+@dataclass(frozen=True)
+class AblationTable:
+    """One table, with the ends of the scale that its differences are drawn on."""
+
+    title: str
+    rows: list[AblationRow]
+    scale: tuple[float, float]
+
+
+def ablation_tables(folder: Path) -> list[AblationTable]:
+    """Read ablation.csv of a folder; [] where `ablate` has not run."""
+    path = folder / "ablation.csv"
+    if not path.is_file():
+        return []
+    frame = pd.read_csv(path, dtype={"row": str, "note": str}, keep_default_na=False)
+    found = []
+    for name, of_table in frame.groupby("table", sort=False):
+        rows = [
+            AblationRow(*values)
+            for values in of_table[
+                ["row", "accuracy", "gap", "difference", "low", "high", "note"]
+            ].itertuples(index=False)
+        ]
+        ends = [0.0, *(row.low for row in rows), *(row.high for row in rows)]
+        margin = 0.04 * (max(ends) - min(ends) or 1)
+        title = TITLES.get(str(name), str(name))
+        found.append(AblationTable(title, rows, (min(ends) - margin, max(ends) + margin)))
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class BenchmarkTables:
+    """Tables and figures of the image-ad benchmark.
+
+    Attributes
+    ----------
+    tasks : list of str
+    table1, table2 : list of (str, list of str, str)
+        Method, its figures in the order of tasks and metrics, and a remark.
+    gains : list of (str, str, Markup)
+        Task, best rival and Figure 3.
+    sweeps : list of (str, Markup)
+        Parameter and its lines.
+    """
+
+    tasks: list[str]
+    table1: list[tuple[str, list[str], str]]
+    table2: list[tuple[str, list[str], str]]
+    gains: list[tuple[str, str, Markup]]
+    sweeps: list[tuple[str, Markup]]
+
+
+def benchmark_tables(folder: Path) -> BenchmarkTables | None:
+    """Read the tables of a folder; None where the benchmark has not run."""
+    paths = [folder / f"{name}.csv" for name in ("table1", "table2", "figure3", "sweeps")]
+    if not all(path.is_file() for path in paths):
+        return None
+    first, second, third, sweeps = (pd.read_csv(path) for path in paths)
+    tasks = list(dict.fromkeys(first["task"]))
+    return BenchmarkTables(
+        tasks,
+        _rows(first, tasks, "_sd", "{:.3f}"),
+        _rows(second, tasks, "_margin", "{:+.2f}"),
+        list(_figure3(third)),
+        list(_sweeps(sweeps)),
+    )
+
+
+def _rows(
+    frame: pd.DataFrame, tasks: list[str], spread: str, form: str
+) -> list[tuple[str, list[str], str]]:
+    found = []
+    for method, rows in frame.groupby("method", sort=False):
+        of_task = rows.set_index("task")
+        cells = []
+        for task in tasks:
+            for metric in METRICS:
+                value = of_task.at[task, metric] if task in of_task.index else float("nan")
+                written = "–" if pd.isna(value) else form.format(value)
+                beside = of_task.get(metric + spread, pd.Series(dtype=float)).get(task)
+                if written != "–" and beside is not None and not pd.isna(beside):
+                    written += f" ± {form.format(beside).lstrip('+')}"
+                paper = of_task.get(f"paper_{metric}", pd.Series(dtype=float)).get(task)
+                if paper is not None and not pd.isna(paper):
+                    written += f" ({form.format(paper)})"
+                cells.append(written)
+        remarks = [rows.iloc[0].get(column) for column in ("note", "made_from")]
+        remark = next((str(one) for one in remarks if isinstance(one, str) and one), "")
+        found.append((str(method), cells, remark))
+    return found
+
+
+def _figure3(frame: pd.DataFrame) -> Iterable[tuple[str, str, Markup]]:
+    for task, rows in frame.groupby("task", sort=False):
+        bars = [
+            (str(row.tag), float(row.gain), round(float(row.n_test)))
+            for row in rows.sort_values("gain", ascending=False).itertuples()
+        ]
+        says = f"Gain of HMAM in average precision, {task}"
+        yield str(task), str(rows["rival"].iloc[0]), plots.gain_bars(bars, says)
+
+
+def _sweeps(frame: pd.DataFrame) -> Iterable[tuple[str, Markup]]:
+    for parameter, rows in frame.groupby("parameter", sort=False):
+        values = sorted(set(rows["value"]))
+        lines = []
+        for number, (task, of_task) in enumerate(rows.groupby("task", sort=False)):
+            by_value = of_task.set_index("value")
+            colour = "soft" if number else ""
+            for ads, css in (("test", colour), ("validation", f"{colour} thin")):
+                points = [float(by_value.at[value, f"{ads}_map"]) for value in values]
+                lines.append((f"{task}, {ads}", css, points))
+        chosen = rows.loc[rows["chosen"] == 1, "value"]
+        place = values.index(chosen.iloc[0]) if len(chosen) else None
+        labels = [f"{value:g}" for value in values]
+        yield str(parameter), plots.curves(lines, labels, f"mAP by {parameter}", place)

@@ -1,0 +1,55 @@
+"""What a reader of a stack's score must know, in sentences: for the terminal and the page."""
+
+from competition.oof.cards import StackCard
+
+
+def corrections(card: StackCard) -> list[str]:
+    """Say how much of its correction each fold of a meta-learner uses."""
+    found = []
+    for name, shares in (card.corrections or {}).items():
+        listed = ", ".join(f"{share:.2f}" for share in shares)
+        remark = "" if any(shares) else ": it is the stack that it corrects, and nothing more"
+        found.append(f"{name} uses {listed} of its correction in the folds{remark}.")
+    return found
+
+
+def failures(card: StackCard) -> list[str]:
+    """Say which meta-learners failed."""
+    return [f"{name} failed and is left out: {reason}" for name, reason in card.failed.items()]
+
+
+def suspicions(card: StackCard) -> list[str]:
+    """Warn of level-1 models whose folds do not fit together."""
+    found = [
+        f"Warning: {model} has a GAP of {fold.gap:.4f} in fold {fold.fold} and of "
+        f"{fold.others:.4f} in the others, more than chance explains: did the model that "
+        "predicts that fold see its labels?"
+        for model, fold in card.standing_out.items()
+    ]
+    return found + [
+        f"Warning: the fold models of {model} differ by up to {offset.spread:.2f} in their "
+        f"mean logit on the same test ads (GAP {offset.gap:.4f} in one list, "
+        f"{offset.gap_folds:.4f} as the mean of folds): the stack removes these fold offsets."
+        for model, offset in card.large_offsets.items()
+    ]
+
+
+def gain(card: StackCard) -> str:
+    """Say what the stack gains over its best model."""
+    found = card.gain
+    return (
+        f"The stack gains {found.value:+.4f} GAP over its best model, {card.best_model} "
+        f"(95% interval over ads {found.low:+.4f} to {found.high:+.4f})."
+    )
+
+
+def doubts_of_gain(card: StackCard) -> list[str]:
+    """Say what is doubtful about that gain."""
+    found = card.gain
+    if found.value == 0 and set(card.chosen) == {"single"}:
+        return ["It is that model alone: no stack is better by more than chance."]
+    if found.value <= 0:
+        return ["Warning: the stack does not beat that model: submit with care."]
+    if found.low <= 0:
+        return ["Warning: a gain this small may be chance: more ads would decide it."]
+    return []

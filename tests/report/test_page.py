@@ -1,0 +1,216 @@
+"""The page's numbers against the store, and when it is written."""
+
+import re
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import average_precision_score
+
+from competition import AdDataset, add_oof, load_dataset, load_stack_settings, stack
+from competition.oof.cards import read_card
+from competition.report import shown
+from competition.report.page import write_page
+from tests.cli.calling import call, called
+from tests.report.conftest import QUICK
+from tests.report.made_ads import TAGS, write_hostile_ads
+
+LARGEST = 15_000_000  # bytes
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def rows(html: str, table: str) -> dict[str, list[str]]:
+    """Cells of a table's rows, as text, by the first one."""
+    body = re.search(rf'id="{table}".*?<tbody>(.*?)</tbody>', html, re.DOTALL)
+    assert body is not None
+    found = {}
+    for row in re.findall(r"<tr.*?</tr>", body[1], re.DOTALL):
+        cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)
+        texts = [unescape(re.sub(r"<(?!i>|/i>).*?>", " ", cell)).strip() for cell in cells]
+        name = re.sub(r"<small>.*", "", cells[0])
+        found[unescape(name)] = texts
+    return found
+
+
+def test_run_ends_with_the_path_of_the_page(
+    hostile: tuple[Path, Path, str], page_file: Path
+) -> None:
+    assert hostile[2].splitlines()[-1] == f"Report: {page_file}"
+    assert page_file.stat().st_size < LARGEST
+
+
+def test_leaderboard_has_the_scores_of_the_cards(
+    hostile: tuple[Path, Path, str], page_file: Path
+) -> None:
+    found = rows(read(page_file), "models")
+    for path in (hostile[1] / "oof" / "hostile").glob("*/card.json"):
+        card = read_card(path)
+        cells = found[card.model]
+        assert cells[1] == f"{card.scores.gap:.4f}"
+        assert cells[3:8] == [
+            f"{value:.4f}"
+            for value in (
+                card.scores.gap_folds,
+                card.scores.map,
+                card.scores.f1_c,
+                card.scores.f1_o,
+                card.scores.accuracy,
+            )
+        ]
+
+
+def test_tags_have_the_precision_that_scikit_learn_finds(
+    hostile: tuple[Path, Path, str], page_file: Path
+) -> None:
+    ads, out, _ = hostile
+    dataset = load_dataset(ads)
+    found = rows(read(page_file), "tag-table")
+    oof = pd.read_parquet(out / "oof" / "hostile" / "stack-selection" / "oof.parquet")
+    probabilities = oof.set_index("id").loc[dataset.train_ids]
+    assert set(found) == set(TAGS)
+    for place, tag in enumerate(dataset.tag_names):
+        labels = dataset.labels[:, place]
+        expected = average_precision_score(labels, probabilities[tag])
+        assert found[tag][2] == str(labels.sum())
+        assert float(found[tag][3]) == pytest.approx(expected, abs=5e-4)
+
+
+def test_an_unchanged_run_leaves_the_page_and_another_stack_writes_it(tmp_path: Path) -> None:
+    ads = write_hostile_ads(tmp_path / "ads", n=40)
+    command = ("run", "--data", ads, "--out", tmp_path, *QUICK)
+    call(*command)
+    page = tmp_path / "oof" / "hostile" / "report" / "index.html"
+    first = page.stat().st_mtime_ns
+    call(*command)
+    assert page.stat().st_mtime_ns == first
+    call("stack", "--data", ads, "--out", tmp_path, "--set", "level2.model=mean")
+    assert page.stat().st_mtime_ns > first
+    assert rows(read(page), "models")["stack-mean"]
+    assert "Profile</th><td>text" in read(page)  # what the run told stays
+
+
+def test_two_runs_are_compared(hostile: tuple[Path, Path, str], tmp_path: Path) -> None:
+    ads, other, _ = hostile
+    call(
+        *("run", "--data", ads, "--out", tmp_path, *QUICK),
+        *("--set", "level1.tfidf_logreg.C=0.01"),
+    )
+    call("report", "--data", ads, "--out", tmp_path, "--against", other)
+    html = read(tmp_path / "oof" / "hostile" / "report" / "index.html")
+    section = html[html.index('id="comparison"') :]
+    names = ("tfidf_logreg", "stack-selection")
+    for name in names:
+        gaps = [
+            read_card(out / "oof" / "hostile" / name / "card.json").scores.gap
+            for out in (other, tmp_path)
+        ]
+        cells = "".join(f'<td class="n">{gap:.4f}</td>' for gap in gaps)
+        assert f"{name}</th>{cells}" in section
+    assert "level1.tfidf_logreg.C" in section
+    assert "Better now" in section
+
+
+def test_a_folder_without_a_stack_is_nothing_to_compare_with(
+    hostile: tuple[Path, Path, str], tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    failed = called(
+        "report", "--data", hostile[0], "--out", hostile[1], "--against", tmp_path / "empty"
+    )
+    assert failed.status == 2
+    assert "no finished stack" in failed.err
+    assert not (tmp_path / "empty" / "oof").exists()
+
+
+def test_more_ads_than_500_have_their_pictures_beside_the_page(
+    hostile: tuple[Path, Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("competition.report.page.MOST_INSIDE", 20)
+    ads, out, _ = hostile
+    page = out / "oof" / "hostile" / "report"
+    before = read(page / "index.html")
+    try:
+        call("report", "--data", ads, "--out", out, "--ads", 60)
+        assert len(list((page / "pictures").iterdir())) == 1
+        assert 'src="pictures/' in read(page / "index.html")
+        call("report", "--data", ads, "--out", out, "--ads", 20)
+        assert not (page / "pictures").exists()
+    finally:
+        (page / "index.html").write_text(before, encoding="utf-8")
+
+
+def stored_page(dataset: AdDataset, out: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Page of a stack of two models whose predictions were made elsewhere."""
+    rng = np.random.default_rng(1)
+    for name in ("one", "two"):
+        p = np.clip(0.7 * dataset.labels + 0.3 * rng.random(dataset.labels.shape), 0, 1)
+        frame = pd.DataFrame(p, columns=dataset.tag_names)
+        frame.insert(0, "id", dataset.train_ids)
+        frame.to_parquet(out / f"{name}.parquet")
+        add_oof(name, dataset, out / f"{name}.parquet", None, out)
+    stack(dataset, load_stack_settings(["level2.model=mean"]), out, n_jobs=1)
+    page = write_page(dataset, out, n_jobs=1)
+    assert page.path.stat().st_size < LARGEST
+    return read(page.path)
+
+
+def made(n_ads: int, n_tags: int) -> AdDataset:
+    """Ads of texts alone, without test ads."""
+    names = [f"tag {place}" for place in range(n_tags)]
+    most = max(2, n_tags // n_ads + 1)
+    of_ad = [[names[(n * most + k) % n_tags] for k in range(most)] for n in range(n_ads)]
+    frame = pd.DataFrame(
+        {"text": [f"text {n}" for n in range(n_ads)], "topics": of_ad},
+        index=[f"ad{n}" for n in range(n_ads)],
+    )
+    return AdDataset.from_frames(
+        frame,
+        tags=[{"column": "topics", "dimension": "topic"}],
+        inputs={"text": {"kind": "text", "column": "text"}},
+        name="made",
+    )
+
+
+@pytest.mark.parametrize(("n_ads", "n_tags"), [(60, 1), (200, 2000)])
+def test_one_tag_and_two_thousand_have_a_page(
+    n_ads: int, n_tags: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    html = stored_page(made(n_ads, n_tags), tmp_path, monkeypatch)
+    assert len(rows(html, "tag-table")) == n_tags
+    assert "there are no test ads" in html
+
+
+def test_of_many_ads_some_are_measured_and_the_page_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown, "MEASURED", 40)
+    html = stored_page(made(90, 5), tmp_path, monkeypatch)
+    assert "Of 90 training ads, 40 drawn by lot are measured" in html
+    assert "40 of 90 training ads (40 drawn by lot were looked at)" in html
+
+
+def test_a_folder_without_results_has_a_page_that_says_so(tmp_path: Path) -> None:
+    page = write_page(made(20, 3), tmp_path, n_jobs=1)
+    assert "No stack is stored yet" in read(page.path)
+
+
+def test_the_ledger_is_drawn_against_the_leaderboard(tmp_path: Path) -> None:
+    ads = write_hostile_ads(tmp_path / "ads", n=40)
+    call("run", "--data", ads, "--out", tmp_path, *QUICK)
+    call("stack", "--data", ads, "--out", tmp_path, "--set", "level2.model=rank_mean")
+    page = tmp_path / "oof" / "hostile" / "report" / "index.html"
+    assert 'aria-label="leaderboard against OOF GAP"' not in read(page)
+    files = sorted((tmp_path / "submissions").glob("hostile-*[0-9].csv"))
+    assert len(files) == 2
+    for place, file in enumerate(files):
+        call("ledger", "add", file, "--score", 0.5 + place / 10)
+    call("report", "--data", ads, "--out", tmp_path)
+    drawn = re.search('aria-label="leaderboard against OOF GAP".*?</svg>', read(page))
+    assert drawn is not None
+    assert drawn[0].count("<circle") == 2
+    assert "leaderboard 0.6000" in drawn[0]
