@@ -213,12 +213,14 @@ class Network(nn.Module):
         )
 
     def forward(self, batch: Batch) -> tuple[list[Answer], Tensor | None]:
-        """Answer each task; the second result is the rebuilt objects, (n, L, size), if any."""
+        """Answer each task; while training also the rebuilt objects, (n, L, size), if any."""
         image, objects, words, rebuilt = batch.image, batch.objects, batch.words, None
         if self.image is not None:
             image = self.image(image) * batch.has_image[:, None]
-        if self.objects is not None:
+        if self.objects is not None and self.training:
             objects, rebuilt = self.objects(objects)
+        elif self.objects is not None:
+            objects = self.objects.encoder(objects)  # only the loss of training asks for the rest
         if self.words is not None:
             words = self.words(words, batch.is_word)
         image, objects, words = (self.dropout(z) for z in (image, objects, words))
