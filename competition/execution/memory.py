@@ -39,13 +39,15 @@ class AtOnce:
         self.most = most
         self.what = what
 
-    def again(self, work: Callable[[int], R]) -> R:
+    def again(self, work: Callable[[int], R], n: int | None = None) -> R:
         """Call `work` with the most at a time; it starts again with half whenever memory runs out.
 
         Parameters
         ----------
         work : callable
             It must leave nothing behind that a second call would count twice.
+        n : int, optional
+            How many there are, where that may be fewer.
 
         Raises
         ------
@@ -60,14 +62,15 @@ class AtOnce:
             except RuntimeError as bad:
                 if not _is_out_of_memory(bad):
                     raise
-                if self.most == 1:
+                together = self.most if n is None else min(self.most, n)
+                if together == 1:
                     reason = str(bad).strip().split("\n", 1)[0]
                     raise ModelError(
                         f"A single {self.what} does not fit into memory ({reason}). Choose a "
                         "smaller network, let it read less at once, or use --device cpu."
                     ) from bad
             # Not inside the handler, whose exception holds on to the tensors.
-            self.most //= 2
+            self.most = together // 2
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
@@ -87,7 +90,9 @@ class AtOnce:
         done = 0
         while done < len(items):
             start = done
-            result = self.again(lambda most, start=start: work(items[start : start + most]))
+            result = self.again(
+                lambda most, start=start: work(items[start : start + most]), len(items) - start
+            )
             done += self.most
             yield items[start:done], result
 
@@ -111,7 +116,7 @@ class AtOnce:
             for some in pieces(np.arange(n), most):
                 (loss(some) * (len(some) / n)).backward()
 
-        self.again(compute)
+        self.again(compute, n)
 
 
 def _is_out_of_memory(bad: RuntimeError) -> bool:

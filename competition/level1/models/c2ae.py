@@ -86,8 +86,8 @@ class _C2AE(NetworkModel, ChosenEpochModel):
         def codes(inputs: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
             return fx(self.source_.features(inputs, device)), fe(own)
 
-        def loss(own: Tensor, x: Tensor, e: Tensor) -> Tensor:
-            return embedding_loss(x, e) + self.alpha * decoding_loss(fd(e), own)
+        def decoding(e: Tensor, own: Tensor) -> Tensor:
+            return self.alpha * decoding_loss(fd(e), own)
 
         at_once = AtOnce(-(-len(labels) // n_batches))
         chooser = self._chooser(self._predict_proba)
@@ -96,7 +96,7 @@ class _C2AE(NetworkModel, ChosenEpochModel):
             chosen = [ads.numpy() for ads in torch.randperm(len(labels)).chunk(n_batches)]
             for rows, inputs in self.source_.batches(X, chosen):
                 batch = (inputs, labels[rows], device)
-                at_once.again(partial(gradients, optimizer.zero_grad, codes, loss, *batch))
+                at_once.again(partial(gradients, optimizer.zero_grad, codes, decoding, *batch))
                 optimizer.step()
             schedule.step()
             everything.eval()
@@ -298,25 +298,25 @@ def decoding_loss(outputs: Tensor, labels: Tensor) -> Tensor:
 def gradients(
     zero_grad: Callable[[], None],
     codes: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
-    loss: Callable[[Tensor, Tensor, Tensor], Tensor],
+    decoding: Callable[[Tensor, Tensor], Tensor],
     inputs: Tensor,
     labels: Tensor,
     device: str,
     most: int,
 ) -> None:
-    """Leave the gradients of a batch's loss, its codes computed at most so many ads at a time.
+    """Leave the gradients of a batch's loss, networks called with at most so many ads at a time.
 
-    The loss has the covariance of all codes (`embedding_loss`), which no part of a batch knows.
-    Where not all ads fit, the codes are computed first, then the loss of all of them, and then each
-    part once more, to pass its gradient on.
+    The embedding loss has the covariance of all codes, which no part of a batch knows. Where not
+    all ads fit, the codes are computed first, then this loss of all of them, and then each part
+    once more, to pass its gradient on.
 
     Parameters
     ----------
     zero_grad : callable
     codes : callable
         From inputs and labels of some ads to their embeddings by Fx and by Fe.
-    loss : callable
-        From the labels and both embeddings of the batch.
+    decoding : callable
+        From embeddings by Fe and labels of some ads to the mean of their decoding loss.
     inputs, labels : Tensor
         Of the batch.
     device : str
@@ -329,7 +329,8 @@ def gradients(
     zero_grad()
     parts = pieces(np.arange(len(labels)), most)
     if len(parts) == 1:
-        loss(labels, *codes(inputs, labels)).backward()
+        x, e = codes(inputs, labels)
+        (embedding_loss(x, e) + decoding(e, labels)).backward()
         return
     seeds = torch.randint(2**31, (len(parts),)).tolist()  # an encoder drops the same units twice
 
@@ -340,9 +341,11 @@ def gradients(
     with torch.no_grad():
         found = zip(*map(again, parts, seeds), strict=True)
         whole = [torch.cat(embeddings).requires_grad_() for embeddings in found]
-    loss(labels, *whole).backward()
+    embedding_loss(*whole).backward()
     for part, seed in zip(parts, seeds, strict=True):
-        torch.autograd.backward(again(part, seed), [one.grad[part] for one in whole])
+        x, e = again(part, seed)
+        share = decoding(e, labels[part]) * (len(part) / len(labels))
+        torch.autograd.backward([x, e, share], [*(one.grad[part] for one in whole), None])
 
 
 def _layers(sizes: list[int]) -> Sequential:
