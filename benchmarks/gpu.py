@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from benchmarks.level2_dnn import make_case
 from competition.execution.devices import choose_device
+from competition.level1.networks.texts import TOKENS_ON_CPU
 from competition.level1.networks.training import Schedule, seeded, train
 from competition.level1.registry import get_model
 from competition.level2.crossfit import cross_fit
@@ -47,6 +48,7 @@ class Sizes:
     bert: dict[str, Any]
     longest: int
     array_ads: int
+    arrays: dict[str, Any]
     stack_ads: int
     dnn: dict[str, Any]
     product: int  # rows of the square matrices whose product is measured
@@ -61,6 +63,7 @@ CARD = Sizes(
     bert={},  # BERT-base is what a configuration is without settings
     longest=256,
     array_ads=4_000,
+    arrays={"n_jobs": 2},
     stack_ads=5_000,
     dnn={},
     product=8192,
@@ -75,6 +78,7 @@ TINY = Sizes(
     | {"intermediate_size": 64, "vocab_size": 300},
     longest=16,
     array_ads=20,
+    arrays={"epochs": 1},
     stack_ads=60,
     dnn={"seeds": 1, "min_steps": 2, "max_steps": 2, "context": 0},
     product=128,
@@ -145,6 +149,8 @@ def vit_speed(sizes: Sizes, device: str) -> tuple[float, float]:
 
 class Texts:
     """Random tokens of random lengths, padded to the longest of a batch: an `Encoder`."""
+
+    on_cpu = TOKENS_ON_CPU
 
     def __init__(self, sizes: Sizes, words: int) -> None:
         draws = np.random.default_rng(0)
@@ -223,7 +229,7 @@ def frames_seconds(sizes: Sizes, device: str) -> float:
     cells[:] = list(draws.standard_normal((sizes.array_ads, 40, 1024), dtype=np.float32))
     X = pd.DataFrame({"frames": cells})
     Y = (draws.random((sizes.array_ads, N_TAGS)) < 0.15).astype(np.uint8)
-    model = get_model("frames").make(device=device, n_jobs=2)
+    model = get_model("frames").make(device=device, **sizes.arrays)
     with timed(device) as seconds:
         model.fit(X, Y).predict_proba(X)
     return seconds[0]

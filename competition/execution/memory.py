@@ -1,53 +1,128 @@
 """Out of memory: the same work with fewer ads at a time."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from competition.utils.errors import ModelError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 R = TypeVar("R")
 
+# How PyTorch says that memory ran out where it raises no OutOfMemoryError: on the processor, on
+# Apple's cards, and in libraries of CUDA.
+_SIGNS = ("DefaultCPUAllocator", "MPS backend out of memory", "STATUS_ALLOC_FAILED")
 
-def with_fewer(work: Callable[[int], R], most: int) -> tuple[R, int]:
-    """Call `work` with the number of ads that go through a network together.
 
-    Whenever memory runs out, the number is halved and `work` starts again: it must leave nothing
-    behind that a second call would count twice.
+class AtOnce:
+    """How many ads go through a network together: halved whenever memory runs out.
 
     Parameters
     ----------
-    work : callable
-        From the most ads at a time to a result.
     most : int
         To begin with.
+    what : str
+        What is counted, where it is not ads.
 
-    Returns
-    -------
-    (result, int)
-        What `work` returned, and the number that fitted.
-
-    Raises
-    ------
-    ModelError
-        If a single ad does not fit.
+    Attributes
+    ----------
+    most : int
+        What fits, as far as is known.
     """
+
+    def __init__(self, most: int, what: str = "ad") -> None:
+        self.most = most
+        self.what = what
+
+    def again(self, work: Callable[[int], R], n: int | None = None) -> R:
+        """Call `work` with the most at a time; it starts again with half whenever memory runs out.
+
+        Parameters
+        ----------
+        work : callable
+            It must leave nothing behind that a second call would count twice.
+        n : int, optional
+            How many there are, where that may be fewer.
+
+        Raises
+        ------
+        ModelError
+            If a single one does not fit.
+        """
+        import torch
+
+        while True:
+            try:
+                return work(self.most)
+            except RuntimeError as bad:
+                if not _is_out_of_memory(bad):
+                    raise
+                together = self.most if n is None else min(self.most, n)
+                if together == 1:
+                    reason = str(bad).strip().split("\n", 1)[0]
+                    raise ModelError(
+                        f"A single {self.what} does not fit into memory ({reason}). Choose a "
+                        "smaller network, let it read less at once, or use --device cpu."
+                    ) from bad
+            # Not inside the handler, whose exception holds on to the tensors.
+            self.most = together // 2
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+    def each(self, work: Callable[[Any], R], items: Any) -> Iterator[tuple[Any, R]]:
+        """Call `work` with some of the items at a time, in their order; what is done is kept.
+
+        Parameters
+        ----------
+        work : callable
+        items : sequence or ndarray
+
+        Yields
+        ------
+        (items, result)
+            Some of them, and what `work` makes of these.
+        """
+        done = 0
+        while done < len(items):
+            start = done
+            result = self.again(
+                lambda most, start=start: work(items[start : start + most]), len(items) - start
+            )
+            done += self.most
+            yield items[start:done], result
+
+    def gradients(
+        self, zero_grad: Callable[[], None], loss: Callable[[np.ndarray], Tensor], n: int
+    ) -> None:
+        """Leave the gradients of a mean loss over a batch, however many ads fit together.
+
+        Parameters
+        ----------
+        zero_grad : callable
+            Of the optimiser, or of the network.
+        loss : callable
+            From places in the batch to the mean loss there, forward pass included.
+        n : int
+            Ads of the batch.
+        """
+
+        def compute(most: int) -> None:
+            zero_grad()
+            for some in pieces(np.arange(n), most):
+                (loss(some) * (len(some) / n)).backward()
+
+        self.again(compute, n)
+
+
+def _is_out_of_memory(bad: RuntimeError) -> bool:
     import torch
 
-    while True:
-        try:
-            return work(most), most
-        except torch.OutOfMemoryError as bad:
-            if most == 1:
-                raise ModelError(
-                    f"A single ad does not fit into memory ({bad}). Make the network smaller, let "
-                    "it read less of an ad, or use --device cpu."
-                ) from bad
-        # Not inside the handler, whose exception holds on to the tensors.
-        most //= 2
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+    return isinstance(bad, torch.OutOfMemoryError) or any(sign in str(bad) for sign in _SIGNS)
 
 
 def pieces(rows: np.ndarray, most: int) -> list[np.ndarray]:

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.base import clone
 
 from competition.execution.local import ended_from_outside
+from competition.execution.memory import AtOnce
 from competition.features.base import Extracted, Extractor, Item
 from competition.utils.errors import CompetitionError, MediaError
 from competition.utils.processes import end_with_parent
@@ -24,7 +25,7 @@ class ChunkedExtractor(Extractor):
 
     `read` cuts an ad into chunks, in this process or in others; `load` returns the network, which
     turns each chunk into a result; `join` makes the feature of an ad from the results of its
-    chunks. On a GPU a batch may hold chunks of several ads.
+    chunks. On a GPU a batch may hold chunks of several ads; where memory runs out it is halved.
 
     Attributes
     ----------
@@ -58,12 +59,16 @@ class ChunkedExtractor(Extractor):
         results: dict[int, list[Any]] = defaultdict(list)
         bad: dict[int, MediaError] = {}
         next_row = 0
+        at_once = AtOnce(self.batch_size, "chunk of an ad")
+
+        def run(chunks: list[tuple[int, np.ndarray]]) -> list[Any]:
+            return list(self.network_(np.stack([chunk for _, chunk in chunks])))
 
         def run_batch() -> None:
             batch = [waiting.popleft() for _ in range(min(self.batch_size, len(waiting)))]
-            outputs = self.network_(np.stack([chunk for _, chunk in batch]))
-            for (row, _), result in zip(batch, outputs, strict=True):
-                results[row].append(result)
+            for chunks, outputs in at_once.each(run, batch):
+                for (row, _), result in zip(chunks, outputs, strict=True):
+                    results[row].append(result)
 
         for row, arrays in enumerate(self._read_all(items, n_workers)):
             for chunks in arrays:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from competition.execution.devices import choose_device
+from competition.execution.memory import AtOnce
 from competition.features.encoders import (
     LOADING,
     check_weights,
@@ -18,7 +19,7 @@ from competition.features.encoders import (
     load_pretrained,
     network_class,
 )
-from competition.utils.errors import FeatureError
+from competition.utils.errors import CompetitionError, FeatureError
 
 if TYPE_CHECKING:
     import torch
@@ -214,7 +215,10 @@ def load_sound_encoder(checkpoint: str, device: str) -> SoundEncoder:
     encoder = SoundEncoder(network, preparation)
     n_samples = min(preparation.rate, preparation.at_once or preparation.rate)
     try:
-        encoder.vectors([np.zeros(n_samples, dtype=np.float32)])
+        silence = np.zeros(n_samples, dtype=np.float32)
+        AtOnce(1, "sound").again(lambda _: encoder.vectors([silence]))
+    except CompetitionError:
+        raise
     except Exception as bad:  # whatever the network runs into
         reason = f"{type(bad).__name__}: {str(bad).strip().splitlines()[0]}"
         raise FeatureError(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from competition.execution.memory import AtOnce
 from competition.features.encoders import load_encoder, load_pretrained, network_class
 from competition.features.sentence_layers import Layer, read_sentence_layers
 from competition.text.tokens import TokenPooling, pooled
-from competition.utils.errors import FeatureError
+from competition.utils.errors import CompetitionError, FeatureError
 
 if TYPE_CHECKING:
     import torch
@@ -75,9 +76,13 @@ class TextEncoder:
         ids = ids.to(self.network.device)
         try:
             with torch.inference_mode():
-                output = self.network(input_ids=ids, attention_mask=torch.ones_like(ids))
+                output = AtOnce(1, "text").again(
+                    lambda _: self.network(input_ids=ids, attention_mask=torch.ones_like(ids))
+                )
             fits = output.last_hidden_state.shape[:2] == ids.shape
             reason = "it gives no vector for each token"
+        except CompetitionError:
+            raise
         except Exception as bad:  # whatever the network runs into
             fits, reason = False, f"{type(bad).__name__}: {str(bad).strip().splitlines()[0]}"
         if not fits:

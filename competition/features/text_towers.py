@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from competition.execution.memory import AtOnce
 from competition.features.encoders import load_encoder, load_pretrained, network_class
 from competition.features.towers import is_dual, tower_class
-from competition.utils.errors import FeatureError
+from competition.utils.errors import CompetitionError, FeatureError
 
 _KEPT = (
     "text_model",
@@ -73,10 +75,10 @@ def embed_texts(checkpoint: str, texts: Sequence[str]) -> TextVectors:
     network = load_encoder(checkpoint, "cpu", auto=tower_class(whole, _KEPT), dtype=torch.float32)
     tokenizer = load_pretrained(AutoTokenizer.from_pretrained, checkpoint)
     try:
-        found = [
-            _encoded(network, tokenizer, texts[start : start + _BATCH])
-            for start in range(0, len(texts), _BATCH)
-        ]
+        encode = partial(_encoded, network, tokenizer)
+        found = [vectors for _, vectors in AtOnce(_BATCH, "text").each(encode, texts)]
+    except CompetitionError:
+        raise
     except Exception as bad:  # whatever tokenizer and network run into
         reason = str(bad).strip().split("\n", 1)[0]
         raise FeatureError(

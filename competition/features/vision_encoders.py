@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from competition.execution.memory import AtOnce
 from competition.features.encoders import load_encoder, load_pretrained, network_class
 from competition.features.image_processors import load_image_processor
 from competition.features.towers import is_dual, tower_class
-from competition.utils.errors import FeatureError
+from competition.utils.errors import CompetitionError, FeatureError
 
 if TYPE_CHECKING:
     import torch
@@ -123,7 +124,10 @@ def try_out(network: Any, processor: Any, checkpoint: str) -> None:
         pixels = inputs["pixel_values"] = inputs["pixel_values"].to(network.dtype)
         given = "pictures of " + " x ".join(map(str, pixels.shape[-2:]))
         with torch.inference_mode():
-            once, again = (network(**inputs)[0] for _ in range(2))
+            one = AtOnce(1, "picture")
+            once, again = (one.again(lambda _: network(**inputs)[0]) for _ in range(2))
+    except CompetitionError:
+        raise
     except Exception as bad:  # whatever processor and network run into
         side = getattr(network.config, "image_size", None)
         height, width = (side, side) if isinstance(side, int | None) else side

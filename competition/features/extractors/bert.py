@@ -9,6 +9,7 @@ from typing import get_args
 
 import numpy as np
 
+from competition.execution.memory import AtOnce
 from competition.features.base import Extracted, Extractor, Item
 from competition.features.encoders import checkpoint_files, unnamed
 from competition.features.registry import extractor
@@ -48,8 +49,8 @@ class Bert(Extractor):
         The video paper, section 3.2.1, reads the first and the last 128 of what is heard.
     device : str
     batch_size : int
-        Texts per pass of the network on a GPU; few, so that they are of one length. Elsewhere it is
-        one, so that a vector depends on no other text.
+        Texts per pass of the network on a GPU; few, so that they are of one length, and fewer where
+        memory runs out. Elsewhere it is one, so that a vector depends on no other text.
     """
 
     shard = 256  # texts of like length are found within a shard
@@ -94,11 +95,12 @@ class Bert(Extractor):
         results: list[Extracted] = [MediaError("the text is empty") for _ in texts]
         by_length = sorted(range(len(rows)), key=lambda k: len(tokens[k]))
         size = self.batch_size if self.on_gpu() else 1
-        for start in range(0, len(rows), size):
-            batch = by_length[start : start + size]
-            rows_of_batch = [tokens[k] for k in batch]
-            ids, mask = padded(rows_of_batch, encoder.padding, encoder.longest)
-            vectors = encoder.vectors(ids, mask).half().cpu().numpy()
+
+        def encoded(batch: list[int]) -> np.ndarray:
+            ids, mask = padded([tokens[k] for k in batch], encoder.padding, encoder.longest)
+            return encoder.vectors(ids, mask).half().cpu().numpy()
+
+        for batch, vectors in AtOnce(size, "text").each(encoded, by_length):
             for k, vector in zip(batch, vectors, strict=True):
                 results[rows[k]] = (
                     vector[None, :]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from competition.datasets.base import InputKind
+from competition.execution.memory import AtOnce
 from competition.features.base import Extractor, Item, installed
 from competition.features.encoders import checkpoint_files, load_pretrained
 from competition.features.image_processors import needed_packages, refuse_patches
@@ -103,7 +104,8 @@ class Regions(Extractor):
             return self._thumbnails(_key_picture(item, self.at_ms, CELL_SIDE * self.grid * 4))
         if not hasattr(self, "network_"):
             self._load()
-        vectors = self._encoded(_key_picture(item, self.at_ms))
+        picture = _key_picture(item, self.at_ms)
+        vectors = AtOnce(1, "picture").again(lambda _: self._encoded(picture))
         if not np.isfinite(vectors).all():
             raise MediaError("the network gives numbers that float16 cannot hold")
         return vectors

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from competition.datasets.base import InputKind
+from competition.execution.memory import AtOnce
 from competition.features.base import Extracted, Extractor, Item, installed
 from competition.features.encoders import checkpoint_files, unnamed
 from competition.features.frame_stream import Chunk, frame_stream
@@ -49,7 +50,8 @@ class ViT(Extractor):
         classifier sees.
     device : str
     batch_size : int
-        Frames per pass of the network; only on a GPU are they of several ads.
+        Frames per pass of the network; only on a GPU are they of several ads. Where memory runs
+        out it is halved.
     """
 
     libraries = ("PIL", "av", "torch", "transformers")
@@ -90,7 +92,7 @@ class ViT(Extractor):
         vectors: dict[int, list[np.ndarray]] = defaultdict(list)
         ready: dict[int, Extracted] = {}
         row = 0
-        for batch, encoded in _one_late(batches, encoder):
+        for batch, encoded in _one_late(batches, encoder, AtOnce(self.batch_size, "picture")):
             for owner, vector in zip(batch.owners, encoded, strict=True):
                 vectors[owner].append(vector)
             for ended, bad in batch.ended:
@@ -136,16 +138,22 @@ def _batches(stream: Iterable[tuple[int, Chunk]], size: int, spans_ads: bool) ->
     yield batch
 
 
-def _one_late(batches: Iterable[_Batch], encoder: _Encoder) -> Iterator[tuple[_Batch, np.ndarray]]:
+def _one_late(
+    batches: Iterable[_Batch], encoder: _Encoder, at_once: AtOnce
+) -> Iterator[tuple[_Batch, list[np.ndarray]]]:
     """Encode batches; a result is waited for when the next pass is already under way."""
-    before = None
+    before: tuple[_Batch, list[_Started]] | None = None
     for batch in batches:
-        result = encoder.start(batch.frames)
+        started = [part for _, part in at_once.each(encoder.start, batch.frames)]
         if before is not None:
-            yield before[0], before[1].get()
-        before = batch, result
+            yield before[0], _vectors(before[1])
+        before = batch, started
     if before is not None:
-        yield before[0], before[1].get()
+        yield before[0], _vectors(before[1])
+
+
+def _vectors(started: Iterable[_Started]) -> list[np.ndarray]:
+    return [vector for part in started for vector in part.get()]
 
 
 def _joined(vectors: list[np.ndarray]) -> np.ndarray | MediaError:
@@ -176,8 +184,6 @@ class _Encoder:
         """Encode prepared pictures; on a GPU the result is still to come."""
         import torch
 
-        if not frames:
-            return _Started(torch.empty(0))
         prepared = torch.from_numpy(np.stack(frames))
         on_gpu = self.network.device.type == "cuda"
         if on_gpu:

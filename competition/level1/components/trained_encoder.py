@@ -105,22 +105,25 @@ class TrainedPictures:
         self.dims = int(getattr(config, "hidden_sizes", [0])[-1] or config.hidden_size)
 
     def batches(
-        self, X: pd.DataFrame, chosen: Iterable[np.ndarray], device: str
+        self, X: pd.DataFrame, chosen: Iterable[np.ndarray]
     ) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Yield rows and their features, (n, dims); rows whose image cannot be read are left out.
+        """Yield rows and their pixels; rows whose image cannot be read are left out.
 
         Parameters
         ----------
         X : DataFrame
         chosen : iterable of ndarray of int
             Rows of each batch.
-        device : str
         """
         files = image_files(X, self._model)
         for rows in chosen:
             pixels, read = self._pictures.read([files[row] for row in rows])
             if pixels is not None:
-                yield rows[read], pooled(self.encoder, pixels.to(device), self._pooling)
+                yield rows[read], pixels
+
+    def features(self, inputs: Tensor, device: str) -> Tensor:
+        """Features of what `batches` yields, (n, dims), computed on a device."""
+        return pooled(self.encoder, inputs.to(device), self._pooling)
 
 
 class FrozenArrays:
@@ -144,14 +147,18 @@ class FrozenArrays:
         self.dims = self._arrays.fit_transform(X).shape[1]
 
     def batches(
-        self, X: pd.DataFrame, chosen: Iterable[np.ndarray], device: str
+        self, X: pd.DataFrame, chosen: Iterable[np.ndarray]
     ) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Yield rows and their features, (n, dims), as `TrainedPictures` does."""
+        """Yield rows and their features."""
         import torch
 
         features = torch.from_numpy(self._arrays.transform(X))
         for rows in chosen:
-            yield rows, features[rows].to(device)
+            yield rows, features[rows]
+
+    def features(self, inputs: Tensor, device: str) -> Tensor:
+        """Features of what `batches` yields, (n, dims): the same, on a device."""
+        return inputs.to(device)
 
 
 Source = TrainedPictures | FrozenArrays

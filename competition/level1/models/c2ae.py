@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from competition.execution.memory import AtOnce, pieces
 from competition.features.encoders import checkpoint_files
 from competition.level1.components.chosen_epoch import ChosenEpochModel
 from competition.level1.components.network_model import NetworkModel
@@ -80,16 +82,21 @@ class _C2AE(NetworkModel, ChosenEpochModel):
         )
         schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.98)
         n_batches = max(1, round(len(labels) / self.batch_size))
+
+        def codes(inputs: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+            return fx(self.source_.features(inputs, device)), fe(own)
+
+        def decoding(e: Tensor, own: Tensor) -> Tensor:
+            return self.alpha * decoding_loss(fd(e), own)
+
+        at_once = AtOnce(-(-len(labels) // n_batches))
         chooser = self._chooser(self._predict_proba)
         for _ in range(self.epochs):
             everything.train()
             chosen = [ads.numpy() for ads in torch.randperm(len(labels)).chunk(n_batches)]
-            for rows, features in self.source_.batches(X, chosen, device):
-                codes = fe(labels[rows])
-                loss = embedding_loss(fx(features), codes)
-                loss = loss + self.alpha * decoding_loss(fd(codes), labels[rows])
-                optimizer.zero_grad()
-                loss.backward()
+            for rows, inputs in self.source_.batches(X, chosen):
+                batch = (inputs, labels[rows], device)
+                at_once.again(partial(gradients, optimizer.zero_grad, codes, decoding, *batch))
                 optimizer.step()
             schedule.step()
             everything.eval()
@@ -101,10 +108,15 @@ class _C2AE(NetworkModel, ChosenEpochModel):
 
         probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
         device = str(next(self.network_.parameters()).device)
+        at_once = AtOnce(self.batch_size)
+
+        def decoded(inputs: Tensor) -> Tensor:
+            return self.network_(self.source_.features(inputs, device)).cpu()
+
         with torch.inference_mode():
-            batches = self.source_.batches(X, in_batches(len(X), self.batch_size), device)
-            for rows, features in batches:
-                probabilities[rows] = self.network_(features).cpu().numpy()
+            for rows, inputs in self.source_.batches(X, in_batches(len(X), self.batch_size)):
+                found = [part for _, part in at_once.each(decoded, inputs)]
+                probabilities[rows] = torch.cat(found).numpy()
         return probabilities
 
 
@@ -116,7 +128,9 @@ class C2AE(_C2AE):
     to the same place, and Fd decodes labels from it, minimising ``Phi(Fx, Fe) + alpha Gamma(Fe,
     Fd)`` (Yeh et al. 2017, eq. 2). An ad to be predicted goes through the encoder, Fx and Fd. The
     features are the mean over the places of the encoder's last map. `c2ae_features` is the same on
-    features that stay as they are.
+    features that stay as they are. Where a batch does not fit into memory its parts are computed
+    one after the other, to the same loss of the whole batch; only an encoder with batch
+    normalisation (ResNet) then takes its statistics from the parts.
 
     The layers are those of the authors' program (512, 512 to the latent space; 512 and back for
     labels; leaky ReLU; a sigmoid at the end). The paper keeps the epoch that is best on validation
@@ -279,6 +293,59 @@ def decoding_loss(outputs: Tensor, labels: Tensor) -> Tensor:
     own = (labels * (-SHARPNESS * outputs).exp()).sum(dim=1) / labels.sum(dim=1).clamp(min=1)
     rest = (others * (SHARPNESS * outputs).exp()).sum(dim=1) / others.sum(dim=1).clamp(min=1)
     return (own * rest).mean()
+
+
+def gradients(
+    zero_grad: Callable[[], None],
+    codes: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    decoding: Callable[[Tensor, Tensor], Tensor],
+    inputs: Tensor,
+    labels: Tensor,
+    device: str,
+    most: int,
+) -> None:
+    """Leave the gradients of a batch's loss, networks called with at most so many ads at a time.
+
+    The embedding loss has the covariance of all codes, which no part of a batch knows. Where not
+    all ads fit, the codes are computed first, then this loss of all of them, and then each part
+    once more, to pass its gradient on.
+
+    Parameters
+    ----------
+    zero_grad : callable
+    codes : callable
+        From inputs and labels of some ads to their embeddings by Fx and by Fe.
+    decoding : callable
+        From embeddings by Fe and labels of some ads to the mean of their decoding loss.
+    inputs, labels : Tensor
+        Of the batch.
+    device : str
+    most : int
+    """
+    import torch
+
+    from competition.level1.networks.training import seeded
+
+    zero_grad()
+    parts = pieces(np.arange(len(labels)), most)
+    if len(parts) == 1:
+        x, e = codes(inputs, labels)
+        (embedding_loss(x, e) + decoding(e, labels)).backward()
+        return
+    seeds = torch.randint(2**31, (len(parts),)).tolist()  # an encoder drops the same units twice
+
+    def again(part: np.ndarray, seed: int) -> tuple[Tensor, Tensor]:
+        with seeded(seed, device):
+            return codes(inputs[part], labels[part])
+
+    with torch.no_grad():
+        found = zip(*map(again, parts, seeds), strict=True)
+        whole = [torch.cat(embeddings).requires_grad_() for embeddings in found]
+    embedding_loss(*whole).backward()
+    for part, seed in zip(parts, seeds, strict=True):
+        x, e = again(part, seed)
+        share = decoding(e, labels[part]) * (len(part) / len(labels))
+        torch.autograd.backward([x, e, share], [*(one.grad[part] for one in whole), None])
 
 
 def _layers(sizes: list[int]) -> Sequential:

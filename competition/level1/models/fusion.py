@@ -7,11 +7,13 @@ has models for each modality and joins their predictions.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
 
+from competition.execution.memory import AtOnce
 from competition.level1.base import Level1Model
 from competition.level1.components.modalities import Modalities
 from competition.level1.networks import Fusing
@@ -143,12 +145,15 @@ class Fusion(Level1Model):
         prior = self.prior_[self.learnable_]
         probabilities = np.tile(prior, (len(X), 1))
         rows = np.flatnonzero(present.any(axis=1)) if self.weights_ else np.zeros(0, dtype=int)
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            chunk = rows[start : start + ROWS_AT_ONCE]
+
+        def predicted(chunk: np.ndarray) -> np.ndarray:
             inputs = [torch.from_numpy(columns[chunk]) for columns in features]
             there = torch.from_numpy(present[chunk].astype(np.float32))
             logits = [self._logits(weights, inputs, there) for weights in self.weights_]
-            probabilities[chunk] = torch.stack(logits).sigmoid().mean(dim=0).numpy()
+            return torch.stack(logits).sigmoid().mean(dim=0).numpy()
+
+        for chunk, found in AtOnce(ROWS_AT_ONCE).each(predicted, rows):
+            probabilities[chunk] = found
         return probabilities
 
     def _train(
@@ -174,14 +179,18 @@ class Fusion(Level1Model):
             optimizer,
             lambda s: min(1.0, (s + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * s / steps)),
         )
+
+        def loss(ads: Tensor, some: np.ndarray) -> Tensor:
+            ads = ads[some]
+            logits = self._logits(weights, [x[ads] for x in inputs], there[ads], generator)
+            return functional.binary_cross_entropy_with_logits(logits, labels[ads])
+
+        at_once = AtOnce(self.batch_size)
         for _ in range(self.epochs):
             for ads in (
                 torch.randperm(n_ads, generator=generator).to(labels.device).split(self.batch_size)
             ):
-                logits = self._logits(weights, [x[ads] for x in inputs], there[ads], generator)
-                loss = functional.binary_cross_entropy_with_logits(logits, labels[ads])
-                optimizer.zero_grad()
-                loss.backward()
+                at_once.gradients(optimizer.zero_grad, partial(loss, ads), len(ads))
                 optimizer.step()
                 schedule.step()
         return {name: value.detach() for name, value in weights.items()}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from competition.execution.memory import AtOnce
 from competition.features.encoders import (
     LOADING,
     check_weights,
@@ -21,6 +24,9 @@ from competition.level1.components.trained_encoder import Pictures, image_files,
 from competition.level1.registry import level1_model
 from competition.utils.parameters import Count, NotNegative, Positive, Seed
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 # Names of the layers that classify in the networks of transformers: they may be new.
 _LAST_LAYERS = ("classifier", "cls_classifier", "distillation_classifier", "head", "dist_head")
 
@@ -32,6 +38,9 @@ class ImageClassifier(NetworkModel, ChosenEpochModel):
     It has a sigmoid for each tag and learns by binary cross-entropy: the baseline of the image-ad
     paper ("All"). An image that cannot be read is not trained on; its ad gets the prior of each
     tag. It needs a checkpoint, so that it runs where a profile names it and not by a pattern.
+
+    Where a batch does not fit into memory its parts are computed one after the other, to the same
+    step; a network with batch normalisation (ResNet) then takes its statistics from the parts.
 
     Parameters
     ----------
@@ -103,16 +112,20 @@ class ImageClassifier(NetworkModel, ChosenEpochModel):
         )
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, n_batches * self.epochs)
         self.network_ = network
+
+        def loss(pixels: Tensor, targets: Tensor, some: np.ndarray) -> Tensor:
+            logits = network(pixel_values=pixels[some].to(device)).logits
+            return binary_cross_entropy_with_logits(logits, targets[some].to(device))
+
+        at_once = AtOnce(-(-len(files) // n_batches))
         chooser = self._chooser(self._predict_proba)
         for _ in range(self.epochs):
             network.train()
             for ads in torch.randperm(len(files)).chunk(n_batches):
                 pixels, read = self.pictures_.read([files[ad] for ad in ads])
                 if pixels is not None:
-                    logits = network(pixel_values=pixels.to(device)).logits
-                    loss = binary_cross_entropy_with_logits(logits, labels[ads[read]].to(device))
-                    optimizer.zero_grad()
-                    loss.backward()
+                    of_batch = partial(loss, pixels, labels[ads[read]])
+                    at_once.gradients(optimizer.zero_grad, of_batch, len(read))
                     optimizer.step()
                 schedule.step()
             network.eval()
@@ -127,11 +140,17 @@ class ImageClassifier(NetworkModel, ChosenEpochModel):
         probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
         if not self.has_images_:
             return probabilities
+        at_once = AtOnce(self.batch_size)
+
+        def predicted(pixels: Tensor) -> Tensor:
+            logits = self.network_(pixel_values=pixels.to(self.network_.device)).logits
+            return logits.sigmoid().cpu()
+
         with torch_threads(self.n_jobs), torch.inference_mode():
             files = image_files(X, "image_classifier")
             for rows in in_batches(len(files), self.batch_size):
                 pixels, read = self.pictures_.read(files[rows[0] : rows[-1] + 1])
                 if pixels is not None:
-                    logits = self.network_(pixel_values=pixels.to(self.network_.device)).logits
-                    probabilities[rows[read]] = logits.sigmoid().cpu().numpy()
+                    found = [part for _, part in at_once.each(predicted, pixels)]
+                    probabilities[rows[read]] = torch.cat(found).numpy()
         return probabilities

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from competition.execution.memory import AtOnce
 from competition.features.encoders import checkpoint_files
 from competition.level1.components.chosen_epoch import ChosenEpochModel
 from competition.level1.components.network_model import NetworkModel
@@ -86,16 +88,20 @@ class _MLGCN(NetworkModel, ChosenEpochModel):
         )
         drops = [round(self.epochs * share) for share in (0.4, 0.8)]
         schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, drops)
+
+        def loss(inputs: Tensor, targets: Tensor, some: np.ndarray) -> Tensor:
+            features = self._with_constant(self.source_.features(inputs[some], device))
+            logits = features @ classifiers(graph, embeddings, *own).T
+            return binary_cross_entropy_with_logits(logits, targets[some])
+
+        at_once = AtOnce(self.batch_size)
         chooser = self._chooser(self._predict_proba)
         for _ in range(self.epochs):
             everything.train()
             chosen = [a.numpy() for a in torch.randperm(len(labels)).split(self.batch_size)]
-            for rows, features in self.source_.batches(X, chosen, device):
-                weights = classifiers(graph, embeddings, *own)
-                logits = self._with_constant(features) @ weights.T
-                loss = binary_cross_entropy_with_logits(logits, labels[rows])
-                optimizer.zero_grad()
-                loss.backward()
+            for rows, inputs in self.source_.batches(X, chosen):
+                of_batch = partial(loss, inputs, labels[rows])
+                at_once.gradients(optimizer.zero_grad, of_batch, len(rows))
                 optimizer.step()
             schedule.step()
             everything.eval()
@@ -110,11 +116,16 @@ class _MLGCN(NetworkModel, ChosenEpochModel):
         import torch
 
         probabilities = np.tile(self.prior_[self.learnable_], (len(X), 1))
+        device, at_once = str(self.coef_.device), AtOnce(self.batch_size)
+
+        def predicted(inputs: Tensor) -> Tensor:
+            features = self._with_constant(self.source_.features(inputs, device))
+            return (features @ self.coef_.T).sigmoid().cpu()
+
         with torch.inference_mode():
-            chosen = in_batches(len(X), self.batch_size)
-            for rows, features in self.source_.batches(X, chosen, str(self.coef_.device)):
-                logits = self._with_constant(features) @ self.coef_.T
-                probabilities[rows] = logits.sigmoid().cpu().numpy()
+            for rows, inputs in self.source_.batches(X, in_batches(len(X), self.batch_size)):
+                found = [part for _, part in at_once.each(predicted, inputs)]
+                probabilities[rows] = torch.cat(found).numpy()
         return probabilities
 
     def _with_constant(self, features: Tensor) -> Tensor:
@@ -135,7 +146,9 @@ class MLGCN(_MLGCN):
     As in the paper, x is the maximum over the places of the encoder's last map, the encoder is
     trained with the graph, and E are word vectors of the tags' names, the mean of a name's words.
     An image that cannot be read is not trained on; its ad gets the prior of each tag.
-    `mlgcn_features` is the same on features that stay as they are.
+    `mlgcn_features` is the same on features that stay as they are. Where a batch does not fit into
+    memory its parts are computed one after the other; an encoder with batch normalisation
+    (ResNet) then takes its statistics from the parts.
 
     Parameters
     ----------

@@ -89,6 +89,7 @@ class Together:
         self.encoders = encoders
         self.there = torch.from_numpy(there.astype(np.float32))
         self.lengths = np.sum([encoder.lengths for encoder in encoders], axis=0)
+        self.on_cpu = min(encoder.on_cpu for encoder in encoders)
 
     def __call__(self, rows: np.ndarray) -> Batch:
         tensors = [tensor for encoder in self.encoders for tensor in encoder(rows)]

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from competition.execution.memory import pieces, with_fewer
+from competition.execution.memory import AtOnce, pieces
 from competition.utils.odds import prior_logits
 
 Batch = tuple[Tensor, ...]
@@ -35,9 +35,19 @@ _SORTED_TOGETHER = 20  # batches whose ads are sorted by length together
 
 
 class Encoder(Protocol):
-    """Turns ads, given by their rows, into a batch of tensors, padded to the longest of them."""
+    """Turns ads, given by their rows, into a batch of tensors, padded to the longest of them.
+
+    Attributes
+    ----------
+    lengths : ndarray of int
+        Of each ad.
+    on_cpu : int
+        Most padded length that a processor computes together in training, ads times the longest of
+        them: what a network keeps for the way back grows with it, and speed does not.
+    """
 
     lengths: np.ndarray
+    on_cpu: int
 
     def __call__(self, rows: np.ndarray) -> Batch: ...
 
@@ -107,7 +117,8 @@ def train(
     are computed in bfloat16.
 
     Where a batch does not fit into memory, its halves are computed one after the other, from then
-    on; the steps stay those of the whole batch, but for rounding and for which units are dropped.
+    on; on a processor it is computed in parts of the length that `encode` names. The steps stay
+    those of the whole batch, but for rounding and for which units are dropped.
 
     Parameters
     ----------
@@ -129,14 +140,12 @@ def train(
         _parameter_groups(network, schedule, rates), lr=schedule.learning_rate, fused=True
     )
     falling = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
-    most = schedule.batch_size
+    at_once = AtOnce(schedule.batch_size)
     for _ in range(schedule.epochs):
         batches = length_buckets(encode.lengths, schedule.batch_size)
         for first in range(0, len(batches), schedule.accumulate):
             together = batches[first : first + schedule.accumulate]
-            _, most = with_fewer(
-                partial(_compute_gradients, network, encode, targets, together, device), most
-            )
+            at_once.again(partial(_compute_gradients, network, encode, targets, together, device))
             nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
             optimizer.step()
             falling.step()
@@ -155,7 +164,7 @@ def _compute_gradients(
     """Leave the gradients of the mean loss of some batches, at most so many ads at a time."""
     network.zero_grad()
     n_ads = sum(len(rows) for rows in batches)
-    for rows in (piece for batch in batches for piece in pieces(batch, most)):
+    for rows in (piece for batch in batches for piece in _parts(batch, encode, device, most)):
         batch = [tensor.to(device) for tensor in encode(rows)]
         with torch.autocast(
             device.partition(":")[0], torch.bfloat16, enabled=device.startswith("cuda")
@@ -167,6 +176,13 @@ def _compute_gradients(
         (loss * (len(rows) / n_ads)).backward()
 
 
+def _parts(rows: np.ndarray, encode: Encoder, device: str, most: int) -> list[np.ndarray]:
+    """Split a batch into what is computed together, at most so many ads at a time."""
+    if device == "cpu":
+        most = min(most, max(1, encode.on_cpu // max(1, int(encode.lengths[rows].max()))))
+    return pieces(rows, most)
+
+
 @torch.no_grad()
 def predict(network: nn.Module, encode: Encoder, batch_size: int, device: str) -> np.ndarray:
     """Probabilities of all ads of `encode`, in their order: (n_ads, n_tags), float32.
@@ -175,20 +191,14 @@ def predict(network: nn.Module, encode: Encoder, batch_size: int, device: str) -
     """
     network.to(device).eval()
     order = np.argsort(encode.lengths, kind="stable")
-    found, most = [], batch_size
-    for rows in pieces(order, batch_size):
-        parts, most = with_fewer(partial(_probabilities, network, encode, rows, device), most)
-        found += parts
+
+    def probabilities(rows: np.ndarray) -> np.ndarray:
+        batch = [tensor.to(device) for tensor in encode(rows)]
+        return torch.sigmoid(network(*batch)).cpu().numpy()
+
+    found = [part for _, part in AtOnce(batch_size).each(probabilities, order)]
     network.to("cpu")
-    probabilities = np.concatenate(found)
-    return probabilities[np.argsort(order)]
-
-
-def _probabilities(
-    network: nn.Module, encode: Encoder, rows: np.ndarray, device: str, most: int
-) -> list[np.ndarray]:
-    batches = ([tensor.to(device) for tensor in encode(piece)] for piece in pieces(rows, most))
-    return [torch.sigmoid(network(*batch)).cpu().numpy() for batch in batches]
+    return np.concatenate(found)[np.argsort(order)]
 
 
 def length_buckets(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:

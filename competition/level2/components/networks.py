@@ -8,12 +8,14 @@ own dropout, and its own part of the ads that it never learns from.
 
 import itertools
 import math
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from competition.execution.memory import AtOnce, pieces
 from competition.level2.components.features import SPREADS
-from competition.level2.components.logits import Logits, blocks, enough
+from competition.level2.components.logits import BLOCK, Logits, enough
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -137,15 +139,25 @@ def train(
         optimizer,
         lambda s: min(1.0, (s + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * s / steps)),
     )
-    for ads in endless(len(labels), steps * drawn, rng).reshape(steps, drawn):
-        dropped = torch.from_numpy(one_dropped(drawn, len(inputs.models), modality_dropout, rng))
-        known, base = inputs.lacking(ads, dropped)
-        units = forward(layers, n_nets, known, dropout, rng)
+
+    def compute(ads: np.ndarray, dropped: "Tensor", most: int) -> "list[Tensor]":
+        """Gradients of a step, the sums of those of parts of at most so many ads."""
         taught = torch.from_numpy(learns[:, ads].astype(np.float32))
         weight = taught / (n_tags * taught.sum(dim=1, keepdim=True).clamp_min(1))
         truth = torch.from_numpy(labels[ads].astype(np.float32))
-        error = (units[-1] + base).sigmoid_().sub_(truth).mul_(weight[:, :, None])
-        found = gradients(layers, units, error, dropout)
+        found: list[Tensor] = []
+        for part in pieces(np.arange(len(ads)), most):
+            known, base = inputs.lacking(ads[part], dropped[part])
+            units = forward(layers, n_nets, known, dropout, rng)
+            error = (units[-1] + base).sigmoid_().sub_(truth[part]).mul_(weight[:, part, None])
+            more = gradients(layers, units, error, dropout)
+            found = [a.add_(b) for a, b in zip(found, more, strict=True)] if found else more
+        return found
+
+    at_once = AtOnce(drawn)
+    for ads in endless(len(labels), steps * drawn, rng).reshape(steps, drawn):
+        dropped = torch.from_numpy(one_dropped(drawn, len(inputs.models), modality_dropout, rng))
+        found = at_once.again(partial(compute, ads, dropped))
         for parameter, gradient in zip(itertools.chain(*layers), found, strict=True):
             parameter.grad = gradient
         optimizer.step()
@@ -243,7 +255,7 @@ def corrections(layers: "Layers", n_nets: int, inputs: Inputs, ads: np.ndarray) 
     """What each network adds to the linear stack's logits: (n_nets, len(ads), n_tags)."""
     import torch
 
-    added = torch.empty(n_nets, len(ads), inputs.base.shape[1])
-    for block in blocks(len(ads)):
-        added[:, block] = forward(layers, n_nets, inputs.of_ads(ads[block]))[-1]
-    return added
+    def added(some: np.ndarray) -> "Tensor":
+        return forward(layers, n_nets, inputs.of_ads(some))[-1]
+
+    return torch.cat([of_some for _, of_some in AtOnce(BLOCK).each(added, ads)], dim=1)

@@ -12,11 +12,12 @@ import numpy as np
 from sklearn.base import clone
 
 from competition.execution.devices import torch_threads
+from competition.execution.memory import AtOnce
 from competition.level2.base import MetaLearner
 from competition.level2.components.corrections import best_strength
 from competition.level2.components.features import encode_metadata
 from competition.level2.components.linear import linear_stack, principal_directions, stacked
-from competition.level2.components.logits import Logits, blocks, enough, to_logits
+from competition.level2.components.logits import BLOCK, Logits, blocks, enough, to_logits
 from competition.level2.components.networks import (
     Inputs,
     corrections,
@@ -252,17 +253,21 @@ class DNN(MetaLearner):
         layers = [(torch.from_numpy(w), torch.from_numpy(b)) for w, b in self.layers_]
         mean, scale = (torch.from_numpy(one) for one in self.scaling_)
         found = np.empty((len(ads), self.n_tags_), dtype=np.float32)
+
+        def predicted(rows: np.ndarray) -> np.ndarray:
+            part = ads.take(rows)
+            logits = to_logits(part.probabilities)
+            n_context = len(self.context_.directions)
+            kinds = self._design(part, logits.mean(axis=1)[:, :n_context])
+            base = stacked(self.weights_, torch.from_numpy(logits), kinds)
+            design = torch.cat(kinds[:2], dim=1)
+            units = seen(torch.from_numpy(logits), mean, scale, design, self._absent(part))
+            added = forward(layers, self.seeds, units)[-1].mean(dim=0)
+            return torch.sigmoid(base + self.strength_ * added).numpy()
+
         with torch_threads(1):
-            for block in blocks(len(ads)):
-                part = ads.take(np.arange(block.start, block.stop))
-                logits = to_logits(part.probabilities)
-                n_context = len(self.context_.directions)
-                kinds = self._design(part, logits.mean(axis=1)[:, :n_context])
-                base = stacked(self.weights_, torch.from_numpy(logits), kinds)
-                design = torch.cat(kinds[:2], dim=1)
-                units = seen(torch.from_numpy(logits), mean, scale, design, self._absent(part))
-                added = forward(layers, self.seeds, units)[-1].mean(dim=0)
-                found[block] = torch.sigmoid(base + self.strength_ * added)
+            for rows, of_rows in AtOnce(BLOCK).each(predicted, np.arange(len(ads))):
+                found[rows] = of_rows
         return found
 
 

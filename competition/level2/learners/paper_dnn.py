@@ -2,14 +2,16 @@
 
 import itertools
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from competition.execution.devices import torch_threads
+from competition.execution.memory import AtOnce
 from competition.level2.base import MetaLearner
 from competition.level2.components.features import encode_metadata
-from competition.level2.components.logits import blocks, enough
+from competition.level2.components.logits import BLOCK, enough
 from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 from competition.utils.errors import ModelError
@@ -125,16 +127,20 @@ class PaperDNN(MetaLearner):
                 fused=True,
             )
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+
+            def loss(ads: np.ndarray, some: np.ndarray) -> "Tensor":
+                ads = ads[some]
+                inputs = _concatenated(data.ads.read(ads), metadata[ads])
+                truth = torch.from_numpy(data.labels[ads].astype(np.float32))
+                logits = _forward(layers, inputs, self.dropout, rng)
+                return binary_cross_entropy_with_logits(logits, truth)
+
+            at_once = AtOnce(self.batch_size)
             for _ in range(self.epochs):
                 order = rng.permutation(n_ads)
                 for start in range(0, n_ads, self.batch_size):
                     ads = order[start : start + self.batch_size]
-                    inputs = _concatenated(data.ads.read(ads), metadata[ads])
-                    truth = torch.from_numpy(data.labels[ads].astype(np.float32))
-                    logits = _forward(layers, inputs, self.dropout, rng)
-                    loss = binary_cross_entropy_with_logits(logits, truth)
-                    optimizer.zero_grad()
-                    loss.backward()
+                    at_once.gradients(optimizer.zero_grad, partial(loss, ads), len(ads))
                     optimizer.step()
                     schedule.step()
         self.layers_ = [(w.detach().numpy(), b.detach().numpy()) for w, b in layers]
@@ -150,10 +156,14 @@ class PaperDNN(MetaLearner):
         layers = [(torch.from_numpy(w), torch.from_numpy(b)) for w, b in self.layers_]
         metadata = self._encoded(ads)
         found = np.empty((len(ads), self.n_tags_), dtype=np.float32)
+
+        def predicted(rows: np.ndarray) -> np.ndarray:
+            inputs = _concatenated(ads.read(rows), metadata[rows])
+            return torch.sigmoid(_forward(layers, inputs)).numpy()
+
         with torch_threads(1), torch.no_grad():
-            for block in blocks(len(ads)):
-                inputs = _concatenated(ads.read(block), metadata[block])
-                found[block] = torch.sigmoid(_forward(layers, inputs))
+            for rows, part in AtOnce(BLOCK).each(predicted, np.arange(len(ads))):
+                found[rows] = part
         return found
 
 

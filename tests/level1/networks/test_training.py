@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from competition.execution.memory import with_fewer
+from competition.execution.memory import AtOnce
 from competition.level1.networks import training
 from competition.level1.networks.training import (
     Schedule,
@@ -25,7 +25,8 @@ LABELS = (np.arange(70)[:, None] % [2, 5, 7] == 0).astype(np.uint8)
 class Numbers:
     """Ads of one number each, the remainder of their row by 10; remembers its calls."""
 
-    def __init__(self, n_ads: int = 70) -> None:
+    def __init__(self, n_ads: int = 70, on_cpu: int = 1000) -> None:
+        self.on_cpu = on_cpu
         self.lengths = np.arange(n_ads) % 9 + 1
         self.called: list[np.ndarray] = []
 
@@ -186,10 +187,30 @@ def test_gradients_of_halves_are_those_of_the_whole(limits):
     gradients = []
     for network in (Large(), Large(**limits)):
         compute = partial(training._compute_gradients, network, Numbers(), targets, batches, "cpu")
-        _, most = with_fewer(compute, 16)
+        at_once = AtOnce(16)
+        at_once.again(compute)
         gradients.append(network.head.weight.grad)
-    assert most == 4
+    assert at_once.most == 4
     torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_processor_computes_a_long_batch_in_parts_and_takes_the_same_steps(accumulate):
+    networks, encoders = [], [Numbers(), Numbers(on_cpu=20)]
+    for encode in encoders:
+        with seeded(0, "cpu"):
+            networks.append(Large())
+            train(networks[-1], encode, LABELS, Schedule(3, 16, 0.1, 0.0, accumulate), "cpu")
+    whole, parts = encoders
+    assert max(map(len, whole.called)) == 16
+    # Parts are as large as they may be, and of no more rows in all than that, padding included.
+    taken = [len(rows) * parts.lengths[rows].max() for rows in parts.called]
+    assert 15 <= max(taken) <= 20
+    torch.testing.assert_close(
+        networks[1].head.weight, networks[0].head.weight, rtol=1e-4, atol=1e-5
+    )
+    again = trained(Numbers(on_cpu=20))
+    assert torch.equal(again.head.weight, trained(Numbers(on_cpu=20)).head.weight)
 
 
 def test_prediction_that_does_not_fit_is_halved():

@@ -25,6 +25,7 @@ from competition.level2.learners.dnn import DNN, absence, models_and_inputs, noi
 from competition.level2.learners.pooled import Pooled
 from competition.testing.level2 import made_stack, with_probabilities
 from competition.utils.errors import ModelError
+from tests.short_memory import ADDMM, short_memory
 
 torch = pytest.importorskip("torch")
 QUICK = {"hidden": (8, 8), "min_steps": 5, "epochs": 1, "batch_size": 16, "seeds": 2}
@@ -291,3 +292,20 @@ def test_networks_without_anything_in_common_gain_their_number_by_averaging() ->
 def test_networks_that_agree_gain_nothing_by_averaging() -> None:
     same = torch.randn(1, 8, 2, generator=torch.Generator().manual_seed(0)).repeat(4, 1, 1)
     assert noise_averaged_out(torch.zeros(8, 2), same) == pytest.approx(1)
+
+
+@pytest.mark.usefixtures("full_strength")
+def test_what_does_not_fit_into_memory_is_halved_to_the_same_probabilities() -> None:
+    data, test = made_stack()
+    model = DNN(**{**QUICK, "dropout": 0.0})
+    whole = model.fit(data).predict_proba(test)
+    with short_memory(5, ADDMM) as seen:
+        halved = model.fit(data).predict_proba(test)
+    assert max(seen) > 5
+    assert max(seen[-2:]) <= 5
+    np.testing.assert_allclose(halved, whole, atol=1e-5)
+
+
+def test_an_ad_that_does_not_fit_is_told() -> None:
+    with short_memory(0, ADDMM), pytest.raises(ModelError, match="A single ad does not fit"):
+        DNN(**QUICK).fit(ads())

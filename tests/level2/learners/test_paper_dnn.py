@@ -13,6 +13,7 @@ from competition.level2.learners.paper_dnn import PaperDNN
 from competition.testing.level2 import made_stack
 from competition.utils.errors import ModelError
 from competition.utils.odds import prior_logits
+from tests.short_memory import ADDMM, short_memory
 
 QUICK = {"hidden": (32, 16), "epochs": 3}
 
@@ -71,3 +72,19 @@ def test_facts_about_the_film_teach_it_something() -> None:
 def test_settings_of_another_network_are_refused(settings: dict, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         PaperDNN(**settings).fit(made_stack()[0])
+
+
+def test_what_does_not_fit_into_memory_is_halved_to_the_same_probabilities() -> None:
+    data, test = made_stack()
+    model = PaperDNN(**QUICK, dropout=0.0)
+    whole = model.fit(data).predict_proba(test)
+    with short_memory(5, ADDMM) as seen:
+        halved = model.fit(data).predict_proba(test)
+    assert max(seen) > 5
+    assert sum(n > 5 for n in seen) == 4  # 32, 16 and 8 in the first step; 7 to predict
+    np.testing.assert_allclose(halved, whole, atol=1e-5)
+
+
+def test_an_ad_that_does_not_fit_is_told() -> None:
+    with short_memory(0, ADDMM), pytest.raises(ModelError, match="A single ad does not fit"):
+        PaperDNN(**QUICK).fit(made_stack()[0])

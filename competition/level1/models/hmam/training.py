@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from competition.execution.memory import AtOnce, pieces
 from competition.level1.models.hmam.inputs import Ads, Batch, Reader
 from competition.level1.models.hmam.loss import multilabel_loss, multitask_loss, reconstruction_loss
 from competition.level1.models.hmam.network import Answer, Network
@@ -34,7 +36,8 @@ def train(
 ) -> None:
     """Train for a fixed number of epochs by Adamax, its learning rate times 0.1 every few.
 
-    Random numbers come from torch's global generator: call it inside `seeded`.
+    Random numbers come from torch's global generator: call it inside `seeded`. Where a batch does
+    not fit into memory its halves are computed one after the other, to the same step.
 
     Parameters
     ----------
@@ -61,21 +64,26 @@ def train(
     )
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, drop_every, gamma=0.1)
     n_words = np.array([len(ads.words[row]) for row in rows])
-    for _ in range(epochs):
-        for chosen in length_buckets(n_words, batch_size):
-            step = rows[chosen]
-            batch = _to(reader.batch(ads, step), device)
+
+    def compute_gradients(step: np.ndarray, most: int) -> None:
+        optimizer.zero_grad()
+        for some in pieces(step, most):
+            batch = _to(reader.batch(ads, some), device)
             answers, rebuilt = network(batch)
             share: Tensor | float = 0.0
-            if rebuilt is not None:
+            if rebuilt is not None:  # a mean over ads, where the other losses are sums
                 share = reconstruction_loss(rebuilt, batch.objects, batch.is_object)
+                share = share * (len(some) / len(step))
             losses = [
-                multilabel_loss(answer.logits, target[step].to(device))
+                multilabel_loss(answer.logits, target[some].to(device))
                 for answer, target in zip(answers, targets, strict=True)
             ]
-            loss = multitask_loss(share, losses, weights)
-            optimizer.zero_grad()
-            loss.backward()
+            multitask_loss(share, losses, weights).backward()
+
+    at_once = AtOnce(batch_size)
+    for _ in range(epochs):
+        for chosen in length_buckets(n_words, batch_size):
+            at_once.again(partial(compute_gradients, rows[chosen]))
             optimizer.step()
         schedule.step()
         after_epoch()
@@ -87,12 +95,15 @@ def answers(
     network: Network, reader: Reader, ads: Ads, device: str
 ) -> Iterator[tuple[np.ndarray, list[Answer]]]:
     """Yield rows of some ads at a time and what a network makes of each task there."""
+
+    def answered(rows: np.ndarray) -> list[Answer]:
+        found = network(_to(reader.batch(ads, rows), device))[0]
+        return [Answer(*(x.cpu() for x in task)) for task in found]
+
     network.to(device).eval()
     try:
         with torch.inference_mode():
-            for rows in torch.arange(len(ads.has_image)).split(_ASKED_AT_ONCE):
-                batch = _to(reader.batch(ads, rows.numpy()), device)
-                yield rows.numpy(), [Answer(*(x.cpu() for x in task)) for task in network(batch)[0]]
+            yield from AtOnce(_ASKED_AT_ONCE).each(answered, np.arange(len(ads.has_image)))
     finally:
         network.cpu()
 
