@@ -1,6 +1,6 @@
 """What the commands print."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from inspect import Parameter
 from pathlib import Path
 
@@ -88,9 +88,9 @@ def print_run(result: RunResult) -> None:
     for card in beside:
         _print_corrections(card)
     if len(result.stack.candidates) > 1:
-        counts = Counter(result.stack.chosen).most_common()
-        chosen = ", ".join(f"{name} in {n} folds" for name, n in counts)
-        _line(f"Chosen meta-learner: {chosen}.")
+        shares = sorted(_shares(result.stack).items(), key=lambda item: -item[1])
+        listed = ", ".join(f"{name} {share:.0%}" for name, share in shares if share >= 0.005)
+        _line(f"Weights of the meta-learners, mean of folds: {listed}.")
     _print_end(result.stack, result.submitted, result.holdout)
 
 
@@ -98,6 +98,11 @@ def _made_from(card: Card) -> str:
     if isinstance(card, StackCard):
         return ""
     return ELSEWHERE if isinstance(card, ExternalCard) else card.origin
+
+
+def _shares(card: StackCard) -> dict[str, float]:
+    """What each meta-learner of a stack weighs, the mean of the folds."""
+    return {name: float(np.mean(of_folds)) for name, of_folds in card.weights.items()}
 
 
 def _print_corrections(card: StackCard) -> None:
@@ -109,28 +114,29 @@ def _print_corrections(card: StackCard) -> None:
 
 
 def print_stack(result: StackResult) -> None:
-    """Print every level-1 model's and every candidate's OOF GAP, the chosen stack's last."""
+    """Print every level-1 model's and every candidate's OOF GAP, their weighted mean's last."""
     card = result.card
-    counts = Counter(card.chosen)
+    shares = _shares(card)
     table = Table(title=f"Out-of-fold GAP, {result.dataset.name}")
     table.add_column("model")
-    for heading in ("GAP", "chosen in"):
+    for heading in ("GAP", "weight"):
         table.add_column(heading, justify="right")
     table.add_column("made from", overflow="fold")
     cards = sorted(result.cards, key=lambda card: card.scores.gap)
     for one in cards:
         cells = (one.model, f"{one.scores.gap:.4f}", "", _made_from(one))
         table.add_row(*cells, end_section=one is cards[-1])
-    candidates = sorted(card.candidates.items(), key=lambda item: (counts[item[0]], item[1]))
+    candidates = sorted(card.candidates.items(), key=lambda item: (shares[item[0]], item[1]))
     for name, gap in candidates if len(candidates) > 1 else ():
         table.add_row(
             name,
             f"{gap:.4f}",
-            f"{counts[name]} of {len(card.chosen)} folds" if counts[name] else "",
+            f"{shares[name]:.0%}" if shares[name] else "",
             end_section=name == candidates[-1][0],
         )
-    chosen = "chosen, fold by fold" if len(counts) > 1 else f"chosen: {card.chosen[0]}"
-    table.add_row(chosen, f"{card.scores.gap:.4f}", style="bold")
+    weighing = [name for name, share in shares.items() if share]
+    called = "their weighted mean" if len(weighing) > 1 else f"chosen: {weighing[0]}"
+    table.add_row(called, f"{card.scores.gap:.4f}", style="bold")
     console.print(table)
     _print_end(card, result.submitted, result.holdout)
 
@@ -140,6 +146,8 @@ def _print_end(card: StackCard, submitted: Submitted | None, holdout: Scores | N
     _print_corrections(card)
     for name, reason in card.failed.items():
         _line(f"{name} failed and is left out: {reason}")
+    for name in card.outrun:
+        _line(f"{name} fell far behind on the first fits and was not fitted on.")
     for model, fold in card.standing_out.items():
         _line(
             f"Warning: {model} has a GAP of {fold.gap:.4f} in fold {fold.fold} and of "
@@ -169,7 +177,7 @@ def _print_gain(card: StackCard) -> None:
         f"The stack gains {gain.value:+.4f} GAP over its best model, {card.best_model} "
         f"(95% interval over ads {gain.low:+.4f} to {gain.high:+.4f})."
     )
-    if gain.value == 0 and set(card.chosen) == {"single"}:
+    if set(card.chosen) == {"single"} and _shares(card)["single"] == 1:
         _line("It is that model alone: no stack is better by more than chance.")
     elif gain.value <= 0:
         _line("Warning: the stack does not beat that model: submit with care.")
