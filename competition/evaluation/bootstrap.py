@@ -30,7 +30,12 @@ class Difference:
 
 
 def gap_difference(
-    labels: np.ndarray, scores: np.ndarray, rival: np.ndarray, top_k: int = 20, seed: int = 0
+    labels: np.ndarray,
+    scores: np.ndarray,
+    rival: np.ndarray,
+    top_k: int = 20,
+    seed: int = 0,
+    group: np.ndarray | None = None,
 ) -> Difference:
     """Compare two sets of scores on 1,000 resamples of the ads, the same for both sets.
 
@@ -44,8 +49,12 @@ def gap_difference(
         Tags of an ad that enter GAP's list.
     seed : int
         The same seed gives the same interval.
+    group : ndarray of shape (n_ads,) or None
+        Ads of one group are drawn together.
     """
-    ours, theirs = (resampled(labels, one, top_k, N_RESAMPLES, seed) for one in (scores, rival))
+    ours, theirs = (
+        resampled(labels, one, top_k, N_RESAMPLES, seed, group) for one in (scores, rival)
+    )
     low, high = np.percentile(ours.resamples - theirs.resamples, [2.5, 97.5])
     return Difference(ours.value - theirs.value, float(low), float(high))
 
@@ -57,7 +66,14 @@ class Resampled(NamedTuple):
     resamples: np.ndarray
 
 
-def resampled(labels: np.ndarray, scores: np.ndarray, top_k: int, n: int, seed: int) -> Resampled:
+def resampled(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    top_k: int,
+    n: int,
+    seed: int,
+    group: np.ndarray | None = None,
+) -> Resampled:
     """GAP of `n` resamples of the ads; other scores for the same labels get the same resamples.
 
     Where there are more than 50,000 ads, a random 50,000 of them are resampled. The deviations of
@@ -68,6 +84,8 @@ def resampled(labels: np.ndarray, scores: np.ndarray, top_k: int, n: int, seed: 
     ----------
     labels, scores : ndarray of shape (n_ads, n_tags)
     top_k, n, seed : int
+    group : ndarray of shape (n_ads,) or None
+        Ads of one group are drawn together, for they are no news of each other.
     """
     n_ads = len(labels)
     some = np.arange(n_ads)
@@ -75,7 +93,8 @@ def resampled(labels: np.ndarray, scores: np.ndarray, top_k: int, n: int, seed: 
         drawn = np.sort(np.random.default_rng(seed).choice(n_ads, MANY, replace=False))
         some = drawn if labels[drawn].any() else some
     listed = GapList(labels[some], scores[some], top_k)
-    draws = resamples(np.asarray(labels[some].any(axis=1)), n, seed)
+    of_some = None if group is None else group[some]
+    draws = resamples(np.asarray(labels[some].any(axis=1)), n, seed, of_some)
     found = np.array([listed.gap(counts) for counts in draws])
     value = listed.gap(np.ones(len(some), dtype=np.int64))
     if len(some) == n_ads:
@@ -84,7 +103,9 @@ def resampled(labels: np.ndarray, scores: np.ndarray, top_k: int, n: int, seed: 
     return Resampled(whole, whole + (found - value) * np.sqrt(len(some) / n_ads))
 
 
-def resamples(tagged: np.ndarray, n: int, seed: int) -> Iterator[np.ndarray]:
+def resamples(
+    tagged: np.ndarray, n: int, seed: int, group: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
     """Draw ads with replacement; a draw without a true tag has no GAP, and is drawn again.
 
     Parameters
@@ -92,6 +113,9 @@ def resamples(tagged: np.ndarray, n: int, seed: int) -> Iterator[np.ndarray]:
     tagged : ndarray of shape (n_ads,), dtype bool
         True where an ad has a tag.
     n, seed : int
+    group : ndarray of shape (n_ads,) or None
+        Groups are drawn whole, as many as there are: the cluster bootstrap (Davison and Hinkley
+        1997, section 3.8). None draws ads.
 
     Yields
     ------
@@ -99,11 +123,13 @@ def resamples(tagged: np.ndarray, n: int, seed: int) -> Iterator[np.ndarray]:
         How often each ad was drawn.
     """
     rng = np.random.default_rng(seed)
-    n_ads = len(tagged)
+    unit = np.arange(len(tagged)) if group is None else np.unique(group, return_inverse=True)[1]
+    n_units = int(unit.max()) + 1
     for _ in range(n):
-        counts = np.zeros(n_ads, dtype=np.int64)
+        counts = np.zeros(len(tagged), dtype=np.int64)
         while not counts[tagged].any():
-            counts = np.bincount(rng.integers(n_ads, size=n_ads), minlength=n_ads)
+            drawn = np.bincount(rng.integers(n_units, size=n_units), minlength=n_units)
+            counts = drawn[unit]
         yield counts
 
 
@@ -148,9 +174,11 @@ class GapList:
         Parameters
         ----------
         counts : ndarray of shape (n_ads,), dtype int64
-            Not negative; as many ads in all as there are.
+            Not negative.
         """
         ranks = np.concatenate(([0], np.cumsum(np.take(counts, self._ad))))
+        if ranks[-1] >= len(self._harmonic):  # groups of unequal size: more ads than there are
+            self._harmonic = np.concatenate(([0.0], np.cumsum(1.0 / np.arange(1, ranks[-1] + 1))))
         start, end = ranks[self._starts], ranks[self._ends]
         size = end - start
         mean = np.add.reduceat(np.take(counts, self._hit_ad) * self._hits, self._first)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -99,7 +98,8 @@ class StackData:
     group : ndarray of shape (n_ads,) or None
         Ads of one group are held out together; None where the dataset has no groups.
     metric : str
-        What is optimised: "gap", global average precision.
+        What is optimised, as `competition.evaluation.chosen_metric.metric_of` takes it: "gap",
+        global average precision, by default.
     n_threads : int
         Threads that a meta-learner may use; no byte of its predictions depends on it.
     """
@@ -111,7 +111,7 @@ class StackData:
     fold: np.ndarray
     top_k: int
     group: np.ndarray | None = None
-    metric: Literal["gap"] = "gap"
+    metric: str = "gap"
     n_threads: int = 1
 
     @property

@@ -1,8 +1,8 @@
-"""Cross-fits of meta-learners, kept one by one, so that a stack that is killed loses only the last.
+"""Fits of meta-learners, kept one by one, so that a stack that is killed loses only the last.
 
 ::
 
-    <folder>/<meta-learner>-<k>.npz      its cross-fit without the fold at place k
+    <folder>/<meta-learner>-<j>-<k>.npz  fitted without the folds at places j and k
     <folder>/<meta-learner>-all.npz      its cross-fit with all folds
 """
 
@@ -15,20 +15,22 @@ import numpy as np
 from competition.level2.crossfit import StackPredictions
 from competition.utils.files import written_whole
 
+Place = tuple[int, int] | None
+
 
 @dataclass(frozen=True, eq=False)
 class Attempt:
-    """A cross-fit of a candidate without the fold at a place, or with all of them (None).
+    """A candidate fitted without a pair of folds, or cross-fitted with all of them (None).
 
     Attributes
     ----------
     name : str
-    place : int or None
-    gap : float
-    resampled : ndarray of shape (n_resamples,), dtype float64
-        GAPs; the same draws for every candidate at this place. Empty with all folds.
+    place : (int, int) or None
+        Places of the two folds.
+    held_out : tuple of ndarray
+        What it predicts for the ads of these two; empty with all folds.
     predictions : StackPredictions or None
-        None without a fold.
+        Of all folds; None without a pair.
     corrections : list of float
         As `StackOutput.corrections`.
     failure : str
@@ -36,9 +38,8 @@ class Attempt:
     """
 
     name: str
-    place: int | None
-    gap: float = 0.0
-    resampled: np.ndarray = field(default_factory=lambda: np.empty(0))
+    place: Place
+    held_out: tuple[np.ndarray, ...] = ()
     predictions: StackPredictions | None = None
     corrections: list[float] = field(default_factory=list)
     failure: str = ""
@@ -46,7 +47,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class KeptCrossFits:
-    """A folder of cross-fits, each with the fingerprint of what it was made from.
+    """A folder of fits, each with the fingerprint of what it was made from.
 
     Attributes
     ----------
@@ -58,8 +59,8 @@ class KeptCrossFits:
     folder: Path
     fingerprints: Mapping[str, str]
 
-    def read(self, name: str, place: int | None) -> Attempt | None:
-        """Return the cross-fit; None where it is absent, damaged or made from other things."""
+    def read(self, name: str, place: Place) -> Attempt | None:
+        """Return the fit; None where it is absent, damaged or made from other things."""
         try:
             with np.load(self._path(name, place), allow_pickle=False) as stored:
                 if str(stored["fingerprint"]) != self.fingerprints[name]:
@@ -70,8 +71,7 @@ class KeptCrossFits:
                 return Attempt(
                     name,
                     place,
-                    float(stored["gap"]),
-                    stored["resampled"],
+                    () if place is None else (stored["first"], stored["second"]),
                     predictions,
                     stored["corrections"].tolist(),
                 )
@@ -79,21 +79,22 @@ class KeptCrossFits:
             return None
 
     def write(self, attempt: Attempt) -> None:
-        """Keep a cross-fit that worked."""
+        """Keep a fit that worked."""
         arrays = {
             "fingerprint": np.asarray(self.fingerprints[attempt.name]),
-            "gap": np.asarray(attempt.gap),
-            "resampled": attempt.resampled,
             "corrections": np.asarray(attempt.corrections, dtype=np.float64),
         }
         if attempt.predictions is not None:
             arrays["oof"] = attempt.predictions.oof
             arrays["fold_test"] = attempt.predictions.fold_test
+        if attempt.place is not None:
+            arrays["first"], arrays["second"] = attempt.held_out
         with (
             written_whole(self._path(attempt.name, attempt.place)) as temporary,
             temporary.open("wb") as file,
         ):
             np.savez(file, allow_pickle=False, **arrays)
 
-    def _path(self, name: str, place: int | None) -> Path:
-        return self.folder / f"{name}-{'all' if place is None else place}.npz"
+    def _path(self, name: str, place: Place) -> Path:
+        of = "all" if place is None else f"{place[0]}-{place[1]}"
+        return self.folder / f"{name}-{of}.npz"

@@ -1,53 +1,57 @@
-"""Nested selection: which meta-learner to use is itself learned, without the fold it is used for.
+"""Nested selection: how much each meta-learner weighs is learned without the fold it is used for.
 
 Whoever scores ten candidates on all ads and reports the best score reports luck as well. Here the
-candidate that predicts fold k is chosen without fold k (nested cross-validation; Varma and Simon
+candidates that predict fold k are weighed without fold k (nested cross-validation; Varma and Simon
 2006, BMC Bioinformatics 7:91), so that the OOF score of the selection pays for the choice.
 
-With few ads the best of several candidates is mostly the luckiest, and the most flexible are the
-luckiest of all. So of those that the ads cannot tell from the best, the simplest is taken: the
-one-standard-error rule (Breiman et al. 1984, Classification and Regression Trees, section 3.4.3),
-with the error of the difference to the best, as both are scored on the same ads.
+With few ads the best of several candidates is mostly the luckiest. So none is picked: those that
+the ads cannot tell from the best are averaged with it, by weights that fall with the distance to
+the best in standard errors of that distance. Folds then differ little in what predicts them, and
+everything is brought to one scale before it is averaged, so that they fit together in GAP's list.
 """
 
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from joblib import effective_n_jobs
 
-from competition.evaluation.bootstrap import resampled
+from competition.evaluation.chosen_metric import metric_of
 from competition.evaluation.metrics import gap
 from competition.execution.local import run_tasks
 from competition.level2.base import MetaLearner
+from competition.level2.components.blend import Blend, fold_blend
+from competition.level2.components.race import outrun, ring
 from competition.level2.crossfit import StackPredictions, cross_fit
 from competition.level2.data import Ads, StackData
-from competition.level2.kept import Attempt, KeptCrossFits
+from competition.level2.kept import Attempt, KeptCrossFits, Place
 from competition.oof.fold_files import check_probabilities
 from competition.utils.errors import CompetitionError, ModelError
 from competition.utils.progress import Progress
 
-# Enough for a standard error that is 7 % off (Efron and Tibshirani 1993, section 6.4: 50 to 200).
-N_RESAMPLES = 100
+BENDS = 5  # the complexity from which on a candidate is costly, and must keep up to be fitted on
+
+Attempts = dict[tuple[str, Place], Attempt]
 
 
 @dataclass(frozen=True, eq=False)
 class NestedSelection:
-    """For each fold, the simplest candidate about as good as the best on the other folds.
+    """For each fold, a mean of the candidates that are about as good as the best on the others.
 
     Attributes
     ----------
     output : StackPredictions
-        Each fold, and the test ads, as the candidate chosen for that fold predicts them.
-    chosen : list of str
-        The candidate that predicts each fold.
+        Each fold, and the test ads, as that mean predicts them.
+    weights : dict of str to list of float
+        What each working candidate weighs in each fold; they sum to 1.
     gaps : dict of str to float
-        Each working candidate's OOF GAP on all ads, which the choice does not see.
-    inner_gaps : dict of str to list of float
-        Each working candidate's OOF GAP without fold k, for every k; an empty list where there is
-        but one candidate.
+        Each working candidate's OOF GAP on all ads, which the weights do not see.
+    inner_scores : dict of str to list of float
+        Each working candidate's OOF score, GAP or the metric of the data, without fold k, for every
+        k; an empty list where there is but one candidate.
     inner_errors : dict of str to list of float
         Standard error of the difference between each of these and the highest without fold k.
     corrections : dict of str to list of float
@@ -55,15 +59,27 @@ class NestedSelection:
         uses in each fold.
     failed : dict of str to str
         Why each other candidate failed.
+    outrun : tuple of str
+        Costly candidates that fell so far behind on the first fits that they were not fitted on.
+    blends : tuple of Blend
+        What predicts each fold; empty where there is but one candidate, which predicts it as it is.
     """
 
     output: StackPredictions
-    chosen: list[str]
+    weights: dict[str, list[float]]
     gaps: dict[str, float]
-    inner_gaps: dict[str, list[float]]
-    inner_errors: dict[str, list[float]]
-    corrections: dict[str, list[float]]
-    failed: dict[str, str]
+    inner_scores: dict[str, list[float]] = field(default_factory=dict)
+    inner_errors: dict[str, list[float]] = field(default_factory=dict)
+    corrections: dict[str, list[float]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    outrun: tuple[str, ...] = ()
+    blends: tuple[Blend, ...] = ()
+
+    @property
+    def chosen(self) -> list[str]:
+        """The candidate that weighs most in each fold; of equal ones, the first."""
+        n_folds = len(next(iter(self.weights.values())))
+        return [max(self.weights, key=lambda name: self.weights[name][k]) for k in range(n_folds)]
 
 
 def nested_selection(
@@ -75,19 +91,28 @@ def nested_selection(
     progress: Progress | None = None,
     kept: KeptCrossFits | None = None,
 ) -> NestedSelection:
-    """Choose a candidate for every fold without that fold, and predict the fold by it.
+    """Weigh the candidates for every fold without that fold, and predict the fold by their mean.
 
     For every fold k:
 
     1. Every candidate is cross-fitted on the ads of the other folds alone, with those folds.
-    2. Those are kept whose OOF GAP there is no further below the highest than one standard error
-       of that difference, by a paired bootstrap over the ads. Of these, those of the lowest
-       `complexity`; of these, the one with the highest GAP; of equal ones, the first named.
-    3. Fold k, and the test ads, are as that candidate predicts them when trained on all ads of the
-       other folds.
+    2. A curve for each brings what it predicts there to the scale of the mean level-1 probability
+       (`competition.level2.components.scale`). No label is used.
+    3. It weighs ``exp(-d / s)``: d is how far its score there is below the highest, s the median
+       over candidates of the standard error of d, by a paired bootstrap over the ads, or over
+       groups where there are some. Candidates of the lowest complexity stand alone where the
+       weighted mean scores less than the best of them.
+    4. Fold k, and the test ads, are the weighted mean of the logits, on that scale, of what the
+       candidates predict when trained on all ads of the other folds.
 
-    A candidate that fails anywhere is left out of all folds. Where there is but one candidate,
-    nothing is chosen, and step 1 is left out. `n` folds take `n` + 1 cross-fits of each candidate.
+    What is fitted without the folds j and k predicts both: j for the weights of fold k, and k for
+    those of fold j. So `n` folds take `n` + `n` (`n` - 1) / 2 fits of a candidate. A costly one, of
+    complexity 5, is first fitted without each fold and its neighbour alone; where it is then more
+    than two standard errors below the best for a fold k, it weighs nothing there, and where it is
+    for all, it is fitted no further.
+
+    A candidate that fails anywhere is left out of all folds. Where there is but one, it predicts
+    all folds as it is.
 
     Parameters
     ----------
@@ -97,94 +122,128 @@ def nested_selection(
     test : Ads or None
         None: there are no test ads.
     n_jobs : int
-        Cross-fits at a time, each in a process of its own; it changes nothing but the time taken.
+        Fits at a time, each in a process of its own; it changes nothing but the time taken.
     progress : Progress or None
-        Hears how far the cross-fits have come.
+        Hears how far the fits have come.
     kept : KeptCrossFits or None
-        Where cross-fits are kept; those that are there already are read, not fitted.
+        Where fits are kept; those that are there already are read, not fitted.
 
     Raises
     ------
     ModelError
         If there are fewer than three folds to choose with, or every candidate fails.
+    MetricError
+        If there is no such metric.
     """
-    choose = len(candidates) > 1
-    if choose and len(data.folds) < 3:
+    n_folds, choose = len(data.folds), len(candidates) > 1
+    if choose and n_folds < 3:
         raise ModelError(
             "Choosing among meta-learners needs three folds or more, for those that are left "
             f"when one is held out are folds again; got the folds {data.folds}. Make the folds "
             "again with n = 3 or more."
         )
-    places = range(len(data.folds) if choose else 0)
-    attempts = _attempts(
-        candidates, [None, *places], data, test, n_jobs, progress or Progress(), kept
-    )
-    failed = {
-        name: reasons[0]
-        for name, of_name in attempts.items()
-        if (reasons := [one.failure for one in of_name.values() if one.failure])
-    }
-    working = [name for name in candidates if name not in failed]
+    metric_of(data.metric)
+    fits = _Fits(candidates, data, test, n_jobs, progress or Progress(), kept)
+    pairs = list(combinations(range(n_folds), 2)) if choose else []
+    racing = [name for name in candidates if candidates[name].complexity >= BENDS and choose]
+    steady = [name for name in candidates if name not in racing]
+    first = ring(n_folds)
+    fits.run([(name, place) for name in steady for place in [*pairs, None]])
+    fits.run([(name, place) for name in racing for place in first])
+    behind = outrun(racing, fits.held_out(first), data)
+    lost = set.intersection(*behind)
+    rest = [place for place in pairs if place not in first]
+    still = [name for name in racing if name not in lost and name not in fits.failed]
+    fits.run([(name, place) for name in still for place in [*rest, None]])
+    working = [name for name in candidates if name not in fits.failed and name not in lost]
     if not working:
-        listed = "\n".join(f"  {name}: {reason}" for name, reason in failed.items())
+        listed = "\n".join(f"  {name}: {reason}" for name, reason in fits.failed.items())
         raise ModelError(f"Every meta-learner failed:\n{listed}")
-    whole = {name: attempts[name][None] for name in working}
+    whole = {name: fits.found[name, None] for name in working}
     outputs = {name: one.predictions for name, one in whole.items() if one.predictions is not None}
-    gaps = {name: one.gap for name, one in whole.items()}
-    inner_gaps = {name: [attempts[name][place].gap for place in places] for name in working}
-    inner_errors: dict[str, list[float]] = {name: [] for name in working}
-    chosen = []
-    for place in range(len(data.folds)):
-        if choose:
-            of_place = {name: attempts[name][place] for name in working}
-            errors = _errors(of_place)
-            for name, error in errors.items():
-                inner_errors[name].append(error)
-            chosen.append(_choice(candidates, of_place, errors))
-        else:
-            chosen.append(working[0])
+    gaps = {name: gap(data.labels, one.oof, data.top_k) for name, one in outputs.items()}
+    corrections = {name: one.corrections for name, one in whole.items() if one.corrections}
+    if not choose:
+        (name,) = working
+        weights = {name: [1.0] * n_folds}
+        return NestedSelection(outputs[name], weights, gaps, {name: []}, {name: []}, corrections)
+    simplest = min(candidates[name].complexity for name in working)
+    simple = [name for name in working if candidates[name].complexity == simplest == 0]
+    held_out = fits.held_out(pairs)
+    blends = [
+        fold_blend(k, {name: held_out[name] for name in working}, behind[k], simple, data)
+        for k in range(n_folds)
+    ]
     return NestedSelection(
-        _joined(data, [outputs[name] for name in chosen]),
-        chosen,
+        _joined(data, outputs, blends),
+        {name: [blend.weights.get(name, 0.0) for blend in blends] for name in working},
         gaps,
-        inner_gaps,
-        inner_errors,
-        {name: one.corrections for name, one in whole.items() if one.corrections},
-        failed,
+        {name: [blend.scores[name] for blend in blends] for name in working},
+        {name: [blend.errors[name] for blend in blends] for name in working},
+        corrections,
+        fits.failed,
+        tuple(name for name in racing if name in lost),
+        tuple(blends),
     )
 
 
-def _attempts(
-    candidates: Mapping[str, MetaLearner],
-    places: list[int | None],
-    data: StackData,
-    test: Ads | None,
-    n_jobs: int,
-    progress: Progress,
-    kept: KeptCrossFits | None,
-) -> dict[str, dict[int | None, Attempt]]:
-    """Cross-fit every candidate without each fold; by name and place, in the order given."""
-    pairs = [(name, place) for name in candidates for place in places]
-    found: dict[tuple[str, int | None], Attempt] = {}
-    if kept is not None:
-        found = {pair: one for pair in pairs if (one := kept.read(*pair)) is not None}
-    tasks = [
-        (name, candidates[name], place, data, test, kept)
-        for name, place in pairs
-        if (name, place) not in found
-    ]
-    n_jobs = max(1, min(effective_n_jobs(n_jobs), len(tasks)))
-    progress.update("level 2", len(found), len(pairs))
-    for one in run_tasks(_attempt, tasks, n_jobs=n_jobs):
-        found[one.name, one.place] = one
-        progress.update("level 2", len(found), len(pairs), one.name)
-    return {name: {place: found[name, place] for place in places} for name in candidates}
+class _Fits:
+    """Fits of candidates, made or read as they are asked for."""
+
+    def __init__(
+        self,
+        candidates: Mapping[str, MetaLearner],
+        data: StackData,
+        test: Ads | None,
+        n_jobs: int,
+        progress: Progress,
+        kept: KeptCrossFits | None,
+    ) -> None:
+        self.candidates, self.data, self.test = candidates, data, test
+        self.n_jobs, self.progress, self.kept = n_jobs, progress, kept
+        self.found: Attempts = {}
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Why candidates failed, in the order of the candidates."""
+        reasons: dict[str, str] = {}
+        for name in self.candidates:
+            failures = [one.failure for (of, _), one in self.found.items() if of == name]
+            if any(failures):
+                reasons[name] = next(filter(None, failures))
+        return reasons
+
+    def run(self, wanted: list[tuple[str, Place]]) -> None:
+        """Fit what is wanted and not kept; a candidate's fits stay in the order asked for."""
+        made: Attempts = {}
+        if self.kept is not None:
+            made = {one: kept for one in wanted if (kept := self.kept.read(*one)) is not None}
+        tasks = [
+            (name, self.candidates[name], place, self.data, self.test, self.kept)
+            for name, place in wanted
+            if (name, place) not in made
+        ]
+        n_jobs = max(1, min(effective_n_jobs(self.n_jobs), len(tasks)))
+        self.progress.update("level 2", len(made), len(wanted))
+        for one in run_tasks(_attempt, tasks, n_jobs=n_jobs):
+            made[one.name, one.place] = one
+            self.progress.update("level 2", len(made), len(wanted), one.name)
+        self.found.update((one, made[one]) for one in wanted)
+
+    def held_out(self, pairs: Iterable[tuple[int, int]]) -> dict[str, dict[Place, Attempt]]:
+        """Fits without each of these pairs of folds, of the candidates that have not failed."""
+        failed = self.failed
+        return {
+            name: {pair: self.found[name, pair] for pair in pairs if (name, pair) in self.found}
+            for name in self.candidates
+            if name not in failed
+        }
 
 
 def _attempt(
     name: str,
     candidate: MetaLearner,
-    place: int | None,
+    place: Place,
     data: StackData,
     test: Ads | None,
     kept: KeptCrossFits | None,
@@ -196,27 +255,24 @@ def _attempt(
 
 
 def _fitted(
-    name: str, candidate: MetaLearner, place: int | None, data: StackData, test: Ads | None
+    name: str, candidate: MetaLearner, place: Place, data: StackData, test: Ads | None
 ) -> Attempt:
     try:
+        n_tags = data.labels.shape[1]
         if place is not None:
-            data, test = data.without_fold(data.folds[place]), None
+            rows = [np.flatnonzero(data.fold == data.folds[one]) for one in place]
+            others = np.flatnonzero(~np.isin(data.fold, [data.folds[one] for one in place]))
+            fitted = candidate.for_fold(place[0]).fit(data.take(others))
+            held_out = tuple(fitted.predict_proba(data.ads.take(of)) for of in rows)
+            for of, found in zip(rows, held_out, strict=True):
+                check_probabilities(name, found, (len(of), n_tags))
+            return Attempt(name, place, held_out)
         output = cross_fit(candidate, data, test)
-        n_ads, n_tags = data.labels.shape
-        check_probabilities(name, output.oof, (n_ads, n_tags))
+        check_probabilities(name, output.oof, (len(data.labels), n_tags))
         for fold_test in output.fold_test:
             check_probabilities(name, fold_test, (len(fold_test), n_tags))
-        if place is None:
-            value = gap(data.labels, output.oof, data.top_k)
-            return Attempt(
-                name,
-                place,
-                value,
-                predictions=StackPredictions(output.oof, output.fold_test),
-                corrections=output.corrections,
-            )
-        found = resampled(data.labels, output.oof, data.top_k, N_RESAMPLES, seed=0)
-        return Attempt(name, place, found.value, found.resamples)
+        predictions = StackPredictions(output.oof, output.fold_test)
+        return Attempt(name, place, (), predictions, output.corrections)
     except Exception as bad:  # whatever stops one candidate must not stop the others
         return Attempt(name, place, failure=_reason(bad))
 
@@ -229,30 +285,16 @@ def _reason(bad: Exception) -> str:
     return f"{type(bad).__name__}: {bad} ({Path(where.filename).name}, line {where.lineno})"
 
 
-def _errors(attempts: Mapping[str, Attempt]) -> dict[str, float]:
-    """Standard error of the difference between each candidate's GAP and the highest."""
-    best = max(attempts.values(), key=lambda one: one.gap)
-    return {
-        name: float((one.resampled - best.resampled).std(ddof=1)) for name, one in attempts.items()
-    }
-
-
-def _choice(
-    candidates: Mapping[str, MetaLearner],
-    attempts: Mapping[str, Attempt],
-    errors: Mapping[str, float],
-) -> str:
-    """Name of the simplest candidate within one standard error of the best."""
-    best = max(one.gap for one in attempts.values())
-    kept = [name for name, one in attempts.items() if one.gap >= best - errors[name]]
-    return min(kept, key=lambda name: (candidates[name].complexity, -attempts[name].gap))
-
-
-def _joined(data: StackData, outputs: list[StackPredictions]) -> StackPredictions:
-    """Each fold from the output at its place."""
+def _joined(
+    data: StackData, outputs: Mapping[str, StackPredictions], blends: list[Blend]
+) -> StackPredictions:
+    """Each fold, and the test ads, by the blend at its place."""
     oof = np.empty(data.labels.shape, dtype=np.float32)
-    for fold, output in zip(data.folds, outputs, strict=True):
-        oof[data.fold == fold] = output.oof[data.fold == fold]
-    return StackPredictions(
-        oof, np.stack([output.fold_test[place] for place, output in enumerate(outputs)])
-    )
+    fold_test = []
+    for place, (fold, blend) in enumerate(zip(data.folds, blends, strict=True)):
+        rows = data.fold == fold
+        oof[rows] = blend.mean({name: outputs[name].oof[rows] for name in blend.weights})
+        fold_test.append(
+            blend.mean({name: outputs[name].fold_test[place] for name in blend.weights})
+        )
+    return StackPredictions(oof, np.stack(fold_test))

@@ -120,16 +120,20 @@ class StackDetails(_Record):
     parameters : dict
         Of each meta-learner by its name.
     candidates : dict of str to float
-        OOF GAP of each meta-learner to choose from, which the choice does not see.
+        OOF GAP of each meta-learner to choose from, which the weights do not see.
     candidates_without_fold : dict of str to tuple of float
-        OOF GAP of each without fold k, for every k: what the choice sees. Empty where there is a
-        single meta-learner, as are the errors.
+        OOF score of each without fold k, for every k: what the weights are made from. Empty where
+        there is a single meta-learner, as are the errors.
     standard_errors : dict of str to tuple of float
         Of the difference between each of these and the highest without fold k.
     failed : dict of str to str
         Why other meta-learners failed.
     chosen : tuple of str
-        The meta-learner that predicts each fold.
+        The meta-learner that weighs most in each fold.
+    weights : dict of str to tuple of float
+        What each weighs in each fold; they sum to 1.
+    outrun : tuple of str
+        Costly ones that fell behind on the first fits and were not fitted on.
     corrections : dict of str to tuple of float, or None
         How much of its correction each fold of a meta-learner uses; None where none corrects.
     best_model : str
@@ -152,6 +156,8 @@ class StackDetails(_Record):
     standard_errors: dict[str, tuple[float, ...]] = {}
     failed: dict[str, str] = {}
     chosen: tuple[str, ...] = ()
+    weights: dict[str, tuple[float, ...]] = {}
+    outrun: tuple[str, ...] = ()
     corrections: dict[str, tuple[float, ...]] | None = None
     best_model: str
     gain: Difference

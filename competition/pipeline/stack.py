@@ -23,6 +23,7 @@ from competition.oof.cards import (
 )
 from competition.oof.fold_files import Fingerprint
 from competition.oof.store import OofStore
+from competition.pipeline.blends import write_blends
 from competition.pipeline.context import AnyContext, open_context, open_store
 from competition.pipeline.external_models import still_fits
 from competition.pipeline.fingerprints import shared_components, stack_fingerprint
@@ -263,16 +264,19 @@ def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyCon
         metadata=tuple(plan.metadata),
         parameters=plan.params,
         candidates=selection.gaps,
-        candidates_without_fold=_by_fold(selection.inner_gaps),
+        candidates_without_fold=_by_fold(selection.inner_scores),
         standard_errors=_by_fold(selection.inner_errors),
         failed=selection.failed,
         chosen=tuple(selection.chosen),
+        weights=_by_fold(selection.weights),
+        outrun=selection.outrun,
         corrections=_by_fold(selection.corrections) or None,
         best_model=best,
         gain=gain_over(best, data, selection.output.oof, context.profile.seed),
         standing_out=standing_out(data),
         large_offsets=large_offsets(plan.cards),
     )
+    write_blends(store, name, fingerprint.value, selection.blends)
     card = store.finish(name, fingerprint, dataset, details)
     shutil.rmtree(kept.folder, ignore_errors=True)
     return card

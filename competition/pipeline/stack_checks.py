@@ -19,7 +19,7 @@ def best_model(cards: Sequence[ModelCard]) -> str:
 def gain_over(model: str, data: StackData, oof: np.ndarray, seed: int) -> Difference:
     """GAP of a stack's out-of-fold probabilities less that of one of its models."""
     rival = data.ads.probabilities[:, data.models.index(model)]
-    return gap_difference(data.labels, oof, rival, data.top_k, seed)
+    return gap_difference(data.labels, oof, rival, data.top_k, seed, data.group)
 
 
 def standing_out(data: StackData) -> dict[str, StandingOut]:

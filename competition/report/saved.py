@@ -16,7 +16,7 @@ def print_saved(folder: Path, manifest: Manifest) -> None:
     for name, model in manifest.models.items():
         size = _megabytes(folder / "level1" / name)
         table.add_row(name, model.model, ", ".join(model.columns), f"{model.gap:.4f}", size)
-    chosen = ", ".join(dict.fromkeys(part.chosen))
+    chosen = _learners(manifest)
     table.add_row(
         f"stack: {part.name}",
         chosen,
@@ -69,7 +69,7 @@ def _told(manifest: Manifest) -> dict[str, str]:
         "tags": str(len(manifest.tags)),
         "OOF GAP": f"{scores.gap:.4f}",
         "OOF mAP": f"{scores.map:.4f}",
-        "meta-learner": ", ".join(dict.fromkeys(manifest.level2.chosen)),
+        "meta-learner": _learners(manifest),
         "models of": manifest.keep,
         "tags are set by": _rule(manifest),
         "F1-C": _spread(decision.f1_c),
@@ -91,10 +91,16 @@ def _settings(feature: dict[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in feature.items() if value is not None)
 
 
+def _learners(manifest: Manifest) -> str:
+    """Meta-learners that weigh anything in any fold."""
+    names = [name for of_fold in manifest.level2.learners for name in of_fold]
+    return ", ".join(dict.fromkeys(names))
+
+
 def _models(manifest: Manifest) -> str:
     if manifest.keep == "refit":
         return "each model fitted once more on all of them"
-    n = len(manifest.level2.chosen)
+    n = len(manifest.level2.learners)
     return f"{n} models of each, one per fold, whose predictions are averaged"
 
 

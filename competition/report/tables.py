@@ -1,6 +1,6 @@
 """What the commands print."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from inspect import Parameter
 from pathlib import Path
 
@@ -88,9 +88,9 @@ def print_run(result: RunResult) -> None:
     for card in beside:
         _lines(words.corrections(card))
     if len(result.stack.candidates) > 1:
-        counts = Counter(result.stack.chosen).most_common()
-        chosen = ", ".join(f"{name} in {n} folds" for name, n in counts)
-        _line(f"Chosen meta-learner: {chosen}.")
+        shares = sorted(words.shares(result.stack).items(), key=lambda item: -item[1])
+        listed = ", ".join(f"{name} {share:.0%}" for name, share in shares if share >= 0.005)
+        _line(f"Weights of the meta-learners, mean of folds: {listed}.")
     _print_end(result.stack, result.submitted, result.holdout)
 
 
@@ -106,28 +106,29 @@ def print_page(path: Path) -> None:
 
 
 def print_stack(result: StackResult) -> None:
-    """Print every level-1 model's and every candidate's OOF GAP, the chosen stack's last."""
+    """Print every level-1 model's and every candidate's OOF GAP, their weighted mean's last."""
     card = result.card
-    counts = Counter(card.chosen)
+    shares = words.shares(card)
     table = Table(title=f"Out-of-fold GAP, {result.dataset.name}")
     table.add_column("model")
-    for heading in ("GAP", "chosen in"):
+    for heading in ("GAP", "weight"):
         table.add_column(heading, justify="right")
     table.add_column("made from", overflow="fold")
     cards = sorted(result.cards, key=lambda card: card.scores.gap)
     for one in cards:
         cells = (one.model, f"{one.scores.gap:.4f}", "", _made_from(one))
         table.add_row(*cells, end_section=one is cards[-1])
-    candidates = sorted(card.candidates.items(), key=lambda item: (counts[item[0]], item[1]))
+    candidates = sorted(card.candidates.items(), key=lambda item: (shares[item[0]], item[1]))
     for name, gap in candidates if len(candidates) > 1 else ():
         table.add_row(
             name,
             f"{gap:.4f}",
-            f"{counts[name]} of {len(card.chosen)} folds" if counts[name] else "",
+            f"{shares[name]:.0%}" if shares[name] else "",
             end_section=name == candidates[-1][0],
         )
-    chosen = "chosen, fold by fold" if len(counts) > 1 else f"chosen: {card.chosen[0]}"
-    table.add_row(chosen, f"{card.scores.gap:.4f}", style="bold")
+    weighing = [name for name, share in shares.items() if share]
+    called = "their weighted mean" if len(weighing) > 1 else f"chosen: {weighing[0]}"
+    table.add_row(called, f"{card.scores.gap:.4f}", style="bold")
     console.print(table)
     _print_end(card, result.submitted, result.holdout)
 

@@ -13,9 +13,17 @@ def corrections(card: StackCard) -> list[str]:
     return found
 
 
+def shares(card: StackCard) -> dict[str, float]:
+    """What each meta-learner of a stack weighs, the mean of the folds."""
+    return {name: sum(of_folds) / len(of_folds) for name, of_folds in card.weights.items()}
+
+
 def failures(card: StackCard) -> list[str]:
-    """Say which meta-learners failed."""
-    return [f"{name} failed and is left out: {reason}" for name, reason in card.failed.items()]
+    """Say which meta-learners failed, or were given up."""
+    found = [f"{name} failed and is left out: {reason}" for name, reason in card.failed.items()]
+    return found + [
+        f"{name} fell far behind on the first fits and was not fitted on." for name in card.outrun
+    ]
 
 
 def suspicions(card: StackCard) -> list[str]:
@@ -46,7 +54,7 @@ def gain(card: StackCard) -> str:
 def doubts_of_gain(card: StackCard) -> list[str]:
     """Say what is doubtful about that gain."""
     found = card.gain
-    if found.value == 0 and set(card.chosen) == {"single"}:
+    if set(card.chosen) == {"single"} and shares(card)["single"] == 1:
         return ["It is that model alone: no stack is better by more than chance."]
     if found.value <= 0:
         return ["Warning: the stack does not beat that model: submit with care."]

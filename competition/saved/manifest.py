@@ -14,6 +14,7 @@ from competition.utils.files import file_digest
 
 FORMAT = 1
 NAME = "manifest.json"
+BLENDS = "blends"  # below level2/: how the meta-learners of each fold are mixed
 
 
 class _Record(BaseModel):
@@ -71,8 +72,8 @@ class SavedStackPart(_Record):
     ----------
     name : str
         Of the meta-learner, or "selection".
-    chosen : tuple of str
-        The meta-learner of each fold.
+    learners : tuple of tuple of str
+        The meta-learners that weigh anything in each fold.
     metadata : tuple of str
         Metadata columns that they see.
     inputs : tuple of str
@@ -80,7 +81,7 @@ class SavedStackPart(_Record):
     """
 
     name: str
-    chosen: tuple[str, ...]
+    learners: tuple[tuple[str, ...], ...]
     metadata: tuple[str, ...]
     inputs: tuple[str, ...]
 

@@ -17,9 +17,11 @@ from competition.level2.data import StackData
 from competition.level2.registry import get_meta_learner
 from competition.oof.fold_files import versions
 from competition.oof.kept_models import digests, model_folder
+from competition.pipeline.blends import read_blends
 from competition.pipeline.run import RunResult
 from competition.pipeline.stack_input import stack_input
 from competition.saved.manifest import (
+    BLENDS,
     FORMAT,
     NAME,
     Manifest,
@@ -34,6 +36,7 @@ from competition.saved.refit import WHOLE, Scale, refit
 from competition.saved.unsure import disagreement
 from competition.utils.errors import StoreError, WriteError
 from competition.utils.files import PathLike, file_digest, folder_written_whole, write_json
+from competition.utils.state import write_state
 
 # Parameters of extractors that name files or folders.
 PATHS = ("checkpoint", "weights", "pca", "path")
@@ -108,10 +111,13 @@ def save_stack(
                         f"{kept} is not there: run with keep='folds', or `run --save DIR`."
                     )
                 shutil.copytree(kept, new / "level1" / name / kept.stem)
-        for place, (fold, chosen) in enumerate(zip(data.folds, stack.chosen, strict=True)):
-            learner: MetaLearner = get_meta_learner(chosen).make(**stack.parameters[chosen])
-            fitted = learner.for_fold(place).fit(data.without_fold(fold))
-            fitted.save(new / "level2" / f"fold_{place}")
+        blends = read_blends(store, stack.model, stack.fingerprint)
+        for place, fold in enumerate(data.folds):
+            for name in blends[place].weights if blends else stack.parameters:
+                learner: MetaLearner = get_meta_learner(name).make(**stack.parameters[name])
+                fitted = learner.for_fold(place).fit(data.without_fold(fold))
+                fitted.save(new / "level2" / f"fold_{place}" / name)
+        write_state(blends, new / "level2" / BLENDS)
         features = _features(result, new, with_checkpoints)
         kinds = {
             column: given.kind for given in dataset.inputs.values() for column in given.columns
@@ -139,7 +145,10 @@ def save_stack(
             models=models,
             level2=SavedStackPart(
                 name=stack.level2,
-                chosen=stack.chosen,
+                learners=tuple(
+                    tuple(blends[place].weights if blends else stack.parameters)
+                    for place in range(len(data.folds))
+                ),
                 metadata=stack.metadata,
                 inputs=tuple(dataset.inputs),
             ),

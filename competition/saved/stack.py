@@ -18,12 +18,13 @@ from competition.features.memory import ColumnsInMemory
 from competition.level1.base import Level1Model
 from competition.level1.registry import get_model
 from competition.level2.base import MetaLearner
+from competition.level2.components.blend import Blend
 from competition.level2.data import Ads
 from competition.level2.registry import get_meta_learner
 from competition.pipeline.context import Context, open_context
 from competition.pipeline.extract import extract_features
 from competition.pipeline.stack_input import missing_inputs
-from competition.saved.manifest import Manifest, read_manifest
+from competition.saved.manifest import BLENDS, Manifest, read_manifest
 from competition.saved.new_ads import open_new_ads, with_all_inputs
 from competition.saved.refit import WHOLE, Scale, rescaled
 from competition.saved.unsure import disagreement
@@ -194,7 +195,12 @@ class SavedStack:
 
     def _stacked(self, ads: Ads) -> np.ndarray:
         """Mean of the meta-learners of all folds: (n_ads, n_tags), float32."""
-        tests = np.stack([learner.predict_proba(ads) for learner in self._learners])
+        of_folds = []
+        for place, learners in enumerate(self._learners):
+            found = {name: learner.predict_proba(ads) for name, learner in learners.items()}
+            blend = self._blends[place] if self._blends else None
+            of_folds.append(next(iter(found.values())) if blend is None else blend.mean(found))
+        tests = np.stack(of_folds)
         return np.asarray(tests.mean(axis=0, dtype=np.float64), dtype=np.float32)
 
     @contextmanager
@@ -256,20 +262,28 @@ class SavedStack:
         return found
 
     @cached_property
-    def _learners(self) -> list[MetaLearner]:
+    def _learners(self) -> list[dict[str, MetaLearner]]:
+        """The meta-learners of each fold, by their names."""
         load_plugins(self.plugins)
         folders = self._folds(self.folder / "level2")
         return [
-            read_state(
-                one,
-                MetaLearner,  # type: ignore[type-abstract]
-                [get_meta_learner(name).make.__module__.partition(".")[0]],
-            )
-            for one, name in zip(folders, self.manifest.level2.chosen, strict=True)
+            {
+                name: read_state(
+                    folder / name,
+                    MetaLearner,  # type: ignore[type-abstract]
+                    [get_meta_learner(name).make.__module__.partition(".")[0]],
+                )
+                for name in names
+            }
+            for folder, names in zip(folders, self.manifest.level2.learners, strict=True)
         ]
 
+    @cached_property
+    def _blends(self) -> list[Blend]:
+        return read_state(self.folder / "level2" / BLENDS, list)
+
     def _folds(self, folder: Path) -> list[Path]:
-        return [folder / f"fold_{fold}" for fold in range(len(self.manifest.level2.chosen))]
+        return [folder / f"fold_{fold}" for fold in range(len(self.manifest.level2.learners))]
 
 
 def load_stack(

@@ -28,6 +28,7 @@ NOT_FOLLOWED = frozenset(
         # What is kept of a fitted model shows in no prediction that is stored.
         "competition.utils.state",
         "competition.oof.kept_models",
+        "competition.pipeline.blends",
         # Where tasks run, and how many at a time.
         "competition.execution",
         # A registry finds a class by its name; the module of the class is digested.

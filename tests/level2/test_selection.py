@@ -137,8 +137,8 @@ def test_level1_predictions_of_a_fold_do_not_change_its_choice() -> None:
     first = nested_selection(ones(), data)
     second = nested_selection(ones(), with_probabilities(data, probabilities))
     assert first.chosen[1] == second.chosen[1]
-    assert first.inner_gaps["one_0"][1] == second.inner_gaps["one_0"][1]
-    assert first.inner_gaps["one_0"][0] != second.inner_gaps["one_0"][0]
+    assert first.inner_scores["one_0"][1] == second.inner_scores["one_0"][1]
+    assert first.inner_scores["one_0"][0] != second.inner_scores["one_0"][0]
 
 
 @pytest.mark.parametrize("top_k", [1, 4])
@@ -150,7 +150,7 @@ def test_choice_is_by_gap_over_the_top_k_of_the_data(top_k: int) -> None:
     for k in data.folds:
         rest = data.fold != k
         expected = gap(data.labels[rest], models[rest, 0], top_k)
-        assert found.inner_gaps["one_0"][k] == pytest.approx(expected)
+        assert found.inner_scores["one_0"][k] == pytest.approx(expected)
 
 
 def test_choice_among_lucky_candidates_is_paid_for() -> None:
@@ -185,7 +185,7 @@ def test_number_of_jobs_changes_no_byte() -> None:
     one, two = (nested_selection(candidates, data, test, n_jobs=n) for n in (1, 2))
     assert one.output.oof.tobytes() == two.output.oof.tobytes()
     assert one.output.fold_test.tobytes() == two.output.fold_test.tobytes()
-    assert (one.chosen, one.gaps, one.inner_gaps) == (two.chosen, two.gaps, two.inner_gaps)
+    assert (one.chosen, one.gaps, one.inner_scores) == (two.chosen, two.gaps, two.inner_scores)
 
 
 def test_candidate_that_fails_is_named_and_left_out() -> None:
@@ -217,7 +217,7 @@ def test_single_candidate_needs_no_choice_and_no_third_fold() -> None:
     found = nested_selection({"one": One(1)}, data)
     np.testing.assert_array_equal(found.output.oof, data.ads.probabilities[:, 1])
     assert found.chosen == ["one", "one"]
-    assert found.inner_gaps == found.inner_errors == {"one": []}
+    assert found.inner_scores == found.inner_errors == {"one": []}
 
 
 def test_corrections_are_those_of_the_candidates_that_have_some() -> None:
@@ -241,7 +241,7 @@ def slightly_worse(data: StackData) -> StackData:
 def test_simpler_candidate_within_one_standard_error_goes_before_the_best() -> None:
     data = slightly_worse(made()[0])
     found = nested_selection({"best": One(0), "simple": Simple(1)}, data)
-    gaps, errors = found.inner_gaps, found.inner_errors
+    gaps, errors = found.inner_scores, found.inner_errors
     for k in data.folds:
         rest = data.fold != k
         models = data.ads.probabilities[rest]

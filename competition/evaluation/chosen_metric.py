@@ -1,0 +1,84 @@
+"""What a stack is chosen by: GAP, or another metric that the user names."""
+
+import importlib
+from collections.abc import Callable
+
+import numpy as np
+
+from competition.evaluation.bootstrap import Resampled, resampled, resamples
+from competition.evaluation.metrics import f1_per_class, gap, mean_average_precision
+from competition.utils.errors import MetricError
+
+Metric = Callable[[np.ndarray, np.ndarray, int], float]
+
+# Of a metric that is computed anew for every resample: a standard error that is 15 % off.
+FEW = 25
+
+NAMED: dict[str, Metric] = {
+    "gap": gap,
+    "map": lambda labels, scores, top_k: mean_average_precision(labels, scores),
+    "f1": lambda labels, scores, top_k: f1_per_class(labels, scores),
+}
+
+
+def metric_of(name: str) -> Metric:
+    """Return a metric of labels, scores and `top_k`; the higher, the better.
+
+    Parameters
+    ----------
+    name : str
+        "gap", "map" (mean over tags of average precision), "f1" (mean over tags of F1 at 0.5), or
+        "module:function" of a function of labels and scores, both (n_ads, n_tags).
+
+    Raises
+    ------
+    MetricError
+        If there is no such metric.
+
+    Examples
+    --------
+    >>> from competition.evaluation.chosen_metric import metric_of
+    >>> round(metric_of("gap")([[1, 0], [0, 1]], [[0.9, 0.4], [0.7, 0.6]], 20), 4)
+    0.8333
+    """
+    if name in NAMED:
+        return NAMED[name]
+    module, _, function = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as bad:
+        raise MetricError(
+            f"There is no metric {name!r}: {bad}. Give gap, map, f1, or the import path of a "
+            "function of labels and scores, as package.module:function."
+        ) from bad
+    return lambda labels, scores, top_k: float(found(labels, scores))
+
+
+def resampled_metric(
+    name: str,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    top_k: int,
+    n: int,
+    group: np.ndarray | None = None,
+) -> Resampled:
+    """Metric of all ads and of resamples of them; other scores get the same resamples.
+
+    Parameters
+    ----------
+    name : str
+        As `metric_of` takes it.
+    labels, scores : ndarray of shape (n_ads, n_tags)
+    top_k : int
+    n : int
+        Resamples; at most 25 for a metric other than GAP.
+    group : ndarray of shape (n_ads,) or None
+        Ads of one group are drawn together.
+    """
+    if name == "gap":
+        return resampled(labels, scores, top_k, n, seed=0, group=group)
+    metric, every = metric_of(name), np.arange(len(labels))
+    draws = resamples(np.asarray(labels.any(axis=1)), min(n, FEW), 0, group)
+    rows = [np.repeat(every, counts) for counts in draws]
+    found = np.array([metric(labels[of], scores[of], top_k) for of in rows])
+    return Resampled(metric(labels, scores, top_k), found)
