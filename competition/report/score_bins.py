@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 BINS = 400  # of equal width between 0 and 1
 SHOWN_BINS = 10
@@ -92,7 +93,7 @@ class ScoreBins:
         for k in range(len(true)):
             others = np.arange(len(true)) != k
             slope, intercept = _platt(logits, true[others].sum(axis=0), every[others].sum(axis=0))
-            moved.append(1 / (1 + np.exp(-(slope * logits + intercept))))
+            moved.append(expit(slope * logits + intercept))
         return _reliability(np.concatenate(moved), true.ravel(), every.ravel())
 
     def histogram(self, n: int = 25) -> tuple[np.ndarray, np.ndarray]:
