@@ -344,11 +344,11 @@ def gradients(
     with torch.no_grad():
         found = zip(*map(again, parts, seeds), strict=True)
         whole = [torch.cat(embeddings).requires_grad_() for embeddings in found]
-    embedding_loss(*whole).backward()
+    passed_on = torch.autograd.grad(embedding_loss(*whole), whole)
     for part, seed in zip(parts, seeds, strict=True):
         x, e = again(part, seed)
         share = decoding(e, labels[part]) * (len(part) / len(labels))
-        torch.autograd.backward([x, e, share], [*(one.grad[part] for one in whole), None])
+        torch.autograd.backward([x, e, share], [*(one[part] for one in passed_on), None])
 
 
 def _layers(sizes: list[int]) -> Sequential:
