@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.nn.utils.parametrizations import _WeightNorm
 from torch.overrides import TorchFunctionMode
 
 # How networks that are no modules compute a layer: by `@`, or by `torch.addmm`.
@@ -48,7 +49,9 @@ def short_memory(most: int, products: Collection[Any] = ()) -> Iterator[list[int
             raise torch.OutOfMemoryError(f"{len(units)} ads do not fit")
 
     def hook(module: torch.nn.Module, args: tuple[Any, ...]) -> None:
-        if args and isinstance(args[0], Tensor):
+        if isinstance(module, _WeightNorm):  # it is called with weights
+            return
+        if args and isinstance(args[0], Tensor) and args[0].is_floating_point():
             refuse(args[0])
 
     watching = register_module_forward_pre_hook(hook)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -89,12 +90,11 @@ class AtOnce:
         """
         done = 0
         while done < len(items):
-            start = done
-            result = self.again(
-                lambda most, start=start: work(items[start : start + most]), len(items) - start
-            )
-            done += self.most
-            yield items[start:done], result
+            left = items[done:]
+            result = self.again(partial(_of_first, work, left), len(left))
+            taken = left[: self.most]
+            done += len(taken)
+            yield taken, result
 
     def gradients(
         self, zero_grad: Callable[[], None], loss: Callable[[np.ndarray], Tensor], n: int
@@ -117,6 +117,10 @@ class AtOnce:
                 (loss(some) * (len(some) / n)).backward()
 
         self.again(compute, n)
+
+
+def _of_first(work: Callable[[Any], R], items: Any, most: int) -> R:
+    return work(items[:most])
 
 
 def _is_out_of_memory(bad: RuntimeError) -> bool:

@@ -15,16 +15,10 @@ from competition.features.extractors.vit import ViT
 from competition.features.text_towers import embed_texts
 from competition.utils.errors import ModelError
 from tests.made_dual import made_dual
-from tests.made_sound_checkpoints import made_ast
 from tests.media.made_sound import tone, write_sound
 from tests.short_memory import short_memory
 
 FITS, BATCH = 2, 6
-
-
-@pytest.fixture(scope="module")
-def tiny_ast(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_ast(tmp_path_factory.mktemp("ast"))
 
 
 @pytest.fixture
@@ -47,7 +41,7 @@ def made(
     request: pytest.FixtureRequest,
     tiny_bert: Path,
     tiny_vit: Path,
-    tiny_ast: Path,
+    tiny_wavlm: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> tuple[Callable[[], Extractor], str]:
     """An extractor as it is on a GPU, where batches hold several ads; the kind that it reads."""
@@ -57,7 +51,7 @@ def made(
         "bert": (lambda: Bert(str(tiny_bert), batch_size=BATCH, device="cpu"), "text"),
         "vit": (lambda: ViT(str(tiny_vit), batch_size=BATCH, device="cpu"), "image"),
         "audio": (
-            lambda: Audio(str(tiny_ast), window_ms=1000, batch_size=BATCH, device="cpu"),
+            lambda: Audio(str(tiny_wavlm), window_ms=1000, batch_size=BATCH, device="cpu"),
             "audio",
         ),
     }
@@ -91,7 +85,7 @@ def test_one_item_that_does_not_fit_ends_the_extraction_in_one_sentence(made, it
 
 @pytest.mark.parametrize("name", ["bert", "vit", "regions", "audio"])
 def test_checkpoint_too_large_for_one_item_is_not_called_unfit(
-    name, tiny_bert, tiny_vit, tiny_ast, items
+    name, tiny_bert, tiny_vit, tiny_wavlm, items
 ):
     """Networks are tried out where they are loaded; there, too, memory is what is missing."""
     makers = {
@@ -99,7 +93,7 @@ def test_checkpoint_too_large_for_one_item_is_not_called_unfit(
         "bert": (lambda: Bert(str(tiny_bert), max_tokens=7, device="cpu"), "text"),
         "vit": (lambda: ViT(str(tiny_vit), pooling="mean", device="cpu"), "image"),
         "regions": (lambda: Regions(str(tiny_vit), device="cpu"), "image"),
-        "audio": (lambda: Audio(str(tiny_ast), device="cpu"), "audio"),
+        "audio": (lambda: Audio(str(tiny_wavlm), device="cpu"), "audio"),
     }
     make, kind = makers[name]
     with (

@@ -89,13 +89,13 @@ class _C2AE(NetworkModel, ChosenEpochModel):
         def decoding(e: Tensor, own: Tensor) -> Tensor:
             return self.alpha * decoding_loss(fd(e), own)
 
-        at_once = AtOnce(-(-len(labels) // n_batches))
+        at_once, rng = AtOnce(-(-len(labels) // n_batches)), np.random.default_rng(0)
         chooser = self._chooser(self._predict_proba)
         for _ in range(self.epochs):
             everything.train()
             chosen = [ads.numpy() for ads in torch.randperm(len(labels)).chunk(n_batches)]
             for rows, inputs in self.source_.batches(X, chosen):
-                batch = (inputs, labels[rows], device)
+                batch = (inputs, labels[rows], device, rng)
                 at_once.again(partial(gradients, optimizer.zero_grad, codes, decoding, *batch))
                 optimizer.step()
             schedule.step()
@@ -302,6 +302,7 @@ def gradients(
     inputs: Tensor,
     labels: Tensor,
     device: str,
+    rng: np.random.Generator,
     most: int,
 ) -> None:
     """Leave the gradients of a batch's loss, networks called with at most so many ads at a time.
@@ -320,6 +321,8 @@ def gradients(
     inputs, labels : Tensor
         Of the batch.
     device : str
+    rng : Generator
+        Seeds what an encoder drops, so that a part drops the same units both times.
     most : int
     """
     import torch
@@ -332,7 +335,7 @@ def gradients(
         x, e = codes(inputs, labels)
         (embedding_loss(x, e) + decoding(e, labels)).backward()
         return
-    seeds = torch.randint(2**31, (len(parts),)).tolist()  # an encoder drops the same units twice
+    seeds = rng.integers(2**31, size=len(parts)).tolist()
 
     def again(part: np.ndarray, seed: int) -> tuple[Tensor, Tensor]:
         with seeded(seed, device):
@@ -341,11 +344,11 @@ def gradients(
     with torch.no_grad():
         found = zip(*map(again, parts, seeds), strict=True)
         whole = [torch.cat(embeddings).requires_grad_() for embeddings in found]
-    embedding_loss(*whole).backward()
+    passed_on = torch.autograd.grad(embedding_loss(*whole), whole)
     for part, seed in zip(parts, seeds, strict=True):
         x, e = again(part, seed)
         share = decoding(e, labels[part]) * (len(part) / len(labels))
-        torch.autograd.backward([x, e, share], [*(one.grad[part] for one in whole), None])
+        torch.autograd.backward([x, e, share], [*(one[part] for one in passed_on), None])
 
 
 def _layers(sizes: list[int]) -> Sequential:

@@ -1,5 +1,7 @@
 """bert: what it reads, and how checkpoints are loaded."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +9,10 @@ import pandas as pd
 import pytest
 
 from competition.level1.models.bert import Bert
+from competition.level1.networks.texts import Tokens
 from competition.testing.synthetic import made_ads
 from competition.utils.errors import CompetitionError, ModelError
+from tests.short_memory import short_memory
 
 
 def texts(*columns: list[str]) -> pd.DataFrame:
@@ -89,3 +93,27 @@ def test_checkpoint_that_reads_fewer_tokens_is_refused(checkpoint):
     X, Y = made_ads(("text",), 20)
     with pytest.raises(ModelError, match=r"max_tokens is 256, but .* reads at most 61 of 2 texts"):
         Bert(checkpoint=str(checkpoint)).fit(X, Y)
+
+
+def test_parts_that_a_processor_computes_take_the_steps_of_the_whole_batch(
+    checkpoint, tmp_path, monkeypatch
+):
+    """1,024 tokens at a time, or here 40; a batch of 16 texts has some 300."""
+    X, Y = made_ads(("text",), 40)
+    config = json.loads((checkpoint / "config.json").read_text())
+    undropped = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    folder = shutil.copytree(checkpoint, tmp_path / "undropped")
+    (folder / "config.json").write_text(json.dumps({**config, **undropped}))
+    found, whole_batches = [], []
+    for most in (10**6, 40, 40):
+        monkeypatch.setattr(Tokens, "on_cpu", most)
+        model = Bert(checkpoint=str(folder), max_tokens=40, dropout=0.0, epochs=2)
+        model.set_params(batch_size=16, tuning_rate=1e-3, device="cpu")
+        with short_memory(10**9) as seen:
+            found.append(model.fit(X, Y).predict_proba(X))
+        whole_batches.append(seen.count(16))
+    assert whole_batches[0] > whole_batches[1] == whole_batches[2] > 0  # prediction is not split
+    whole, parts, again = found
+    np.testing.assert_allclose(parts, whole, atol=1e-5)
+    np.testing.assert_array_equal(again, parts)
+    assert np.ptp(whole, axis=0).max() > 1e-3

@@ -2,8 +2,9 @@
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
-from competition.level1.models.c2ae import C2AEFeatures, decoding_loss, embedding_loss
+from competition.level1.models.c2ae import C2AEFeatures, decoding_loss, embedding_loss, gradients
 from competition.testing.level1 import Level1Contract
 from competition.testing.synthetic import made_ads
 
@@ -52,3 +53,29 @@ def test_latent_space_is_a_share_of_the_tags() -> None:
     X, Y = made_ads(("array",), 40)
     model = C2AEFeatures(latent=0.5, hidden=8, epochs=1, device="cpu").fit(X, Y)
     assert model.network_[0][-1].out_features == 2
+
+
+def test_gradients_of_parts_are_those_of_the_whole_batch_its_covariance_included() -> None:
+    torch.manual_seed(0)
+    encode = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
+    embed, decode = nn.Linear(4, 3), nn.Linear(3, 4)
+    networks = nn.ModuleList([encode, embed, decode])
+    rng = np.random.default_rng(0)
+    inputs, labels = torch.randn(16, 6), (torch.rand(16, 4) < 0.4).float()
+
+    def codes(x: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+        return encode(x), embed(own)
+
+    def decoding(e: Tensor, own: Tensor) -> Tensor:
+        return decoding_loss(torch.sigmoid(decode(e)), own)
+
+    def found(most: int) -> list[Tensor]:
+        gradients(networks.zero_grad, codes, decoding, inputs, labels, "cpu", rng, most)
+        return [parameter.grad.clone() for parameter in networks.parameters()]
+
+    whole = found(16)
+    loss = embedding_loss(*codes(inputs, labels)) + decoding(embed(labels), labels)
+    for one, other in zip(whole, torch.autograd.grad(loss, [*networks.parameters()]), strict=True):
+        torch.testing.assert_close(one, other)
+    for one, other in zip(found(5), whole, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
