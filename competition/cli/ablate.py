@@ -37,4 +37,4 @@ def ablate(
     print_drawings(viewer, result.paths[0].parent, settings.seed)
     with ProgressBars(console) as progress:
         page = write_page(data, out, n_jobs=jobs, progress=progress)
-    print_page(page.path)
+    print_page(page)

@@ -46,4 +46,4 @@ def image_ads(
     print_benchmark(result)
     with ProgressBars(console) as progress:
         page = write_page(data, out, n_jobs=jobs, progress=progress)
-    print_page(page.path)
+    print_page(page)

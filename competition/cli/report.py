@@ -30,12 +30,12 @@ def report(
     """Write the page of the stored results again: oof/<dataset>/report/index.html."""
     from competition.report.page import write_page
     from competition.report.progress import ProgressBars
-    from competition.report.tables import console
+    from competition.report.tables import console, print_page
 
     with ProgressBars(console) as progress:
         page = write_page(
             data, out, n_ads=ads, against=against, always=True, n_jobs=jobs, progress=progress
         )
-    typer.echo(f"Report: {page.path}")
+    print_page(page)
     if opened:
-        webbrowser.open(Path(page.path).as_uri())
+        webbrowser.open(page.as_uri())

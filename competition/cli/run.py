@@ -202,7 +202,7 @@ def _page(
         page = write_page(
             dataset, out, settings=settings, notes=notes, n_jobs=jobs, progress=progress
         )
-    print_page(page.path)
+    print_page(page)
 
 
 def add_oof(

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
+from competition.report import svg
+
 LETTER = 7.2  # pixels of a letter of the smaller text; one of East Asia takes two
 LONGEST_NAME = 26  # letters
 ROW = 22
@@ -44,47 +46,6 @@ def _width(names: Sequence[str]) -> float:
     return 8 + LETTER * max(map(letters, names), default=0)
 
 
-def _svg(width: float, height: float, body: Sequence[Markup], says: str) -> Markup:
-    return Markup(
-        '<svg class="plot" viewBox="0 0 {w:.0f} {h:.0f}" width="{w:.0f}" height="{h:.0f}" '
-        'role="img" aria-label="{says}">{body}</svg>'
-    ).format(w=width, h=height, says=says, body=Markup("").join(body))
-
-
-def _text(x: float, y: float, text: object, css: str = "", title: str = "") -> Markup:
-    inner = Markup("<title>{}</title>").format(title) if title else Markup("")
-    return Markup('<text x="{:.1f}" y="{:.1f}" class="{}">{}{}</text>').format(
-        x, y, css, text, inner
-    )
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, css: str) -> Markup:
-    return Markup('<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" class="{}"/>').format(
-        x1, y1, x2, y2, css
-    )
-
-
-def _rect(
-    x: float, y: float, width: float, height: float, css: str, title: str = "", style: str = ""
-) -> Markup:
-    inner = Markup("<title>{}</title>").format(title) if title else Markup("")
-    return Markup(
-        '<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" class="{}" style="{}">{}</rect>'
-    ).format(x, y, max(width, 0), max(height, 0), css, style, inner)
-
-
-def _dot(x: float, y: float, r: float, css: str, title: str = "") -> Markup:
-    inner = Markup("<title>{}</title>").format(title) if title else Markup("")
-    return Markup('<circle cx="{:.1f}" cy="{:.1f}" r="{:.1f}" class="{}">{}</circle>').format(
-        x, y, r, css, inner
-    )
-
-
-def _path(points: Sequence[tuple[float, float]], css: str) -> Markup:
-    drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return Markup('<polyline points="{}" class="{}"/>').format(drawn, css)
-
-
 def whisker(
     low: float | None, value: float, high: float | None, start: float, end: float, says: str
 ) -> Markup:
@@ -96,12 +57,12 @@ def whisker(
         share = (at - start) / (end - start) if end > start else 0.5
         return 4 + (width - 8) * min(max(share, 0), 1)
 
-    body = [_line(4, height / 2, width - 4, height / 2, "rule")]
+    body = [svg.line(4, height / 2, width - 4, height / 2, "rule")]
     if start < 0 < end:
-        body.append(_line(x(0), 1, x(0), height - 1, "axis"))
-    body.append(_line(x(low), height / 2, x(high), height / 2, "whisker"))
-    body.append(_dot(x(value), height / 2, 3.5, "mark"))
-    return _svg(width, height, body, says)
+        body.append(svg.line(x(0), 1, x(0), height - 1, "axis"))
+    body.append(svg.line(x(low), height / 2, x(high), height / 2, "whisker"))
+    body.append(svg.dot(x(value), height / 2, 3.5, "mark"))
+    return svg.svg(width, height, body, says)
 
 
 def dots(
@@ -127,19 +88,19 @@ def dots(
 
     body = []
     for tick in ticks(low, high, 4):
-        body.append(_line(x(tick), 2, x(tick), height - 20, "grid"))
-        body.append(_text(x(tick), height - 5, f"{tick:g}", "tick middle"))
+        body.append(svg.line(x(tick), 2, x(tick), height - 20, "grid"))
+        body.append(svg.text(x(tick), height - 5, f"{tick:g}", "tick middle"))
     for place, (name, row) in enumerate(rows):
         y = ROW * place + 13
         css = "strong" if name == strong else ""
-        body.append(_text(left - 8, y + 4, cut(name), f"end {css}", name))
+        body.append(svg.text(left - 8, y + 4, cut(name), f"end {css}", name))
         if len(row):
             mean = float(np.mean(row))
-            body.append(_line(x(mean), y - 7, x(mean), y + 7, "mean"))
+            body.append(svg.line(x(mean), y - 7, x(mean), y + 7, "mean"))
         for fold, value in enumerate(row):
             title = f"{name}, {unit} {fold}: {value:.{digits}f}"
-            body.append(_dot(x(value), y, 3.5, f"mark {css or 'soft'}", title))
-    return _svg(left + width + 12, height, body, says)
+            body.append(svg.dot(x(value), y, 3.5, f"mark {css or 'soft'}", title))
+    return svg.svg(left + width + 12, height, body, says)
 
 
 def heat_map(names: Sequence[str], values: np.ndarray, says: str) -> Markup:
@@ -152,7 +113,7 @@ def heat_map(names: Sequence[str], values: np.ndarray, says: str) -> Markup:
     body = []
     for row in range(n):
         y = top + cell * row
-        body.append(_text(left - 8, y + cell / 2 + 4, cut(names[row]), "end", names[row]))
+        body.append(svg.text(left - 8, y + cell / 2 + 4, cut(names[row]), "end", names[row]))
         x = left + cell * row + cell / 2
         body.append(
             Markup(
@@ -166,11 +127,11 @@ def heat_map(names: Sequence[str], values: np.ndarray, says: str) -> Markup:
             title = f"{names[row]} and {names[column]}: {value:.2f}"
             share = (value - least) / (1 - least) if least < 1 else 1.0
             style = f"fill-opacity:{0.06 + 0.94 * share**1.3:.3f}"
-            body.append(_rect(*at, cell - 2, cell - 2, "heat", title, style))
+            body.append(svg.rect(*at, cell - 2, cell - 2, "heat", title, style))
             if cell >= 30 and row != column:
                 css = "cell middle" + (" on" if share > 0.6 else "")
-                body.append(_text(at[0] + cell / 2 - 1, y + cell / 2 + 3, f"{value:.2f}", css))
-    return _svg(left + cell * n + top * 0.7, top + cell * n + 4, body, says)
+                body.append(svg.text(at[0] + cell / 2 - 1, y + cell / 2 + 3, f"{value:.2f}", css))
+    return svg.svg(left + cell * n + top * 0.7, top + cell * n + 4, body, says)
 
 
 def gain_bars(rows: Sequence[tuple[str, float, int]], says: str) -> Markup:
@@ -188,16 +149,16 @@ def gain_bars(rows: Sequence[tuple[str, float, int]], says: str) -> Markup:
 
     body = []
     for tick in ticks(low, high, 5):
-        body.append(_line(x(tick), 2, x(tick), height - 20, "grid" if tick else "axis"))
-        body.append(_text(x(tick), height - 5, f"{tick:+g}" if tick else "0", "tick middle"))
+        body.append(svg.line(x(tick), 2, x(tick), height - 20, "grid" if tick else "axis"))
+        body.append(svg.text(x(tick), height - 5, f"{tick:+g}" if tick else "0", "tick middle"))
     for place, (name, gain, n_ads) in enumerate(rows):
         y = 18 * place + 4
-        body.append(_text(left - 8, y + 10, cut(name), "end", name))
+        body.append(svg.text(left - 8, y + 10, cut(name), "end", name))
         title = f"{name}: {gain:+.3f}, {n_ads:,} ads"
         css = "bar" if gain >= 0 else "bar less"
-        body.append(_rect(x(min(gain, 0)), y, x(max(gain, 0)) - x(min(gain, 0)), 12, css, title))
-        body.append(_text(left + width + 8, y + 10, f"{n_ads:,}", "tick"))
-    return _svg(left + width + 60, height, body, says)
+        body.append(svg.rect(x(min(gain, 0)), y, x(max(gain, 0)) - x(min(gain, 0)), 12, css, title))
+        body.append(svg.text(left + width + 8, y + 10, f"{n_ads:,}", "tick"))
+    return svg.svg(left + width + 60, height, body, says)
 
 
 def reliability(
@@ -211,24 +172,24 @@ def reliability(
 
     body = []
     for tick in (0, 0.25, 0.5, 0.75, 1):
-        body.append(_line(*at(tick, 0), *at(tick, 1), "grid"))
-        body.append(_line(*at(0, tick), *at(1, tick), "grid"))
-        body.append(_text(at(tick, 0)[0], top + side + 15, f"{tick:g}", "tick middle"))
-        body.append(_text(left - 6, at(0, tick)[1] + 4, f"{tick:g}", "tick end"))
-    body.append(_line(*at(0, 0), *at(1, 1), "axis dashed"))
+        body.append(svg.line(*at(tick, 0), *at(tick, 1), "grid"))
+        body.append(svg.line(*at(0, tick), *at(1, tick), "grid"))
+        body.append(svg.text(at(tick, 0)[0], top + side + 15, f"{tick:g}", "tick middle"))
+        body.append(svg.text(left - 6, at(0, tick)[1] + 4, f"{tick:g}", "tick end"))
+    body.append(svg.line(*at(0, 0), *at(1, 1), "axis dashed"))
     for name, css, mean, share, counts in curves:
-        body.append(_path([at(x, y) for x, y in zip(mean, share, strict=True)], f"curve {css}"))
+        body.append(svg.path([at(x, y) for x, y in zip(mean, share, strict=True)], f"curve {css}"))
         for x, y, n in zip(mean, share, counts, strict=True):
             title = f"{name}: predicted {x:.2f}, true {y:.2f}, {int(n):,} decisions"
-            body.append(_dot(*at(x, y), 3.5, f"mark {css}", title))
-    body.append(_text(left + side / 2, top + side + 32, "predicted probability", "tick middle"))
+            body.append(svg.dot(*at(x, y), 3.5, f"mark {css}", title))
+    body.append(svg.text(left + side / 2, top + side + 32, "predicted probability", "tick middle"))
     body.append(
         Markup(
             '<text transform="translate(10 {:.1f}) rotate(-90)" class="tick middle">'
             "share that is true</text>"
         ).format(top + side / 2)
     )
-    return _svg(left + side + 14, top + side + 38, body, says)
+    return svg.svg(left + side + 14, top + side + 38, body, says)
 
 
 def histogram(true: np.ndarray, false: np.ndarray, says: str) -> Markup:
@@ -243,21 +204,21 @@ def histogram(true: np.ndarray, false: np.ndarray, says: str) -> Markup:
         height = half * power / math.ceil(most)
         for sign in (-1, 1):
             y = middle + sign * height
-            body.append(_line(left, y, left + width, y, "grid"))
-            body.append(_text(left - 6, y + 4, _short(10**power), "tick end"))
+            body.append(svg.line(left, y, left + width, y, "grid"))
+            body.append(svg.text(left - 6, y + 4, _short(10**power), "tick end"))
     for counts, sign, css, what in ((true, -1, "bar", "true"), (false, 1, "bar less", "false")):
         for place, count in enumerate(counts):
             height = half * math.log10(count + 1) / math.ceil(most or 1)
             y = middle - height if sign < 0 else middle
             title = f"{place / n:.2f} to {(place + 1) / n:.2f}: {int(count):,} {what}"
-            body.append(_rect(left + step * place + 0.5, y, step - 1, height, css, title))
-    body.append(_line(left, middle, left + width, middle, "axis"))
+            body.append(svg.rect(left + step * place + 0.5, y, step - 1, height, css, title))
+    body.append(svg.line(left, middle, left + width, middle, "axis"))
     for tick in (0, 0.25, 0.5, 0.75, 1):
         y = 2 * half + 26
-        body.append(_text(left + width * tick, y, f"{tick:g}", "tick middle"))
-    body.append(_text(left + width, 18, "true", "end"))
-    body.append(_text(left + width, 2 * half + 8, "false", "end"))
-    return _svg(left + width + 12, 2 * half + 32, body, says)
+        body.append(svg.text(left + width * tick, y, f"{tick:g}", "tick middle"))
+    body.append(svg.text(left + width, 18, "true", "end"))
+    body.append(svg.text(left + width, 2 * half + 8, "false", "end"))
+    return svg.svg(left + width + 12, 2 * half + 32, body, says)
 
 
 def curves(
@@ -280,19 +241,19 @@ def curves(
     body = []
     if chosen is not None:
         x = at(chosen, low)[0]
-        body.append(_rect(x - 12, top, 24, height, "band"))
+        body.append(svg.rect(x - 12, top, 24, height, "band"))
     for tick in ticks(low, high, 4):
         y = at(0, tick)[1]
-        body.append(_line(left, y, left + width, y, "grid"))
-        body.append(_text(left - 6, y + 4, f"{tick:g}", "tick end"))
+        body.append(svg.line(left, y, left + width, y, "grid"))
+        body.append(svg.text(left - 6, y + 4, f"{tick:g}", "tick end"))
     for place, label in enumerate(labels):
-        body.append(_text(at(place, low)[0], top + height + 15, label, "tick middle"))
+        body.append(svg.text(at(place, low)[0], top + height + 15, label, "tick middle"))
     for name, css, row in lines:
         points = [at(place, value) for place, value in enumerate(row)]
-        body.append(_path(points, f"curve {css}"))
+        body.append(svg.path(points, f"curve {css}"))
         for point, value in zip(points, row, strict=True):
-            body.append(_dot(*point, 3, f"mark {css}", f"{name}: {value:.4f}"))
-    return _svg(left + width + 10, top + height + 22, body, says)
+            body.append(svg.dot(*point, 3, f"mark {css}", f"{name}: {value:.4f}"))
+    return svg.svg(left + width + 10, top + height + 22, body, says)
 
 
 def scatter(points: Sequence[tuple[str, float, float]], x_name: str, y_name: str) -> Markup:
@@ -308,21 +269,21 @@ def scatter(points: Sequence[tuple[str, float, float]], x_name: str, y_name: str
 
     body = []
     for tick in ticks(low, high, 4):
-        body.append(_line(*at(tick, low), *at(tick, high), "grid"))
-        body.append(_line(*at(low, tick), *at(high, tick), "grid"))
-        body.append(_text(at(tick, low)[0], top + side + 15, f"{tick:g}", "tick middle"))
-        body.append(_text(left - 6, at(low, tick)[1] + 4, f"{tick:g}", "tick end"))
-    body.append(_line(*at(low, low), *at(high, high), "axis dashed"))
+        body.append(svg.line(*at(tick, low), *at(tick, high), "grid"))
+        body.append(svg.line(*at(low, tick), *at(high, tick), "grid"))
+        body.append(svg.text(at(tick, low)[0], top + side + 15, f"{tick:g}", "tick middle"))
+        body.append(svg.text(left - 6, at(low, tick)[1] + 4, f"{tick:g}", "tick end"))
+    body.append(svg.line(*at(low, low), *at(high, high), "axis dashed"))
     for name, x, y in points:
         title = f"{name}: {x_name} {x:.4f}, {y_name} {y:.4f}"
-        body.append(_dot(*at(x, y), 4.5, "mark", title))
-    body.append(_text(left + side / 2, top + side + 32, x_name, "tick middle"))
+        body.append(svg.dot(*at(x, y), 4.5, "mark", title))
+    body.append(svg.text(left + side / 2, top + side + 32, x_name, "tick middle"))
     body.append(
         Markup(
             '<text transform="translate(10 {:.1f}) rotate(-90)" class="tick middle">{}</text>'
         ).format(top + side / 2, y_name)
     )
-    return _svg(left + side + 14, top + side + 38, body, f"{y_name} against {x_name}")
+    return svg.svg(left + side + 14, top + side + 38, body, f"{y_name} against {x_name}")
 
 
 def _short(count: int) -> str:

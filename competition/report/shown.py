@@ -8,11 +8,12 @@ import numpy as np
 from competition.config.profile import FeatureSettings, Profile
 from competition.datasets.base import AdDataset
 from competition.level2.data import StackData
-from competition.oof.cards import Card, ModelCard, OutdatedCardError, StackCard
+from competition.oof.cards import Card, ModelCard, StackCard
 from competition.oof.store import OofStore
 from competition.pipeline.context import AnyContext, open_store
 from competition.pipeline.stack import stored_models
 from competition.pipeline.stack_input import STACK, stack_input
+from competition.utils.errors import StoreError
 
 MEASURED = 20_000  # training ads; of more, so many are drawn by lot
 MADE_OF = "level-1 models"  # the component of a stack's fingerprint that names its models
@@ -77,7 +78,7 @@ def finished_stack(context: AnyContext, name: str | None) -> StackCard | None:
 def _card(store: OofStore, model: str) -> Card | None:
     try:
         return store.card(model)
-    except OutdatedCardError:
+    except StoreError:  # damaged, or of another version
         return None
 
 

@@ -130,7 +130,7 @@ def test_a_folder_without_a_stack_is_nothing_to_compare_with(
 def test_more_ads_than_500_have_their_pictures_beside_the_page(
     hostile: tuple[Path, Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("competition.report.page.MOST_INSIDE", 20)
+    monkeypatch.setattr("competition.report.contents.MOST_INSIDE", 20)
     ads, out, _ = hostile
     page = out / "oof" / "hostile" / "report"
     before = read(page / "index.html")
@@ -155,8 +155,8 @@ def stored_page(dataset: AdDataset, out: Path, monkeypatch: pytest.MonkeyPatch) 
         add_oof(name, dataset, out / f"{name}.parquet", None, out)
     stack(dataset, load_stack_settings(["level2.model=mean"]), out, n_jobs=1)
     page = write_page(dataset, out, n_jobs=1)
-    assert page.path.stat().st_size < LARGEST
-    return read(page.path)
+    assert page.stat().st_size < LARGEST
+    return read(page)
 
 
 def made(n_ads: int, n_tags: int) -> AdDataset:
@@ -196,7 +196,7 @@ def test_of_many_ads_some_are_measured_and_the_page_says_so(
 
 def test_a_folder_without_results_has_a_page_that_says_so(tmp_path: Path) -> None:
     page = write_page(made(20, 3), tmp_path, n_jobs=1)
-    assert "No stack is stored yet" in read(page.path)
+    assert "No stack is stored yet" in read(page)
 
 
 def test_the_ledger_is_drawn_against_the_leaderboard(tmp_path: Path) -> None:
