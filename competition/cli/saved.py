@@ -77,7 +77,8 @@ def predict(
         found = loaded.predict(data) if tags else loaded.predict_proba(data)
     if tags:
         write_tags(to, found, loaded.manifest)
-        shown = f"{found['tags'].map(len).mean():.1f} tags an ad, {found['unsure'].sum():,} unsure"
+        n_tags = found["tags"].map(len).sum() / max(len(found), 1)
+        shown = f"{n_tags:.1f} tags an ad, {found['unsure'].sum():,} unsure"
         typer.echo(f"{to}: {len(found):,} ads, {shown}")
         return
     if form is None:

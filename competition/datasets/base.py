@@ -1,10 +1,10 @@
 """The dataset that every layout is read into."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -124,6 +124,9 @@ class AdDataset:
     tags_are_closed : bool
         Whether no ad carries other tags than `tags`; where not, these are the tags of the training
         ads, and test ads may carry others.
+    described : dict
+        How the inputs were read, where a description says it: ``inputs`` and ``null_words`` as of a
+        competition.toml.
     test_labels : ndarray of shape (n_test, n_tags), dtype uint8, or None
         Labels of the test ads where the layout makes test ads of labelled ones: for scoring alone.
 
@@ -149,6 +152,7 @@ class AdDataset:
     tag_columns: tuple[TagColumns, ...] = ()
     tags_are_closed: bool = True
     test_labels: np.ndarray | None = None
+    described: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def train_ids(self) -> pd.Index:

@@ -135,6 +135,9 @@ def assemble(
         submission=SubmissionSpec(config.submission.format, config.submission.top_k, config.id),
         tag_columns=tag_columns(sources, config.nulls),
         tags_are_closed=all(_is_closed(one.settings, one.names) for one in sources),
+        described=config.model_dump(
+            mode="json", include={"inputs", "null_words"}, exclude_defaults=True
+        ),
     )
 
 

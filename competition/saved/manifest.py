@@ -1,10 +1,11 @@
 """What a saved stack says of itself: `manifest.json`."""
 
 import json
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from competition.datasets.base import InputKind, SubmissionFormat
 from competition.evaluation.metrics import Scores
@@ -35,13 +36,19 @@ class SavedInput(_Record):
     ----------
     kind : str
     columns : tuple of str
-    types : dict of str to str
-        Of metadata: whether each column holds numbers or categories.
+    settings : dict
+        How it is read from a table, as ``[inputs.<name>]`` in a competition.toml; of metadata with
+        the types that its columns turned out to hold.
     """
 
     kind: InputKind
     columns: tuple[str, ...]
-    types: dict[str, Literal["number", "category"]] = {}
+    settings: dict[str, Any]
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Of metadata: what each column holds."""
+        return self.settings.get("types", {})
 
 
 class SavedModel(_Record):
@@ -125,6 +132,8 @@ class Manifest(_Record):
         How a leaderboard file is written.
     inputs : dict of str to SavedInput
         What the training ads came with.
+    null_words : tuple of str or None
+        Cells that stand for nothing, in place of the usual words.
     kinds : dict of str to str
         The kind of every column that a model reads.
     plugins : tuple of str
@@ -156,6 +165,7 @@ class Manifest(_Record):
     top_k: int
     id_column: str
     inputs: dict[str, SavedInput]
+    null_words: tuple[str, ...] | None
     kinds: dict[str, InputKind]
     plugins: tuple[str, ...]
     profile: dict[str, Any]
@@ -168,6 +178,17 @@ class Manifest(_Record):
     n_train: int
     versions: dict[str, str]
     files: dict[str, str]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if len(self.decision.thresholds) != len(self.tags) or not self.tags:
+            raise ValueError("there is not one threshold for each tag")
+        if not self.level2.learners or not all(self.level2.learners):
+            raise ValueError("a fold has no meta-learner")
+        names = [*self.models, *(name for one in self.level2.learners for name in one)]
+        if not self.models or not all(re.fullmatch(r"\w+", name) for name in names):
+            raise ValueError("there is no model, or one of an impossible name")
+        return self
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -11,7 +11,7 @@ from competition.datasets.base import AdDataset, Input, InputKind, SubmissionSpe
 from competition.datasets.frames import read_new_frame
 from competition.datasets.problems import Problems
 from competition.datasets.reading import read_table
-from competition.saved.manifest import Manifest
+from competition.saved.manifest import Manifest, SavedInput
 from competition.utils.errors import DatasetError, some
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress
@@ -80,15 +80,9 @@ def with_all_inputs(dataset: AdDataset, manifest: Manifest) -> AdDataset:
 
 
 def _of_frame(frame: pd.DataFrame, manifest: Manifest, root: Path) -> AdDataset:
+    names = {str(column) for column in frame.columns}
     inputs = {
-        name: {
-            "kind": one.kind,
-            **(
-                {"columns": one.columns, "types": one.types}
-                if one.kind == "metadata"
-                else {"column": name}
-            ),
-        }
+        name: _as_described(name, one, names)
         for name, one in manifest.inputs.items()
         if one.columns
     }
@@ -96,11 +90,22 @@ def _of_frame(frame: pd.DataFrame, manifest: Manifest, root: Path) -> AdDataset:
         "name": manifest.dataset,
         "id": manifest.id_column,
         "inputs": inputs,
+        "null_words": manifest.null_words,
         # Not read: a description without tags is none.
         "tags": [{"column": "tags", "dimension": manifest.tags[0].dimension}],
     }
     ads, found = read_new_frame(frame, described, root)
     return _dataset(ads, found, manifest, root)
+
+
+def _as_described(name: str, given: SavedInput, columns: set[str]) -> dict[str, object]:
+    """How an input is read: from the columns of training, else from one of its own name."""
+    settings = dict(given.settings)
+    known = {settings.get("column"), *settings.get("columns", ())}
+    if given.kind != "metadata" and not known & columns and name in columns:
+        settings.pop("columns", None)
+        settings["column"] = name
+    return settings
 
 
 def _of_table(path: Path, manifest: Manifest) -> AdDataset:
@@ -133,8 +138,8 @@ def _dataset(
         for column in one.columns:
             if column not in columns:
                 columns[column] = _nothing(one.kind, one.types.get(column, ""), ads.index)
-            elif one.types.get(column) == "number":
-                columns[column] = pd.to_numeric(columns[column], errors="coerce").astype("float64")
+            elif one.kind == "metadata":
+                columns[column] = _of_type(columns[column], one.types.get(column, ""))
     split = pd.Series("test", index=ads.index, dtype="str")
     return AdDataset(
         name=manifest.dataset,
@@ -147,6 +152,26 @@ def _dataset(
         },
         submission=SubmissionSpec(manifest.submission, manifest.top_k, manifest.id_column),
     )
+
+
+def _of_type(values: pd.Series, of_type: str) -> pd.Series:
+    """Return metadata as training had it.
+
+    Raises
+    ------
+    DatasetError
+        If a column of categories was read as one of numbers: what stood there is lost by then.
+    """
+    is_number = pd.api.types.is_numeric_dtype(values)
+    if of_type == "category" and is_number and values.notna().any():
+        raise DatasetError(
+            f"The column {values.name} of the new ads holds numbers alone, and was one of "
+            f"categories in training. Declare it in competition.toml: types = {{{values.name} = "
+            '"category"}.'
+        )
+    if of_type in ("number", "date"):
+        return pd.to_numeric(values, errors="coerce").astype("float64")
+    return values
 
 
 def _nothing(kind: str, of_type: str, index: pd.Index) -> pd.Series:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from competition.config.profile import Profile
-from competition.datasets.base import AdDataset
+from competition.datasets.base import AdDataset, Input
 from competition.evaluation.thresholds import Decision, choose_thresholds, score_decisions
 from competition.level2.base import MetaLearner
 from competition.level2.data import StackData
@@ -131,12 +131,11 @@ def save_stack(
             id_column=dataset.submission.id_column,
             inputs={
                 name: SavedInput(
-                    kind=given.kind, columns=given.columns, types=_types(dataset, given.columns)
+                    kind=given.kind, columns=given.columns, settings=_settings(dataset, given)
                 )
-                if given.kind == "metadata"
-                else SavedInput(kind=given.kind, columns=given.columns)
                 for name, given in result.own_inputs.items()
             },
+            null_words=dataset.described.get("null_words"),
             kinds={name: kinds[name] for one in models.values() for name in one.columns},
             plugins=tuple(Path(one).name for one in result.context.profile.plugins),
             profile=_profile(result.context.profile, features),
@@ -174,12 +173,22 @@ def _decided(decision: Decision, data: StackData, oof: np.ndarray) -> SavedDecis
     )
 
 
-def _types(dataset: AdDataset, columns: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        name: "number" if pd.api.types.is_numeric_dtype(dataset.ads[name]) else "category"
-        for name in columns
-        if name in dataset.ads
-    }
+def _settings(dataset: AdDataset, given: Input) -> dict[str, Any]:
+    """How an input is read from a table: as it was described, else from columns of its names."""
+    described: Any = dataset.described.get("inputs", {})
+    settings = dict(described.get(given.name, {"kind": given.kind}))
+    if "column" not in settings and "columns" not in settings:
+        settings["columns"] = list(given.columns)
+        if given.kind not in ("metadata", "text"):
+            settings["column"] = settings.pop("columns")[0]
+    if given.kind == "metadata":
+        found = {
+            name: "number" if pd.api.types.is_numeric_dtype(dataset.ads[name]) else "category"
+            for name in given.columns
+            if name in dataset.ads
+        }
+        settings["types"] = {**found, **settings.get("types", {})}
+    return settings
 
 
 def _features(result: RunResult, new: Path, with_checkpoints: bool) -> dict[str, dict[str, Any]]:

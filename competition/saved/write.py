@@ -34,6 +34,11 @@ def write_probabilities(path: Path, probabilities: pd.DataFrame, manifest: Manif
         Names the column of ids.
     """
     check_ending(path)
+    if manifest.id_column in probabilities:
+        raise SubmissionError(
+            f"{path}: a tag has the name of the column of ids, {manifest.id_column!r}. Write a "
+            "leaderboard file (--format), or --tags."
+        )
     frame = probabilities.rename_axis(index=manifest.id_column).reset_index()
     with written_whole(path) as temporary:
         if path.suffix == ".csv":

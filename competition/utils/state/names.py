@@ -56,6 +56,10 @@ def found(name: str, packages: Sequence[str]) -> Any:
         raise StateError(
             f"{name} is not to be had here ({bad}). Install the version that saved it."
         ) from bad
+    # What a module has imported from elsewhere is not its own.
+    home = getattr(thing, "__module__", None)
+    if not (isinstance(home, str) and may_be_named(home, packages)):
+        raise StateError(f"{name} lies in {home}, not where it is named. Nothing of it was run.")
     return thing
 
 
