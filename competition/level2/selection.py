@@ -11,8 +11,9 @@ with the error of the difference to the best, as both are scored on the same ads
 """
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -168,16 +169,26 @@ def _attempts(
     found: dict[tuple[str, int | None], Attempt] = {}
     if kept is not None:
         found = {pair: one for pair in pairs if (one := kept.read(*pair)) is not None}
+    absent = [pair for pair in pairs if pair not in found]
+    n_jobs = max(1, min(effective_n_jobs(n_jobs), len(absent)))
+
+    def folds_of(some: Iterable[tuple[str, int | None]]) -> int:
+        return sum(len(data.folds) - (place is not None) for _, place in some)
+
+    def report(name: str, n_folds: int) -> None:
+        progress.update("level 2", folds_of(found) + n_folds, folds_of(pairs), name)
+
+    report("", 0)
+    # Only in this process can a fold be heard of before its cross-fit is done.
     tasks = [
-        (name, candidates[name], place, data, test, kept)
-        for name, place in pairs
-        if (name, place) not in found
+        (name, candidates[name], place, data, test, kept, partial(report, name))
+        if n_jobs == 1
+        else (name, candidates[name], place, data, test, kept)
+        for name, place in absent
     ]
-    n_jobs = max(1, min(effective_n_jobs(n_jobs), len(tasks)))
-    progress.update("level 2", len(found), len(pairs))
     for one in run_tasks(_attempt, tasks, n_jobs=n_jobs):
         found[one.name, one.place] = one
-        progress.update("level 2", len(found), len(pairs), one.name)
+        report(one.name, 0)
     return {name: {place: found[name, place] for place in places} for name in candidates}
 
 
@@ -188,20 +199,26 @@ def _attempt(
     data: StackData,
     test: Ads | None,
     kept: KeptCrossFits | None,
+    each: Callable[[int], None] | None = None,
 ) -> Attempt:
-    attempt = _fitted(name, candidate, place, data, test)
+    attempt = _fitted(name, candidate, place, data, test, each)
     if kept is not None and not attempt.failure:
         kept.write(attempt)
     return attempt
 
 
 def _fitted(
-    name: str, candidate: MetaLearner, place: int | None, data: StackData, test: Ads | None
+    name: str,
+    candidate: MetaLearner,
+    place: int | None,
+    data: StackData,
+    test: Ads | None,
+    each: Callable[[int], None] | None,
 ) -> Attempt:
     try:
         if place is not None:
             data, test = data.without_fold(data.folds[place]), None
-        output = cross_fit(candidate, data, test)
+        output = cross_fit(candidate, data, test, each)
         n_ads, n_tags = data.labels.shape
         check_probabilities(name, output.oof, (n_ads, n_tags))
         for fold_test in output.fold_test:
