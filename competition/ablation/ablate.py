@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -232,10 +233,15 @@ def _stacked(subject: _Subject, stacks: dict[str, StackData]) -> dict[str, np.nd
     tasks = [(name, subject.learner, data) for name, data in stacks.items()]
     n_jobs = min(subject.n_jobs, len(stacks))
     found = {}
+    subject.progress.update("ablation", 0, len(stacks))
     for number, (name, oof) in enumerate(run_tasks(_named_oof, tasks, n_jobs=n_jobs), start=1):
         found[name] = oof
         subject.progress.update("ablation", number, len(stacks), name)
     return found
+
+
+def _report(subject: _Subject, stage: str, total: int, done: int) -> None:
+    subject.progress.update(stage, done, total)
 
 
 def _named_oof(name: str, learner: MetaLearner, data: StackData) -> tuple[str, np.ndarray]:
@@ -247,7 +253,9 @@ def _of_fusion(
 ) -> AblationTable:
     """Table 4: a stack of the networks, what else joins their predictions, and what fuses them."""
     data = subject.data.of_models(rivals.models).without_metadata()
-    ours = cross_fit(subject.learner, data).oof
+    report = partial(_report, subject, "ways of fusing", len(data.folds))
+    report(0)
+    ours = cross_fit(subject.learner, data, each=report).oof
     row = subject.row_maker(ours)
     rows = [row("our method", data.models, ours, f"stacked by {subject.called}")]
     for name in ("mean", "logit_mean"):
@@ -276,18 +284,19 @@ def _of_models(subject: _Subject) -> AblationTable:
     n_folds = len(data.folds)
     rows = [row("all models", data.models, whole)]
     if len(data.models) > 1 and n_folds > 2:
-        subject.progress.update("dropping models", 0, 1)
-        pruned = eliminate(learner, data, subject.n_jobs)
-        for model in data.models:
+        report = partial(_report, subject, "dropping models", n_folds + len(data.models))
+        report(0)
+        pruned = eliminate(learner, data, subject.n_jobs, report)
+        for number, model in enumerate(data.models, start=1):
             left = [name for name in data.models if name != model]
             n = sum(model in gone for gone in pruned.dropped.values())
             note = f"dropped in {n} of {n_folds} folds" if n else ""
             oof = cross_fit(learner, data.of_models(left)).oof
             rows.append(row(f"without {model}", left, oof, note))
+            report(n_folds + number)
         always = set.intersection(*(set(gone) for gone in pruned.dropped.values()))
         left = [name for name in data.models if name not in always]
         rows.append(row("after dropping", left, pruned.oof))
-        subject.progress.update("dropping models", 1, 1)
     return AblationTable(
         "models",
         "What each model adds",

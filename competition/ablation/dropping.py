@@ -1,6 +1,6 @@
 """Which models can be dropped without loss: backward elimination that the score pays for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +28,12 @@ class Pruned:
     oof: np.ndarray
 
 
-def eliminate(learner: MetaLearner, data: StackData, n_jobs: int = 1) -> Pruned:
+def eliminate(
+    learner: MetaLearner,
+    data: StackData,
+    n_jobs: int = 1,
+    each: Callable[[int], None] | None = None,
+) -> Pruned:
     """Drop models one by one as long as GAP does not fall below that of all of them.
 
     Which models fold k is predicted without is decided on the other folds alone, cross-fitted
@@ -41,9 +46,15 @@ def eliminate(learner: MetaLearner, data: StackData, n_jobs: int = 1) -> Pruned:
     data : StackData
     n_jobs : int
         Folds at a time.
+    each : callable or None
+        Hears after each fold how many are done.
     """
     tasks = [(learner, data, fold) for fold in data.folds]
-    found = dict(run_tasks(_eliminated, tasks, n_jobs=n_jobs))
+    found: dict[int, tuple[str, ...]] = {}
+    for fold, gone in run_tasks(_eliminated, tasks, n_jobs=n_jobs):
+        found[fold] = gone
+        if each is not None:
+            each(len(found))
     dropped = {fold: found[fold] for fold in data.folds}
     oof = np.empty(data.labels.shape, dtype=np.float32)
     for fold, gone in dropped.items():

@@ -38,6 +38,7 @@ def _check_files(dataset: AdDataset, problems: Problems, progress: Progress) -> 
         for ad, cell in dataset.ads[given.columns[0]].dropna().items()
         for path in files_of(cell)
     ]
+    progress.update("checking files", 0, len(files))
     for done, (ad, kind, path) in enumerate(files, start=1):
         for fault in find_faults(dataset.root / path, kind):
             if fault.extent == "whole":

@@ -99,6 +99,7 @@ def write_arrays(folder: Path, plans: Sequence[AdPlan], progress: Progress) -> N
     places = {name: folder / below for name, kind, below, _ in MEDIA if kind == "array"}
     for place in places.values():
         place.mkdir(parents=True, exist_ok=True)
+    progress.update(f"writing arrays, {folder.name}", 0, len(plans))
     for done, plan in enumerate(plans, start=1):
         paths = {name: place / f"{plan.ad_id}.npy" for name, place in places.items()}
         if not all(path.exists() for path in paths.values()):

@@ -236,6 +236,7 @@ def write_films(
     if not tasks:
         return
     written = run_tasks(write_film, tasks, n_jobs=min(n_jobs or n_cores(), len(tasks)))
+    progress.update("rendering demo films", 0, len(tasks))
     for done, _ in enumerate(written, start=1):
         progress.update("rendering demo films", done, len(tasks))
 

@@ -103,6 +103,7 @@ def _terms_column(texts: pd.Series, spec: TermsSpec, cache: Path, progress: Prog
         from competition.text.terms import extract_terms
 
         arrays = []
+        progress.update(f"counting the terms of {name}", 0, len(texts))
         for start in range(0, len(texts), CHUNK):
             arrays += extract_terms(texts.iloc[start : start + CHUNK].tolist(), spec)
             progress.update(f"counting the terms of {name}", len(arrays), len(texts))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from competition.datasets.base import AdDataset
@@ -24,6 +25,7 @@ from competition.tuning.study import ENOUGH
 
 console = Console()
 SHOWN_FAULTS = 5  # of a feature, after a run
+SHOWN_TAGS = 50  # of those that come out least even in the folds
 SHOWN = 20  # warnings of one kind that are listed unless all are asked for
 
 
@@ -192,20 +194,26 @@ def _print_inputs(dataset: AdDataset) -> None:
 
 
 def print_folds(dataset: AdDataset, folds: Folds, path: Path) -> None:
-    """Print the size of every fold, and for every tag its smallest and its largest fold."""
+    """Print the size of every fold, and for the most uneven tags their smallest and largest fold.
+
+    Of few tags all are listed, in their order.
+    """
     evenness = unevenness(dataset.labels, folds.of_ad)
     table = Table(title=f"Ads of each tag in {folds.n} folds, {dataset.name}")
     table.add_column("tag")
     for heading in ("ads", "smallest fold", "largest fold", "if even"):
         table.add_column(heading, justify="right")
-    for tag, row in zip(dataset.tags, evenness.itertuples(), strict=True):
-        table.add_row(
-            tag.name, f"{row.positives:,}", f"{row.least:,}", f"{row.most:,}", f"{row.even:,.1f}"
-        )
+    spread = (evenness["most"] - evenness["least"]) / evenness["even"].clip(lower=1)
+    uneven = np.argsort(-spread.to_numpy(), kind="stable")[:SHOWN_TAGS]
+    for place in sorted(uneven):
+        row = evenness.iloc[place]
+        counts = (f"{int(row[name]):,}" for name in ("positives", "least", "most"))
+        table.add_row(escape(dataset.tags[place].name), *counts, f"{row['even']:,.1f}")
     console.print(table)
+    if len(uneven) < len(dataset.tags):
+        _line(f"These {len(uneven)} of {len(dataset.tags):,} tags come out least even.")
     sizes = ", ".join(f"{size:,}" for size in np.bincount(folds.of_ad))
     _line(f"Ads in each fold: {sizes}")
-    spread = (evenness["most"] - evenness["least"]) / evenness["even"].clip(lower=1)
     _line(
         f"Largest less smallest fold, as a share of an even fold, mean over tags: "
         f"{spread.mean():.3f}"

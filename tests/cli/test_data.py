@@ -45,6 +45,22 @@ def test_check_warns_of_tags_too_rare_for_the_folds_of_a_profile(table: Path) ->
     assert "Rare" not in call("check", table, "--folds", 2).out
 
 
+def test_folds_of_many_tags_lists_those_that_come_out_least_even(tmp_path: Path) -> None:
+    # 100 tags of 30 ads each, but for one whose ads are of one group, and so in one fold.
+    rows = [f"a{n},g{n},{'|'.join(f't{k}' for k in range(99))}" for n in range(30)]
+    rows += [f"b{n},one,[b]odd" for n in range(10)]
+    (tmp_path / "train.csv").write_text("\n".join(["id,group,tags", *rows]), encoding="utf-8")
+    (tmp_path / "competition.toml").write_text(
+        'name = "many"\ntrain = "train.csv"\nid = "id"\ngroup = "group"\n[[tags]]\n'
+        'column = "tags"\ndimension = "tag"\nseparator = "|"\n',
+        encoding="utf-8",
+    )
+    done = call("folds", tmp_path, "--n", 3, "--out", tmp_path / "out")
+    assert done.row("[b]odd")[1:4] == ["10", "0", "10"]
+    assert sum(line.startswith("│ ") for line in done.out.splitlines()) == 50
+    assert "These 50 of 100 tags come out least even." in done.out
+
+
 def test_check_of_the_real_sample_finds_no_error(real_data: Path) -> None:
     done = call("check", real_data / "taac2021" / "dataset")
     assert "4,948 of 5,000 listed ads have no file of any kind" in done.out

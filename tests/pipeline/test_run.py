@@ -54,6 +54,7 @@ def test_leaves_what_the_design_draws(finished: tuple[Path, RunResult]) -> None:
     assert {path.name for path in (out / "oof" / "demo").iterdir()} == {
         ".locks",
         "folds.csv",
+        "run.json",
         *MODELS,
         "stack-dnn",
     }
