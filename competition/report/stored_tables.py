@@ -106,7 +106,7 @@ def _rows(
 ) -> list[tuple[str, list[str], str]]:
     found = []
     for method, rows in frame.groupby("method", sort=False):
-        of_task: dict[str, dict[str, Any]] = {row["task"]: row for row in rows.to_dict("records")}
+        of_task: dict[str, dict[Any, Any]] = {row["task"]: row for row in rows.to_dict("records")}
         cells = []
         for task in tasks:
             values = of_task.get(task, {})
