@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 
 import numpy as np
+import pandas as pd
 
 from competition.pipeline.stack_input import missing_inputs
 from competition.report.ad import AdView, AdViewer
@@ -93,7 +94,7 @@ def chosen_ads(shown: Shown, n: int, doubts: Sequence[str] = ()) -> list[Choice]
         "random": lot,
     }
     if len(doubts):
-        found = ids.get_indexer(list(dict.fromkeys(doubts)))
+        found = ids.get_indexer(pd.Index(list(dict.fromkeys(doubts))))
         doubted = found[found >= 0]
         rest = np.setdiff1d(np.arange(len(ids)), doubted)
         orders["doubt"] = np.concatenate([doubted, rest])

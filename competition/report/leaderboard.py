@@ -16,7 +16,7 @@ from competition.report.shown import Shown
 
 N_RESAMPLES = 200
 QUICK = "pooled"  # stacks what is left when a model is left out, as in `ablate`
-ENOUGH = 2_000  # ads to see by which models differ in their worth
+ENOUGH = 1_000  # ads to see by which models differ in their worth
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
@@ -105,30 +106,32 @@ def _rows(
 ) -> list[tuple[str, list[str], str]]:
     found = []
     for method, rows in frame.groupby("method", sort=False):
-        of_task = rows.set_index("task")
+        of_task: dict[str, dict[Any, Any]] = {row["task"]: row for row in rows.to_dict("records")}
         cells = []
         for task in tasks:
+            values = of_task.get(task, {})
             for metric in METRICS:
-                value = of_task.at[task, metric] if task in of_task.index else float("nan")
-                written = "–" if pd.isna(value) else form.format(value)
-                beside = of_task.get(metric + spread, pd.Series(dtype=float)).get(task)
-                if written != "–" and beside is not None and not pd.isna(beside):
-                    written += f" ± {form.format(beside).lstrip('+')}"
-                paper = of_task.get(f"paper_{metric}", pd.Series(dtype=float)).get(task)
-                if paper is not None and not pd.isna(paper):
-                    written += f" ({form.format(paper)})"
+                written = "–"
+                if pd.notna(values.get(metric)):
+                    written = form.format(values[metric])
+                    if pd.notna(values.get(metric + spread)):
+                        written += f" ± {form.format(values[metric + spread]).lstrip('+')}"
+                if pd.notna(values.get(f"paper_{metric}")):
+                    written += f" ({form.format(values[f'paper_{metric}'])})"
                 cells.append(written)
-        remarks = [rows.iloc[0].get(column) for column in ("note", "made_from")]
-        remark = next((str(one) for one in remarks if isinstance(one, str) and one), "")
+        first = next(iter(of_task.values()))
+        remarks = [first.get(column) for column in ("note", "made_from")]
+        remark = next((one for one in remarks if isinstance(one, str) and one), "")
         found.append((str(method), cells, remark))
     return found
 
 
 def _figure3(frame: pd.DataFrame) -> Iterable[tuple[str, str, Markup]]:
     for task, rows in frame.groupby("task", sort=False):
+        ordered = rows.sort_values("gain", ascending=False)
         bars = [
-            (str(row.tag), float(row.gain), round(float(row.n_test)))
-            for row in rows.sort_values("gain", ascending=False).itertuples()
+            (str(tag), float(gain), round(float(n)))
+            for tag, gain, n in zip(ordered["tag"], ordered["gain"], ordered["n_test"], strict=True)
         ]
         says = f"Gain of HMAM in average precision, {task}"
         yield str(task), str(rows["rival"].iloc[0]), plots.gain_bars(bars, says)
@@ -139,10 +142,10 @@ def _sweeps(frame: pd.DataFrame) -> Iterable[tuple[str, Markup]]:
         values = sorted(set(rows["value"]))
         lines = []
         for number, (task, of_task) in enumerate(rows.groupby("task", sort=False)):
-            by_value = of_task.set_index("value")
+            in_order = of_task.sort_values("value")
             colour = "soft" if number else ""
             for ads, css in (("test", colour), ("validation", f"{colour} thin")):
-                points = [float(by_value.at[value, f"{ads}_map"]) for value in values]
+                points = [float(value) for value in in_order[f"{ads}_map"]]
                 lines.append((f"{task}, {ads}", css, points))
         chosen = rows.loc[rows["chosen"] == 1, "value"]
         place = values.index(chosen.iloc[0]) if len(chosen) else None

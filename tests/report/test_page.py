@@ -176,7 +176,9 @@ def made(n_ads: int, n_tags: int) -> AdDataset:
     )
 
 
-@pytest.mark.parametrize(("n_ads", "n_tags"), [(60, 1), (200, 2000)])
+@pytest.mark.parametrize(
+    ("n_ads", "n_tags"), [(60, 1), pytest.param(200, 2000, marks=pytest.mark.slow)]
+)
 def test_one_tag_and_two_thousand_have_a_page(
     n_ads: int, n_tags: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -202,8 +202,8 @@ def test_likely_label_errors_lead_to_their_ads_and_to_a_csv(opened: Opened) -> N
     ad = link.inner_text()
     link.click()
     place = page.evaluate("location.hash")
-    assert page.locator(f"{place} h3").inner_text() == ad
-    assert page.locator(place).is_visible()
+    page.locator(place).wait_for(state="visible", timeout=5_000)
+    assert page.locator(f"{place} h3").text_content() == ad
     with page.expect_download() as downloading:
         page.click("a[download]")
     text = Path(downloading.value.path()).read_text("utf-8")
