@@ -135,7 +135,7 @@ def print_stack(result: StackResult) -> None:
             end_section=name == candidates[-1][0],
         )
     weighing = [name for name, share in shares.items() if share]
-    called = "their weighted mean" if len(weighing) > 1 else f"chosen: {weighing[0]}"
+    called = "their weighted mean" if len(weighing) > 1 else f"chosen: {card.chosen[0]}"
     table.add_row(called, f"{card.scores.gap:.4f}", style="bold")
     console.print(table)
     _print_end(card, result.submitted, result.holdout)
@@ -177,7 +177,7 @@ def _print_gain(card: StackCard) -> None:
         f"The stack gains {gain.value:+.4f} GAP over its best model, {card.best_model} "
         f"(95% interval over ads {gain.low:+.4f} to {gain.high:+.4f})."
     )
-    if set(card.chosen) == {"single"} and _shares(card)["single"] == 1:
+    if _shares(card).get("single") == 1:
         _line("It is that model alone: no stack is better by more than chance.")
     elif gain.value <= 0:
         _line("Warning: the stack does not beat that model: submit with care.")

@@ -102,9 +102,7 @@ def rows_of(data: StackData, places: Sequence[int]) -> np.ndarray:
     return np.concatenate([np.flatnonzero(data.fold == data.folds[one]) for one in places])
 
 
-def predicted(
-    place: int, others: Sequence[int], held_out: Mapping[Place, Attempt]
-) -> np.ndarray:
+def predicted(place: int, others: Sequence[int], held_out: Mapping[Place, Attempt]) -> np.ndarray:
     """What a candidate predicts for other folds, fold by fold, fitted without the fold at `place`."""
     parts = []
     for other in others:
@@ -126,10 +124,7 @@ def scores_and_errors(
     best = max(found.values(), key=lambda one: one.value)
     return (
         {name: one.value for name, one in found.items()},
-        {
-            name: float((one.resamples - best.resamples).std(ddof=1))
-            for name, one in found.items()
-        },
+        {name: float((one.resamples - best.resamples).std(ddof=1)) for name, one in found.items()},
     )
 
 
