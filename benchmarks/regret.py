@@ -1,4 +1,4 @@
-"""Regret of a stack: how much better the best way of combining the same predictions would have been.
+"""Regret of a stack: how much better the best way of combining its models would have been.
 
     python -m benchmarks.regret [--problems N] [--largest ROWS] [--learners A,B] [--lines FILE]
 

@@ -9,7 +9,7 @@ ROUNDS = 40
 
 
 def stacking_classifier(data: StackData, test: Ads) -> np.ndarray:
-    """scikit-learn's StackingClassifier for each tag, over the models' probabilities of that tag."""
+    """scikit-learn's StackingClassifier for each tag, over the models' probabilities of it."""
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.ensemble import StackingClassifier
     from sklearn.linear_model import LogisticRegression
@@ -24,6 +24,9 @@ def stacking_classifier(data: StackData, test: Ads) -> np.ndarray:
         def fit(self, X: np.ndarray, y: np.ndarray) -> "Column":
             self.classes_ = np.array([0, 1])
             return self
+
+        def predict(self, X: np.ndarray) -> np.ndarray:
+            return (X[:, self.column] > 0.5).astype(int)
 
         def predict_proba(self, X: np.ndarray) -> np.ndarray:
             return np.column_stack([1 - X[:, self.column], X[:, self.column]])

@@ -122,8 +122,8 @@ class StackDetails(_Record):
     candidates : dict of str to float
         OOF GAP of each meta-learner to choose from, which the weights do not see.
     candidates_without_fold : dict of str to tuple of float
-        OOF score of each without fold k, for every k: what the weights are made from. Empty where there is a
-        single meta-learner, as are the errors.
+        OOF score of each without fold k, for every k: what the weights are made from. Empty where
+        there is a single meta-learner, as are the errors.
     standard_errors : dict of str to tuple of float
         Of the difference between each of these and the highest without fold k.
     failed : dict of str to str

@@ -276,12 +276,6 @@ def test_stack_of_one_good_model_among_guesses_does_not_fall_below_it() -> None:
     assert gap(data.labels, found.output.oof) > gap(data.labels, models[:, 2]) - 0.02
 
 
-def test_simplest_candidate_stands_alone_where_the_mean_is_worse() -> None:
-    data, _ = made(n=300)
-    found = nested_selection({"simple": Simple(0), "noise": One(2), "other": One(2)}, data)
-    assert found.weights["simple"] == [1, 1, 1]
-
-
 def test_equal_candidates_weigh_the_same_and_the_first_is_named() -> None:
     found = nested_selection({"b": One(0), "a": One(0)}, made()[0])
     assert found.weights == {"b": [0.5] * 3, "a": [0.5] * 3}

@@ -103,7 +103,7 @@ def rows_of(data: StackData, places: Sequence[int]) -> np.ndarray:
 
 
 def predicted(place: int, others: Sequence[int], held_out: Mapping[Place, Attempt]) -> np.ndarray:
-    """What a candidate predicts for other folds, fold by fold, fitted without the fold at `place`."""
+    """What a candidate predicts for other folds, fold by fold, fitted without that at `place`."""
     parts = []
     for other in others:
         low, high = min(place, other), max(place, other)
