@@ -197,15 +197,16 @@ def test_choice_among_lucky_candidates_is_paid_for() -> None:
 
 
 def test_shuffled_labels_score_no_better_than_the_frequencies_of_tags() -> None:
-    from competition.level2.learners.dnn import DNN
-
     data, _ = made(n=120)
-    order = np.random.default_rng(5).permutation(120)
-    data = replace(data, labels=data.labels[order])
-    candidates = {**ones(), "dnn": DNN(hidden=(8, 8), min_steps=20, epochs=1, seeds=1)}
-    oof = nested_selection(candidates, data).output.oof
-    frequencies = gap(data.labels, cross_fit(Frequencies(), data).oof)
-    assert gap(data.labels, oof) < frequencies + 0.03
+    scores = []
+    for seed in range(5, 11):  # of one shuffle the score is off chance by up to 0.03
+        order = np.random.default_rng(seed).permutation(120)
+        shuffled = replace(data, labels=data.labels[order])
+        oof = nested_selection({**ones(), "frequencies": Frequencies()}, shuffled).output.oof
+        frequencies = cross_fit(Frequencies(), shuffled).oof
+        scores.append([gap(shuffled.labels, one) for one in (oof, frequencies)])
+    ours, theirs = np.mean(scores, axis=0)
+    assert ours < theirs + 0.01
 
 
 def test_number_of_jobs_changes_no_byte() -> None:
