@@ -271,9 +271,7 @@ def faulty(
     return found
 
 
-def _halves(
-    pool: Pool, wanted: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def _halves(pool: Pool, wanted: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the training rows and of those to be scored on, groups whole."""
     n = len(pool.labels)
     wanted = min(n // 2, wanted)

@@ -55,6 +55,7 @@ def stack_card(level2: str, **values: Any) -> StackCard:
         "parameters": {level2: {"seed": 0}},
         "candidates": {level2: 0.6},
         "chosen": (level2, level2),
+        "weights": {level2: (1.0, 1.0)},
         "best_model": "eyes",
         "gain": Difference(0.02, 0.01, 0.03),
         "standing_out": {},

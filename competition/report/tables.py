@@ -120,16 +120,16 @@ def print_stack(result: StackResult) -> None:
     for one in cards:
         cells = (one.model, f"{one.scores.gap:.4f}", "", _made_from(one))
         table.add_row(*cells, end_section=one is cards[-1])
-    candidates = sorted(card.candidates.items(), key=lambda item: (shares[item[0]], item[1]))
+    candidates = sorted(card.candidates.items(), key=lambda item: (shares.get(item[0], 0), item[1]))
     for name, gap in candidates if len(candidates) > 1 else ():
         table.add_row(
             name,
             f"{gap:.4f}",
-            f"{shares[name]:.0%}" if shares[name] else "",
+            f"{shares[name]:.0%}" if shares.get(name) else "",
             end_section=name == candidates[-1][0],
         )
     weighing = [name for name, share in shares.items() if share]
-    called = "their weighted mean" if len(weighing) > 1 else f"chosen: {weighing[0]}"
+    called = "their weighted mean" if len(weighing) > 1 else f"chosen: {card.chosen[0]}"
     table.add_row(called, f"{card.scores.gap:.4f}", style="bold")
     console.print(table)
     _print_end(card, result.submitted, result.holdout)

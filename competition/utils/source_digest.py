@@ -30,7 +30,9 @@ NOT_FOLLOWED = frozenset(
         "competition.oof.kept_models",
         "competition.pipeline.blends",
         # Where tasks run, and how many at a time.
-        "competition.execution",
+        "competition.execution.devices",
+        "competition.execution.lanes",
+        "competition.execution.local",
         # A registry finds a class by its name; the module of the class is digested.
         "competition.utils.registry",
         "competition.features.base",

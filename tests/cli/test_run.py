@@ -129,7 +129,8 @@ def test_stack_prints_every_candidate_and_writes_the_submission(ads: Path, out: 
         assert done.row(name)[1] == f"{value:.4f}"
     assert set(found["candidates"]) == {"mean", "logit_mean", "single"}
     assert found["candidates"]["mean"] == card(out, "stack-mean")["scores"]["gap"]
-    (chosen,) = [line for line in done.out.splitlines() if line.lstrip("│ ").startswith("chosen")]
+    begins = ("their weighted mean", "chosen")
+    (chosen,) = [line for line in done.out.splitlines() if line.lstrip("│ ").startswith(begins)]
     assert f"{found['scores']['gap']:.4f}" in chosen
     path = Path(done.line("Submission: "))
     assert path.is_file()

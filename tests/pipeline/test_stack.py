@@ -103,7 +103,7 @@ def test_every_registered_meta_learner_is_a_candidate(
     finished: tuple[Path, Path, StackResult],
 ) -> None:
     card = finished[2].card
-    assert sorted([*card.candidates, *card.failed]) == find_meta_learners()
+    assert sorted([*card.candidates, *card.failed, *card.outrun]) == find_meta_learners()
     assert card.failed == {}
     assert card.standing_out == {}
     assert set(card.chosen) <= set(card.candidates)
@@ -115,7 +115,7 @@ def test_card_says_how_much_of_its_correction_each_fold_uses(
 ) -> None:
     corrections = finished[2].card.corrections
     assert corrections is not None
-    assert set(corrections) == {"dnn", "corrector"}
+    assert set(corrections) == {"dnn", "corrector"} - set(finished[2].card.outrun)
     n_folds = len(finished[2].card.chosen)
     assert all(len(shares) == n_folds for shares in corrections.values())
     assert all(0 <= share <= 1 for shares in corrections.values() for share in shares)
@@ -205,7 +205,7 @@ def test_chosen_one_is_printed_last_to_four_decimals(
     rows = [line for line in captured.get().splitlines() if line.startswith("│")]
     for name, value in result.card.candidates.items():
         assert any(name in row and f"{value:.4f}" in row for row in rows)
-    assert "chosen" in rows[-1]
+    assert "weighted mean" in rows[-1]
     assert f"{_gap(result):.4f}" in rows[-1]
 
 

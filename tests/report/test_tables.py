@@ -91,9 +91,9 @@ def test_run_ends_with_choice_gain_last_score_and_path(
 ) -> None:
     print_run(finished)
     lines = capsys.readouterr().out.splitlines()
-    chosen = finished.stack.chosen
-    for name in set(chosen):
-        assert any("Chosen" in x and f"{name} in {chosen.count(name)} folds" in x for x in lines)
+    for name, shares in finished.stack.weights.items():
+        share = f"{name} {np.mean(shares):.0%}"
+        assert np.mean(shares) < 0.005 or any("Weights" in x and share in x for x in lines)
     gain, best = finished.stack.gain, finished.stack.best_model
     assert (
         f"The stack gains {gain.value:+.4f} GAP over its best model, {best} "
@@ -156,22 +156,28 @@ def test_stack_lists_models_then_candidates_the_chosen_ones_last(
             dataset,
             scores=scores(0.63),
             candidates={"dnn": 0.65, "mean": 0.61, "pooled": 0.62},
-            chosen=("mean", "pooled", "mean"),
+            weights={"dnn": (0, 0, 0), "mean": (1, 0.5, 0.75), "pooled": (0, 0.5, 0.25)},
         )
     )
     assert rows(capsys.readouterr().out) == [
         ["ears", "0.4000", "", "elsewhere"],
         ["eyes", "0.6000", "", "org/eyes-large"],
         ["dnn", "0.6500", "", ""],
-        ["pooled", "0.6200", "1 of 3 folds", ""],
-        ["mean", "0.6100", "2 of 3 folds", ""],
-        ["chosen, fold by fold", "0.6300", "", ""],
+        ["pooled", "0.6200", "25%", ""],
+        ["mean", "0.6100", "75%", ""],
+        ["their weighted mean", "0.6300", "", ""],
     ]
 
 
 def test_single_meta_learner_is_a_single_row(dataset: AdDataset, capsys: Captured) -> None:
     print_stack(
-        stacked(dataset, candidates={"mean": 0.61}, chosen=("mean",) * 3, scores=scores(0.61))
+        stacked(
+            dataset,
+            candidates={"mean": 0.61},
+            chosen=("mean",) * 3,
+            weights={"mean": (1,) * 3},
+            scores=scores(0.61),
+        )
     )
     assert rows(capsys.readouterr().out)[2:] == [["chosen: mean", "0.6100", "", ""]]
 
@@ -211,7 +217,7 @@ SENTENCES = {
     "small gain": ({"gain": Difference(0.02, -0.01, 0.03)}, "may be chance"),
     "loss": ({"gain": Difference(-0.02, -0.03, 0.01)}, "does not beat that model"),
     "the best model": (
-        {"gain": Difference(0.0, 0.0, 0.0), "chosen": ("single", "single")},
+        {"gain": Difference(0.0, 0.0, 0.0), "weights": {"single": (1, 1)}},
         "It is that model alone: no stack is better by more than chance.",
     ),
     "no test ads": ({}, "There are no test ads, so no submission is written."),
