@@ -1,5 +1,6 @@
 """Cross-fitting: every fold as predicted by a meta-learner that was fitted to the other folds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +44,12 @@ class StackOutput(StackPredictions):
         return [share for share in shares if share is not None]
 
 
-def cross_fit(learner: MetaLearner, data: StackData, test: Ads | None = None) -> StackOutput:
+def cross_fit(
+    learner: MetaLearner,
+    data: StackData,
+    test: Ads | None = None,
+    each: Callable[[int], None] | None = None,
+) -> StackOutput:
     """Predict every fold by a meta-learner fitted to the other folds, and the test ads by each.
 
     What is fitted for a fold is given the other folds as they are, so that it can cross-fit among
@@ -56,6 +62,8 @@ def cross_fit(learner: MetaLearner, data: StackData, test: Ads | None = None) ->
     data : StackData
     test : Ads or None
         None: there are no test ads.
+    each : callable or None
+        Hears after each fold how many are done.
 
     Raises
     ------
@@ -77,4 +85,6 @@ def cross_fit(learner: MetaLearner, data: StackData, test: Ads | None = None) ->
         oof[held_out] = fitted.predict_proba(data.ads.take(held_out))
         fold_test[place] = fitted.predict_proba(test)
         learners.append(fitted)
+        if each is not None:
+            each(place + 1)
     return StackOutput(oof, fold_test, tuple(learners))
