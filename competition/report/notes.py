@@ -51,8 +51,9 @@ def read_notes(path: Path) -> Notes:
 
 
 def write_notes(path: Path, notes: Notes) -> None:
-    """Write notes."""
-    write_json(path, notes.model_dump(mode="json"))
+    """Write notes, unless they are there already."""
+    if read_notes(path) != notes:
+        write_json(path, notes.model_dump(mode="json"))
 
 
 def notes_of(profile: Profile, extractions: list[Extraction]) -> Notes:

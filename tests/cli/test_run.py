@@ -45,8 +45,8 @@ def test_run_prints_the_scores_that_it_stores(finished: tuple[Path, Called]) -> 
     out, done = finished
     for model in (*MODELS, "stack-mean"):
         scores = card(out, model)["scores"]
-        printed = [f"{scores[name]:.4f}" for name in ("gap", "gap_folds", "map")]
-        assert done.row(model)[1:4] == printed
+        printed = [f"{scores[name]:.4f}" for name in ("gap", "map")]
+        assert done.row(model)[1:3] == printed
 
 
 def test_run_says_how_many_ads_folds_and_models_there_are(finished: tuple[Path, Called]) -> None:
@@ -58,7 +58,7 @@ def test_run_writes_below_out_and_nowhere_else(finished: tuple[Path, Called]) ->
     out, _ = finished
     assert {path.name for path in out.iterdir()} == {"oof", "submissions", "cache"}
     assert {path.name for path in (out / "oof" / "demo").iterdir()} == {
-        *(".locks", "folds.csv", "run.json", "stack-mean"),
+        *(".locks", "folds.csv", "run.json", "report", "stack-mean"),
         *MODELS,
     }
 

@@ -60,6 +60,7 @@ def test_leaves_what_the_design_draws(finished: tuple[Path, RunResult]) -> None:
     }
     for model in [*MODELS, "stack-dnn"]:
         assert {path.name for path in (out / "oof" / "demo" / model).iterdir()} == {
+            *(["blends"] if model == "stack-dnn" else []),
             "fold_0.parquet",
             "fold_1.parquet",
             "fold_2.parquet",
