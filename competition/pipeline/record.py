@@ -244,8 +244,10 @@ def _warnings(stack: StackCard) -> list[WarningRecord]:
     found = [WarningRecord(kind="failed", about=name) for name in stack.failed]
     found += [WarningRecord(kind="leak", about=name) for name in stack.standing_out]
     found += [WarningRecord(kind="fold offsets", about=name) for name in stack.large_offsets]
-    gain, alone = stack.gain, set(stack.chosen) == {"single"}
-    if gain.value <= 0 and not (gain.value == 0 and alone):
+    gain = stack.gain
+    if stack.weights and set(stack.weights.get("single", ())) == {1}:
+        return found  # it is the best model alone
+    if gain.value <= 0:
         found.append(WarningRecord(kind="no gain", about=stack.best_model))
     elif gain.value > 0 and gain.low <= 0:
         found.append(WarningRecord(kind="small gain", about=stack.best_model))

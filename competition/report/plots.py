@@ -21,7 +21,7 @@ def ticks(low: float, high: float, n: int = 5) -> list[float]:
 
     Examples
     --------
-    >>> ticks(0.63, 0.87, 4)
+    >>> ticks(0.63, 0.87)
     [0.65, 0.7, 0.75, 0.8, 0.85]
     """
     span = high - low

@@ -85,6 +85,20 @@ def save_stack(
         If the run did not keep its models.
     WriteError
         If the folder holds something else, or cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from competition import load_profile, load_stack, make_demo, run, save_stack
+    >>> quick = ['models=["tfidf_logreg"]', "folds.n=3", "level2.model=mean"]
+    >>> with TemporaryDirectory() as folder:
+    ...     make_demo(f"{folder}/ads", 40, films=False)
+    ...     result = run(f"{folder}/ads", load_profile("text", quick), folder, keep="folds")
+    ...     saved = save_stack(result, f"{folder}/stack", decide="tags=2")
+    ...     stack = load_stack(f"{folder}/stack")
+    ...     found = stack.predict(f"{folder}/ads")
+    >>> saved.decision.rule, found["tags"].map(len).unique().tolist()
+    ('tags', [2])
     """
     target = check_target(folder)
     decision = Decision.parse(decide)

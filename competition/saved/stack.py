@@ -314,6 +314,15 @@ def load_stack(
     ------
     StoreError
         If the folder holds no saved stack, or a file of it is absent, was changed, or is foreign.
+
+    Examples
+    --------
+    >>> from competition import CompetitionError, load_stack
+    >>> try:
+    ...     load_stack("no/such/folder")
+    ... except CompetitionError as bad:
+    ...     print("there is no manifest.json" in str(bad))
+    True
     """
     path = Path(folder).absolute()
     manifest = read_manifest(path)

@@ -48,7 +48,7 @@ def test_run_tells_the_time_left_of_every_stage(ads: Path, tmp_path: Path) -> No
     lines = lines_of("run", "--data", ads, "--out", tmp_path, *QUICK)
     for stage in ("counting the terms of ocr", "level 1", "level 2"):
         check_stage(stage, lines)
-    assert "level 2: 3 of 3 in 0:00" in lines  # folds
+    assert "level 2: 1 of 1 in 0:00" in lines  # fits
     under_way = r"level 1: 3 of 6 after [\d:]+, about [\d:]+ left \(.*\)"
     assert any(re.fullmatch(under_way, line) for line in lines)
     table = next(n for n, line in enumerate(lines) if "Out-of-fold scores" in line)

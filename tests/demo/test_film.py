@@ -63,7 +63,7 @@ def test_two_processes_write_what_one_does(
     write_films(tmp_path, {"train": film_plans[:2]}, 2, progress)
     for plan in film_plans[:2]:
         assert film_of(tmp_path, plan).read_bytes() == film_of(demo_films, plan).read_bytes()
-    assert progress.steps == [("rendering demo films", done, 2) for done in (1, 2)]
+    assert progress.steps == [("rendering demo films", done, 2) for done in (0, 1, 2)]
 
 
 def colours(frame: np.ndarray) -> np.ndarray:

@@ -98,11 +98,11 @@ def test_labels_of_the_held_out_fold_do_not_change_its_predictions(
     job = make_job(dataset, tmp_path, "tfidf_logreg")
     flipped = dataset.labels.copy()
     flipped[store.folds.of_ad == 2] ^= 1
-    before = fit_and_predict(FoldTask(job, 2, store, dataset.labels, ModelDefaults()))
-    after = fit_and_predict(FoldTask(job, 2, store, flipped, ModelDefaults()))
+    before = fit_and_predict(FoldTask(job, 2, store, dataset.labels, ModelDefaults()))[1]
+    after = fit_and_predict(FoldTask(job, 2, store, flipped, ModelDefaults()))[1]
     assert before.held_out.tobytes() == after.held_out.tobytes()
-    other = fit_and_predict(FoldTask(job, 1, store, flipped, ModelDefaults()))
-    unflipped = fit_and_predict(FoldTask(job, 1, store, dataset.labels, ModelDefaults()))
+    other = fit_and_predict(FoldTask(job, 1, store, flipped, ModelDefaults()))[1]
+    unflipped = fit_and_predict(FoldTask(job, 1, store, dataset.labels, ModelDefaults()))[1]
     assert other.held_out.tobytes() != unflipped.held_out.tobytes()
 
 

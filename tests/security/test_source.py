@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 KNOWN = {
     # Names of this package's own, from a table in the source.
     ("competition/__init__.py", "importlib.import_module"),
+    # A metric of a user's own, by its import path.
+    ("competition/evaluation/chosen_metric.py", "importlib.import_module"),
     # Plug-ins, which are code and run; and the modules of this package's own folders.
     ("competition/utils/registry.py", "exec"),
     ("competition/utils/registry.py", "importlib.import_module"),

@@ -105,7 +105,7 @@ def test_run_leaves_out_what_lacks_a_library_and_says_so_once(table: Path, tmp_p
         assert shown.count(f"The {left_out} is left out") == 1
         assert f"'competition[{extra}]'" in shown
     stored = {path.name for path in (tmp_path / "oof" / "films").iterdir() if path.is_dir()}
-    assert stored == {".locks", "tfidf_logreg", "stack-selection"}
+    assert stored == {".locks", "report", "tfidf_logreg", "stack-selection"}
 
 
 @pytest.mark.parametrize(

@@ -83,20 +83,21 @@ def trusted_types(data: bytes) -> tuple[list[str], list[str]]:
     Returns
     -------
     trusted : list of str
-        Classes of scikit-learn's own, such as its trees, and NumPy's dtype: data and no code.
+        Classes of scikit-learn's own, such as its trees, SciPy's sparse matrices and NumPy's dtype:
+        data and no code.
     refused : list of str
         All others, functions included.
     """
     import skops.io
 
     unknown = skops.io.get_untrusted_types(data=data)
-    trusted = [name for name in unknown if name == "numpy.dtype" or _is_scikit_learns(name)]
+    trusted = [name for name in unknown if name == "numpy.dtype" or _is_class_of_data(name)]
     return trusted, [name for name in unknown if name not in trusted]
 
 
-def _is_scikit_learns(name: str) -> bool:
+def _is_class_of_data(name: str) -> bool:
     module, _, kind = name.rpartition(".")
-    if not may_be_named(module, ["sklearn"]):
+    if not may_be_named(module, ["sklearn", "scipy.sparse"]):
         return False
     try:
         return isinstance(getattr(importlib.import_module(module), kind, None), type)
