@@ -6,9 +6,7 @@ import pytest
 from _pytest.doctest import DoctestItem
 
 
-@pytest.fixture
-def registries_restored() -> Iterator[None]:
-    """Forget the plug-ins that a test registers."""
+def _restored() -> Iterator[None]:
     from competition.features import registry as extractors
     from competition.level1 import registry as models
     from competition.level2 import registry as meta_learners
@@ -23,6 +21,18 @@ def registries_restored() -> Iterator[None]:
     for entries, old in zip(known, before, strict=True):
         entries.clear()
         entries.update(old)
+
+
+@pytest.fixture
+def registries_restored() -> Iterator[None]:
+    """Forget the plug-ins that a test registers."""
+    yield from _restored()
+
+
+@pytest.fixture(scope="module")
+def registries_restored_at_last() -> Iterator[None]:
+    """Forget the plug-ins that the tests and fixtures of a module register."""
+    yield from _restored()
 
 
 @pytest.fixture(autouse=True)

@@ -197,11 +197,16 @@ def _page(
     from competition.report.page import write_page
     from competition.report.progress import ProgressBars
     from competition.report.tables import console, print_page
+    from competition.utils.errors import StoreError
 
-    with ProgressBars(console) as progress:
-        page = write_page(
-            dataset, out, settings=settings, notes=notes, n_jobs=jobs, progress=progress
-        )
+    try:
+        with ProgressBars(console) as progress:
+            page = write_page(
+                dataset, out, settings=settings, notes=notes, n_jobs=jobs, progress=progress
+            )
+    except StoreError as bad:  # the results are there; the page can be made from them at any time
+        typer.echo(f"The page was not written: {bad}")
+        return
     print_page(page)
 
 

@@ -97,7 +97,15 @@ def write_page(
         quiet = _as_last_run(context, notes, listener)
     else:
         quiet = open_context(context.dataset, settings, out, n_jobs=n_jobs)
-    values = {} if stack is None else contents(quiet, stack, n_ads, listener)
+    try:
+        values = {} if stack is None else contents(quiet, stack, n_ads, listener)
+    except (StoreError, ValueError, KeyError, IndexError):
+        if digest(_made_from(context, stack, notes, _record(context))) == made_from:
+            raise
+        raise StoreError(
+            f"Another command has changed {context.store_folder} meanwhile. `competition report` "
+            "writes the page of what is there now."
+        ) from None
     other = None if against is None else _other(quiet, Path(against))
     if other is not None and "it" not in values:
         raise StoreError(f"{context.store_folder} holds no finished stack: run one first.")

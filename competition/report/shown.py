@@ -92,6 +92,11 @@ def shown(context: AnyContext, stack: StackCard) -> Shown:
     """
     dataset, store = context.dataset, open_store(context)
     cards = [card for card in stored_models(store, context) if card.model in stack.models]
+    if {card.model for card in cards} != set(stack.models):
+        raise StoreError(
+            f"{store.folder} does not hold the level-1 models that {stack.model} was made from: "
+            "another command makes them anew, or they were removed. Run again."
+        )
     metadata = [column for column in stack.metadata if column in dataset.ads.columns]
     data, _ = stack_input(store, cards, dataset, metadata)
     rows = np.arange(len(data.labels))

@@ -119,6 +119,9 @@ def rows(ids: list[str], folder: Path, seed: int) -> pd.DataFrame:
     return pd.DataFrame(made)
 
 
+pytestmark = pytest.mark.usefixtures("registries_restored_at_last")
+
+
 @pytest.fixture(scope="module")
 def ads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Texts, metadata and arrays of 60 training and 12 test ads."""
@@ -131,7 +134,9 @@ def ads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def saved(ads: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def saved(
+    registries_restored_at_last: None, ads: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
     """The folder of a saved stack, and that of the run."""
     out = tmp_path_factory.mktemp("out")
     (out / "lengths.py").write_text(PLUGIN, encoding="utf-8")
