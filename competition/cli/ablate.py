@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from competition.cli.options import HERE, DataOption, Device, Out, Overrides
+from competition.cli.page import write_page_at_end
 
 
 def ablate(
@@ -25,9 +26,8 @@ def ablate(
     from competition.config.profile import load_profile
     from competition.report.ablation import print_ablation, print_drawings
     from competition.report.ad import open_viewer
-    from competition.report.page import write_page
     from competition.report.progress import ProgressBars
-    from competition.report.tables import console, print_page
+    from competition.report.tables import console
 
     settings = load_profile(profile, overrides)
     with ProgressBars(console) as progress:
@@ -35,6 +35,4 @@ def ablate(
         viewer = open_viewer(data, settings, out, n_jobs=jobs, device=device)
     print_ablation(result)
     print_drawings(viewer, result.paths[0].parent, settings.seed)
-    with ProgressBars(console) as progress:
-        page = write_page(data, out, n_jobs=jobs, progress=progress)
-    print_page(page)
+    write_page_at_end(data, out, jobs=jobs)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from competition.cli.options import HERE, DataOption, Device, Out
+from competition.cli.page import write_page_at_end
 
 benchmark = typer.Typer(no_args_is_help=True, help="Compare methods as a paper does.")
 
@@ -33,9 +34,8 @@ def image_ads(
     """Tables 1 and 2 and the sweeps of Look, Read and Feel (2020), with its rivals."""
     from competition.config.profile import load_profile
     from competition.report.benchmark import print_benchmark
-    from competition.report.page import write_page
     from competition.report.progress import ProgressBars
-    from competition.report.tables import console, print_page
+    from competition.report.tables import console
     from competition.reproductions.look_read_feel.run import run
 
     settings = load_profile(profile, overrides)
@@ -44,6 +44,4 @@ def image_ads(
             data, settings, out, n_jobs=jobs, device=device, splits=splits, progress=progress
         )
     print_benchmark(result)
-    with ProgressBars(console) as progress:
-        page = write_page(data, out, n_jobs=jobs, progress=progress)
-    print_page(page)
+    write_page_at_end(data, out, jobs=jobs)

@@ -1,16 +1,12 @@
 """Run a profile, add predictions made elsewhere, stack what is stored."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from competition.cli.options import HERE, DataOption, Device, Holdout, Like, Out, Overrides
-
-if TYPE_CHECKING:
-    from competition.config.profile import Profile
-    from competition.datasets.base import AdDataset
-    from competition.report.notes import Notes
+from competition.cli.page import write_page_at_end
 
 Jobs = Annotated[
     int | None,
@@ -127,7 +123,7 @@ def run(
             )
     print_run(result)
     notes = notes_of(settings, result.extractions)
-    _page(result.dataset, out, notes, settings, jobs)
+    write_page_at_end(result.dataset, out, notes=notes, settings=settings, jobs=jobs)
     if save is not None:
         typer.echo(f"{save} holds the stack: `python -m competition predict {save} --data DIR`.")
 
@@ -183,31 +179,7 @@ def stack(
     with ProgressBars(console) as progress:
         result = stacking.stack(data, settings, out, holdout=holdout, like=like, progress=progress)
     print_stack(result)
-    _page(result.dataset, out)
-
-
-def _page(
-    dataset: "AdDataset",
-    out: Path,
-    notes: "Notes | None" = None,
-    settings: "Profile | None" = None,
-    jobs: int | None = None,
-) -> None:
-    """Write the page, if something on it has changed, and say where it lies."""
-    from competition.report.page import write_page
-    from competition.report.progress import ProgressBars
-    from competition.report.tables import console, print_page
-    from competition.utils.errors import StoreError
-
-    try:
-        with ProgressBars(console) as progress:
-            page = write_page(
-                dataset, out, settings=settings, notes=notes, n_jobs=jobs, progress=progress
-            )
-    except StoreError as bad:  # the results are there; the page can be made from them at any time
-        typer.echo(f"The page was not written: {bad}")
-        return
-    print_page(page)
+    write_page_at_end(result.dataset, out)
 
 
 def add_oof(

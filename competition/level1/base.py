@@ -13,10 +13,10 @@ from sklearn.base import BaseEstimator
 
 from competition.text.terms import TermsSpec
 from competition.utils.errors import ModelError
-from competition.utils.state import package_of, read_state, write_state
+from competition.utils.state import Saved
 
 
-class Level1Model(BaseEstimator, ABC):
+class Level1Model(Saved, BaseEstimator, ABC):
     """A multilabel classifier over a DataFrame of inputs.
 
     The life of a model:
@@ -127,30 +127,6 @@ class Level1Model(BaseEstimator, ABC):
         if self.learnable_.any() and len(X):
             probabilities[:, self.learnable_] = self._predict_proba(X)
         return probabilities
-
-    def save(self, folder: Path) -> None:
-        """Write the fitted model to an empty folder, as plain files.
-
-        Holds for models of numbers, arrays, scikit-learn estimators, boosters, torch modules and
-        instances of classes of the model's own package; others write `save` and `load` themselves.
-
-        Raises
-        ------
-        StateError
-            If the model holds what has no plain form.
-        """
-        write_state(self, folder, [package_of(type(self))])
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read a model of this class that `save` has written.
-
-        Raises
-        ------
-        StateError
-            If a file is absent or damaged, or holds another model.
-        """
-        return read_state(folder, cls, [package_of(cls)])
 
     @abstractmethod
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:

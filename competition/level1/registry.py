@@ -13,6 +13,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from competition.datasets.base import InputKind
@@ -20,6 +21,7 @@ from competition.level1.base import Level1Model
 from competition.level1.components.classifier import Classifier
 from competition.utils.errors import ModelError
 from competition.utils.registry import Entry, Registry
+from competition.utils.state import package_of, read_state
 
 M = TypeVar("M", bound=Callable[..., Any])
 
@@ -44,6 +46,20 @@ _registry: Registry[ModelEntry] = Registry(
 )
 find_models = _registry.find
 get_model = _registry.get
+
+
+def load_model(name: str, folder: Path) -> Level1Model:
+    """Read a fitted model that `Level1Model.save` has written, by its name in the registry.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+    StateError
+        If a file is absent or damaged, or holds something else.
+    """
+    packages = [package_of(get_model(name).make)]
+    return read_state(folder, Level1Model, packages)  # type: ignore[type-abstract]
 
 
 def level1_model(name: str, *, kinds: tuple[InputKind, ...]) -> Callable[[M], M]:

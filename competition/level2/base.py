@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,10 +9,10 @@ from sklearn.base import BaseEstimator, clone
 
 from competition.level2.data import Ads, StackData, check_range
 from competition.utils.errors import ModelError
-from competition.utils.state import package_of, read_state, write_state
+from competition.utils.state import Saved
 
 
-class MetaLearner(BaseEstimator, ABC):
+class MetaLearner(Saved, BaseEstimator, ABC):
     """A model over the predictions of the level-1 models.
 
     Its life: the constructor stores parameters and does nothing else. `competition.level2.crossfit`
@@ -118,27 +117,6 @@ class MetaLearner(BaseEstimator, ABC):
         check_range(ads, "predicted", self.models_)
         with _one_blas_thread():
             return np.asarray(self._predict_proba(ads), dtype=np.float32)
-
-    def save(self, folder: Path) -> None:
-        """Write the fitted meta-learner to an empty folder, as plain files.
-
-        Raises
-        ------
-        StateError
-            If it holds what has no plain form; such a learner writes `save` and `load` itself.
-        """
-        write_state(self, folder, [package_of(type(self))])
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read a meta-learner of this class that `save` has written.
-
-        Raises
-        ------
-        StateError
-            If a file is absent or damaged, or holds another meta-learner.
-        """
-        return read_state(folder, cls, [package_of(cls)])
 
     def for_fold(self, place: int) -> Self:
         """Return an unfitted copy for the fold at this place; folds are counted from 0.

@@ -6,11 +6,13 @@
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from competition.level2.base import MetaLearner
 from competition.utils.parameters import check_parameters
 from competition.utils.registry import Entry, Registry
+from competition.utils.state import package_of, read_state
 
 M = TypeVar("M", bound=type[MetaLearner])
 
@@ -19,6 +21,20 @@ _registry: Registry[Entry] = Registry(
 )
 find_meta_learners = _registry.find
 get_meta_learner = _registry.get
+
+
+def load_meta_learner(name: str, folder: Path) -> MetaLearner:
+    """Read a fitted meta-learner that `MetaLearner.save` has written, by its registered name.
+
+    Raises
+    ------
+    ModelError
+        If there is no such meta-learner.
+    StateError
+        If a file is absent or damaged, or holds something else.
+    """
+    packages = [package_of(get_meta_learner(name).make)]
+    return read_state(folder, MetaLearner, packages)  # type: ignore[type-abstract]
 
 
 def meta_learner(name: str) -> Callable[[M], M]:

@@ -12,11 +12,9 @@ import json
 from pathlib import Path
 
 from competition.level1.base import Level1Model
-from competition.level1.registry import get_model
 from competition.oof.store import OofStore
 from competition.utils.errors import StoreError
 from competition.utils.files import file_digest, folder_written_whole, remove, write_json
-from competition.utils.state import read_state
 
 
 def model_folder(store: OofStore, name: str, which: int | str) -> Path:
@@ -41,13 +39,6 @@ def write_model(
     with folder_written_whole(folder) as temporary:
         model.save(temporary)
     write_json(_note(folder), {"fingerprint": fingerprint, "files": digests(folder)})
-
-
-def load_model(store: OofStore, name: str, which: int | str, model: str) -> Level1Model:
-    """Read a model that is kept; `model` is its name in the registry."""
-    packages = [get_model(model).make.__module__.partition(".")[0]]
-    folder = model_folder(store, name, which)
-    return read_state(folder, Level1Model, packages)  # type: ignore[type-abstract]
 
 
 def has_model(store: OofStore, name: str, which: int | str, fingerprint: str) -> bool:

@@ -1,10 +1,10 @@
 """The likely label errors of a dataset, as a stored stack sees them, to be checked by hand."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pandas as pd
 
@@ -24,6 +24,7 @@ from competition.utils.spreadsheets import as_text
 
 MOST = 1000
 HEADER = ("rank", "id", "tag", "dimension", "given", "probability", "score", "confident")
+NUMBERS = ("probability", "score")  # a minus sign begins no formula
 LONGEST = 500  # characters of a text of the ad
 
 
@@ -82,15 +83,15 @@ class FoundLabelErrors:
             written_whole(Path(path)) as temporary,
             temporary.open("w", encoding="utf-8", newline="") as file,
         ):
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([as_text(name) for name in (*HEADER, *self.columns)])
-            writer.writerows(
-                [
-                    as_text(cell) if name not in ("probability", "score") else cell
-                    for name, cell in zip((*HEADER, *self.columns), row, strict=True)
-                ]
-                for row in self.rows()
-            )
+            self.write_rows(file, (*HEADER, *self.columns))
+
+    def write_rows(self, file: TextIO, columns: Sequence[str]) -> None:
+        """Write some of the columns, the first ones, as CSV to an open file."""
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([as_text(name) for name in columns])
+        for row in self.rows():
+            cells = zip(columns, row, strict=False)
+            writer.writerow([one if name in NUMBERS else as_text(one) for name, one in cells])
 
 
 def _shown(cell: Any) -> str:

@@ -1,7 +1,6 @@
 """Labels that are likely wrong, as the page lists them."""
 
 import base64
-import csv
 import io
 from dataclasses import dataclass, replace
 
@@ -10,7 +9,6 @@ import numpy as np
 from competition.evaluation.label_errors import rank_label_errors
 from competition.pipeline.label_errors import HEADER, FoundLabelErrors
 from competition.report.shown import Shown
-from competition.utils.spreadsheets import as_text
 
 LISTED = 200  # pairs of an ad and a tag
 TAGS = 12  # with the most doubtful labels
@@ -66,11 +64,6 @@ def doubtful_labels(shown: Shown) -> Doubts:
     most = np.argsort(-(false + missing), kind="stable")[:TAGS]
     by_tag = [(names[t], int(false[t]), int(missing[t])) for t in most if false[t] + missing[t]]
     written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(HEADER)
-    for row in found.rows():
-        cells = dict(zip(HEADER, row, strict=False))
-        numbers = ("probability", "score")
-        writer.writerow([cells[n] if n in numbers else as_text(cells[n]) for n in HEADER])
+    found.write_rows(written, HEADER)
     encoded = base64.b64encode(written.getvalue().encode()).decode()
     return Doubts(listed, by_tag, encoded)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -77,8 +78,9 @@ def previews(
     found, missing = {ad: Preview() for ad in ads}, []
     for ad, its in wanted.items():
         kept = [folder / f"{key}.npz" for key in _keys(its, digests)]
-        if kept and kept[0].is_file():
-            found[ad] = _read(kept[0])
+        known = _read(kept[0]) if kept else None
+        if known is not None:
+            found[ad] = known
         else:
             missing.append((ad, its, kept[0] if kept else None))
     digests.save()
@@ -111,16 +113,20 @@ def _made(ad: str, files: tuple[FileOfAd, ...], path: Path | None) -> tuple[str,
     return ad, preview
 
 
-def _read(path: Path) -> Preview:
-    with np.load(path, allow_pickle=False) as stored:
-        width, height, n_frames = (int(value) for value in stored["size"])
-        return Preview(
-            stored["picture"].tobytes(),
-            stored["sound"].tobytes(),
-            (width, height),
-            n_frames,
-            stored["unread"].tobytes().decode(),
-        )
+def _read(path: Path) -> Preview | None:
+    """Read a preview that is kept; None where it is absent or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            width, height, n_frames = (int(value) for value in stored["size"])
+            return Preview(
+                stored["picture"].tobytes(),
+                stored["sound"].tobytes(),
+                (width, height),
+                n_frames,
+                stored["unread"].tobytes().decode(),
+            )
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
 
 
 def _preview(files: tuple[FileOfAd, ...]) -> Preview:

@@ -17,8 +17,8 @@ from competition.evaluation.fold_offsets import FEWEST
 from competition.execution.devices import one_thread
 from competition.execution.local import run_tasks
 from competition.features.columns import read_columns
-from competition.level1.registry import get_model
-from competition.oof.kept_models import has_model, load_model, write_model
+from competition.level1.registry import get_model, load_model
+from competition.oof.kept_models import has_model, model_folder, write_model
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context
 from competition.pipeline.crossfit import (
@@ -85,7 +85,7 @@ def _scale(job: Level1Job, store: OofStore) -> Scale:
     """Compare a refitted model with the mean of the models of the folds, on the test ads."""
     if len(store.test_ids) < FEWEST:
         return Scale()
-    model = load_model(store, job.name, WHOLE, job.model)
+    model = load_model(job.model, model_folder(store, job.name, WHOLE))
     frame = read_columns(job.columns).loc[store.test_ids]
     return fitted_scale(model.predict_proba(frame), store.read(job.name)[1])
 

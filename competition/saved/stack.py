@@ -16,11 +16,11 @@ from competition.datasets.base import AdDataset
 from competition.evaluation.thresholds import Decision, set_tags
 from competition.features.memory import ColumnsInMemory
 from competition.level1.base import Level1Model
-from competition.level1.registry import get_model
+from competition.level1.registry import load_model
 from competition.level2.base import MetaLearner
 from competition.level2.components.blend import Blend
 from competition.level2.data import Ads
-from competition.level2.registry import get_meta_learner
+from competition.level2.registry import load_meta_learner
 from competition.pipeline.context import Context, open_context
 from competition.pipeline.extract import extract_features
 from competition.pipeline.stack_input import missing_inputs
@@ -248,14 +248,10 @@ class SavedStack:
         load_plugins(self.plugins)
         found = {}
         for name, saved in self.manifest.models.items():
-            packages = [get_model(saved.model).make.__module__.partition(".")[0]]
             of_model = self.folder / "level1" / name
             one = self.manifest.keep == "refit"
             folders = [of_model / WHOLE] if one else self._folds(of_model)
-            found[name] = [
-                read_state(folder, Level1Model, packages)  # type: ignore[type-abstract]
-                for folder in folders
-            ]
+            found[name] = [load_model(saved.model, folder) for folder in folders]
             for model in found[name]:
                 if "device" in model.get_params(deep=False):
                     model.set_params(device=self.device)
@@ -267,14 +263,7 @@ class SavedStack:
         load_plugins(self.plugins)
         folders = self._folds(self.folder / "level2")
         return [
-            {
-                name: read_state(
-                    folder / name,
-                    MetaLearner,  # type: ignore[type-abstract]
-                    [get_meta_learner(name).make.__module__.partition(".")[0]],
-                )
-                for name in names
-            }
+            {name: load_meta_learner(name, folder / name) for name in names}
             for folder, names in zip(folders, self.manifest.level2.learners, strict=True)
         ]
 

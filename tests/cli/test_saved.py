@@ -14,6 +14,7 @@ from PIL import Image
 
 import competition
 from tests.cli.calling import call, called
+from tests.saved.make_fixture import WORDS
 
 PLUGIN = """\
 import numpy as np
@@ -90,7 +91,6 @@ column = "poster"
 [submission]
 format = "taac2021"
 """
-WORDS = {"sea": "sun sand wave beach", "food": "soup bread spice pan", "city": "tram tower night"}
 
 
 def rows(ids: list[str], folder: Path, seed: int) -> pd.DataFrame:
@@ -362,6 +362,20 @@ def test_weights_that_name_foreign_code_are_refused(
         (folder / "state.json").write_text(json.dumps({**state, "root": evil}), "utf-8")
         with pytest.raises(StateError, match=r"[Nn]othing of it was run"):
             read_state(folder, Level1Model)  # type: ignore[type-abstract]
+
+
+def test_what_a_model_learned_cannot_replace_what_it_does(
+    saved: tuple[Path, Path], tmp_path: Path
+) -> None:
+    from competition.level1.base import Level1Model
+    from competition.utils.state import StateError, read_state
+
+    folder = shutil.copytree(saved[0] / "level1" / "probe" / "fold_0", tmp_path / "model")
+    state = json.loads((folder / "state.json").read_text("utf-8"))
+    state["root"]["state"].append(["_predict_proba", {"named": "competition.utils.files:remove"}])
+    (folder / "state.json").write_text(json.dumps(state), "utf-8")
+    with pytest.raises(StateError, match="_predict_proba is a method of Probe"):
+        read_state(folder, Level1Model)  # type: ignore[type-abstract]
 
 
 def test_bad_ads_are_one_sentence(saved: tuple[Path, Path], ads: Path, tmp_path: Path) -> None:

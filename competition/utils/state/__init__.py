@@ -18,6 +18,7 @@ that the reader is told of; a file that names another is refused.
 
 from competition.utils.state.names import StateError, package_of
 from competition.utils.state.reading import read_state
+from competition.utils.state.saving import Saved
 from competition.utils.state.writing import write_state
 
-__all__ = ["StateError", "package_of", "read_state", "write_state"]
+__all__ = ["Saved", "StateError", "package_of", "read_state", "write_state"]

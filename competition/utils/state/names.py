@@ -1,7 +1,7 @@
 """Classes and functions by name, from the packages that may be named."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from competition.utils.errors import StoreError
@@ -12,7 +12,7 @@ ARRAYS = "arrays.npz"
 TENSORS = "tensors.safetensors"
 
 # Packages whose classes a state may be made of. Those of plug-ins are added by who reads.
-OWN = ("competition", "torch.nn", "torch.optim", "gensim.models")
+OWN = ("competition", "torch.nn", "gensim.models")
 
 
 class StateError(StoreError):
@@ -24,8 +24,8 @@ def name_of(thing: Any) -> str:
     return f"{thing.__module__}:{thing.__qualname__}"
 
 
-def package_of(kind: type) -> str:
-    """Return the package that a class lies in: the first part of its module's name."""
+def package_of(kind: Callable[..., Any]) -> str:
+    """Return the package of a class or function: the first part of its module's name."""
     return kind.__module__.partition(".")[0]
 
 
@@ -61,6 +61,22 @@ def found(name: str, packages: Sequence[str]) -> Any:
     if not (isinstance(home, str) and may_be_named(home, packages)):
         raise StateError(f"{name} lies in {home}, not where it is named. Nothing of it was run.")
     return thing
+
+
+def check_attributes(kind: type, names: Iterable[str]) -> None:
+    """Refuse attributes that would stand before what a class does.
+
+    Raises
+    ------
+    StateError
+        If one has the name of a method, or is one of those that torch keeps for itself.
+    """
+    for name in names:
+        if name.startswith("__") or callable(getattr(kind, name, None)):
+            raise StateError(
+                f"{name} is a method of {kind.__name__}, and stands among what it learned. Nothing "
+                "of it was run: do not use this file unless you know who changed it."
+            )
 
 
 def pretrained_kinds() -> dict[str, Any]:

@@ -19,6 +19,7 @@ from competition.utils.state.names import (
     STRUCTURE,
     TENSORS,
     StateError,
+    check_attributes,
     found,
     pretrained_kinds,
     trusted_types,
@@ -214,8 +215,11 @@ class _Reader:
         nn.Module.__init__(module)
         if "id" in node:
             self.made[node["id"]] = module
-        for name, value in self._dict(node["attributes"]).items():
-            module.__dict__[name] = value
+        attributes = self._dict(node["attributes"])
+        check_attributes(kind, attributes)
+        if set(attributes) & set(vars(module)):
+            raise ValueError(f"{node['module']} has attributes that torch keeps for itself")
+        module.__dict__.update(attributes)
         for name, value in self._dict(node["parameters"]).items():
             module.register_parameter(name, value)
         for name, value in self._dict(node["buffers"]).items():
@@ -230,7 +234,9 @@ class _Reader:
         made = kind.__new__(kind)
         if "id" in node:
             self.made[node["id"]] = made  # what it holds may refer to it
-        made.__dict__.update(self._dict(node["state"]))
+        state = self._dict(node["state"])
+        check_attributes(kind, state)
+        made.__dict__.update(state)
         return made
 
     def _lightgbm(self, node: dict[str, Any]) -> Any:

@@ -195,18 +195,17 @@ class _Writer:
         if isinstance(module, nn.RNNBase):
             # Its further attributes are other views of its parameters: it is made anew.
             arguments = {name: getattr(module, name) for name in _RNN}
-            weights = {name: value for name, value in module.named_parameters()}
+            weights = dict(module.named_parameters())
             return {
                 "rnn": self._named(type(module), at),
                 "arguments": arguments,
                 "weights": self._pairs(weights, at),
                 "training": module.training,
             }
-        buffers = {name: one for name, one in module._buffers.items()}
         return {
             "module": self._named(type(module), at),
             "parameters": self._pairs(dict(module._parameters), at),
-            "buffers": self._pairs(buffers, at),
+            "buffers": self._pairs(dict(module._buffers), at),
             "children": self._pairs(dict(module._modules), at),
             "passing": sorted(module._non_persistent_buffers_set),
             "training": module.training,
