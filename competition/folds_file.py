@@ -3,6 +3,7 @@
 Where ads are added, old ones keep their folds and new ones go where the tags even out.
 """
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from competition.folds import Folds, grown_folds, make_folds
 from competition.utils.errors import FoldsError, some
 from competition.utils.files import write_text
 from competition.utils.progress import Progress
+from competition.utils.spreadsheets import write_rows
 
 LONGEST_NUMBER = 9  # digits of a fold
 UTF8 = Dialect(encoding="utf-8")  # of the store's own file: nothing is guessed
@@ -26,8 +28,9 @@ MOST_NAMED = 3
 
 def write_folds(path: Path, folds: Folds) -> None:
     """Write folds.csv, whole or not at all."""
-    table = pd.DataFrame({"id": folds.ids, "fold": folds.of_ad})
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    text = io.StringIO(newline="")
+    write_rows(text, [["id", "fold"], *zip(folds.ids, folds.of_ad.tolist(), strict=True)])
+    write_text(path, text.getvalue())
 
 
 def read_folds(path: Path, dataset: AdDataset) -> Folds:

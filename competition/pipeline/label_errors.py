@@ -1,6 +1,5 @@
 """The likely label errors of a dataset, as a stored stack sees them, to be checked by hand."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from competition.pipeline.stack_input import STACK
 from competition.utils.errors import StoreError
 from competition.utils.files import PathLike, written_whole
 from competition.utils.progress import Progress
-from competition.utils.spreadsheets import as_text
+from competition.utils.spreadsheets import as_text, write_rows
 
 MOST = 1000
 HEADER = ("rank", "id", "tag", "dimension", "given", "probability", "score", "confident")
@@ -87,11 +86,12 @@ class FoundLabelErrors:
 
     def write_rows(self, file: TextIO, columns: Sequence[str]) -> None:
         """Write some of the columns, the first ones, as CSV to an open file."""
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([as_text(name) for name in columns])
+        write_rows(file, [[as_text(name) for name in columns], *self._cells(columns)])
+
+    def _cells(self, columns: Sequence[str]) -> Iterator[list[Any]]:
         for row in self.rows():
             cells = zip(columns, row, strict=False)
-            writer.writerow([one if name in NUMBERS else as_text(one) for name, one in cells])
+            yield [one if name in NUMBERS else as_text(one) for name, one in cells]
 
 
 def _shown(cell: Any) -> str:

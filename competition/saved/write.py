@@ -10,6 +10,7 @@ from competition.saved.manifest import Manifest
 from competition.submission.write import FORMATS, write_submission
 from competition.utils.errors import SubmissionError, nearest
 from competition.utils.files import written_whole
+from competition.utils.spreadsheets import write_rows
 
 ENDINGS = (".csv", ".parquet", ".jsonl")
 
@@ -42,7 +43,7 @@ def write_probabilities(path: Path, probabilities: pd.DataFrame, manifest: Manif
     frame = probabilities.rename_axis(index=manifest.id_column).reset_index()
     with written_whole(path) as temporary:
         if path.suffix == ".csv":
-            frame.to_csv(temporary, index=False, lineterminator="\n")
+            _write_csv(temporary, frame)
         elif path.suffix == ".parquet":
             frame.to_parquet(temporary, index=False)
         else:
@@ -68,12 +69,17 @@ def write_tags(path: Path, decided: pd.DataFrame, manifest: Manifest) -> None:
         )
     with written_whole(path) as temporary:
         if path.suffix == ".csv":
-            joined = frame.assign(tags=frame["tags"].map("|".join))
-            joined.to_csv(temporary, index=False, lineterminator="\n")
+            _write_csv(temporary, frame.assign(tags=frame["tags"].map("|".join)))
         elif path.suffix == ".parquet":
             frame.assign(tags=frame["tags"].map(list)).to_parquet(temporary, index=False)
         else:
             frame.to_json(temporary, orient="records", lines=True, force_ascii=False)
+
+
+def _write_csv(path: Path, frame: pd.DataFrame) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        columns = [frame[name].tolist() for name in frame]
+        write_rows(file, [list(frame), *zip(*columns, strict=True)])
 
 
 def write_leaderboard(

@@ -20,7 +20,7 @@ from competition.utils.errors import SubmissionError
 from competition.utils.files import file_digest, written_whole
 from competition.utils.locks import locked
 from competition.utils.progress import Progress
-from competition.utils.spreadsheets import as_text, from_text
+from competition.utils.spreadsheets import as_text, from_text, write_rows
 
 LEDGER, LOCKS = "ledger.csv", ".locks"
 COLUMNS = ("file", "when", "profile", "oof_gap", "leaderboard", "digest")
@@ -67,7 +67,7 @@ def read_ledger(folder: Path) -> list[LedgerRow]:
     """
     path = folder / LEDGER
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         return []
     except UnicodeDecodeError as bad:
@@ -189,17 +189,16 @@ def _write(folder: Path, rows: list[LedgerRow]) -> None:
         written_whole(folder / LEDGER) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*COLUMNS, *map(as_text, own)])
-        for row in rows:
-            writer.writerow(
-                [
-                    as_text(row.file),
-                    as_text(row.when),
-                    as_text(row.profile),
-                    "" if row.oof_gap is None else repr(row.oof_gap),
-                    "" if row.leaderboard is None else repr(row.leaderboard),
-                    as_text(row.digest),
-                    *(as_text(row.own.get(name, "")) for name in own),
-                ]
-            )
+        write_rows(file, [[*COLUMNS, *map(as_text, own)], *(_cells(row, own) for row in rows)])
+
+
+def _cells(row: LedgerRow, own: list[str]) -> list[str]:
+    return [
+        as_text(row.file),
+        as_text(row.when),
+        as_text(row.profile),
+        "" if row.oof_gap is None else repr(row.oof_gap),
+        "" if row.leaderboard is None else repr(row.leaderboard),
+        as_text(row.digest),
+        *(as_text(row.own.get(name, "")) for name in own),
+    ]

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from competition.submission.ledger import note_score, note_submission, read_ledger
@@ -84,6 +84,7 @@ def test_score_that_is_no_number_is_refused(score: float, tmp_path: Path) -> Non
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8),
     st.floats(0, 1),
 )
+@example("\r", 0.0)
 @settings(max_examples=25, deadline=None)
 def test_any_profile_and_score_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, profile: str, score: float

@@ -1,10 +1,13 @@
-"""Cells that a spreadsheet must not run."""
+"""Cells that a spreadsheet must not run, and rows that are read back."""
+
+import csv
+import io
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from competition.utils.spreadsheets import as_text, from_text
+from competition.utils.spreadsheets import as_text, from_text, write_rows
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1"])
@@ -20,3 +23,17 @@ def test_other_text_stays(cell: str) -> None:
 @given(st.text(alphabet="'=+-@\t\ra ", max_size=6))
 def test_what_was_written_is_read_back(cell: str) -> None:
     assert from_text(as_text(cell)) == cell
+
+
+@given(st.lists(st.lists(st.text(max_size=4), min_size=2), min_size=1))
+@example([["a\rb", "\r"], ["a\r\nb", '"\n']])
+def test_rows_are_read_back_as_they_were(rows: list[list[str]]) -> None:
+    text = io.StringIO(newline="")
+    write_rows(text, rows)
+    assert list(csv.reader(io.StringIO(text.getvalue(), newline=""))) == rows
+
+
+def test_rows_end_in_a_line_feed() -> None:
+    text = io.StringIO(newline="")
+    write_rows(text, [["a", 1], ["b\r\n", None]])
+    assert text.getvalue() == 'a,1\n"b\r\n",\n'
