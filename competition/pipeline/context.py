@@ -21,6 +21,7 @@ from typing import Generic, Self, TypeAlias, TypeVar
 from competition.config.profile import Profile, StackSettings
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
+from competition.evaluation.chosen_metric import metric_of
 from competition.execution.devices import check_device_name, n_cores
 from competition.folds_file import load_or_make_folds
 from competition.oof.store import LOCKS, OofStore
@@ -150,6 +151,8 @@ def open_context(
         of tasks, or `out` is a file.
     ModelError
         If there is no device of that name, or no plug-in that the profile names.
+    MetricError
+        If there is no such metric.
     """
     if not isinstance(profile, Profile | StackSettings):
         raise ProfileError(
@@ -158,6 +161,7 @@ def open_context(
         )
     check_device_name(device)
     check_settings(profile)
+    metric_of(profile.metric)
     if n_jobs is not None and n_jobs < 1:
         raise ProfileError(
             f"n_jobs = {n_jobs}: a whole number of at least 1, or None, is expected."

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from competition.datasets.base import AdDataset
 from competition.datasets.problems import Problem, Problems
+from competition.evaluation.chosen_metric import CALLED
 from competition.evaluation.metrics import Scores
 from competition.folds import Folds, unevenness
 from competition.oof.cards import Card, ExternalCard, StackCard
@@ -262,7 +263,7 @@ def print_scores(scores: Scores) -> None:
 
 
 def print_tuned(tuned: Tuned) -> None:
-    """Print the best values beside those that tuning starts from, and the GAP of both."""
+    """Print the best values beside those that tuning starts from, and the scores of both."""
     table = Table(title=f"Tuning {tuned.name}, {tuned.dataset}")
     table.add_column("parameter")
     for heading in ("start", "best", "importance"):
@@ -276,7 +277,8 @@ def print_tuned(tuned: Tuned) -> None:
             "" if share is None else f"{share:.2f}",
         )
     table.add_section()
-    table.add_row("GAP", f"{tuned.start_gap:.4f}", f"{tuned.best_gap:.4f}", "")
+    called = CALLED.get(tuned.metric, tuned.metric)
+    table.add_row(called, f"{tuned.start_score:.4f}", f"{tuned.best_score:.4f}", "")
     console.print(table)
     _line(f"{tuned.complete} trials are complete, {tuned.pruned} pruned, {tuned.failed} failed.")
     if not tuned.importances:
@@ -284,7 +286,7 @@ def print_tuned(tuned: Tuned) -> None:
             f"Importances need {ENOUGH} complete trials: raise --trials and run the command again."
         )
     _line(
-        "The best GAP is optimistic: the folds that measure it also choose it among "
+        f"The best {called} is optimistic: the folds that measure it also choose it among "
         f"{tuned.complete + tuned.pruned} trials."
     )
     _line(f"Study: {tuned.study} in {tuned.storage}")

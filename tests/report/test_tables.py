@@ -344,8 +344,8 @@ def tuned(importances: dict[str, float]) -> Tuned:
         name="tfidf_logreg",
         start={"C": 4.0, "min_df": 2},
         best={"C": 6.25, "min_df": 3},
-        start_gap=0.70004,
-        best_gap=0.71006,
+        start_score=0.70004,
+        best_score=0.71006,
         complete=8,
         pruned=3,
         failed=1,
@@ -369,7 +369,7 @@ def test_tuned_values_stand_beside_those_it_started_from(capsys: Captured) -> No
     assert printed.endswith("Best values: --profile tfidf_logreg.toml\n")
 
 
-def test_tuning_says_that_its_best_gap_is_optimistic(capsys: Captured) -> None:
+def test_tuning_says_that_its_best_score_is_optimistic(capsys: Captured) -> None:
     print_tuned(tuned({"min_df": 0.75, "C": 0.25}))
     assert (
         "The best GAP is optimistic: the folds that measure it also choose it among 11 trials."
