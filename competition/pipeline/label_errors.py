@@ -21,7 +21,6 @@ from competition.utils import spreadsheets
 from competition.utils.errors import StoreError
 from competition.utils.files import PathLike, written_whole
 from competition.utils.progress import Progress
-from competition.utils.spreadsheets import as_text
 
 MOST = 1000
 HEADER = ("rank", "id", "tag", "dimension", "given", "probability", "score", "confident")
@@ -88,10 +87,10 @@ class FoundLabelErrors:
 
     def write_rows(self, file: TextIO, columns: Sequence[str]) -> None:
         """Write some of the columns, the first ones, as CSV to an open file."""
-        head = [[as_text(name) for name in columns]]
+        head = [[spreadsheets.as_text(name) for name in columns]]
         cells = (
             [
-                one if name in NUMBERS else as_text(one)
+                one if name in NUMBERS else spreadsheets.as_text(one)
                 for name, one in zip(columns, row, strict=False)
             ]
             for row in self.rows()
