@@ -23,7 +23,8 @@ def recall(labels, scores):
 def oof(out: Path, ads: Path, model: str) -> np.ndarray:
     """Stored OOF probabilities of a model, in the order of the dataset."""
     frame = pd.read_parquet(out / "oof" / "demo" / model / "oof.parquet")
-    return frame.set_index("id").loc[list(load_dataset(ads).train_ids)].to_numpy()
+    frame = frame.set_index("id").drop(columns="fold", errors="ignore")
+    return frame.loc[list(load_dataset(ads).train_ids)].to_numpy()
 
 
 def card(out: Path, name: str = "stack-selection") -> dict[str, object]:
