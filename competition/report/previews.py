@@ -203,6 +203,8 @@ def _spectrogram(files: tuple[FileOfAd, ...]) -> bytes:
             bands = np.concatenate(list(log_mel(chunks)))
         except MediaError:
             continue
+        if np.ptp(bands) < 1e-6:  # silence
+            continue
         low, high = np.percentile(bands, [5, 99.5])
         grey = np.clip((bands.T[::-1] - low) / max(high - low, 1e-6), 0, 1)
         image = Image.fromarray((255 * grey).astype(np.uint8)).resize(SOUND_SIZE)

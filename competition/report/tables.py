@@ -103,7 +103,13 @@ def print_run(result: RunResult) -> None:
 def _by_gap(cards: Sequence[Card]) -> tuple[list[Card], list[Card]]:
     """Return the cards that are left to the page, and the best ones, the best last."""
     found = sorted(cards, key=lambda card: card.scores.gap)
-    return found[:-SHOWN_MODELS], found[-SHOWN_MODELS:]
+    shown = _shown_of(len(found))
+    return found[:-shown], found[-shown:]
+
+
+def _shown_of(n: int) -> int:
+    """Return how many of `n` are printed: a single one is not left out for a line that says so."""
+    return n if n <= SHOWN_MODELS + 1 else SHOWN_MODELS
 
 
 def _more(left_out: Sized) -> str:
@@ -146,7 +152,7 @@ def print_stack(result: StackResult) -> None:
     weighing = [name for name, share in shares.items() if share]
     candidates = sorted(card.candidates.items(), key=lambda item: (shares.get(item[0], 0), item[1]))
     if len(candidates) > 1:
-        shown = max(SHOWN_MODELS, len(weighing))
+        shown = max(_shown_of(len(candidates)), len(weighing))
         if candidates[:-shown]:
             table.add_row(_more(candidates[:-shown]), "", "", "")
         for name, gap in candidates[-shown:]:
