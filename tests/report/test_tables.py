@@ -124,7 +124,7 @@ def test_run_keeps_the_best_five_models_and_what_the_others_are_made_from(
 ) -> None:
     print_run(replace(finished, cards=many_cards()))
     printed = rows(capsys.readouterr().out)
-    assert printed[0] == ["4 weaker, on the page", "", "", "", "from scratch, org/eyes-large"]
+    assert printed[0] == ["4 weaker, on the page", "", "", "", "org/eyes-large, from scratch"]
     best = ["model4", "model3", "model2", "model1", "model0"]
     assert [row[0] for row in printed[1:]] == [*best, finished.stack.model]
 
