@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,18 @@ from competition.level2.registry import load_meta_learner
 from competition.pipeline.context import Context, open_context
 from competition.pipeline.extract import extract_features
 from competition.pipeline.stack_input import missing_inputs
-from competition.saved.manifest import BLENDS, Manifest, read_manifest
+from competition.saved.manifest import BLENDS, WORDS, Manifest, read_manifest
 from competition.saved.new_ads import open_new_ads, with_all_inputs
 from competition.saved.refit import WHOLE, Scale, rescaled
-from competition.saved.unsure import disagreement
+from competition.saved.unsure import (
+    MODELS_DIFFER,
+    NO_INPUT,
+    UNKNOWN_WORDS,
+    disagreement,
+    unknown_share,
+    words_of,
+)
+from competition.saved.unsure import WORDS as COUNTED
 from competition.utils.errors import StoreError
 from competition.utils.files import PathLike, file_digest
 from competition.utils.progress import Progress
@@ -66,6 +74,7 @@ class _Read:
 
     dataset: AdDataset
     ads: Ads
+    unknown_words: np.ndarray
     faults: tuple[tuple[str, str, str], ...]
 
 
@@ -140,10 +149,11 @@ class SavedStack:
 
         Returns
         -------
-        DataFrame of shape (n_ads, 2)
+        DataFrame of shape (n_ads, 3)
             Indexed by ad id. ``tags``: a tuple of the tags that are set, the most probable first.
-            ``unsure``: the ad has no input at all, or the level-1 models differ more on it than on
-            99 % of the training ads.
+            ``unsure``: the ad has no input at all, or the level-1 models differ more on it, or
+            more of its words are unknown, than on 99 % of the training ads. ``why``: which of
+            these, as a text.
         """
         return self.answer(ads, root).decided
 
@@ -205,9 +215,16 @@ class SavedStack:
             tuple(self.tags[tag] for tag in order if is_set[tag])
             for order, is_set in zip(best, chosen, strict=True)
         ]
-        unsure = disagreement(read.ads.probabilities) > decision.disagreement
-        unsure |= read.ads.missing.all(axis=1)
-        return pd.DataFrame({"tags": tags, "unsure": unsure}, index=read.dataset.test_ids)
+        doubts = {
+            NO_INPUT: read.ads.missing.all(axis=1),
+            MODELS_DIFFER: disagreement(read.ads.probabilities) > decision.disagreement,
+            UNKNOWN_WORDS: read.unknown_words,
+        }
+        found = pd.DataFrame(doubts, index=read.dataset.test_ids)
+        why = [", ".join(found.columns[row]) for row in found.to_numpy()]
+        return pd.DataFrame(
+            {"tags": tags, "unsure": found.any(axis=1), "why": why}, index=read.dataset.test_ids
+        )
 
     def _explained(self, ids: pd.Index, level1: Ads, stacked: np.ndarray) -> pd.DataFrame:
         whole = _logit(stacked)
@@ -252,7 +269,15 @@ class SavedStack:
             metadata = dataset.ads[list(self.manifest.level2.metadata)]
             missing = missing_inputs(dataset)[list(self.manifest.level2.inputs)].to_numpy()
             faults = tuple(fault for one in extractions for fault in one.faults)
-            return _Read(dataset, Ads(probabilities, metadata, missing), faults)
+            unknown = self._has_unknown_words(columns)
+            return _Read(dataset, Ads(probabilities, metadata, missing), unknown, faults)
+
+    def _has_unknown_words(self, columns: ColumnsInMemory) -> np.ndarray:
+        words = self.manifest.words
+        if words is None:
+            return np.zeros(len(columns.dataset.test_ids), dtype=bool)
+        found = words_of(columns.frame(words.columns, COUNTED))
+        return unknown_share(found, self._known_words, words.usual) > words.most
 
     def _stacked(self, ads: Ads) -> np.ndarray:
         """Mean of the meta-learners of all folds: (n_ads, n_tags), float32."""
@@ -267,7 +292,7 @@ class SavedStack:
     @contextmanager
     def _context(self, dataset: AdDataset) -> Iterator[Context[Profile]]:
         with tempfile.TemporaryDirectory() as temporary:
-            yield open_context(
+            context = open_context(
                 dataset,
                 self._profile,
                 self.out or temporary,
@@ -275,6 +300,7 @@ class SavedStack:
                 device=self.device,
                 progress=self.progress,
             )
+            yield replace(context, dims=self.manifest.dims)
 
     @cached_property
     def _profile(self) -> Profile:
@@ -288,6 +314,8 @@ class SavedStack:
     def load(self) -> None:
         """Load all models, which otherwise happens when the first ads come."""
         _ = self._profile, self._models, self._learners, self._blends
+        if self.manifest.words is not None:
+            _ = self._known_words
 
     def _feature(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
         """Settings of a feature on this machine; its checkpoint must be what it was."""
@@ -335,6 +363,11 @@ class SavedStack:
             {name: load_meta_learner(name, folder / name) for name in names}
             for folder, names in zip(folders, self.manifest.level2.learners, strict=True)
         ]
+
+    @cached_property
+    def _known_words(self) -> np.ndarray:
+        """Hashes of the words of the training ads, ascending."""
+        return read_state(self.folder / WORDS, np.ndarray)
 
     @cached_property
     def _blends(self) -> list[Blend]:

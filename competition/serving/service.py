@@ -61,25 +61,27 @@ class Service:
         }
         with one_thread(()):
             answer = self.stack.answer(pd.DataFrame(cells), self.work, explain=explain)
-        return [self._told(answer, ad) for ad in ids]
+        explained = _explanations(answer, ids)
+        return [
+            {**self._told(answer, row), **({"explanation": explained[ad]} if explain else {})}
+            for row, ad in enumerate(answer.probabilities.index)
+        ]
 
-    def _told(self, answer: Answer, ad: str) -> Told:
-        decided = answer.decided.loc[ad]
-        lacks = answer.missing.loc[ad]
-        told: Told = {
-            "tags": list(decided["tags"]),
-            "probabilities": {tag: float(one) for tag, one in answer.probabilities.loc[ad].items()},
-            "unsure": bool(decided["unsure"]),
-            "missing": [str(name) for name in lacks.index[lacks]],
+    def _told(self, answer: Answer, row: int) -> Told:
+        decided, lacks = answer.decided, answer.missing.to_numpy()[row]
+        probabilities = answer.probabilities.to_numpy()[row].tolist()
+        return {
+            "tags": list(decided["tags"].iloc[row]),
+            "probabilities": dict(zip(self.stack.tags, probabilities, strict=True)),
+            "unsure": bool(decided["unsure"].iloc[row]),
+            "why": str(decided["why"].iloc[row]),
+            "missing": answer.missing.columns[lacks].tolist(),
             "faults": [
                 {"file": file, "reason": reason.replace(f"{self.work}/", "")}
-                for of_ad, file, reason in answer.faults
-                if of_ad == ad
+                for ad, file, reason in answer.faults
+                if ad == answer.probabilities.index[row]
             ],
         }
-        if answer.explanation is not None:
-            told["explanation"] = _explained(answer.explanation[answer.explanation["id"] == ad])
-        return told
 
     def schema(self) -> dict[str, Any]:
         """Tell what an ad may hold, and which tags there are."""
@@ -121,12 +123,14 @@ class Service:
         }
 
 
-def _explained(rows: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """Of each model and tag: its probability, and its effect on the stack's log odds."""
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    for row in rows.itertuples():
-        found.setdefault(str(row.model), {})[str(row.tag)] = {
-            "probability": float(row.probability),
-            "effect": float(row.effect),
-        }
+def _explanations(answer: Answer, ids: list[str]) -> dict[str, dict[str, dict[str, Told]]]:
+    """Of each ad, model and tag: the model's probability, and its effect on the log odds."""
+    found: dict[str, dict[str, dict[str, Told]]] = {ad: {} for ad in ids}
+    if answer.explanation is not None:
+        names = ["id", "model", "tag", "probability", "effect"]
+        for ad, model, tag, probability, effect in zip(
+            *(answer.explanation[name].tolist() for name in names), strict=True
+        ):
+            of_model = found[ad].setdefault(model, {})
+            of_model[tag] = {"probability": probability, "effect": effect}
     return found
