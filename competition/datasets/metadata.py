@@ -202,10 +202,12 @@ def _days(cells: pd.Series, known: str = "") -> tuple[pd.Series, str]:
 def _forms(cells: pd.Series) -> list[str]:
     if not len(cells):
         return []
-    return [
-        guess_datetime_format(cells.iloc[0], dayfirst=dayfirst) or order
-        for dayfirst, order in ((False, MONTH_FIRST), (True, DAY_FIRST))
-    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an order that the cell does not have
+        return [
+            guess_datetime_format(cells.iloc[0], dayfirst=dayfirst) or order
+            for dayfirst, order in ((False, MONTH_FIRST), (True, DAY_FIRST))
+        ]
 
 
 def _warn_of_category(

@@ -37,7 +37,7 @@ ENGLISH = {
 GERMAN = "Frische Brötchen und Suppe mit Käse jetzt günstig im Supermarkt um die Ecke kaufen"
 
 
-def rows(n: int, seed: int) -> pd.DataFrame:
+def rows(n: int, seed: int, name: str = "n") -> pd.DataFrame:
     """Ads whose metadata are large numbers of the sea and small ones of food."""
     rng = np.random.default_rng(seed)
     made = []
@@ -49,7 +49,7 @@ def rows(n: int, seed: int) -> pd.DataFrame:
         year = 2021 if tag == "sea" else 1999
         made.append(
             {
-                "id": f"n{number}",
+                "id": f"{name}{number}",
                 "title": " ".join(rng.choice(ENGLISH[tag].split(), 8)),
                 "german": f"{whole.replace(',', '.')},{rest}",
                 "english": f"{whole}.{rest}",
@@ -67,7 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved stack of such ads, beside them."""
     folder = tmp_path_factory.mktemp("marks")
     rows(60, 0).to_csv(folder / "train.csv", index=False)
-    rows(12, 1).drop(columns="tags").to_csv(folder / "test.csv", index=False)
+    rows(12, 1, "t").drop(columns="tags").to_csv(folder / "test.csv", index=False)
     (folder / "competition.toml").write_text(TOML, encoding="utf-8")
     quick = ['models=["tfidf_logreg", "lightgbm"]', "level1.lightgbm.n_estimators=5"]
     quick += ["folds.n=3", "level2.model=mean"]

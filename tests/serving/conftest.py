@@ -170,7 +170,7 @@ def pictured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         '[level1.probe]\ninputs = ["vectors"]\n',
         encoding="utf-8",
     )
-    profile = competition.load_profile(folder / "own.toml")
+    profile = competition.load_profile(str(folder / "own.toml"))
     result = competition.run(folder / "ads", profile, folder / "out", n_jobs=1, keep="folds")
     competition.save_stack(result, folder / "stack")
     return folder / "stack", folder / "ads"

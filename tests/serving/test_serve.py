@@ -200,7 +200,7 @@ def test_a_request_that_is_being_answered_at_the_end_is_answered(frame: pd.DataF
     assert len(told) == 9_000
 
 
-def refused_start(*words: object, before: str = "") -> str:
+def refused_start(*words: object, before: str = "pass") -> str:
     """Return what a service that cannot start says."""
     code = f"import sys; {before}; from competition.cli.app import main; main()"
     done = subprocess.run(
