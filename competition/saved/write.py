@@ -10,7 +10,7 @@ from competition.saved.manifest import Manifest
 from competition.submission.write import FORMATS, write_submission
 from competition.utils.errors import SubmissionError, nearest
 from competition.utils.files import written_whole
-from competition.utils.spreadsheets import write_rows
+from competition.utils.spreadsheets import write_frame
 
 ENDINGS = (".csv", ".parquet", ".jsonl")
 
@@ -78,8 +78,7 @@ def write_tags(path: Path, decided: pd.DataFrame, manifest: Manifest) -> None:
 
 def _write_csv(path: Path, frame: pd.DataFrame) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        columns = [frame[name].tolist() for name in frame]
-        write_rows(file, [list(frame), *zip(*columns, strict=True)])
+        write_frame(file, frame)
 
 
 def write_leaderboard(
