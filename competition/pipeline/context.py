@@ -13,8 +13,9 @@ Below ``out``::
         <dataset>/                         columns as the models read them
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, Self, TypeAlias, TypeVar
 
@@ -57,6 +58,8 @@ class Context(Generic[S]):
         Receives remarks, and how far the command has come.
     keep_models : bool
         Whether each fold's fitted level-1 models are kept, to tag new ads with.
+    dims : dict of str to int
+        Values in a row of inputs of arrays, where it is known already; elsewhere most ads show it.
     """
 
     dataset: AdDataset
@@ -67,6 +70,7 @@ class Context(Generic[S]):
     device: str
     progress: Progress
     keep_models: bool = False
+    dims: Mapping[str, int] = field(default_factory=dict)
 
     def with_dataset(self, dataset: AdDataset) -> Self:
         """Return the same context with other ads."""

@@ -51,7 +51,7 @@ def write_probabilities(path: Path, probabilities: pd.DataFrame, manifest: Manif
 
 
 def write_tags(path: Path, decided: pd.DataFrame, manifest: Manifest) -> None:
-    """Write one row per ad: its id, the tags that are set, and whether it is unsure.
+    """Write one row per ad: its id, the tags that are set, whether it is unsure, and why.
 
     Tags of a ``.csv`` stand in one cell with "|" between them; elsewhere they are a list.
 
