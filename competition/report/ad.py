@@ -13,6 +13,7 @@ from competition.config.profile import FeatureSettings, Profile
 from competition.datasets.base import AdDataset, InputKind, files_of
 from competition.features.base import Item
 from competition.features.pictures import pictures
+from competition.media.images import opened_image
 from competition.media.probe import stated
 from competition.oof.cards import ModelCard, StackCard
 from competition.oof.store import OofStore
@@ -150,19 +151,16 @@ class AdViewer:
         scores = {name: both[0 if trained else 1][row] for name, both in self._predictions.items()}
         where = f"training ad, fold {self._store.folds.of_ad[row]}" if trained else "test ad"
         truth = self._truth(ad, row, trained)
-        cells = dataset.ads.loc[[ad]].iloc[0]
+        texts = {name: dataset.ads.at[ad, name] for name in _columns(dataset, "text")}
+        facts = {name: dataset.ads.at[ad, name] for name in _columns(dataset, "metadata")}
         pictures, unread = pictures_of(files_of_ad(dataset, ad)) if with_pictures else ([], "")
         return AdView(
             ad=ad,
             where=where,
             pictures=pictures,
             unread=unread,
-            texts={name: str(cells[name]) for name in _columns(dataset, "text") if cells[name]},
-            metadata={
-                name: _shown(cells[name])
-                for name in _columns(dataset, "metadata")
-                if pd.notna(cells[name])
-            },
+            texts={name: str(text) for name, text in texts.items() if text},
+            metadata={name: _shown(fact) for name, fact in facts.items() if pd.notna(fact)},
             truth=truth,
             stack=self.stack.model,
             modalities=tuple(modality.name for modality in self.modalities),
@@ -280,18 +278,26 @@ def _shown(value: object) -> str:
 
 def files_of_ad(dataset: AdDataset, ad: str) -> tuple[FileOfAd, ...]:
     """Image, film and sound files of an ad, in the order of its inputs."""
-    cells = dataset.ads.loc[[ad]].iloc[0]
     found = []
     for given in dataset.inputs.values():
         for column in given.columns if given.kind in ("image", "video", "audio") else ():
-            if pd.notna(cells[column]):
-                names = files_of(cells[column])
+            cell = dataset.ads.at[ad, column]
+            if pd.notna(cell):
+                names = files_of(cell)
                 found += [FileOfAd(given.kind, dataset.root / name, name) for name in names]
     return tuple(found)
 
 
-def pictures_of(files: Sequence[FileOfAd]) -> tuple[list[np.ndarray], str]:
+def pictures_of(
+    files: Sequence[FileOfAd], height: int | None = None
+) -> tuple[list[np.ndarray], str]:
     """Return the picture, or some frames, of the first file that has any, and why none has.
+
+    Parameters
+    ----------
+    files : sequence of FileOfAd
+    height : int, optional
+        Pixels that an image is to have; without it, its shorter side has 240 at most.
 
     Returns
     -------
@@ -304,16 +310,19 @@ def pictures_of(files: Sequence[FileOfAd]) -> tuple[list[np.ndarray], str]:
         if file.kind == "audio":
             continue
         try:
-            return _of_file(Item(file.kind, file.path)), ""
+            return _of_file(Item(file.kind, file.path), height), ""
         except MediaError as bad:
             why = f"{file.name}: {bad}"
     return [], why
 
 
-def _of_file(item: Item) -> list[np.ndarray]:
-    every_ms = 1000
+def _of_file(item: Item, height: int | None) -> list[np.ndarray]:
+    every_ms, side = 1000, SIDE
+    if item.kind == "image" and height is not None:
+        with opened_image(Path(item.path)) as image:
+            side = max(1, round(height * min(image.width / image.height, 1)))
     if item.kind == "video":
         seconds, _ = stated(Path(item.path))
         seconds = seconds if np.isfinite(seconds) and seconds > 0 else USUAL_SECONDS
         every_ms = max(1, round(1000 * seconds / FRAMES))
-    return list(islice(pictures(item, every_ms, SIDE), FRAMES))
+    return list(islice(pictures(item, every_ms, side), FRAMES))

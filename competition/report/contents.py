@@ -1,6 +1,7 @@
 """What the templates of the page show, computed from a finished stack."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -51,7 +52,10 @@ def contents(
     doubts = doubtful_labels(it)
     choices = chosen_ads(it, n_ads, [doubt.ad for doubt in doubts.listed])
     ads = [choice.ad for choice in choices]
-    found = previews(it.dataset, ads, context.cache, context.n_jobs, progress)
+    with ThreadPoolExecutor(1) as aside:  # while other processes draw the pictures
+        measured = aside.submit(lambda: (leaderboard(it), tag_rows(it, bins), trust(it, bins)))
+        found = previews(it.dataset, ads, context.cache, context.n_jobs, progress)
+        entries, tags, trusted = measured.result()
     inside = len(choices) <= MOST_INSIDE
     pictures: dict[str, bytes] = {}
     if inside:
@@ -62,7 +66,6 @@ def contents(
                 if content:
                     pictures[f"{number}{kind}.webp"] = content
     viewer = make_viewer(it.dataset, it.store, stack, it.cards, it.features)
-    entries, tags = leaderboard(it), tag_rows(it, bins)
     articles = gallery(it, viewer, choices, found)
     return {
         "it": it,
@@ -73,7 +76,7 @@ def contents(
         "tags": sorted(tags, key=lambda tag: -tag.n_ads)[:TAGS],
         "n_tags": len(tags),
         **_gains(tags),
-        "trust": trust(it, bins),
+        "trust": trusted,
         "ads": articles,
         "orders": {key: name for key, name in ORDERS.items() if key in choices[0].ranks},
         "text_length": _text_length(articles),

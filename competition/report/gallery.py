@@ -125,14 +125,13 @@ def gallery(
     found = []
     for choice in choices:
         view = viewer.view(choice.ad, with_pictures=False)
-        lacks = missing.loc[choice.ad]
         found.append(
             GalleryAd(
                 choice,
                 view,
                 previews[choice.ad],
                 int(shown.data.fold[choice.row]),
-                tuple(name for name in missing.columns if lacks[name]),
+                tuple(name for name in missing.columns if missing.at[choice.ad, name]),
                 tuple(names[tag.name] for tag in view.tags),
                 _reasons(shown, choice.row),
             )

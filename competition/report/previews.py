@@ -3,12 +3,13 @@
 They are kept in ``cache/previews/`` by the digest of the file that they show.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
+from zlib import crc32
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from competition.utils.progress import Progress
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-VERSION = 3  # of how they are drawn
+VERSION = 4  # of how they are drawn
 HEIGHT = 132  # pixels of a strip; a poster is twice as high
 QUALITY = 55
 SOUND_QUALITY = 30
@@ -79,7 +80,7 @@ def previews(
     digests, folder = Digests(cache / "digests.parquet"), cache / "previews"
     found, missing = {ad: Preview() for ad in ads}, []
     for ad, its in wanted.items():
-        kept = [folder / f"{key}.npz" for key in _keys(its, digests)]
+        kept = [folder / f"{key}.preview" for key in _keys(its, digests)]
         known = _read(kept[0]) if kept else None
         if known is not None:
             found[ad] = known
@@ -109,35 +110,46 @@ def _made(ads: Sequence[tuple[str, tuple[FileOfAd, ...], Path | None]]) -> dict[
         found[ad] = preview = _preview(files)
         if path is None:
             continue
-        with written_whole(path, to_disk=False) as temporary, temporary.open("wb") as file:
-            np.savez(
-                file,
-                picture=np.frombuffer(preview.picture, dtype=np.uint8),
-                sound=np.frombuffer(preview.sound, dtype=np.uint8),
-                size=np.array([*preview.size, preview.n_frames]),
-                unread=np.frombuffer(preview.unread.encode(), dtype=np.uint8),
-            )
+        with written_whole(path, to_disk=False) as temporary:
+            temporary.write_bytes(_packed(preview))
     return found
+
+
+def _packed(preview: Preview) -> bytes:
+    """A line of JSON, then the bytes of the pictures."""
+    images = preview.picture + preview.sound
+    head = {
+        "size": preview.size,
+        "n_frames": preview.n_frames,
+        "unread": preview.unread,
+        "bytes": [len(preview.picture), len(preview.sound)],
+        "checksum": crc32(images),
+    }
+    return json.dumps(head).encode() + b"\n" + images
 
 
 def _read(path: Path) -> Preview | None:
     """Read a preview that is kept; None where it is absent or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            width, height, n_frames = (int(value) for value in stored["size"])
-            return Preview(
-                stored["picture"].tobytes(),
-                stored["sound"].tobytes(),
-                (width, height),
-                n_frames,
-                stored["unread"].tobytes().decode(),
-            )
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        line, _, images = path.read_bytes().partition(b"\n")
+        head = json.loads(line)
+        if crc32(images) != head["checksum"]:
+            return None
+        of_picture, of_sound = head["bytes"]
+        width, height = head["size"]
+        return Preview(
+            images[:of_picture],
+            images[of_picture : of_picture + of_sound],
+            (width, height),
+            head["n_frames"],
+            head["unread"],
+        )
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _preview(files: tuple[FileOfAd, ...]) -> Preview:
-    pictures, unread = pictures_of(files)
+    pictures, unread = pictures_of(files, 2 * HEIGHT)
     image = strip(pictures) if pictures else None
     return Preview(
         webp(image) if image else b"",
