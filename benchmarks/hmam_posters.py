@@ -185,8 +185,8 @@ def note(lines: list[dict[str, Any]], posters: Posters) -> str:
 words an ad. Picture and cells (4 x 4) are vectors of one encoder, words are read by Tesseract and
 made into FastText vectors of all ads' words. Where a row says nothing else: dim {SMALL["dim"]},
 {SMALL["epochs"]} epochs, the learning rate falls tenfold every {SMALL["drop_every"]}, alpha 200,
-beta 50, multi-task. The paper's: dim {PAPER["dim"]}, a fall every {PAPER["drop_every"]} epochs, here
-{PAPER["epochs"]} of them. Mean average precision on the test ads: mean and standard deviation over
+beta 50, multi-task. The paper's: dim {PAPER["dim"]}, a fall every {PAPER["drop_every"]} epochs,
+here {PAPER["epochs"]} of them. Mean average precision on the test ads: mean and standard deviation over
 the splits.
 
 {chr(10).join(rows)}
