@@ -186,8 +186,8 @@ words an ad. Picture and cells (4 x 4) are vectors of one encoder, words are rea
 made into FastText vectors of all ads' words. Where a row says nothing else: dim {SMALL["dim"]},
 {SMALL["epochs"]} epochs, the learning rate falls tenfold every {SMALL["drop_every"]}, alpha 200,
 beta 50, multi-task. The paper's: dim {PAPER["dim"]}, a fall every {PAPER["drop_every"]} epochs,
-here {PAPER["epochs"]} of them. Mean average precision on the test ads: mean and standard deviation over
-the splits.
+here {PAPER["epochs"]} of them. Mean average precision on the test ads: mean and standard deviation
+over the splits.
 
 {chr(10).join(rows)}
 
