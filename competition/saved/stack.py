@@ -178,7 +178,7 @@ class SavedStack:
         new = open_new_ads(source, self.manifest, root, self.progress)
         with self._context(new) as context:
             dataset = with_all_inputs(extract_features(context)[0].dataset, self.manifest)
-            columns = ColumnsInMemory(dataset)
+            columns = ColumnsInMemory(dataset, self.manifest.kinds)
             shape = (len(dataset.test_ids), len(self.manifest.models), len(self.tags))
             probabilities = np.empty(shape, dtype=np.float32)
             for place, (name, saved) in enumerate(self.manifest.models.items()):
@@ -219,6 +219,10 @@ class SavedStack:
                 device=self.device,
                 progress=self.progress,
             )
+
+    def load(self) -> None:
+        """Load all models, which otherwise happens when the first ads come."""
+        _ = self._models, self._learners, self._blends
 
     def _feature(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
         """Settings of a feature on this machine; its checkpoint must be what it was."""
