@@ -120,6 +120,22 @@ class SavedDecision(_Record):
     disagreement: float
 
 
+class SavedCalibration(_Record):
+    """From the stack's probabilities to such that mean frequencies (`saved.calibration`).
+
+    Attributes
+    ----------
+    scale : tuple of float
+        Slope and shift of log odds, (1, 0) where moving them was worse out of fold.
+    before, after : float
+        Reliability error out of fold, without it and with each fold moved by what others teach.
+    """
+
+    scale: tuple[float, float]
+    before: float
+    after: float
+
+
 class Manifest(_Record):
     """All of a saved stack but its weights.
 
@@ -148,6 +164,8 @@ class Manifest(_Record):
         In the order in which the meta-learners take them.
     level2 : SavedStackPart
     decision : SavedDecision
+    calibration : SavedCalibration or None
+        None in stacks that were saved before there was one.
     scores : Scores
         Of the stack's out-of-fold predictions.
     n_train : int
@@ -174,6 +192,7 @@ class Manifest(_Record):
     models: dict[str, SavedModel]
     level2: SavedStackPart
     decision: SavedDecision
+    calibration: SavedCalibration | None = None
     scores: Scores
     n_train: int
     versions: dict[str, str]

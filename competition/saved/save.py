@@ -20,11 +20,13 @@ from competition.oof.kept_models import digests, model_folder
 from competition.pipeline.blends import read_blends
 from competition.pipeline.run import RunResult
 from competition.pipeline.stack_input import stack_input
+from competition.saved.calibration import calibrate
 from competition.saved.manifest import (
     BLENDS,
     FORMAT,
     NAME,
     Manifest,
+    SavedCalibration,
     SavedDecision,
     SavedInput,
     SavedModel,
@@ -116,6 +118,7 @@ def save_stack(
         for card in cards
     }
     data, _ = stack_input(store, cards, dataset, stack.metadata)
+    oof = store.read(stack.model, stack)[0]
     with folder_written_whole(target) as new:
         for name in models:
             for which in [WHOLE] if keep == "refit" else range(store.folds.n):
@@ -165,7 +168,8 @@ def save_stack(
                 metadata=stack.metadata,
                 inputs=tuple(dataset.inputs),
             ),
-            decision=_decided(decision, data, store.read(stack.model, stack)[0]),
+            decision=_decided(decision, data, oof),
+            calibration=SavedCalibration(**calibrate(data.labels, oof, data.fold)._asdict()),
             scores=stack.scores,
             n_train=len(dataset.train_ids),
             versions=versions(),

@@ -69,7 +69,11 @@ class SavedStack:
         return [tag.name for tag in self.manifest.tags]
 
     def predict_proba(
-        self, ads: PathLike | pd.DataFrame | AdDataset, root: PathLike = "."
+        self,
+        ads: PathLike | pd.DataFrame | AdDataset,
+        root: PathLike = ".",
+        *,
+        calibrated: bool = False,
     ) -> pd.DataFrame:
         """Probability of every tag for every ad.
 
@@ -81,6 +85,10 @@ class SavedStack:
             index. What an ad lacks, or no ad has, is missing, as in training.
         root : path
             What paths in a frame are relative to.
+        calibrated : bool
+            Move all by the stack's sigmoid, so that a number means a frequency; the order stays.
+            Without it they are those of the run. Where the sigmoid was worse out of fold, nothing
+            is moved.
 
         Returns
         -------
@@ -93,7 +101,10 @@ class SavedStack:
             If the ads cannot be read, or a checkpoint that features need is not to be had.
         """
         dataset, level1 = self._level1(ads, root)
-        return self._frame(dataset, self._stacked(level1))
+        found = self._stacked(level1)
+        if calibrated and self.manifest.calibration is not None:
+            found = rescaled(found, Scale(*self.manifest.calibration.scale))
+        return self._frame(dataset, found)
 
     def predict(
         self, ads: PathLike | pd.DataFrame | AdDataset, root: PathLike = "."
