@@ -18,7 +18,7 @@ from competition.folds import Folds, grown_folds, make_folds
 from competition.utils.errors import FoldsError, some
 from competition.utils.files import write_text
 from competition.utils.progress import Progress
-from competition.utils.spreadsheets import write_rows
+from competition.utils.spreadsheets import write_frame
 
 LONGEST_NUMBER = 9  # digits of a fold
 UTF8 = Dialect(encoding="utf-8")  # of the store's own file: nothing is guessed
@@ -29,7 +29,7 @@ MOST_NAMED = 3
 def write_folds(path: Path, folds: Folds) -> None:
     """Write folds.csv, whole or not at all."""
     text = io.StringIO(newline="")
-    write_rows(text, [["id", "fold"], *zip(folds.ids, folds.of_ad.tolist(), strict=True)])
+    write_frame(text, pd.DataFrame({"id": folds.ids, "fold": folds.of_ad}))
     write_text(path, text.getvalue())
 
 

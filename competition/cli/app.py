@@ -19,6 +19,7 @@ from competition.cli.report import report
 from competition.cli.run import add_oof, run, save, stack
 from competition.cli.saved import describe, predict
 from competition.cli.score import score
+from competition.cli.serve import serve
 from competition.cli.show import show
 from competition.cli.tune import tune
 from competition.utils.errors import CompetitionError
@@ -37,7 +38,7 @@ app = typer.Typer(
 for command in (
     *(run, stack, add_oof, tune, ablate),
     *(init, check, folds, extract, demo),
-    *(save, predict, describe),
+    *(save, predict, describe, serve),
     *(models, new_model, score, show, label_errors, report),
 ):
     app.command()(command)

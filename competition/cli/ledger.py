@@ -37,3 +37,4 @@ def add(
         row = note_score(file, score, out / "submissions", progress)
     gap = "not known" if row.oof_gap is None else f"{row.oof_gap:.4f}"
     typer.echo(f"{row.file}: leaderboard {score:g}, OOF GAP {gap}")
+    typer.echo("On the page after `python -m competition report --data DIR`, or the next run.")

@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,9 +42,23 @@ Like = Annotated[
         help="The competition's sample submission: the file takes its header, rows and form.",
     ),
 ]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME",
+        help="What is to be best: gap (the default), map, f1, or your own function of labels and "
+        "scores, as module:function.",
+    ),
+]
 Device = Annotated[
     str, typer.Option("--device", help="Where networks run: auto, cpu, cuda, cuda:1, mps.")
 ]
 Out = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Folder that receives the results.")
 ]
+
+
+def with_metric(overrides: list[str] | None, metric: str | None) -> list[str]:
+    """Return overrides that set the metric too, where one is given."""
+    return [*(overrides or []), *([] if metric is None else [f"metric={json.dumps(metric)}"])]

@@ -5,7 +5,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from competition.cli.options import HERE, DataOption, Device, Holdout, Like, Out, Overrides
+from competition.cli.options import (
+    HERE,
+    DataOption,
+    Device,
+    Holdout,
+    Like,
+    Metric,
+    Out,
+    Overrides,
+    with_metric,
+)
 from competition.cli.page import write_page_at_end
 
 Jobs = Annotated[
@@ -62,6 +72,7 @@ def run(
     jobs: Jobs = None,
     holdout: Holdout = None,
     like: Like = None,
+    metric: Metric = None,
     device: Device = "auto",
     save: Annotated[
         Path | None,
@@ -83,7 +94,7 @@ def run(
     from competition.report.progress import ProgressBars
     from competition.report.tables import console, print_run
 
-    settings = load_profile(profile or ("text" if data else "demo"), overrides)
+    settings = load_profile(profile or ("text" if data else "demo"), with_metric(overrides, metric))
     if save is not None:
         from competition.evaluation.thresholds import Decision
         from competition.saved.save import check_target
@@ -137,6 +148,7 @@ def save(
     overrides: Overrides = None,
     out: Out = HERE,
     jobs: Jobs = None,
+    metric: Metric = None,
     device: Device = "auto",
     with_checkpoints: WithCheckpoints = False,
     keep: Keep = "folds",
@@ -149,6 +161,7 @@ def save(
         overrides,
         out,
         jobs=jobs,
+        metric=metric,
         device=device,
         save=to,
         with_checkpoints=with_checkpoints,
@@ -168,6 +181,7 @@ def stack(
     ] = None,
     holdout: Holdout = None,
     like: Like = None,
+    metric: Metric = None,
 ) -> None:
     """Stack all stored level-1 models with the best meta-learner; write a submission."""
     from competition.config.profile import load_stack_settings
@@ -175,7 +189,7 @@ def stack(
     from competition.report.progress import ProgressBars
     from competition.report.tables import console, print_stack
 
-    settings = load_stack_settings(overrides)
+    settings = load_stack_settings(with_metric(overrides, metric))
     with ProgressBars(console) as progress:
         result = stacking.stack(data, settings, out, holdout=holdout, like=like, progress=progress)
     print_stack(result)

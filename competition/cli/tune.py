@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from competition.cli.options import HERE, DataOption, Device, Out, Overrides
+from competition.cli.options import (
+    HERE,
+    DataOption,
+    Device,
+    Metric,
+    Out,
+    Overrides,
+    with_metric,
+)
 
 
 def tune(
@@ -35,15 +43,16 @@ def tune(
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Folds at a time (default: one a core).")
     ] = None,
+    metric: Metric = None,
     device: Device = "auto",
 ) -> None:
-    """Search a model's parameters for the highest OOF GAP; write the best as a profile."""
+    """Search a model's parameters for the highest OOF score; write the best as a profile."""
     from competition.config.profile import load_profile
     from competition.report.progress import ProgressBars
     from competition.report.tables import console, print_tuned
     from competition.tuning import search
 
-    settings = load_profile(profile, overrides)
+    settings = load_profile(profile, with_metric(overrides, metric))
     with ProgressBars(console) as progress:
         tuned = search.tune(
             model,

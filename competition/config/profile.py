@@ -159,6 +159,8 @@ class Profile(Settings):
         relative to the profile's folder, one of ``--set`` to the current folder.
     seed : int
         Seed of every model.
+    metric : str
+        What the stack and `tune` are chosen by: "gap", "map", "f1" or "module:function".
     kinds : tuple of str or None
         Use only inputs of these kinds, and of `models` only those that read nothing else; None
         uses all.
@@ -177,6 +179,7 @@ class Profile(Settings):
 
     plugins: tuple[str, ...] = ()
     seed: Seed = 0
+    metric: str = "gap"
     kinds: tuple[InputKind, ...] | None = None
     models: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
@@ -230,6 +233,7 @@ class StackSettings(Settings):
 
     plugins: tuple[str, ...] = ()
     seed: Seed = 0
+    metric: str = "gap"
     folds: FoldSettings = FoldSettings()
     level2: CandidateSettings = CandidateSettings.model_validate({})
 

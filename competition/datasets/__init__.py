@@ -1,10 +1,13 @@
 """Read a folder of ads, in any layout, into an `AdDataset`."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from competition.datasets import pitt_ads, taac2021, table
 from competition.datasets.base import AdDataset
 from competition.datasets.description import described
+from competition.datasets.metadata import Reading
 from competition.datasets.problems import Problems
 from competition.datasets.table_config import CONFIG
 from competition.utils.errors import DatasetError
@@ -14,28 +17,33 @@ from competition.utils.progress import Progress
 __all__ = ["load_dataset", "read_dataset"]
 
 
-def read_dataset(root: Path, problems: Problems) -> AdDataset:
+def read_dataset(
+    root: Path, problems: Problems, known: Mapping[str, Reading] | None = None
+) -> AdDataset:
     """Read a folder in the layout that its files show; add its faults to `problems`.
 
-    Ads are in the order of their ids, training ads first.
+    Ads are in the order of their ids, training ads first. Columns of metadata are read as `known`
+    says, where it names them.
 
     Raises
     ------
     DatasetError
         If the folder has no known layout, or its competition.toml or dataset.json is malformed.
     """
-    return described(_read_layout(root, problems)).sorted_by_id()
+    readings = dict(known or {})
+    dataset = described(_read_layout(root, problems, readings)).sorted_by_id()
+    return replace(dataset, described={**dataset.described, "readings": readings})
 
 
-def _read_layout(root: Path, problems: Problems) -> AdDataset:
+def _read_layout(root: Path, problems: Problems, readings: dict[str, Reading]) -> AdDataset:
     if root.exists() and not root.is_dir():
         raise DatasetError(f"{root} is a file. Pass the folder of the ads.")
     if not root.is_dir():
         raise DatasetError(f"There is no folder {root}. Pass the folder of the ads.")
     if (root / CONFIG).is_file():
-        return table.read(root, problems)
+        return table.read(root, problems, readings)
     if (root / taac2021.TAG_LIST).is_file() or (root / taac2021.GROUND_TRUTH).is_file():
-        return taac2021.read(root, problems)
+        return taac2021.read(root, problems, readings)
     if any((root / path).is_file() for path in pitt_ads.VOTES.values()):
         return pitt_ads.read(root, problems)
     hint = ""
@@ -48,7 +56,11 @@ def _read_layout(root: Path, problems: Problems) -> AdDataset:
     )
 
 
-def load_dataset(root: PathLike | AdDataset, progress: Progress | None = None) -> AdDataset:
+def load_dataset(
+    root: PathLike | AdDataset,
+    progress: Progress | None = None,
+    readings: Mapping[str, Reading] | None = None,
+) -> AdDataset:
     """Read a folder of ads; a dataset that is read already stays as it is.
 
     Parameters
@@ -56,6 +68,8 @@ def load_dataset(root: PathLike | AdDataset, progress: Progress | None = None) -
     root : path or AdDataset
     progress : Progress, optional
         Is told the warnings that are not of a single ad.
+    readings : dict of str to Reading, optional
+        How columns of metadata are read, where their cells alone should not say it.
 
     Raises
     ------
@@ -76,7 +90,7 @@ def load_dataset(root: PathLike | AdDataset, progress: Progress | None = None) -
         return root
     root = Path(root)
     problems = Problems()
-    dataset = read_dataset(root, problems)
+    dataset = read_dataset(root, problems, readings)
     problems.raise_errors(f"{root} has", f"`python -m competition check {root}` lists all of them.")
     for problem in problems.found:
         if progress is not None and problem.level == "warning" and not problem.ad:

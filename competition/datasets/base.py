@@ -125,8 +125,8 @@ class AdDataset:
         Whether no ad carries other tags than `tags`; where not, these are the tags of the training
         ads, and test ads may carry others.
     described : dict
-        How the inputs were read, where a description says it: ``inputs`` and ``null_words`` as of a
-        competition.toml.
+        How the inputs were read: ``inputs`` and ``null_words`` as of a competition.toml, where
+        there is one; ``readings`` of metadata (`competition.datasets.metadata.Reading`).
     test_labels : ndarray of shape (n_test, n_tags), dtype uint8, or None
         Labels of the test ads where the layout makes test ads of labelled ones: for scoring alone.
 

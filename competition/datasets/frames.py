@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pandas as pd
 
 from competition.datasets.base import AdDataset, Input
 from competition.datasets.formats import as_text
+from competition.datasets.metadata import Reading
 from competition.datasets.problems import Problems, shortened
 from competition.datasets.reading import Table
 from competition.datasets.table import Rows, assemble, input_columns
@@ -35,13 +38,18 @@ def read_frames(
             has = ", ".join(map(repr, table.cells.columns))
             raise DatasetError(f"from_frames: {table.name} has no column {absent[0]!r}, but {has}.")
     problems = Problems()
-    dataset = assemble(config, root, tables, {}, "from_frames", problems)
+    readings: dict[str, Reading] = {}
+    dataset = assemble(config, root, tables, {}, "from_frames", problems, readings)
     problems.raise_errors("The frames have")
-    return dataset.sorted_by_id()
+    described = {**dataset.described, "readings": readings}
+    return replace(dataset.sorted_by_id(), described=described)
 
 
 def read_new_frame(
-    frame: pd.DataFrame, settings: Mapping[str, object], root: Path
+    frame: pd.DataFrame,
+    settings: Mapping[str, object],
+    root: Path,
+    readings: Mapping[str, Reading],
 ) -> tuple[pd.DataFrame, dict[str, Input]]:
     """Read the inputs of ads that have no labels.
 
@@ -52,6 +60,8 @@ def read_new_frame(
     settings : mapping
         As of `AdDataset.from_frames`, with all inputs that are known.
     root : Path
+    readings : dict of str to Reading
+        How columns of metadata are read. What is a number already, no text, is what it is.
 
     Returns
     -------
@@ -65,7 +75,7 @@ def read_new_frame(
         If an ad has no id, or that of another, a cell cannot be read, or no input is there.
     """
     config = parse_settings(TableConfig, dict(settings), "new ads", DatasetError)
-    table = _table(frame, "the frame", config.id, "new ads")
+    table = _table(_with_marks(frame, readings), "the frame", config.id, "new ads")
     there = {
         name: spec
         for name, spec in config.inputs.items()
@@ -94,10 +104,31 @@ def read_new_frame(
     rows = Rows(cells, np.zeros(len(cells), dtype=bool), (table,), places)
     problems = Problems()
     columns, inputs = input_columns(
-        config.model_copy(update={"inputs": there}), root, rows, "new ads", problems
+        config.model_copy(update={"inputs": there}),
+        root,
+        rows,
+        "new ads",
+        problems,
+        dict(readings),
     )
     problems.raise_errors("The new ads have")
     return pd.DataFrame(columns, index=cells.index), inputs
+
+
+def _with_marks(frame: pd.DataFrame, readings: Mapping[str, Reading]) -> pd.DataFrame:
+    """Write numbers of columns that have decimal commas with commas."""
+    if not isinstance(frame, pd.DataFrame) or frame.columns.nlevels > 1:
+        return frame  # which is refused
+    commas = [name for name, reading in readings.items() if reading.form == ","]
+    written = {
+        name: [
+            as_text(value).replace(".", ",") if isinstance(value, Real) else value
+            for value in frame[name]
+        ]
+        for name in commas
+        if list(frame.columns).count(name) == 1
+    }
+    return frame.assign(**written) if written else frame
 
 
 def _table(frame: pd.DataFrame, name: str, id_column: str, caller: str = "from_frames") -> Table:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pandas.tseries.api import guess_datetime_format
 
 from competition.datasets.numerals import read_numerals, with_units
 from competition.datasets.problems import Problems, shortened
@@ -23,7 +24,27 @@ NULL_AMONG_NUMBERS = NULL_WORDS | {
     *("#null!", "#div/0!", "#value!", "#ref!", "未知", "无", "不详"),
 }
 NUMERIC_SHARE = 0.9  # a column with at least this share of numbers is numeric
+DAY_FIRST, MONTH_FIRST = "day first", "month first"  # forms of dates
 MOSTLY = 0.5  # one with this share is probably meant to be
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a column of metadata is read.
+
+    What its cells are follows from all of them together: ``12.345`` is twelve thousand beside
+    ``1,5``. So ads that come later are read as those of training were, whatever stands beside them.
+
+    Attributes
+    ----------
+    type : {"number", "category", "date"}
+    form : str
+        Of numbers the mark of decimals, "." or ","; of dates "ISO8601", a format such as
+        "%d.%m.%Y", "day first" or "month first"; "" where the cells are to show it.
+    """
+
+    type: ValueType
+    form: str = ""
 
 
 def is_null(cells: pd.Series, words: Collection[str]) -> pd.Series:
@@ -36,6 +57,7 @@ def metadata_column(
     cells: pd.Series,
     place: Callable[[int], str],
     problems: Problems,
+    readings: dict[str, Reading],
     declared: ValueType | None = None,
     null_words: Collection[str] = NULL_WORDS,
 ) -> pd.Series:
@@ -54,6 +76,8 @@ def metadata_column(
     place : callable
         From a position to the cell's place ("train.csv:17").
     problems : Problems
+    readings : dict of str to Reading
+        How columns are read: this one as it says, where it names it; otherwise the column is added.
     declared : {"number", "category", "date"}, optional
         What the column is said to hold. Dates are numbers of days since 1970.
     null_words : collection of str
@@ -64,23 +88,29 @@ def metadata_column(
     Series indexed by ad id; NA where missing.
     """
     column = _Column(name, *_distinct(cells), null_words)
+    form = ""
+    if name in readings:
+        declared, form = readings[name].type, readings[name].form
     if declared == "category":
+        readings[name] = Reading("category")
         return column.as_categories(cells.index)
     words, counts = column.words[column.given], column.counts[column.given]
     traits: dict[str, int] = {}
     if declared == "date":
-        values = _days(words)
+        values, form = _days(words, form)
     else:
-        numerals = read_numerals(words, counts)
-        values, traits = numerals.values, numerals.traits
+        numerals = read_numerals(words, counts, form)
+        values, traits, form = numerals.values, numerals.traits, numerals.mark
     share = _share(values, counts)
     if declared is None and (share < NUMERIC_SHARE or (not len(words) and column.doubtful.any())):
         _warn_of_category(name, words, counts, values, problems)
+        readings[name] = Reading("category")
         return column.as_categories(cells.index)
     if column.doubtful.any():
         n_nulls = int(column.counts[column.doubtful].sum())
         traits = {**traits, f"null words ({_some(column.words[column.doubtful])})": n_nulls}
-    kind = declared or "number"
+    kind: ValueType = declared or "number"
+    readings[name] = Reading(kind, form)
     if traits:
         listed = ", ".join(f"{count:,} with {trait}" for trait, count in traits.items())
         n_read, n_filled = counts[values.notna()].sum(), column.counts[~column.nulls].sum()
@@ -150,18 +180,34 @@ def _share(values: pd.Series, counts: np.ndarray) -> float:
     return float(counts[values.notna()].sum() / counts.sum()) if counts.sum() else 1.0
 
 
-def _days(cells: pd.Series) -> pd.Series:
-    """Read dates as days since 1970: ISO 8601, else one form for the whole column."""
-    forms: list[dict[str, Any]] = [{"format": "ISO8601"}, {"dayfirst": False}, {"dayfirst": True}]
-    best = pd.Series(float("nan"), cells.index)
-    for form in forms:
+def _days(cells: pd.Series, known: str = "") -> tuple[pd.Series, str]:
+    """Read dates as days since 1970: ISO 8601, else one form for the whole column; return it too.
+
+    The first cell shows the order and the marks of days and months, unless the form is known.
+    """
+    best, chosen = pd.Series(float("nan"), cells.index), known or "ISO8601"
+    for name in [known] if known else ["ISO8601", *_forms(cells)]:
+        form: dict[str, Any] = {"format": name}
+        if name in (DAY_FIRST, MONTH_FIRST):  # each cell by itself
+            form = {"format": "mixed", "dayfirst": name == DAY_FIRST}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of forms that do not fit, which are tried on purpose
             moments = pd.to_datetime(cells, errors="coerce", utc=True, **form)
         if moments.notna().sum() > best.notna().sum():
             start = pd.Timestamp("1970-01-01", tz="UTC")
-            best = (moments - start) / pd.Timedelta(days=1)
-    return best.astype("float64")
+            best, chosen = (moments - start) / pd.Timedelta(days=1), name
+    return best.astype("float64"), chosen
+
+
+def _forms(cells: pd.Series) -> list[str]:
+    if not len(cells):
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an order that the cell does not have
+        return [
+            guess_datetime_format(cells.iloc[0], dayfirst=dayfirst) or order
+            for dayfirst, order in ((False, MONTH_FIRST), (True, DAY_FIRST))
+        ]
 
 
 def _warn_of_category(
@@ -190,7 +236,7 @@ def _warn_of_category(
             f"{_some(words[units][:1])}: read as categories. Write the numbers alone, or declare "
             'its type as "category".',
         )
-    elif _days(words[:200]).notna().mean() >= NUMERIC_SHARE:
+    elif _days(words[:200])[0].notna().mean() >= NUMERIC_SHARE:
         problems.warning(
             "dates",
             where,

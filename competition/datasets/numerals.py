@@ -36,10 +36,13 @@ class Numerals:
         NaN where a cell is no number.
     traits : dict of str to int
         How many cells have what a plain number has not ("decimal commas", "percent signs", ...).
+    mark : {".", ","}
+        The mark of decimals.
     """
 
     values: pd.Series
     traits: dict[str, int]
+    mark: str
 
 
 def plain_numbers(cells: pd.Series) -> pd.Series:
@@ -48,7 +51,7 @@ def plain_numbers(cells: pd.Series) -> pd.Series:
     return numbers.where(np.isfinite(numbers))
 
 
-def read_numerals(words: pd.Series, counts: np.ndarray) -> Numerals:
+def read_numerals(words: pd.Series, counts: np.ndarray, mark: str = "") -> Numerals:
     """Read plain and decorated numbers; one mark of decimals, comma or point, for the column.
 
     Parameters
@@ -57,14 +60,16 @@ def read_numerals(words: pd.Series, counts: np.ndarray) -> Numerals:
         The distinct cells.
     counts : ndarray of shape (n_words,)
         How often each stands.
+    mark : {"", ".", ","}
+        The mark of decimals, where it is known.
 
-    The mark is the one by which more cells are numbers, and the point where as many are:
-    ``12.345`` is 12345 beside ``1.234.567``, and ``1,234`` is 1.234 beside ``0,125``.
+    Where it is not, the mark is the one by which more cells are numbers, and the point where as
+    many are: ``12.345`` is 12345 beside ``1.234.567``, and ``1,234`` is 1.234 beside ``0,125``.
     """
     plain = plain_numbers(words)
     is_plain = plain.notna().to_numpy()
-    if is_plain.all():
-        return Numerals(plain, {})
+    if is_plain.all() and mark != ",":
+        return Numerals(plain, {}, ".")
     texts = words.tolist()
     others = {
         place: _Bare.of(texts[place])
@@ -75,7 +80,7 @@ def read_numerals(words: pd.Series, counts: np.ndarray) -> Numerals:
     for place, one in others.items():
         by_point[place] = _fits(_POINT, one.text)
         by_comma[place] = _fits(_COMMA, one.text)
-    comma = bool(counts[by_comma].sum() > counts[by_point].sum())
+    comma = mark == "," or (not mark and counts[by_comma].sum() > counts[by_point].sum())
     decimal, thousands, fitting = (",", ".", by_comma) if comma else (".", ",", by_point)
     traits: Counter[str] = Counter()
     values = plain.to_numpy(copy=True)
@@ -98,7 +103,7 @@ def read_numerals(words: pd.Series, counts: np.ndarray) -> Numerals:
             names.append("thousands separators")
         traits.update(dict.fromkeys(names, int(counts[place])))
     kept = {name: count for name, count in traits.items() if count}
-    return Numerals(pd.Series(values, index=words.index), kept)
+    return Numerals(pd.Series(values, index=words.index), kept, decimal)
 
 
 def with_units(words: pd.Series) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from competition.datasets.base import RESERVED, AdDataset, Input, InputKind, SubmissionSpec, Tag
-from competition.datasets.metadata import metadata_column
+from competition.datasets.metadata import Reading, metadata_column
 from competition.datasets.paths import KINDS, SENTENCES, DatasetFolder
 from competition.datasets.problems import Problems
 from competition.datasets.reading import is_utf8, printable, read_table
@@ -47,11 +47,12 @@ def official_tags() -> dict[str, Tag]:
         return {row["tag"]: Tag(row["tag"], row["dimension"]) for row in csv.DictReader(file)}
 
 
-def read(root: Path, problems: Problems) -> AdDataset:
+def read(root: Path, problems: Problems, readings: dict[str, Reading]) -> AdDataset:
     """Read a folder of this layout; add its faults to `problems`.
 
-    Listed training ads without a single input are left out, with a note. Where the semi-final's
-    test ads are there, they alone are the test ads: a leaderboard takes one round.
+    `readings` says how columns of metadata are read; those that it lacks are added. Listed training
+    ads without a single input are left out, with a note. Where the semi-final's test ads are there,
+    they alone are the test ads: a leaderboard takes one round.
     """
     tags = _tag_list(root, problems)
     listed = _ground_truth(root, {tag.name for tag in tags}, problems)
@@ -83,7 +84,7 @@ def read(root: Path, problems: Problems) -> AdDataset:
     index = pd.Index(train + test, name="id", dtype="str")
     split = pd.Series(["train"] * len(train) + ["test"] * len(test), index=index, dtype="str")
     ads = pd.DataFrame({"split": split})
-    columns, inputs = _inputs(root, index, split, media, metadata, problems)
+    columns, inputs = _inputs(root, index, split, media, metadata, problems, readings)
     column_of = {tag.name: column for column, tag in enumerate(tags)}
     labels = np.zeros((len(train), len(tags)), dtype=np.uint8)
     for row, ad in enumerate(train):
@@ -236,6 +237,7 @@ def _inputs(
     media: dict[str, dict[str, dict[str, str]]],
     metadata: dict[str, dict[str, dict[str, tuple[str, str]]]],
     problems: Problems,
+    readings: dict[str, Reading],
 ) -> tuple[dict[str, pd.Series], dict[str, Input]]:
     """Return columns and inputs, without the inputs that no ad has."""
     columns: dict[str, pd.Series] = {}
@@ -254,7 +256,7 @@ def _inputs(
         cells = {ad: metadata[split[ad]].get(name, {}).get(ad, ("", "")) for ad in index}
         values = pd.Series({ad: cell for ad, (cell, _) in cells.items()}, index=index, dtype="str")
         places = [where for _, where in cells.values()]
-        columns[name] = metadata_column(name, values, places.__getitem__, problems)
+        columns[name] = metadata_column(name, values, places.__getitem__, problems, readings)
     if names:
         inputs["metadata"] = Input("metadata", "metadata", tuple(names))
     return columns, inputs

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from competition.datasets.base import BETWEEN_FILES, RESERVED, AdDataset, Input, SubmissionSpec
-from competition.datasets.metadata import is_null, metadata_column
+from competition.datasets.metadata import Reading, is_null, metadata_column
 from competition.datasets.paths import KINDS, SENTENCES, DatasetFolder, hint_for_absent, is_url
 from competition.datasets.problems import Problems, shortened
 from competition.datasets.reading import Dialect, Table, printable, read_table
@@ -46,8 +46,11 @@ class Rows:
         return self.tables[table].place(row)
 
 
-def read(root: Path, problems: Problems) -> AdDataset:
-    """Read a folder of this layout; add the faults of its rows to `problems`."""
+def read(root: Path, problems: Problems, readings: dict[str, Reading]) -> AdDataset:
+    """Read a folder of this layout; add the faults of its rows to `problems`.
+
+    `readings` says how columns of metadata are read; those that it lacks are added.
+    """
     config = read_config(root)
     folder = DatasetFolder(root)
     source = str(root / CONFIG)
@@ -81,7 +84,7 @@ def read(root: Path, problems: Problems) -> AdDataset:
         for place, tags in enumerate(config.tags)
         if tags.file is not None
     }
-    return assemble(config, root, tables, own, source, problems)
+    return assemble(config, root, tables, own, source, problems, readings)
 
 
 def assemble(
@@ -91,6 +94,7 @@ def assemble(
     own: Mapping[int, Table],
     source: str,
     problems: Problems,
+    readings: dict[str, Reading],
 ) -> AdDataset:
     """Make a dataset of tables: the training ads', the test ads', and those of tags (`own`)."""
     rows = _rows(config, tables, problems)
@@ -98,7 +102,7 @@ def assemble(
     columns = {"split": pd.Series(split, index=rows.cells.index, dtype="str")}
     if config.group is not None:
         columns["group"] = _groups(rows, config.group, problems)
-    made, inputs = input_columns(config, root, rows, source, problems, columns)
+    made, inputs = input_columns(config, root, rows, source, problems, readings, columns)
     columns |= made
     train = rows.cells[rows.is_train]
     positions = np.flatnonzero(rows.is_train)
@@ -147,6 +151,7 @@ def input_columns(
     rows: Rows,
     source: str,
     problems: Problems,
+    readings: dict[str, Reading],
     taken: Collection[str] = (),
 ) -> tuple[dict[str, pd.Series], dict[str, Input]]:
     """Read the inputs that a competition.toml describes: their columns, and what each input is.
@@ -157,7 +162,7 @@ def input_columns(
     inputs = {}
     folder = DatasetFolder(root)
     for name, spec in config.inputs.items():
-        new = _input_columns(folder, root, name, spec, rows, config, problems)
+        new = _input_columns(folder, root, name, spec, rows, config, problems, readings)
         clash = [column for column in new if column in {*taken, *columns, *RESERVED}]
         if clash:
             raise DatasetError(
@@ -287,6 +292,7 @@ def _input_columns(
     rows: Rows,
     config: TableConfig,
     problems: Problems,
+    readings: dict[str, Reading],
 ) -> dict[str, pd.Series]:
     """Return the columns of one input: metadata by their own names, else one by the input's."""
     if spec.kind == "metadata":
@@ -296,6 +302,7 @@ def _input_columns(
                 rows.cells[column],
                 rows.place,
                 problems,
+                readings,
                 spec.types.get(column),
                 config.nulls,
             )

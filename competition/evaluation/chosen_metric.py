@@ -1,13 +1,25 @@
 """What a stack is chosen by: GAP, or another metric that the user names."""
 
 import importlib
+import inspect
+import math
+import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from competition.evaluation.bootstrap import Resampled, resampled, resamples
+from competition.evaluation.bootstrap import (
+    Difference,
+    Resampled,
+    gap_difference,
+    resampled,
+    resamples,
+)
 from competition.evaluation.metrics import f1_per_class, gap, mean_average_precision
 from competition.utils.errors import MetricError
+from competition.utils.files import digest
 
 Metric = Callable[[np.ndarray, np.ndarray, int], float]
 
@@ -19,6 +31,7 @@ NAMED: dict[str, Metric] = {
     "map": lambda labels, scores, top_k: mean_average_precision(labels, scores),
     "f1": lambda labels, scores, top_k: f1_per_class(labels, scores),
 }
+CALLED = {"gap": "GAP", "map": "mAP", "f1": "F1-C"}
 
 
 def metric_of(name: str) -> Metric:
@@ -43,15 +56,50 @@ def metric_of(name: str) -> Metric:
     """
     if name in NAMED:
         return NAMED[name]
+    function = _own(name)
+
+    def metric(labels: np.ndarray, scores: np.ndarray, top_k: int) -> float:
+        try:
+            value = float(function(labels, scores))
+        except Exception as bad:
+            raise MetricError(f"The metric {name} failed: {type(bad).__name__}: {bad}") from bad
+        if not math.isfinite(value):
+            raise MetricError(
+                f"The metric {name} gives {value} for {len(labels):,} ads. Let it give a finite "
+                "number, also where a tag has no ad."
+            )
+        return value
+
+    return metric
+
+
+def metric_digest(name: str) -> str:
+    """Digest of what a metric is: its name, and the source of the module of one's own."""
+    if name in NAMED:
+        return digest(name)
+    module = inspect.getmodule(_own(name))
+    try:
+        source = "" if module is None else inspect.getsource(module)
+    except (OSError, TypeError):  # no file of Python
+        source = ""
+    return digest([name, source])
+
+
+def _own(name: str) -> Callable[[np.ndarray, np.ndarray], Any]:
     module, _, function = name.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:  # an installed command does not look there
+        sys.path.append(here)
     try:
         found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as bad:
+    except Exception as bad:  # whatever the user's module does
         raise MetricError(
-            f"There is no metric {name!r}: {bad}. Give gap, map, f1, or the import path of a "
-            "function of labels and scores, as package.module:function."
+            f"There is no metric {name!r} ({type(bad).__name__}: {bad}). Give gap, map, f1, or the "
+            "import path of a function of labels and scores, as package.module:function."
         ) from bad
-    return lambda labels, scores, top_k: float(found(labels, scores))
+    if not callable(found):
+        raise MetricError(f"The metric {name} is no function, but {found!r}.")
+    return found
 
 
 def resampled_metric(
@@ -82,3 +130,27 @@ def resampled_metric(
     rows = [np.repeat(every, counts) for counts in draws]
     found = np.array([metric(labels[of], scores[of], top_k) for of in rows])
     return Resampled(metric(labels, scores, top_k), found)
+
+
+def metric_difference(
+    name: str,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    rival: np.ndarray,
+    top_k: int,
+    seed: int,
+    group: np.ndarray | None = None,
+) -> Difference:
+    """Metric of scores less that of a rival, with a 95 % interval by a paired bootstrap.
+
+    Of GAP the interval is that of percentiles (`competition.evaluation.bootstrap`); of another
+    metric, which has few resamples, 1.96 standard errors to both sides.
+    """
+    if name == "gap":
+        return gap_difference(labels, scores, rival, top_k, seed, group)
+    ours, theirs = (
+        resampled_metric(name, labels, one, top_k, FEW, group) for one in (scores, rival)
+    )
+    value = ours.value - theirs.value
+    reach = 1.96 * float(np.std(ours.resamples - theirs.resamples, ddof=1))
+    return Difference(value, value - reach, value + reach)

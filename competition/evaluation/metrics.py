@@ -186,15 +186,18 @@ def mean_average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def average_precisions(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Average precision of each tag, (n_tags,) float64; NaN for a tag that no ad carries."""
-    from sklearn.metrics import average_precision_score
+    """Average precision of each tag, (n_tags,) float64; NaN for a tag that no ad carries.
 
+    That of scikit-learn's `average_precision_score`: ads of equal score count as one step.
+    """
     labels, scores = _checked(labels, scores)
     precisions = np.full(labels.shape[1], np.nan)
     for tag in np.flatnonzero(labels.any(axis=0)):
-        # Ranks order the ads as the scores do, and scikit-learn refuses infinite scores.
-        ranks = np.unique(scores[:, tag], return_inverse=True)[1]
-        precisions[tag] = average_precision_score(labels[:, tag], ranks)
+        order = np.argsort(-scores[:, tag])
+        ranked = scores[order, tag]
+        ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # of equal scores
+        hits = np.cumsum(labels[order, tag])[ends]
+        precisions[tag] = np.sum(np.diff(hits, prepend=0) * hits / (ends + 1)) / hits[-1]
     return precisions
 
 

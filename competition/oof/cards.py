@@ -159,6 +159,7 @@ class StackDetails(_Record):
     weights: dict[str, tuple[float, ...]] = {}
     outrun: tuple[str, ...] = ()
     corrections: dict[str, tuple[float, ...]] | None = None
+    metric: str = "gap"
     best_model: str
     gain: Difference
     standing_out: dict[str, StandingOut]

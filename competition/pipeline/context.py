@@ -13,14 +13,16 @@ Below ``out``::
         <dataset>/                         columns as the models read them
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, Self, TypeAlias, TypeVar
 
 from competition.config.profile import Profile, StackSettings
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
+from competition.evaluation.chosen_metric import metric_of
 from competition.execution.devices import check_device_name, n_cores
 from competition.folds_file import load_or_make_folds
 from competition.oof.store import LOCKS, OofStore
@@ -56,6 +58,8 @@ class Context(Generic[S]):
         Receives remarks, and how far the command has come.
     keep_models : bool
         Whether each fold's fitted level-1 models are kept, to tag new ads with.
+    dims : dict of str to int
+        Values in a row of inputs of arrays, where it is known already; elsewhere most ads show it.
     """
 
     dataset: AdDataset
@@ -66,6 +70,7 @@ class Context(Generic[S]):
     device: str
     progress: Progress
     keep_models: bool = False
+    dims: Mapping[str, int] = field(default_factory=dict)
 
     def with_dataset(self, dataset: AdDataset) -> Self:
         """Return the same context with other ads."""
@@ -150,6 +155,8 @@ def open_context(
         of tasks, or `out` is a file.
     ModelError
         If there is no device of that name, or no plug-in that the profile names.
+    MetricError
+        If there is no such metric.
     """
     if not isinstance(profile, Profile | StackSettings):
         raise ProfileError(
@@ -158,6 +165,7 @@ def open_context(
         )
     check_device_name(device)
     check_settings(profile)
+    metric_of(profile.metric)
     if n_jobs is not None and n_jobs < 1:
         raise ProfileError(
             f"n_jobs = {n_jobs}: a whole number of at least 1, or None, is expected."

@@ -188,7 +188,8 @@ def _extract(
     found = stored.reindex(list(dict.fromkeys(keys.values())))
     errors = {str(key): str(error) for key, error in stored["error"].items()}
     reasons = {ad: errors[key] for ad, key in keys.items() if errors[key]}
-    columns, shape = _columns(dataset, planned, store, found, keys, reasons)
+    known = context.dims.get(planned.name)
+    columns, shape = _columns(dataset, planned, store, found, keys, reasons, known)
     faults = tuple(_faults(cells, planned.source, files, errors, reasons))
     extraction = Extraction(
         planned.name,
@@ -259,6 +260,7 @@ def _columns(
     found: pd.DataFrame,
     keys: dict[str, str],
     reasons: dict[str, str],
+    known: int | None,
 ) -> tuple[dict[str, pd.Series], str]:
     """Columns of the new input, and what an ad has in them."""
     index, gives = dataset.ads.index, planned.entry.gives
@@ -278,7 +280,7 @@ def _columns(
         return columns, f"{len(columns)} metadata" + (f" (own: {own})" if own else "")
     refs: dict[str, Any] = {}
     if len(reasons) < len(keys):
-        usual = int(found["dims"].mode()[0])
+        usual = known or int(found["dims"].mode()[0])
         for row in found[found["error"] == ""].itertuples():
             refs[str(row.Index)] = store.ref(str(row.Index), row)
         for ad, key in keys.items():

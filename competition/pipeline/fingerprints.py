@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from competition.datasets.base import AdDataset
+from competition.evaluation.chosen_metric import metric_digest
 from competition.features.columns import Column, content_digest
 from competition.folds import Folds
 from competition.oof.fold_files import Fingerprint
@@ -77,6 +78,7 @@ def stack_fingerprint(
     metadata: list[str],
     dataset: AdDataset,
     folds: Folds,
+    metric: str = "gap",
 ) -> Fingerprint:
     """Fingerprint of a meta-learner, or of the choice among several, over level-1 models.
 
@@ -90,6 +92,8 @@ def stack_fingerprint(
         Columns that they see.
     dataset : AdDataset
     folds : Folds
+    metric : str
+        What is to be best.
     """
     modules = [module for module, _ in learners.values()]
     groups = dataset.groups
@@ -106,6 +110,7 @@ def stack_fingerprint(
             "meta-learners": digest(list(learners)),
             "parameters": digest([params for _, params in learners.values()]),
             "top_k": digest(dataset.submission.top_k),
+            "metric": metric_digest(metric),
             "source": source_digest(*LEVEL2, *modules),
         },
         _scoring(dataset, SCORED_BY, STACK_SCORED_BY),

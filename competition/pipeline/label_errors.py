@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,10 +17,10 @@ from competition.pipeline.fingerprints import shared_components
 from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack import SELECTION, UNFIT
 from competition.pipeline.stack_input import STACK
+from competition.utils import spreadsheets
 from competition.utils.errors import StoreError
 from competition.utils.files import PathLike, written_whole
 from competition.utils.progress import Progress
-from competition.utils.spreadsheets import as_text, write_rows
 
 MOST = 1000
 HEADER = ("rank", "id", "tag", "dimension", "given", "probability", "score", "confident")
@@ -86,12 +87,15 @@ class FoundLabelErrors:
 
     def write_rows(self, file: TextIO, columns: Sequence[str]) -> None:
         """Write some of the columns, the first ones, as CSV to an open file."""
-        write_rows(file, [[as_text(name) for name in columns], *self._cells(columns)])
-
-    def _cells(self, columns: Sequence[str]) -> Iterator[list[Any]]:
-        for row in self.rows():
-            cells = zip(columns, row, strict=False)
-            yield [one if name in NUMBERS else as_text(one) for name, one in cells]
+        head = [[spreadsheets.as_text(name) for name in columns]]
+        cells = (
+            [
+                one if name in NUMBERS else spreadsheets.as_text(one)
+                for name, one in zip(columns, row, strict=False)
+            ]
+            for row in self.rows()
+        )
+        spreadsheets.write_rows(file, chain(head, cells))
 
 
 def _shown(cell: Any) -> str:

@@ -124,6 +124,8 @@ def read_record(path: Path) -> RunRecord:
         return RunRecord.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise StoreError(f"There is no {path}: `run` and `stack` write it at their end.") from None
+    except OSError as bad:
+        raise StoreError(f"{path} cannot be read: {bad.strerror}.") from bad
     except ValidationError as bad:
         mistake = bad.errors(include_url=False)[0]
         where = ".".join(str(part) for part in mistake["loc"])

@@ -205,7 +205,9 @@ def fitted_stack(
     params = _installed(plan_meta_learners(context.profile), progress)
     metadata = plan_metadata(context.profile, dataset)
     # Whoever asks, the same stack: its models are sorted.
-    plan = _Plan(sorted(cards, key=lambda card: card.model), params, metadata)
+    plan = _Plan(
+        sorted(cards, key=lambda card: card.model), params, metadata, context.profile.metric
+    )
     fingerprint = plan.fingerprint(params, store, dataset)
     card = store.current_card(plan.name, fingerprint)
     if isinstance(card, StackCard):
@@ -223,6 +225,7 @@ class _Plan:
     cards: list[ModelCard]
     params: dict[str, dict[str, Any]]  # of each meta-learner
     metadata: list[str]
+    metric: str
 
     @property
     def called(self) -> str:
@@ -240,14 +243,14 @@ class _Plan:
         sources = {
             name: (get_meta_learner(name).make.__module__, self.params[name]) for name in learners
         }
-        return stack_fingerprint(level1, sources, self.metadata, dataset, store.folds)
+        return stack_fingerprint(level1, sources, self.metadata, dataset, store.folds, self.metric)
 
 
 def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyContext) -> StackCard:
     dataset, progress, name = context.dataset, context.progress, plan.name
     store.withdraw(name, fingerprint, progress)
     candidates = {one: get_meta_learner(one).make(**given) for one, given in plan.params.items()}
-    data, test = stack_input(store, plan.cards, dataset, plan.metadata)
+    data, test = stack_input(store, plan.cards, dataset, plan.metadata, plan.metric)
     made_from = {one: plan.fingerprint([one], store, dataset).made_from for one in plan.params}
     kept = KeptCrossFits(
         store.path(name, CROSS_FITS), {one: digest(parts) for one, parts in made_from.items()}
@@ -257,7 +260,7 @@ def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyCon
         candidates, data, test, n_jobs=context.n_jobs, progress=progress, kept=kept
     )
     write_stack(name, selection.output, data, store, fingerprint.value, time.perf_counter() - start)
-    best = best_model(plan.cards)
+    best = best_model(plan.cards, data)
     details = StackDetails(
         level2=plan.called,
         models=data.models,
@@ -271,6 +274,7 @@ def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyCon
         weights=_by_fold(selection.weights),
         outrun=selection.outrun,
         corrections=_by_fold(selection.corrections) or None,
+        metric=plan.metric,
         best_model=best,
         gain=gain_over(best, data, selection.output.oof, context.profile.seed),
         standing_out=standing_out(data),

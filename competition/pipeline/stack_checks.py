@@ -4,22 +4,30 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from competition.evaluation.bootstrap import Difference, gap_difference
+from competition.evaluation.bootstrap import Difference
+from competition.evaluation.chosen_metric import metric_difference, metric_of
 from competition.evaluation.fold_offsets import LARGE, offset_spread
 from competition.evaluation.leaks import StandingOut, fold_standing_out
 from competition.level2.data import StackData
 from competition.oof.cards import FoldOffset, ModelCard
 
 
-def best_model(cards: Sequence[ModelCard]) -> str:
-    """Name of the level-1 model with the highest GAP; of equal ones, the first."""
-    return max(cards, key=lambda card: card.scores.gap).model
+def best_model(cards: Sequence[ModelCard], data: StackData) -> str:
+    """Name of the level-1 model that the metric calls best; of equal ones, the first."""
+    if data.metric == "gap":
+        return max(cards, key=lambda card: card.scores.gap).model
+    metric, probabilities = metric_of(data.metric), data.ads.probabilities
+    scores = {
+        model: metric(data.labels, probabilities[:, place], data.top_k)
+        for place, model in enumerate(data.models)
+    }
+    return max(scores, key=lambda model: scores[model])
 
 
 def gain_over(model: str, data: StackData, oof: np.ndarray, seed: int) -> Difference:
-    """GAP of a stack's out-of-fold probabilities less that of one of its models."""
+    """Metric of a stack's out-of-fold probabilities less that of one of its models."""
     rival = data.ads.probabilities[:, data.models.index(model)]
-    return gap_difference(data.labels, oof, rival, data.top_k, seed, data.group)
+    return metric_difference(data.metric, data.labels, oof, rival, data.top_k, seed, data.group)
 
 
 def standing_out(data: StackData) -> dict[str, StandingOut]:

@@ -40,7 +40,11 @@ def missing_inputs(dataset: AdDataset) -> pd.DataFrame:
 
 
 def stack_input(
-    store: OofStore, cards: Sequence[ModelCard], dataset: AdDataset, metadata: Sequence[str]
+    store: OofStore,
+    cards: Sequence[ModelCard],
+    dataset: AdDataset,
+    metadata: Sequence[str],
+    metric: str = "gap",
 ) -> tuple[StackData, Ads]:
     """Collect what a meta-learner learns from, and the test ads.
 
@@ -57,6 +61,8 @@ def stack_input(
     dataset : AdDataset
     metadata : sequence of str
         Metadata columns that a meta-learner may see.
+    metric : str
+        What is to be best (`competition.evaluation.chosen_metric`).
 
     Raises
     ------
@@ -97,6 +103,7 @@ def stack_input(
         fold=store.folds.of_ad,
         top_k=dataset.submission.top_k,
         group=dataset.groups,
+        metric=metric,
     )
     return data, tests
 

@@ -141,12 +141,12 @@ class AdViewer:
             If there is no such ad.
         """
         dataset = self.dataset
-        if ad not in dataset.ads.index:
-            hint = nearest(ad, dataset.ads.index.to_list())
-            raise DatasetError(f"{dataset.name} has no ad {ad!r}.{hint}")
         trained = ad in dataset.train_ids
         ids = dataset.train_ids if trained else dataset.test_ids
-        row = int(np.flatnonzero(ids == ad)[0])
+        if ad not in ids:
+            hint = nearest(ad, dataset.ads.index.to_list())
+            raise DatasetError(f"{dataset.name} has no ad {ad!r}.{hint}")
+        row = int(ids.get_indexer(pd.Index([ad]))[0])
         scores = {name: both[0 if trained else 1][row] for name, both in self._predictions.items()}
         where = f"training ad, fold {self._store.folds.of_ad[row]}" if trained else "test ad"
         truth = self._truth(ad, row, trained)

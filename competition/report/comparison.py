@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from competition.folds_file import read_folds
 from competition.oof.cards import Level1Card, StackCard
 from competition.oof.store import OofStore
-from competition.pipeline.context import AnyContext, open_store
+from competition.pipeline.context import AnyContext
 from competition.report.notes import read_notes
 from competition.report.shown import Shown, finished_stack
 from competition.utils.errors import StoreError
@@ -63,15 +64,19 @@ def compare(shown: Shown, context: AnyContext, other: AnyContext) -> Comparison:
     ------
     StoreError
         If the other folder holds no stack of these ads, or other tags.
+    FoldsError
+        If its folds are of other ads.
     """
     notes = [read_notes(one.store_folder / "report" / "notes.json") for one in (other, context)]
-    stack = finished_stack(other, shown.stack.model) if other.folds_file.is_file() else None
+    stack = finished_stack(other, shown.stack.model)
     if stack is None:
         raise StoreError(
             f"{other.store_folder} holds no finished stack, so there is nothing to compare with. "
             "Name the folder that was the other run's --out."
         )
-    store = open_store(other)
+    # Read, not opened as for a run: that would write the folds of ads which it lacks.
+    folds = read_folds(other.folds_file, other.dataset)
+    store = OofStore(other.store_folder, shown.store.tags, folds, other.dataset.test_ids)
     theirs = store.read(stack.model, stack)[0][shown.rows]
     before, after = (_own_precision(shown.labels, oof) for oof in (theirs, shown.oof))
     change = np.nan_to_num(after - before)

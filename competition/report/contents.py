@@ -84,7 +84,7 @@ def contents(
         "warnings": [
             *words.failures(stack),
             *words.suspicions(stack),
-            *words.doubts_of_gain(stack),
+            *(f"{words.gain(stack)} {doubt}" for doubt in words.doubts_of_gain(stack)),
         ],
         "total_seconds": sum(card.seconds for card in (*it.cards, stack)),
         "inside": inside,

@@ -17,6 +17,7 @@ from competition.report.shown import Shown
 N_RESAMPLES = 200
 QUICK = "pooled"  # stacks what is left when a model is left out, as in `ablate`
 ENOUGH = 1_000  # ads to see by which models differ in their worth
+RESAMPLED = 2_000  # ads that an interval is drawn from
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,19 @@ def _entry(card: Card, shown: Shown, oof: np.ndarray, adds: float | None) -> Ent
 
 def interval(shown: Shown, oof: np.ndarray, value: float) -> tuple[float, float]:
     """95% bootstrap interval of a GAP over ads, moved to the GAP of all ads."""
+    some = evenly(len(oof), RESAMPLED)
+    if not shown.data.labels[some].any():
+        some = np.arange(len(oof))
     top_k = shown.dataset.submission.top_k
-    found = resampled(shown.data.labels, oof, top_k, N_RESAMPLES, seed=0)
-    narrower = np.sqrt(len(oof) / shown.n_ads)
+    found = resampled(shown.data.labels[some], oof[some], top_k, N_RESAMPLES, seed=0)
+    narrower = np.sqrt(len(some) / shown.n_ads)
     low, high = np.percentile(found.resamples - found.value, [2.5, 97.5]) * narrower
     return float(value + low), float(value + high)
+
+
+def evenly(n: int, most: int) -> np.ndarray:
+    """Return positions among `n` at even distances, `most` of them at most."""
+    return np.linspace(0, n - 1, min(n, most)).astype(int)
 
 
 def what_each_adds(data: StackData) -> dict[str, float]:
@@ -116,7 +125,7 @@ def what_each_adds(data: StackData) -> dict[str, float]:
     if len(data.models) < 2:
         return {}
     if len(data.labels) > ENOUGH:
-        data = data.take(np.linspace(0, len(data.labels) - 1, ENOUGH).astype(int))
+        data = data.take(evenly(len(data.labels), ENOUGH))
     learner = get_meta_learner(QUICK)
     if learner.lacks or not data.labels.any():
         return {}
@@ -139,7 +148,7 @@ def likeness(data: StackData) -> Likeness | None:
     n_models = len(data.models)
     if n_models < 2:
         return None
-    some = data.take(np.linspace(0, len(data.labels) - 1, min(len(data.labels), 5_000)).astype(int))
+    some = data.take(evenly(len(data.labels), 5_000))
     errors = some.ads.probabilities - some.labels[:, None]
     flat = errors.transpose(1, 0, 2).reshape(n_models, -1)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -14,6 +14,7 @@ from competition import __version__
 from competition.config.profile import Profile, StackSettings
 from competition.datasets.base import AdDataset
 from competition.oof.cards import StackCard
+from competition.oof.store import LOCKS
 from competition.pipeline.context import AnyContext, open_context
 from competition.pipeline.extract import extract_features
 from competition.pipeline.record import RECORD, RunRecord, read_record
@@ -33,7 +34,10 @@ from competition.utils.files import (
     write_json,
     write_text,
 )
+from competition.utils.locks import locked
 from competition.utils.progress import Progress
+
+LARGEST = 15_000_000  # bytes of a page that holds its pictures; above, fewer ads are shown
 
 
 def write_page(
@@ -97,8 +101,35 @@ def write_page(
         quiet = _as_last_run(context, notes, listener)
     else:
         quiet = open_context(context.dataset, settings, out, n_jobs=n_jobs)
-    try:
+    other = None if against is None else _other(quiet, Path(against))
+    if other is not None and stack is None:
+        raise StoreError(f"{context.store_folder} holds no finished stack: run one first.")
+
+    def made(n_ads: int) -> tuple[str, dict[str, bytes]]:
         values = {} if stack is None else contents(quiet, stack, n_ads, listener)
+        pictures = values.pop("pictures", {})
+        html = render(
+            dataset=quiet.dataset,
+            stack=stack,
+            record=record if stack and record and record.stack == stack.model else None,
+            written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            version=__version__,
+            inputs=inputs_of(quiet.dataset, notes),
+            profile_name=notes.profile_name,
+            ablation=ablation_tables(context.ablation_folder),
+            benchmark=benchmark_tables(context.benchmark_folder),
+            comparison=None if other is None else compare(values["it"], quiet, other),
+            submissions=submissions_of(context.dataset.name, context.submissions),
+            **values,
+        )
+        return html, pictures
+
+    try:
+        n_ads = min(n_ads, len(quiet.dataset.train_ids))
+        html, pictures = made(n_ads)
+        while n_ads <= MOST_INSIDE and len(html.encode()) > LARGEST and n_ads > 1:
+            n_ads //= 2
+            html, pictures = made(n_ads)
     except (StoreError, ValueError, KeyError, IndexError):
         if digest(_made_from(context, stack, notes, _record(context))) == made_from:
             raise
@@ -106,35 +137,20 @@ def write_page(
             f"Another command has changed {context.store_folder} meanwhile. `competition report` "
             "writes the page of what is there now."
         ) from None
-    other = None if against is None else _other(quiet, Path(against))
-    if other is not None and "it" not in values:
-        raise StoreError(f"{context.store_folder} holds no finished stack: run one first.")
-    pictures = values.pop("pictures", {})
-    html = render(
-        dataset=quiet.dataset,
-        stack=stack,
-        record=record if stack and record and record.stack == stack.model else None,
-        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        version=__version__,
-        inputs=inputs_of(quiet.dataset, notes),
-        profile_name=notes.profile_name,
-        ablation=ablation_tables(context.ablation_folder),
-        benchmark=benchmark_tables(context.benchmark_folder),
-        comparison=None if other is None else compare(values["it"], quiet, other),
-        submissions=submissions_of(context.dataset.name, context.submissions),
-        **values,
-    )
-    _write_pictures(folder / "pictures", pictures)
-    write_text(page, html)
-    write_json(folder / "page.json", {"made_from": made_from})
+    with locked(context.store_folder / LOCKS, ["report"], listener):
+        _write_pictures(folder / "pictures", pictures)
+        write_text(page, html)
+        write_json(folder / "page.json", {"made_from": made_from})
     return page
 
 
 def _record(context: AnyContext) -> RunRecord | None:
     """Read the record of the last run; None where there is none of this version."""
+    path = context.store_folder / RECORD
     try:
-        return read_record(context.store_folder / RECORD)
-    except StoreError:
+        return read_record(path) if path.exists() else None
+    except StoreError as bad:
+        context.progress.remark(f"The page shows no submission and no times: {bad}")
         return None
 
 

@@ -25,7 +25,7 @@ def ticks(low: float, high: float, n: int = 5) -> list[float]:
     [0.65, 0.7, 0.75, 0.8, 0.85]
     """
     span = high - low
-    if not span > 0:
+    if not 0 < span < math.inf:
         return [low]
     rough = span / max(n, 1)
     power = 10 ** math.floor(math.log10(rough))
@@ -129,7 +129,7 @@ def heat_map(names: Sequence[str], values: np.ndarray, says: str) -> Markup:
             style = f"fill-opacity:{0.06 + 0.94 * share**1.3:.3f}"
             body.append(svg.rect(*at, cell - 2, cell - 2, "heat", title, style))
             if cell >= 30 and row != column:
-                css = "cell middle" + (" on" if share > 0.6 else "")
+                css = "cell middle" + (" on" if share > 0.8 else " half" if share > 0.6 else "")
                 body.append(svg.text(at[0] + cell / 2 - 1, y + cell / 2 + 3, f"{value:.2f}", css))
     return svg.svg(left + cell * n + top * 0.7, top + cell * n + 4, body, says)
 

@@ -3,6 +3,7 @@
 They are kept in ``cache/previews/`` by the digest of the file that they show.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -24,12 +25,13 @@ from competition.utils.progress import Progress
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-VERSION = 2  # of how they are drawn
+VERSION = 3  # of how they are drawn
 HEIGHT = 132  # pixels of a strip; a poster is twice as high
 QUALITY = 55
 SOUND_QUALITY = 30
 SOUND_SIZE = (280, 40)
 SECONDS_HEARD = 30
+AT_ONCE = 8  # ads that a process is given
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,12 @@ def previews(
         else:
             missing.append((ad, its, kept[0] if kept else None))
     digests.save()
-    tasks = [(ad, its, path) for ad, its, path in missing]
-    n_jobs = 1 if len(tasks) < 8 else n_jobs
-    for done, (ad, preview) in enumerate(run_tasks(_made, tasks, n_jobs=n_jobs), start=1):
-        found[ad] = preview
-        progress.update("pictures of the page", done, len(tasks))
+    tasks = [(missing[start : start + AT_ONCE],) for start in range(0, len(missing), AT_ONCE)]
+    done, n_jobs = 0, 1 if len(missing) < AT_ONCE else n_jobs
+    for made in run_tasks(_made, tasks, n_jobs=n_jobs):
+        found.update(made)
+        done += len(made)
+        progress.update("pictures of the page", done, len(missing))
     return found
 
 
@@ -99,10 +102,14 @@ def _keys(files: tuple[FileOfAd, ...], digests: Digests) -> list[str]:
         return []
 
 
-def _made(ad: str, files: tuple[FileOfAd, ...], path: Path | None) -> tuple[str, Preview]:
-    preview = _preview(files)
-    if path is not None:
-        with written_whole(path) as temporary, temporary.open("wb") as file:
+def _made(ads: Sequence[tuple[str, tuple[FileOfAd, ...], Path | None]]) -> dict[str, Preview]:
+    """Draw the previews of some ads, given by their files, and keep each under its path."""
+    found = {}
+    for ad, files, path in ads:
+        found[ad] = preview = _preview(files)
+        if path is None:
+            continue
+        with written_whole(path, to_disk=False) as temporary, temporary.open("wb") as file:
             np.savez(
                 file,
                 picture=np.frombuffer(preview.picture, dtype=np.uint8),
@@ -110,7 +117,7 @@ def _made(ad: str, files: tuple[FileOfAd, ...], path: Path | None) -> tuple[str,
                 size=np.array([*preview.size, preview.n_frames]),
                 unread=np.frombuffer(preview.unread.encode(), dtype=np.uint8),
             )
-    return ad, preview
+    return found
 
 
 def _read(path: Path) -> Preview | None:
@@ -151,7 +158,7 @@ def strip(pictures: list[np.ndarray]) -> "Image":
         image = Image.fromarray(picture)
         size = min(height, image.height)
         across = max(1, min(round(image.width * size / image.height), 4 * height))
-        scaled.append(image.resize((across, size), Image.Resampling.LANCZOS))
+        scaled.append(image.resize((across, size), Image.Resampling.HAMMING))
     whole = Image.new("RGB", (sum(one.width for one in scaled), max(one.height for one in scaled)))
     x = 0
     for one in scaled:
@@ -195,6 +202,8 @@ def _spectrogram(files: tuple[FileOfAd, ...]) -> bytes:
                     break
             bands = np.concatenate(list(log_mel(chunks)))
         except MediaError:
+            continue
+        if np.ptp(bands) < 1e-6:  # silence
             continue
         low, high = np.percentile(bands, [5, 99.5])
         grey = np.clip((bands.T[::-1] - low) / max(high - low, 1e-6), 0, 1)

@@ -35,7 +35,7 @@ def render(**values: Any) -> str:
     )
     environment.filters.update(
         n4=_fixed(4), n3=_fixed(3), n2=_fixed(2), signed=_signed, count=_count, percent=_percent,
-        seconds=_seconds, image=_image, cut=plots.cut, long=_long,
+        seconds=_seconds, image=_image, cut=plots.cut, long=_long, when=_when,
     )  # fmt: skip
     environment.globals["plots"] = plots
     # The files are this package's own; nothing in them comes from data.
@@ -78,6 +78,12 @@ def _seconds(value: float | None) -> str:
 
 def _image(content: bytes) -> str:
     return f"data:image/webp;base64,{base64.b64encode(content).decode()}"
+
+
+def _when(time: str) -> str:
+    """Shorten an ISO time of UTC to its minute; leave any other text."""
+    day, _, clock = time.removesuffix("+00:00").partition("T")
+    return f"{day} {clock[:5]} UTC" if clock and time.endswith("+00:00") else time
 
 
 def _long(text: str, most: int = 3_000) -> str:

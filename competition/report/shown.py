@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from competition.config.profile import FeatureSettings, Profile
 from competition.datasets.base import AdDataset
 from competition.level2.data import StackData
-from competition.oof.cards import Card, ModelCard, StackCard
+from competition.oof.cards import Card, ModelCard, StackCard, read_card
 from competition.oof.store import OofStore
 from competition.pipeline.context import AnyContext, open_store
 from competition.pipeline.stack import stored_models
@@ -65,20 +66,16 @@ class Shown:
 
 def finished_stack(context: AnyContext, name: str | None) -> StackCard | None:
     """Card of a stack, or of the one that was made last; None where there is none."""
-    folder = context.store_folder
-    found = [path.name for path in folder.glob(f"{STACK}*") if (path / "card.json").is_file()]
-    if not found:
-        return None
-    store = open_store(context)
-    cards = [card for one in found if isinstance(card := _card(store, one), StackCard)]
+    paths = sorted(context.store_folder.glob(f"{STACK}*/card.json"))
+    cards = [card for path in paths if isinstance(card := _card(path), StackCard)]
     named = [card for card in cards if card.model == name]
     return named[0] if named else max(cards, key=lambda card: card.written, default=None)
 
 
-def _card(store: OofStore, model: str) -> Card | None:
+def _card(path: Path) -> Card | None:
     try:
-        return store.card(model)
-    except StoreError:  # damaged, or of another version
+        return read_card(path)
+    except (StoreError, FileNotFoundError):  # damaged, of another version, or removed just now
         return None
 
 
@@ -102,9 +99,12 @@ def shown(context: AnyContext, stack: StackCard) -> Shown:
     rows = np.arange(len(data.labels))
     if len(rows) > MEASURED:
         drawn = np.random.default_rng(context.profile.seed).choice(rows, MEASURED, replace=False)
+        tagged = np.flatnonzero(data.labels.any(axis=1))
+        if not np.isin(tagged, drawn).any():  # hardly any ad has a tag: scores need one
+            drawn[0] = tagged[0]
         rows = np.sort(drawn)
         data = data.take(rows)
-    others = [_card(store, path.name) for path in sorted(store.folder.glob(f"{STACK}*"))]
+    others = map(_card, sorted(store.folder.glob(f"{STACK}*/card.json")))
     beside = [
         card
         for card in others

@@ -1,6 +1,7 @@
 """What `ablate` and the image benchmark have written, as the page shows it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from competition.report import plots
+from competition.utils.errors import StoreError
 
 TITLES = {
     "modalities": "Single modalities (the video paper’s Table 2)",
@@ -43,11 +45,35 @@ class AblationTable:
 
 
 def ablation_tables(folder: Path) -> list[AblationTable]:
-    """Read ablation.csv of a folder; [] where `ablate` has not run."""
+    """Read ablation.csv of a folder; [] where `ablate` has not run.
+
+    Raises
+    ------
+    StoreError
+        If it is damaged.
+    """
     path = folder / "ablation.csv"
     if not path.is_file():
         return []
-    frame = pd.read_csv(path, dtype={"row": str, "note": str}, keep_default_na=False)
+    with _damage_told(path, "ablate"):
+        return _ablation(path)
+
+
+@contextmanager
+def _damage_told(path: Path, command: str) -> Iterator[None]:
+    """Turn what a damaged file leads to into a StoreError."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as bad:
+        raise StoreError(
+            f"{path} is damaged ({bad}): `python -m competition {command}` writes it anew."
+        ) from bad
+
+
+def _ablation(path: Path) -> list[AblationTable]:
+    numbers = dict.fromkeys(("accuracy", "gap", "difference", "low", "high"), float)
+    texts = dict.fromkeys(("table", "row", "note"), str)
+    frame = pd.read_csv(path, dtype={**numbers, **texts}, keep_default_na=False)
     found = []
     for name, of_table in frame.groupby("table", sort=False):
         rows = [
@@ -86,11 +112,23 @@ class BenchmarkTables:
 
 
 def benchmark_tables(folder: Path) -> BenchmarkTables | None:
-    """Read the tables of a folder; None where the benchmark has not run."""
+    """Read the tables of a folder; None where the benchmark has not run.
+
+    Raises
+    ------
+    StoreError
+        If one is damaged.
+    """
     paths = [folder / f"{name}.csv" for name in ("table1", "table2", "figure3", "sweeps")]
     if not all(path.is_file() for path in paths):
         return None
-    first, second, third, sweeps = (pd.read_csv(path) for path in paths)
+    with _damage_told(folder, "benchmark image-ads"):
+        return _benchmark(*(pd.read_csv(path) for path in paths))
+
+
+def _benchmark(
+    first: pd.DataFrame, second: pd.DataFrame, third: pd.DataFrame, sweeps: pd.DataFrame
+) -> BenchmarkTables:
     tasks = list(dict.fromkeys(first["task"]))
     return BenchmarkTables(
         tasks,

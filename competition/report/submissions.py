@@ -1,5 +1,6 @@
 """The ledger of leaderboard files, for the page."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,18 +20,23 @@ class Submissions:
     rows : list of LedgerRow
     drawing : Markup
         Leaderboard against OOF GAP; "" where fewer than two files have both.
+    problem : str
+        Why the ledger cannot be read; "" where it can.
     """
 
     rows: list[LedgerRow]
     drawing: Markup
+    problem: str = ""
 
 
 def submissions_of(dataset: str, folder: Path) -> Submissions | None:
-    """Read the rows of a dataset's files; None where there is none, or the ledger is unreadable."""
+    """Read the rows of a dataset's files; None where there is none."""
+    # As `submit` names them: those of a dataset "films" are not those of one "films-2".
+    its_own = re.compile(re.escape(dataset) + r"-[^-]+-\d\.\d{4}\..*")
     try:
-        rows = [row for row in read_ledger(folder) if row.file.startswith(f"{dataset}-")]
-    except SubmissionError:
-        return None
+        rows = [row for row in read_ledger(folder) if its_own.fullmatch(row.file)]
+    except SubmissionError as bad:
+        return Submissions([], Markup(""), str(bad))
     if not rows:
         return None
     points = [

@@ -1,6 +1,7 @@
 """What the commands print."""
 
 from collections import defaultdict
+from collections.abc import Sequence, Sized
 from inspect import Parameter
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from competition.datasets.base import AdDataset
 from competition.datasets.problems import Problem, Problems
+from competition.evaluation.chosen_metric import CALLED
 from competition.evaluation.metrics import Scores
 from competition.folds import Folds, unevenness
 from competition.oof.cards import Card, ExternalCard, StackCard
@@ -27,6 +29,7 @@ console = Console()
 SHOWN_FAULTS = 5  # of a feature, after a run
 SHOWN_TAGS = 50  # of those that come out least even in the folds
 SHOWN = 20  # warnings of one kind that are listed unless all are asked for
+SHOWN_MODELS = 5  # the best of a kind; the page has all
 
 
 def print_extractions(extractions: list[Extraction]) -> None:
@@ -64,7 +67,7 @@ def _print_faults(extraction: Extraction, most: int) -> None:
 
 
 def print_run(result: RunResult) -> None:
-    """Print the scores of every level-1 model and of the stack, and the submission's path."""
+    """Print the scores of the best level-1 models and of the stack, and the submission's path."""
     for extraction in result.extractions:
         _print_faults(extraction, SHOWN_FAULTS)
     table = Table(title=f"Out-of-fold scores, {result.dataset.name}")
@@ -72,20 +75,22 @@ def print_run(result: RunResult) -> None:
     for heading in ("GAP", "mAP", "seconds"):
         table.add_column(heading, justify="right")
     table.add_column("made from", overflow="fold")
-    cards = sorted(result.cards, key=lambda card: card.scores.gap)
     beside = sorted(result.beside, key=lambda card: card.scores.gap)
-    every: list[Card] = [*cards, *beside, result.stack]
-    for card in every:
-        scores = card.scores
-        table.add_row(
-            card.model,
-            f"{scores.gap:.4f}",
-            f"{scores.map:.4f}",
-            f"{card.seconds:.1f}",
-            _made_from(card),
-            end_section=card in (cards[-1:] + beside[-1:]),
-            style="bold" if card is result.stack else None,
-        )
+    kinds: list[Sequence[Card]] = [result.cards, beside, [result.stack]]
+    for cards in filter(None, kinds):
+        weaker, best = _by_gap(cards)
+        if weaker:
+            table.add_row(_more(weaker), "", "", "", _origins(weaker))
+        for card in best:
+            table.add_row(
+                card.model,
+                f"{card.scores.gap:.4f}",
+                f"{card.scores.map:.4f}",
+                f"{card.seconds:.1f}",
+                _made_from(card),
+                style="bold" if card is result.stack else None,
+            )
+        table.add_section()
     console.print(table)
     for card in beside:
         _lines(words.corrections(card))
@@ -94,6 +99,26 @@ def print_run(result: RunResult) -> None:
         listed = ", ".join(f"{name} {share:.0%}" for name, share in shares if share >= 0.005)
         _line(f"Weights of the meta-learners, mean of folds: {listed}.")
     _print_end(result.stack, result.submitted, result.holdout)
+
+
+def _by_gap(cards: Sequence[Card]) -> tuple[list[Card], list[Card]]:
+    """Return the cards that are left to the page, and the best ones, the best last."""
+    found = sorted(cards, key=lambda card: card.scores.gap)
+    shown = _shown_of(len(found))
+    return found[:-shown], found[-shown:]
+
+
+def _shown_of(n: int) -> int:
+    """Return how many of `n` are printed: a single one is not left out for a line that says so."""
+    return n if n <= SHOWN_MODELS + 1 else SHOWN_MODELS
+
+
+def _more(left_out: Sized) -> str:
+    return f"{len(left_out)} weaker, on the page"
+
+
+def _origins(cards: Sequence[Card]) -> str:
+    return ", ".join(dict.fromkeys(filter(None, map(_made_from, cards))))
 
 
 def _made_from(card: Card) -> str:
@@ -108,7 +133,10 @@ def print_page(path: Path) -> None:
 
 
 def print_stack(result: StackResult) -> None:
-    """Print every level-1 model's and every candidate's OOF GAP, their weighted mean's last."""
+    """Print the best level-1 models' and candidates' OOF GAP, their weighted mean's last.
+
+    A candidate that weighs anything is always printed.
+    """
     card = result.card
     shares = words.shares(card)
     table = Table(title=f"Out-of-fold GAP, {result.dataset.name}")
@@ -116,19 +144,22 @@ def print_stack(result: StackResult) -> None:
     for heading in ("GAP", "weight"):
         table.add_column(heading, justify="right")
     table.add_column("made from", overflow="fold")
-    cards = sorted(result.cards, key=lambda card: card.scores.gap)
-    for one in cards:
-        cells = (one.model, f"{one.scores.gap:.4f}", "", _made_from(one))
-        table.add_row(*cells, end_section=one is cards[-1])
-    candidates = sorted(card.candidates.items(), key=lambda item: (shares.get(item[0], 0), item[1]))
-    for name, gap in candidates if len(candidates) > 1 else ():
-        table.add_row(
-            name,
-            f"{gap:.4f}",
-            f"{shares[name]:.0%}" if shares.get(name) else "",
-            end_section=name == candidates[-1][0],
-        )
+    weaker, best = _by_gap(result.cards)
+    if weaker:
+        table.add_row(_more(weaker), "", "", _origins(weaker))
+    for one in best:
+        table.add_row(one.model, f"{one.scores.gap:.4f}", "", _made_from(one))
+    table.add_section()
     weighing = [name for name, share in shares.items() if share]
+    candidates = sorted(card.candidates.items(), key=lambda item: (shares.get(item[0], 0), item[1]))
+    if len(candidates) > 1:
+        shown = max(_shown_of(len(candidates)), len(weighing))
+        if candidates[:-shown]:
+            table.add_row(_more(candidates[:-shown]), "", "", "")
+        for name, gap in candidates[-shown:]:
+            share = f"{shares[name]:.0%}" if shares.get(name) else ""
+            table.add_row(name, f"{gap:.4f}", share)
+        table.add_section()
     called = "their weighted mean" if len(weighing) > 1 else f"chosen: {card.chosen[0]}"
     table.add_row(called, f"{card.scores.gap:.4f}", style="bold")
     console.print(table)
@@ -262,7 +293,7 @@ def print_scores(scores: Scores) -> None:
 
 
 def print_tuned(tuned: Tuned) -> None:
-    """Print the best values beside those that tuning starts from, and the GAP of both."""
+    """Print the best values beside those that tuning starts from, and the scores of both."""
     table = Table(title=f"Tuning {tuned.name}, {tuned.dataset}")
     table.add_column("parameter")
     for heading in ("start", "best", "importance"):
@@ -276,7 +307,8 @@ def print_tuned(tuned: Tuned) -> None:
             "" if share is None else f"{share:.2f}",
         )
     table.add_section()
-    table.add_row("GAP", f"{tuned.start_gap:.4f}", f"{tuned.best_gap:.4f}", "")
+    called = CALLED.get(tuned.metric, tuned.metric)
+    table.add_row(called, f"{tuned.start_score:.4f}", f"{tuned.best_score:.4f}", "")
     console.print(table)
     _line(f"{tuned.complete} trials are complete, {tuned.pruned} pruned, {tuned.failed} failed.")
     if not tuned.importances:
@@ -284,7 +316,7 @@ def print_tuned(tuned: Tuned) -> None:
             f"Importances need {ENOUGH} complete trials: raise --trials and run the command again."
         )
     _line(
-        "The best GAP is optimistic: the folds that measure it also choose it among "
+        f"The best {called} is optimistic: the folds that measure it also choose it among "
         f"{tuned.complete + tuned.pruned} trials."
     )
     _line(f"Study: {tuned.study} in {tuned.storage}")

@@ -1,5 +1,6 @@
 """What a reader of a stack's score must know, in sentences: for the terminal and the page."""
 
+from competition.evaluation.chosen_metric import CALLED
 from competition.oof.cards import StackCard
 
 
@@ -44,9 +45,9 @@ def suspicions(card: StackCard) -> list[str]:
 
 def gain(card: StackCard) -> str:
     """Say what the stack gains over its best model."""
-    found = card.gain
+    found, metric = card.gain, CALLED.get(card.metric, card.metric)
     return (
-        f"The stack gains {found.value:+.4f} GAP over its best model, {card.best_model} "
+        f"The stack gains {found.value:+.4f} {metric} over its best model, {card.best_model} "
         f"(95% interval over ads {found.low:+.4f} to {found.high:+.4f})."
     )
 

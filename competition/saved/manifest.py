@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from competition.datasets.base import InputKind, SubmissionFormat
+from competition.datasets.metadata import Reading
 from competition.evaluation.metrics import Scores
 from competition.evaluation.thresholds import Rule
 from competition.utils.errors import StoreError, some
@@ -15,6 +16,7 @@ from competition.utils.files import file_digest
 
 FORMAT = 1
 NAME = "manifest.json"
+WORDS = "words"  # the words of the training ads
 BLENDS = "blends"  # below level2/: how the meta-learners of each fold are mixed
 
 
@@ -39,11 +41,15 @@ class SavedInput(_Record):
     settings : dict
         How it is read from a table, as ``[inputs.<name>]`` in a competition.toml; of metadata with
         the types that its columns turned out to hold.
+    forms : dict of str to str
+        Of columns of metadata: the mark of their decimals, or the form of their dates, as
+        `competition.datasets.metadata.Reading` has it.
     """
 
     kind: InputKind
     columns: tuple[str, ...]
     settings: dict[str, Any]
+    forms: dict[str, str] = {}
 
     @property
     def types(self) -> dict[str, str]:
@@ -136,6 +142,24 @@ class SavedCalibration(_Record):
     after: float
 
 
+class SavedWords(_Record):
+    """Which words of an ad are unknown, beside ``words/``, which holds the known ones.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        The texts whose words count.
+    usual, most : float
+        Of training ads, each against the ads of the other folds: the mean share of unknown words,
+        and `competition.saved.unsure.unknown_share` at the 99th percentile; an ad with more is
+        marked unsure.
+    """
+
+    columns: tuple[str, ...]
+    usual: float
+    most: float
+
+
 class Manifest(_Record):
     """All of a saved stack but its weights.
 
@@ -149,7 +173,9 @@ class Manifest(_Record):
     inputs : dict of str to SavedInput
         What the training ads came with.
     null_words : tuple of str or None
-        Cells that stand for nothing, in place of the usual words.
+        Cells that stand for nothing; None where an early version left the usual ones out.
+    dims : dict of str to int
+        Values in a row of each input of arrays; an ad whose array has others lacks it.
     kinds : dict of str to str
         The kind of every column that a model reads.
     plugins : tuple of str
@@ -166,6 +192,8 @@ class Manifest(_Record):
     decision : SavedDecision
     calibration : SavedCalibration or None
         None in stacks that were saved before there was one.
+    words : SavedWords or None
+        None where no model reads texts.
     scores : Scores
         Of the stack's out-of-fold predictions.
     n_train : int
@@ -184,6 +212,7 @@ class Manifest(_Record):
     id_column: str
     inputs: dict[str, SavedInput]
     null_words: tuple[str, ...] | None
+    dims: dict[str, int] = {}
     kinds: dict[str, InputKind]
     plugins: tuple[str, ...]
     profile: dict[str, Any]
@@ -193,10 +222,20 @@ class Manifest(_Record):
     level2: SavedStackPart
     decision: SavedDecision
     calibration: SavedCalibration | None = None
+    words: SavedWords | None = None
     scores: Scores
     n_train: int
     versions: dict[str, str]
     files: dict[str, str]
+
+    @property
+    def readings(self) -> dict[str, Reading]:
+        """How columns of metadata are read."""
+        return {
+            name: Reading(of_type, one.forms.get(name, ""))  # type: ignore[arg-type]
+            for one in self.inputs.values()
+            for name, of_type in one.types.items()
+        }
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -46,7 +46,7 @@ def open_new_ads(
     elif not isinstance(source, AdDataset) and Path(source).is_file():
         dataset = _of_table(Path(source), manifest)
     else:
-        dataset = _of_folder(load_dataset(source, listener), manifest)
+        dataset = _of_folder(load_dataset(source, listener, manifest.readings), manifest)
     for name, given in dataset.inputs.items():
         known = manifest.inputs.get(name)
         if known is not None and known.kind != given.kind:
@@ -94,7 +94,7 @@ def _of_frame(frame: pd.DataFrame, manifest: Manifest, root: Path) -> AdDataset:
         # Not read: a description without tags is none.
         "tags": [{"column": "tags", "dimension": manifest.tags[0].dimension}],
     }
-    ads, found = read_new_frame(frame, described, root)
+    ads, found = read_new_frame(frame, described, root, manifest.readings)
     return _dataset(ads, found, manifest, root)
 
 

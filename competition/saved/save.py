@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,9 @@ import pandas as pd
 
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset, Input
+from competition.datasets.metadata import NULL_WORDS, Reading
 from competition.evaluation.thresholds import Decision, choose_thresholds, score_decisions
+from competition.features.memory import ColumnsInMemory
 from competition.level2.base import MetaLearner
 from competition.level2.data import StackData
 from competition.level2.registry import get_meta_learner
@@ -25,6 +27,7 @@ from competition.saved.manifest import (
     BLENDS,
     FORMAT,
     NAME,
+    WORDS,
     Manifest,
     SavedCalibration,
     SavedDecision,
@@ -32,10 +35,12 @@ from competition.saved.manifest import (
     SavedModel,
     SavedStackPart,
     SavedTag,
+    SavedWords,
     read_manifest,
 )
 from competition.saved.refit import WHOLE, Scale, refit
-from competition.saved.unsure import disagreement
+from competition.saved.unsure import BEYOND, disagreement, learn_words, words_of
+from competition.saved.unsure import WORDS as COUNTED
 from competition.utils.errors import StoreError, WriteError
 from competition.utils.files import PathLike, file_digest, folder_written_whole, write_json
 from competition.utils.state import write_state
@@ -135,6 +140,7 @@ def save_stack(
                 fitted = learner.for_fold(place).fit(data.without_fold(fold))
                 fitted.save(new / "level2" / f"fold_{place}" / name)
         write_state(blends, new / "level2" / BLENDS)
+        words = _words(dataset, models, data, new)
         features = _features(result, new, with_checkpoints)
         kinds = {
             column: given.kind for given in dataset.inputs.values() for column in given.columns
@@ -148,11 +154,15 @@ def save_stack(
             id_column=dataset.submission.id_column,
             inputs={
                 name: SavedInput(
-                    kind=given.kind, columns=given.columns, settings=_settings(dataset, given)
+                    kind=given.kind,
+                    columns=given.columns,
+                    settings=_settings(dataset, given),
+                    forms=_forms(dataset, given),
                 )
                 for name, given in result.own_inputs.items()
             },
-            null_words=dataset.described.get("null_words"),
+            null_words=dataset.described.get("null_words", tuple(sorted(NULL_WORDS))),
+            dims=_dims(dataset),
             kinds={name: kinds[name] for one in models.values() for name in one.columns},
             plugins=tuple(Path(one).name for one in result.context.profile.plugins),
             profile=_profile(result.context.profile, features),
@@ -170,6 +180,7 @@ def save_stack(
             ),
             decision=_decided(decision, data, oof),
             calibration=SavedCalibration(**calibrate(data.labels, oof, data.fold)._asdict()),
+            words=words,
             scores=stack.scores,
             n_train=len(dataset.train_ids),
             versions=versions(),
@@ -187,7 +198,7 @@ def _decided(decision: Decision, data: StackData, oof: np.ndarray) -> SavedDecis
         value=decision.value,
         thresholds=tuple(map(float, choose_thresholds(data.labels, oof, decision))),
         **asdict(scored),
-        disagreement=float(np.quantile(disagreement(data.ads.probabilities), 0.99)),
+        disagreement=float(np.quantile(disagreement(data.ads.probabilities), BEYOND)),
     )
 
 
@@ -207,6 +218,42 @@ def _settings(dataset: AdDataset, given: Input) -> dict[str, Any]:
         }
         settings["types"] = {**found, **settings.get("types", {})}
     return settings
+
+
+def _words(
+    dataset: AdDataset, models: Mapping[str, SavedModel], data: StackData, new: Path
+) -> SavedWords | None:
+    """Write the words that training ads have; return how many others are usual."""
+    read = {column for model in models.values() for column in model.columns}
+    texts = [
+        column
+        for given in dataset.inputs.values()
+        for column in given.columns
+        if given.kind == "text" and column in read
+    ]
+    if not texts:
+        return None
+    train = replace(dataset, ads=dataset.ads.loc[dataset.train_ids])
+    known, usual, most = learn_words(
+        words_of(ColumnsInMemory(train).frame(texts, COUNTED)), data.fold
+    )
+    write_state(known, new / WORDS)
+    return SavedWords(columns=tuple(texts), usual=usual, most=most)
+
+
+def _dims(dataset: AdDataset) -> dict[str, int]:
+    """Values in a row of each input of arrays."""
+    found = {}
+    for given in dataset.inputs.values():
+        if given.kind == "array" and dataset.has(given.name):
+            found[given.name] = int(dataset.ads[given.columns[0]].dropna().iloc[0].dims)
+    return found
+
+
+def _forms(dataset: AdDataset, given: Input) -> dict[str, str]:
+    """The forms of numbers and dates in columns of metadata."""
+    readings: Mapping[str, Reading] = dataset.described.get("readings", {})
+    return {name: readings[name].form for name in given.columns if name in readings}
 
 
 def _features(result: RunResult, new: Path, with_checkpoints: bool) -> dict[str, dict[str, Any]]:

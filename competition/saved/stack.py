@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,58 @@ from competition.level2.registry import load_meta_learner
 from competition.pipeline.context import Context, open_context
 from competition.pipeline.extract import extract_features
 from competition.pipeline.stack_input import missing_inputs
-from competition.saved.manifest import BLENDS, Manifest, read_manifest
+from competition.saved.manifest import BLENDS, WORDS, Manifest, read_manifest
 from competition.saved.new_ads import open_new_ads, with_all_inputs
 from competition.saved.refit import WHOLE, Scale, rescaled
-from competition.saved.unsure import disagreement
+from competition.saved.unsure import (
+    MODELS_DIFFER,
+    NO_INPUT,
+    UNKNOWN_WORDS,
+    disagreement,
+    unknown_share,
+    words_of,
+)
+from competition.saved.unsure import WORDS as COUNTED
 from competition.utils.errors import StoreError
 from competition.utils.files import PathLike, file_digest
 from competition.utils.progress import Progress
 from competition.utils.registry import load_plugins
 from competition.utils.state import read_state
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a saved stack says of some ads.
+
+    Attributes
+    ----------
+    probabilities : DataFrame of shape (n_ads, n_tags), dtype float32
+        As of `SavedStack.predict_proba`.
+    decided : DataFrame
+        As of `SavedStack.predict`.
+    missing : DataFrame of shape (n_ads, n_inputs), dtype bool
+        The inputs and features that each ad lacks.
+    faults : tuple of (str, str, str)
+        Ad, file and reason of what could not be read and counts as missing.
+    explanation : DataFrame or None
+        As of `SavedStack.explain`, where it was asked for.
+    """
+
+    probabilities: pd.DataFrame
+    decided: pd.DataFrame
+    missing: pd.DataFrame
+    faults: tuple[tuple[str, str, str], ...]
+    explanation: pd.DataFrame | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """New ads, as the meta-learners take them."""
+
+    dataset: AdDataset
+    ads: Ads
+    unknown_words: np.ndarray
+    faults: tuple[tuple[str, str, str], ...]
 
 
 @dataclass(eq=False)
@@ -100,11 +143,12 @@ class SavedStack:
         CompetitionError
             If the ads cannot be read, or a checkpoint that features need is not to be had.
         """
-        dataset, level1 = self._level1(ads, root)
-        found = self._stacked(level1)
+        found = self.answer(ads, root).probabilities
         if calibrated and self.manifest.calibration is not None:
-            found = rescaled(found, Scale(*self.manifest.calibration.scale))
-        return self._frame(dataset, found)
+            scale = Scale(*self.manifest.calibration.scale)
+            moved = rescaled(found.to_numpy(), scale)
+            return pd.DataFrame(moved, index=found.index, columns=found.columns)
+        return found
 
     def predict(
         self, ads: PathLike | pd.DataFrame | AdDataset, root: PathLike = "."
@@ -118,25 +162,13 @@ class SavedStack:
 
         Returns
         -------
-        DataFrame of shape (n_ads, 2)
+        DataFrame of shape (n_ads, 3)
             Indexed by ad id. ``tags``: a tuple of the tags that are set, the most probable first.
-            ``unsure``: the ad has no input at all, or the level-1 models differ more on it than on
-            99 % of the training ads.
+            ``unsure``: the ad has no input at all, or the level-1 models differ more on it, or
+            more of its words are unknown, than on 99 % of the training ads. ``why``: which of
+            these, as a text.
         """
-        dataset, level1 = self._level1(ads, root)
-        probabilities = self._stacked(level1)
-        decision = self.manifest.decision
-        chosen = set_tags(
-            probabilities, np.array(decision.thresholds), Decision(decision.rule, decision.value)
-        )
-        best = np.argsort(-probabilities, axis=1, kind="stable")
-        tags = [
-            tuple(self.tags[tag] for tag in order if is_set[tag])
-            for order, is_set in zip(best, chosen, strict=True)
-        ]
-        unsure = disagreement(level1.probabilities) > decision.disagreement
-        unsure |= level1.missing.all(axis=1)
-        return pd.DataFrame({"tags": tags, "unsure": unsure}, index=dataset.test_ids)
+        return self.answer(ads, root).decided
 
     def explain(
         self, ads: PathLike | pd.DataFrame | AdDataset, root: PathLike = "."
@@ -155,8 +187,59 @@ class SavedStack:
             stack's) and ``effect``: by how much the stack's log odds fall where the model says of
             every tag what the other models say on average.
         """
-        dataset, level1 = self._level1(ads, root)
+        explanation = self.answer(ads, root, explain=True).explanation
+        assert explanation is not None  # as it was asked for
+        return explanation
+
+    def answer(
+        self,
+        ads: PathLike | pd.DataFrame | AdDataset,
+        root: PathLike = ".",
+        *,
+        explain: bool = False,
+    ) -> Answer:
+        """Tell all of some ads at once: each is read, extracted and predicted once.
+
+        Parameters
+        ----------
+        ads, root
+            As of `predict_proba`.
+        explain : bool
+            Whether to tell what `explain` does, which takes the meta-learners once more per model.
+        """
+        read = self._level1(ads, root)
+        ids, level1 = read.dataset.test_ids, read.ads
         stacked = self._stacked(level1)
+        return Answer(
+            pd.DataFrame(stacked, index=ids, columns=self.tags),
+            self._decided(read, stacked),
+            pd.DataFrame(level1.missing, index=ids, columns=list(self.manifest.level2.inputs)),
+            read.faults,
+            self._explained(ids, level1, stacked) if explain else None,
+        )
+
+    def _decided(self, read: _Read, stacked: np.ndarray) -> pd.DataFrame:
+        decision = self.manifest.decision
+        chosen = set_tags(
+            stacked, np.array(decision.thresholds), Decision(decision.rule, decision.value)
+        )
+        best = np.argsort(-stacked, axis=1, kind="stable")
+        tags = [
+            tuple(self.tags[tag] for tag in order if is_set[tag])
+            for order, is_set in zip(best, chosen, strict=True)
+        ]
+        doubts = {
+            NO_INPUT: read.ads.missing.all(axis=1),
+            MODELS_DIFFER: disagreement(read.ads.probabilities) > decision.disagreement,
+            UNKNOWN_WORDS: read.unknown_words,
+        }
+        found = pd.DataFrame(doubts, index=read.dataset.test_ids)
+        why = [", ".join(found.columns[row]) for row in found.to_numpy()]
+        return pd.DataFrame(
+            {"tags": tags, "unsure": found.any(axis=1), "why": why}, index=read.dataset.test_ids
+        )
+
+    def _explained(self, ids: pd.Index, level1: Ads, stacked: np.ndarray) -> pd.DataFrame:
         whole = _logit(stacked)
         parts = []
         for place, model in enumerate(self.manifest.models):
@@ -168,8 +251,8 @@ class SavedStack:
             parts.append(
                 pd.DataFrame(
                     {
-                        "id": np.repeat(dataset.test_ids.to_numpy(), len(self.tags)),
-                        "tag": np.tile(self.tags, len(dataset.test_ids)),
+                        "id": np.repeat(ids.to_numpy(), len(self.tags)),
+                        "tag": np.tile(self.tags, len(ids)),
                         "model": model,
                         "probability": level1.probabilities[:, place].ravel(),
                         "stack": stacked.ravel(),
@@ -179,16 +262,12 @@ class SavedStack:
             )
         return pd.concat(parts, ignore_index=True)
 
-    def _frame(self, dataset: AdDataset, probabilities: np.ndarray) -> pd.DataFrame:
-        return pd.DataFrame(probabilities, index=dataset.test_ids, columns=self.tags)
-
-    def _level1(
-        self, source: PathLike | pd.DataFrame | AdDataset, root: PathLike
-    ) -> tuple[AdDataset, Ads]:
+    def _level1(self, source: PathLike | pd.DataFrame | AdDataset, root: PathLike) -> _Read:
         """Extract features of the ads, and predict them by the level-1 models of all folds."""
         new = open_new_ads(source, self.manifest, root, self.progress)
         with self._context(new) as context:
-            dataset = with_all_inputs(extract_features(context)[0].dataset, self.manifest)
+            extracted, extractions = extract_features(context)
+            dataset = with_all_inputs(extracted.dataset, self.manifest)
             columns = ColumnsInMemory(dataset, self.manifest.kinds)
             shape = (len(dataset.test_ids), len(self.manifest.models), len(self.tags))
             probabilities = np.empty(shape, dtype=np.float32)
@@ -202,7 +281,16 @@ class SavedStack:
             self.progress.update("level 1", shape[1], shape[1])
             metadata = dataset.ads[list(self.manifest.level2.metadata)]
             missing = missing_inputs(dataset)[list(self.manifest.level2.inputs)].to_numpy()
-            return dataset, Ads(probabilities, metadata, missing)
+            faults = tuple(fault for one in extractions for fault in one.faults)
+            unknown = self._has_unknown_words(columns)
+            return _Read(dataset, Ads(probabilities, metadata, missing), unknown, faults)
+
+    def _has_unknown_words(self, columns: ColumnsInMemory) -> np.ndarray:
+        words = self.manifest.words
+        if words is None:
+            return np.zeros(len(columns.dataset.test_ids), dtype=bool)
+        found = words_of(columns.frame(words.columns, COUNTED))
+        return unknown_share(found, self._known_words, words.usual) > words.most
 
     def _stacked(self, ads: Ads) -> np.ndarray:
         """Mean of the meta-learners of all folds: (n_ads, n_tags), float32."""
@@ -216,24 +304,31 @@ class SavedStack:
 
     @contextmanager
     def _context(self, dataset: AdDataset) -> Iterator[Context[Profile]]:
-        features = {
-            name: self._feature(name, settings)
-            for name, settings in self.manifest.profile["features"].items()
-        }
-        profile = Profile.model_validate({**self.manifest.profile, "features": features})
         with tempfile.TemporaryDirectory() as temporary:
-            yield open_context(
+            context = open_context(
                 dataset,
-                profile,
+                self._profile,
                 self.out or temporary,
                 n_jobs=self.n_jobs,
                 device=self.device,
                 progress=self.progress,
             )
+            yield replace(context, dims=self.manifest.dims)
+
+    @cached_property
+    def _profile(self) -> Profile:
+        """The settings of the features on this machine, once their checkpoints are compared."""
+        features = {
+            name: self._feature(name, settings)
+            for name, settings in self.manifest.profile["features"].items()
+        }
+        return Profile.model_validate({**self.manifest.profile, "features": features})
 
     def load(self) -> None:
         """Load all models, which otherwise happens when the first ads come."""
-        _ = self._models, self._learners, self._blends
+        _ = self._profile, self._models, self._learners, self._blends
+        if self.manifest.words is not None:
+            _ = self._known_words
 
     def _feature(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
         """Settings of a feature on this machine; its checkpoint must be what it was."""
@@ -281,6 +376,11 @@ class SavedStack:
             {name: load_meta_learner(name, folder / name) for name in names}
             for folder, names in zip(folders, self.manifest.level2.learners, strict=True)
         ]
+
+    @cached_property
+    def _known_words(self) -> np.ndarray:
+        """Hashes of the words of the training ads, ascending."""
+        return read_state(self.folder / WORDS, np.ndarray)
 
     @cached_property
     def _blends(self) -> list[Blend]:

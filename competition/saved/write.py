@@ -10,7 +10,7 @@ from competition.saved.manifest import Manifest
 from competition.submission.write import FORMATS, write_submission
 from competition.utils.errors import SubmissionError, nearest
 from competition.utils.files import written_whole
-from competition.utils.spreadsheets import write_rows
+from competition.utils.spreadsheets import write_frame
 
 ENDINGS = (".csv", ".parquet", ".jsonl")
 
@@ -51,7 +51,7 @@ def write_probabilities(path: Path, probabilities: pd.DataFrame, manifest: Manif
 
 
 def write_tags(path: Path, decided: pd.DataFrame, manifest: Manifest) -> None:
-    """Write one row per ad: its id, the tags that are set, and whether it is unsure.
+    """Write one row per ad: its id, the tags that are set, whether it is unsure, and why.
 
     Tags of a ``.csv`` stand in one cell with "|" between them; elsewhere they are a list.
 
@@ -78,8 +78,7 @@ def write_tags(path: Path, decided: pd.DataFrame, manifest: Manifest) -> None:
 
 def _write_csv(path: Path, frame: pd.DataFrame) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        columns = [frame[name].tolist() for name in frame]
-        write_rows(file, [list(frame), *zip(*columns, strict=True)])
+        write_frame(file, frame)
 
 
 def write_leaderboard(

@@ -91,8 +91,10 @@ def _row(path: Path, number: int, header: list[str], cells: list[str]) -> Ledger
         cell = known.pop(name)
         try:
             numbers[name] = float(cell) if cell else None
-        except ValueError as bad:
-            raise _unreadable(path, f"row {number}: {name} is {cell!r}, no number") from bad
+        except ValueError:
+            numbers[name] = math.nan
+        if not math.isfinite(numbers[name] or 0):
+            raise _unreadable(path, f"row {number}: {name} is {cell!r}, no number")
     return LedgerRow(**known, **numbers, own=values)  # type: ignore[arg-type]
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from competition.config.profile import Profile
 from competition.config.toml import profile_toml
 from competition.datasets.base import AdDataset
-from competition.evaluation.metrics import gap
+from competition.evaluation.chosen_metric import CALLED, metric_of
 from competition.pipeline.context import open_context, open_store
 from competition.pipeline.extract import extract_features
 from competition.tuning.study import (
@@ -52,10 +52,12 @@ class Tuned:
     Attributes
     ----------
     dataset, name : str
+    metric : str
+        What the score is: "gap", or as the profile has it.
     start, best : dict
         Tuned parameters as the profile had them, and of the best trial.
-    start_gap, best_gap : float
-        Their OOF GAP, pooled over all folds.
+    start_score, best_score : float
+        Their out-of-fold score, of all folds together.
     complete, pruned, failed : int
         Trials by their end.
     importances : dict of str to float
@@ -68,10 +70,11 @@ class Tuned:
 
     dataset: str
     name: str
+    metric: str
     start: dict[str, Any]
     best: dict[str, Any]
-    start_gap: float
-    best_gap: float
+    start_score: float
+    best_score: float
     complete: int
     pruned: int
     failed: int
@@ -95,12 +98,12 @@ def tune(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Tuned:
-    """Search the parameters of a model, or of the stack, for the highest OOF GAP.
+    """Search the parameters of a model, or of the stack, for the highest OOF score.
 
-    The first trial has the profile's values. A trial is pruned when its GAP over the folds done so
-    far lies below that of most complete ones. The name of a study holds a digest of all that
-    its trials must share, so that a changed dataset starts a new one. An interrupted study goes on
-    and ends with the same trials as an uninterrupted one.
+    The score is GAP, or the profile's metric. The first trial has the profile's values. A trial is
+    pruned when its score over the folds done so far lies below that of most complete ones. The name
+    of a study holds a digest of all that its trials must share, so that a changed dataset starts a
+    new one. An interrupted study goes on and ends with the same trials as an uninterrupted one.
 
     Parameters
     ----------
@@ -138,7 +141,7 @@ def tune(
     >>> with TemporaryDirectory() as folder:
     ...     make_demo(f"{folder}/ads", 40, films=False)
     ...     tuned = tune("tfidf_logreg", f"{folder}/ads", profile, folder, n_trials=2, n_jobs=1)
-    >>> tuned.start["C"], tuned.best_gap >= tuned.start_gap
+    >>> tuned.start["C"], tuned.best_score >= tuned.start_score
     (4.0, True)
     """
     deadline = time.monotonic() + (np.inf if timeout is None else timeout)
@@ -158,10 +161,13 @@ def tune(
     with store.locked(["studies"], context.progress):
         study = open_study(f"{dataset.name}/{tunable.name}/{tunable.identity[:16]}", storage)
     with storage_told(storage):
-        search(study, tunable, dataset, n_trials, deadline, profile.seed, context.progress)
-        tuned = _summary(study, tunable, dataset, storage, path)
-    head = f"# OOF GAP {tuned.best_gap:.6f}, the best of {tuned.complete} complete trials of the\n"
-    head += f"# study {tuned.study}; optimistic, for these folds have chosen it.\n"
+        search(study, tunable, dataset, n_trials, deadline, profile, context.progress)
+        tuned = _summary(study, tunable, dataset, profile.metric, storage, path)
+    called = CALLED.get(tuned.metric, tuned.metric)
+    head = (
+        f"# OOF {called} {tuned.best_score:.6f}, the best of {tuned.complete} complete trials of\n"
+    )
+    head += f"# the study {tuned.study}; optimistic, for these folds have chosen it.\n"
     write_text(tuned.path, head + profile_toml(tunable.profile_with(tuned.best)))
     return tuned
 
@@ -172,7 +178,7 @@ def search(
     dataset: AdDataset,
     n_trials: int,
     deadline: float,
-    seed: int,
+    profile: Profile,
     progress: Progress,
 ) -> None:
     """Add trials until there are enough or the time is up."""
@@ -186,28 +192,32 @@ def search(
 
     def objective(trial: "Trial") -> float:
         claim(trial)
-        return _score(trial, tunable, dataset, report)
+        return _score(trial, tunable, dataset, profile.metric, report)
 
-    best = _best_so_far(study)
+    best = _best_so_far(study, profile.metric)
     while done < n_trials and time.monotonic() < deadline:
-        study.sampler = sampler_of_next(study, seed)
+        study.sampler = sampler_of_next(study, profile.seed)
         study.optimize(objective, n_trials=1)
-        done, best = n_finished(study), _best_so_far(study)
+        done, best = n_finished(study), _best_so_far(study, profile.metric)
     report("done")
 
 
-def _best_so_far(study: "Study") -> str:
+def _best_so_far(study: "Study", metric: str) -> str:
     best = max((trial.values[0] for trial in complete(study)), default=None)
-    return "" if best is None else f"best GAP {best:.4f}; "
+    return "" if best is None else f"best {CALLED.get(metric, metric)} {best:.4f}; "
 
 
 def _score(
-    trial: "Trial", tunable: Tunable, dataset: AdDataset, report: Callable[[str], None]
+    trial: "Trial",
+    tunable: Tunable,
+    dataset: AdDataset,
+    metric: str,
+    report: Callable[[str], None],
 ) -> float:
     """Score a trial fold by fold; stop where it lags behind, unless it is the first."""
     from optuna import TrialPruned
 
-    labels, top_k = dataset.labels, dataset.submission.top_k
+    labels, top_k, judge = dataset.labels, dataset.submission.top_k, metric_of(metric)
     values = np.zeros(labels.shape, dtype=np.float32)
     done = np.zeros(len(labels), dtype=bool)
     score = 0.0
@@ -218,7 +228,7 @@ def _score(
             done |= ads
             if not labels[done].any():
                 continue
-            score = gap(labels[done], values[done], top_k)
+            score = judge(labels[done], values[done], top_k)
             trial.report(score, step)
             report(f"trial {trial.number}: {score:.4f} on {done.sum():,} of {len(done):,} ads")
             if not done.all() and not is_start(trial) and trial.should_prune():
@@ -227,7 +237,7 @@ def _score(
 
 
 def _summary(
-    study: "Study", tunable: Tunable, dataset: AdDataset, storage: str, path: Path
+    study: "Study", tunable: Tunable, dataset: AdDataset, metric: str, storage: str, path: Path
 ) -> Tuned:
     scored = complete(study)
     start = next((trial for trial in scored if is_start(trial)), None)
@@ -240,10 +250,11 @@ def _summary(
     return Tuned(
         dataset=dataset.name,
         name=tunable.name,
+        metric=metric,
         start=tunable.start,
         best=best.params,
-        start_gap=start.values[0],
-        best_gap=best.values[0],
+        start_score=start.values[0],
+        best_score=best.values[0],
         complete=len(scored),
         pruned=n_finished(study) - len(scored),
         failed=len(study.trials) - len(unfailed(study)),

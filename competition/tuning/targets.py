@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from competition.config.profile import Level1Settings, Profile
+from competition.evaluation.chosen_metric import metric_digest
 from competition.execution.devices import one_thread
 from competition.execution.local import run_tasks
 from competition.features.columns import Column
@@ -123,7 +124,7 @@ def tunable_model(name: str, context: Context[Profile], store: OofStore) -> Tuna
         tuned = {**profile.level1, name: Level1Settings(**{**given, **params})}
         return profile.model_copy(update={"level1": tuned})
 
-    identity = digest(job.fingerprint.made_from, distributions)
+    identity = digest(job.fingerprint.made_from, distributions, metric_digest(profile.metric))
     return Tunable(name, space, start, identity, oof, profile_with)
 
 
@@ -151,7 +152,7 @@ def tunable_stack(context: Context[Profile], store: OofStore) -> Tunable:
     cards = stored_models(store, context)
     level1 = {card.model: card.fingerprint for card in cards}
     metadata = plan_metadata(profile, dataset)
-    data, _ = stack_input(store, cards, dataset, metadata)
+    data, _ = stack_input(store, cards, dataset, metadata, profile.metric)
 
     def oof(params: dict[str, Any]) -> Pieces:
         learner = entry.make(**{**base, **params})
@@ -162,7 +163,9 @@ def tunable_stack(context: Context[Profile], store: OofStore) -> Tunable:
 
     fixed = {key: value for key, value in base.items() if key not in start}
     sources = {name: (entry.make.__module__, fixed)}
-    made_from = stack_fingerprint(level1, sources, metadata, dataset, store.folds).made_from
+    made_from = stack_fingerprint(
+        level1, sources, metadata, dataset, store.folds, profile.metric
+    ).made_from
     identity = digest(made_from, distributions)
     return Tunable(STACK + entry.name, space, start, identity, oof, profile_with)
 

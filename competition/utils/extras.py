@@ -6,15 +6,18 @@ from importlib.util import find_spec
 EXTRAS = {
     "PIL": "media",
     "av": "media",
+    "fastapi": "serve",
     "gensim": "networks",
     "matplotlib": "plots",
     "onnxruntime": "media",
     "pylopdf_fonts_zh_cn": "demo",
+    "python_multipart": "serve",
     "rapidocr": "media",
     "safetensors": "networks",
     "tokenizers": "networks",
     "torch": "networks",
     "transformers": "networks",
+    "uvicorn": "serve",
     "xgboost": "xgboost-cpu",
 }
 

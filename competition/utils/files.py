@@ -30,10 +30,12 @@ _swept: set[Path] = set()
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, *, to_disk: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` once the block has succeeded.
 
     Whatever stops the block, or the machine, `path` holds its old content or the complete new one.
+    Waiting for the disk takes milliseconds: many small files that are looked at when they are
+    read, and made anew where they are damaged, do without `to_disk`.
 
     Raises
     ------
@@ -44,9 +46,11 @@ def written_whole(path: Path) -> Iterator[Path]:
         temporary.touch()
         yield temporary
         temporary.chmod(0o644)
-        _to_disk(temporary)
+        if to_disk:
+            _to_disk(temporary)
         temporary.replace(path)
-        _to_disk(path.parent)
+        if to_disk:
+            _to_disk(path.parent)
 
 
 @contextmanager

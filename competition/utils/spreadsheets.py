@@ -1,8 +1,13 @@
 """CSV files: their rows, and cells that a spreadsheet would take for formulas."""
 
+from __future__ import annotations
+
 import csv
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # begin what a spreadsheet would run
 
@@ -24,6 +29,11 @@ def write_rows(file: TextIO, rows: Iterable[Iterable[Any]]) -> None:
     keeps its own ending.
     """
     csv.writer(_LineFeeds(file)).writerows(rows)
+
+
+def write_frame(file: TextIO, frame: DataFrame) -> None:
+    """Write a table as `write_rows` does, without its index; numbers as pandas writes them."""
+    frame.to_csv(cast(TextIO, _LineFeeds(file)), index=False, lineterminator="\r\n")
 
 
 class _LineFeeds:

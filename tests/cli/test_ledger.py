@@ -34,9 +34,14 @@ def test_score_is_noted_and_stays(ads: Path, out: Path) -> None:
     (row,) = read_ledger(out / "submissions")
     path = out / "submissions" / row.file
     done = call("ledger", "add", path, "--score", 0.81)
-    assert done.out.strip() == f"{row.file}: leaderboard 0.81, OOF GAP {row.oof_gap:.4f}"
+    noted, hint = done.out.splitlines()
+    assert noted == f"{row.file}: leaderboard 0.81, OOF GAP {row.oof_gap:.4f}"
+    assert "`python -m competition report --data DIR`" in hint
+    page = out / "oof" / "demo" / "report" / "index.html"
+    assert "0.8100" not in page.read_text("utf-8")
     call("run", "--data", ads, "--out", out, *QUICK)
     assert call("ledger", "--out", out).row(row.file)[4] == "0.8100"
+    assert "0.8100" in page.read_text("utf-8")  # what the run has written again
     path.unlink()
     call("ledger", "add", row.file, "--score", 0.82, "--out", out)
     assert call("ledger", "--out", out).row(f"{row.file} (gone)")[4] == "0.8200"

@@ -338,3 +338,17 @@ def test_gap_mean_of_folds_names_a_fold_without_true_tags():
 def test_gap_by_dimension_refuses_dimensions_that_do_not_fit_the_tags():
     with pytest.raises(MetricError, match="2 dimensions do not fit 3 tags"):
         metrics.gap_by_dimension(ONE, ONE, ["a", "b"])
+
+
+@pytest.mark.parametrize("digits", [0, 1, 3])  # many, few and hardly any equal scores
+def test_average_precision_is_that_of_scikit_learn(digits: int) -> None:
+    from sklearn.metrics import average_precision_score
+
+    rng = np.random.default_rng(digits)
+    labels, scores = rng.random((200, 30)) < 0.1, np.round(rng.random((200, 30)), digits)
+    labels[:, 7] = False
+    found = metrics.average_precisions(labels, scores)
+    tags = [tag for tag in range(30) if tag != 7]
+    expected = [average_precision_score(labels[:, tag], scores[:, tag]) for tag in tags]
+    np.testing.assert_allclose(found[tags], expected, rtol=1e-12)
+    assert np.isnan(found[7])

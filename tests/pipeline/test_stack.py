@@ -306,7 +306,7 @@ def test_predictions_made_elsewhere_are_what_tune_stack_tunes_over(
         load_stack_settings(["level2.model=dnn", "level2.dnn.seeds=1"]),
         finished[1],
     )
-    assert one.card.scores.gap == pytest.approx(done.best_gap, abs=1e-6)
+    assert one.card.scores.gap == pytest.approx(done.best_score, abs=1e-6)
 
 
 def test_candidates_can_be_chosen(finished: tuple[Path, Path, StackResult]) -> None:

@@ -16,7 +16,7 @@ from competition.features.registry import find_extractors
 from competition.folds import make_folds
 from competition.level1.registry import find_models
 from competition.level2.registry import find_meta_learners
-from competition.oof.cards import FoldOffset
+from competition.oof.cards import FoldOffset, Level1Card
 from competition.pipeline.extract import Extraction
 from competition.pipeline.run import RunResult, run
 from competition.pipeline.stack import StackResult
@@ -105,6 +105,30 @@ def test_run_ends_with_choice_gain_last_score_and_path(
     assert lines[-1] == f"Submission: {finished.submitted.path}"
 
 
+def many_cards() -> list[Level1Card]:
+    """Nine models, the strongest first; the weakest are made from something else."""
+    return [
+        level1_card(
+            f"model{place}",
+            "frames",
+            "look",
+            scores=scores(0.9 - place / 10),
+            origin="from scratch" if place < 7 else "org/eyes-large",
+        )
+        for place in range(9)
+    ]
+
+
+def test_run_keeps_the_best_five_models_and_what_the_others_are_made_from(
+    finished: RunResult, capsys: Captured
+) -> None:
+    print_run(replace(finished, cards=many_cards()))
+    printed = rows(capsys.readouterr().out)
+    assert printed[0] == ["4 weaker, on the page", "", "", "", "org/eyes-large, from scratch"]
+    best = ["model4", "model3", "model2", "model1", "model0"]
+    assert [row[0] for row in printed[1:]] == [*best, finished.stack.model]
+
+
 def test_run_lists_a_few_of_the_files_that_could_not_be_read(
     finished: RunResult, capsys: Captured
 ) -> None:
@@ -167,6 +191,21 @@ def test_stack_lists_models_then_candidates_the_chosen_ones_last(
         ["mean", "0.6100", "75%", ""],
         ["their weighted mean", "0.6300", "", ""],
     ]
+
+
+def test_stack_keeps_the_best_five_models_and_every_candidate_that_weighs(
+    dataset: AdDataset, capsys: Captured
+) -> None:
+    names = [f"learner{place}" for place in range(8)]  # all but two weigh
+    values = {
+        "candidates": {name: 0.7 - place / 100 for place, name in enumerate(names)},
+        "weights": {name: ((place > 1) / 6,) * 3 for place, name in enumerate(names)},
+    }
+    print_stack(replace(stacked(dataset, **values), cards=many_cards()))
+    printed = [row[0] for row in rows(capsys.readouterr().out)]
+    assert printed[:2] == ["4 weaker, on the page", "model4"]
+    assert printed[5:7] == ["model0", "2 weaker, on the page"]
+    assert set(printed[7:13]) == set(names[2:])
 
 
 def test_single_meta_learner_is_a_single_row(dataset: AdDataset, capsys: Captured) -> None:
@@ -344,8 +383,8 @@ def tuned(importances: dict[str, float]) -> Tuned:
         name="tfidf_logreg",
         start={"C": 4.0, "min_df": 2},
         best={"C": 6.25, "min_df": 3},
-        start_gap=0.70004,
-        best_gap=0.71006,
+        start_score=0.70004,
+        best_score=0.71006,
         complete=8,
         pruned=3,
         failed=1,
@@ -369,7 +408,7 @@ def test_tuned_values_stand_beside_those_it_started_from(capsys: Captured) -> No
     assert printed.endswith("Best values: --profile tfidf_logreg.toml\n")
 
 
-def test_tuning_says_that_its_best_gap_is_optimistic(capsys: Captured) -> None:
+def test_tuning_says_that_its_best_score_is_optimistic(capsys: Captured) -> None:
     print_tuned(tuned({"min_df": 0.75, "C": 0.25}))
     assert (
         "The best GAP is optimistic: the folds that measure it also choose it among 11 trials."

@@ -71,7 +71,7 @@ def test_first_trial_has_the_gap_of_a_run_without_tuning(
 ) -> None:
     assert straight.start == {"C": 4.0, "min_df": 2}
     (card,) = run(shared_table, load_profile("text", OVERRIDES), tmp_path, n_jobs=1).cards
-    assert straight.start_gap == card.scores.gap
+    assert straight.start_score == card.scores.gap
 
 
 def test_best_profile_has_the_gap_of_the_best_trial_when_run(
@@ -80,7 +80,7 @@ def test_best_profile_has_the_gap_of_the_best_trial_when_run(
     assert straight.best != straight.start
     (card,) = run(shared_table, load_profile(str(straight.path)), tmp_path, n_jobs=1).cards
     assert card.parameters == straight.best
-    assert card.scores.gap == straight.best_gap >= straight.start_gap
+    assert card.scores.gap == straight.best_score >= straight.start_score
 
 
 def test_nothing_is_written_among_the_predictions(straight: Tuned) -> None:
@@ -172,7 +172,7 @@ def test_best_profile_of_the_stack_has_the_gap_of_the_best_trial_when_run(
     done = tuned(table, tmp_path, 2, "stack")
     assert done.name == "stack-dnn"
     stack = run(table, load_profile(str(done.path)), tmp_path, n_jobs=1).stack
-    assert stack.scores.gap == done.best_gap
+    assert stack.scores.gap == done.best_score
 
 
 def test_stack_is_not_tuned_before_models_are_stored(table: Path, tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 import csv
 import io
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from competition.utils.spreadsheets import as_text, from_text, write_rows
+from competition.utils.spreadsheets import as_text, from_text, write_frame, write_rows
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1"])
@@ -31,6 +33,13 @@ def test_rows_are_read_back_as_they_were(rows: list[list[str]]) -> None:
     text = io.StringIO(newline="")
     write_rows(text, rows)
     assert list(csv.reader(io.StringIO(text.getvalue(), newline=""))) == rows
+
+
+def test_table_is_read_back_with_the_digits_of_its_numbers() -> None:
+    text = io.StringIO(newline="")
+    frame = pd.DataFrame({"id": ["a\rb", 'c"'], "War": np.array([0.3, 1e-9], np.float32)})
+    write_frame(text, frame)
+    assert text.getvalue() == 'id,War\n"a\rb",0.3\n"c""",1e-09\n'
 
 
 def test_rows_end_in_a_line_feed() -> None:

@@ -1,10 +1,11 @@
-"""Ensemble selection on GAP (Caruana et al. 2004), all candidates of a round at native speed."""
+"""Ensemble selection (Caruana et al. 2004); on GAP all candidates of a round at native speed."""
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from competition.evaluation.chosen_metric import metric_of
 from competition.level2.base import MetaLearner
 from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
@@ -26,14 +27,16 @@ LANES = 32  # 16-bit codes in a 512-bit register
 
 @meta_learner("greedy")
 class Greedy(MetaLearner):
-    """Ensemble selection: to a bag of models, add the one that raises GAP most, again and again.
+    """Ensemble selection: to a bag, add the model that raises the score most, again and again.
+
+    The score is GAP, or the metric of the data.
 
     Caruana et al., "Ensemble Selection from Libraries of Models" (2004), with replacement and
     sorted initialisation: the bag begins with the n best models, n being the number up to `start`
-    with the highest GAP. A model added twice weighs twice. A round adds the best candidate even
-    where GAP falls, for a later one may bring more than it costs; the best bag on the way is kept.
+    with the highest scores. A model added twice weighs twice. A round adds the best candidate even
+    where the score falls, for a later one may bring more than it costs; the best bag is kept.
 
-    Ties are decided alike everywhere: among models of equal GAP the first of the store's order is
+    Ties are decided alike everywhere: among models of equal score the first of the store's order is
     taken, among bags the smaller one.
 
     Parameters
@@ -71,6 +74,7 @@ class Greedy(MetaLearner):
             self.rounds,
             data.top_k,
             data.n_threads,
+            data.metric,
         )
 
     def _predict_proba(self, ads: Ads) -> np.ndarray:
@@ -88,6 +92,7 @@ def select(
     rounds: int,
     top_k: int,
     n_threads: int = 1,
+    metric: str = "gap",
 ) -> np.ndarray:
     """Say how often each model is in the best bag.
 
@@ -101,6 +106,8 @@ def select(
         Tags of an ad that enter GAP's list.
     n_threads : int
         Candidates judged at a time; it changes nothing but the time taken.
+    metric : str
+        What a bag is judged by (`competition.evaluation.chosen_metric`).
 
     Returns
     -------
@@ -108,24 +115,31 @@ def select(
     """
     models = np.ascontiguousarray(probabilities.transpose(1, 0, 2))
     bag, size = np.zeros_like(models[0]), 0
-    order = np.argsort(-candidate_gaps(bag, size, models, labels, top_k, n_threads), kind="stable")
+
+    def judged(bag: np.ndarray, size: int, models: np.ndarray) -> np.ndarray:
+        if metric == "gap":
+            return candidate_gaps(bag, size, models, labels, top_k, n_threads)
+        means = ((bag + model) / np.float32(size + 1) for model in models)
+        return np.array([metric_of(metric)(labels, mean, top_k) for mean in means])
+
+    order = np.argsort(-judged(bag, size, models), kind="stable")
     counts = np.zeros(len(models), dtype=np.int64)
-    best, best_gap = counts, -1.0
+    best, best_score = counts, -np.inf
     for model in order[:start]:
-        gap = candidate_gaps(bag, size, models[model][None], labels, top_k)[0]
+        score = judged(bag, size, models[model][None])[0]
         bag, size = bag + models[model], size + 1
         counts = counts + (np.arange(len(models)) == model)
-        if gap > best_gap:
-            best, best_gap = counts, gap
+        if score > best_score:
+            best, best_score = counts, score
     counts, size = best, int(best.sum())
     bag = models[order[:size]].sum(axis=0)
     for _ in range(rounds):
-        gaps = candidate_gaps(bag, size, models, labels, top_k, n_threads)
-        model = int(np.argmax(gaps))
+        scores = judged(bag, size, models)
+        model = int(np.argmax(scores))
         bag, size = bag + models[model], size + 1
         counts = counts + (np.arange(len(models)) == model)
-        if gaps[model] > best_gap:
-            best, best_gap = counts, gaps[model]
+        if scores[model] > best_score:
+            best, best_score = counts, scores[model]
     return best
 
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from competition.evaluation.metrics import gap
+from competition.evaluation.metrics import gap, mean_average_precision
 from competition.level2.learners.greedy import SHIFT, Greedy, candidate_gaps, select
 from competition.testing.level2 import made_stack
 from competition.utils.errors import ModelError
@@ -45,7 +45,25 @@ def test_selects_what_the_plain_algorithm_selects(seed: int, top_k: int) -> None
     assert list(np.repeat(np.arange(5), counts)) == plain_selection(train, labels, 3, 6, top_k)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_selects_by_another_metric(seed: int) -> None:
+    train, labels = models_of(60, 3, 5, seed)
+
+    def score(bag: list[int]) -> float:
+        return mean_average_precision(labels, train[:, bag].mean(axis=1))
+
+    order = sorted(range(3), key=lambda m: (-score([m]), m))
+    bag = max((order[:n] for n in range(1, 3)), key=score)
+    best = bag
+    for _ in range(2):
+        bag = max(([*bag, m] for m in range(3)), key=score)
+        best = max((best, bag), key=score)
+    counts = select(train, labels, start=2, rounds=2, top_k=20, metric="map")
+    assert score(list(np.repeat(np.arange(3), counts))) == pytest.approx(score(best), abs=1e-6)
+
+
 @given(st.integers(1, 40), st.integers(1, 45), st.integers(0, 100), st.booleans())
+@settings(deadline=None)  # the first call may compile
 def test_gap_of_a_candidate_is_the_metrics_gap(n, n_tags, seed, in_tenths) -> None:
     train, labels = models_of(n, 3, n_tags, seed)
     labels[0, 0] = 1

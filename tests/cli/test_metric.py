@@ -1,0 +1,121 @@
+"""What is to be best: `--metric`, by its name or a function of one's own."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from competition import load_dataset
+from competition.evaluation.metrics import f1_per_class, mean_average_precision
+from tests.cli.calling import call, called
+from tests.cli.conftest import MODELS, QUICK
+
+LEARNERS = 'level2.model=["mean", "greedy", "single"]'
+RECALL = """
+def recall(labels, scores):
+    found = (scores >= {threshold}) & (labels > 0)
+    return found.sum() / (labels > 0).sum()
+"""
+
+
+def oof(out: Path, ads: Path, model: str) -> np.ndarray:
+    """Stored OOF probabilities of a model, in the order of the dataset."""
+    frame = pd.read_parquet(out / "oof" / "demo" / model / "oof.parquet")
+    frame = frame.set_index("id").drop(columns="fold", errors="ignore")
+    return frame.loc[list(load_dataset(ads).train_ids)].to_numpy()
+
+
+def card(out: Path, name: str = "stack-selection") -> dict[str, object]:
+    return json.loads((out / "oof" / "demo" / name / "card.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("metric", "called_so", "score"),
+    [("map", "mAP", mean_average_precision), ("f1", "F1-C", f1_per_class)],
+)
+def test_stack_is_judged_by_the_metric(
+    metric: str, called_so: str, score, ads: Path, out: Path
+) -> None:
+    done = call("stack", "--data", ads, "--out", out, "--set", LEARNERS, "--metric", metric)
+    labels = load_dataset(ads).labels
+    scores = {name: score(labels, oof(out, ads, name)) for name in MODELS}
+    best = max(scores, key=lambda name: scores[name])
+    gain = score(labels, oof(out, ads, "stack-selection")) - scores[best]
+    assert f"The stack gains {gain:+.4f} {called_so} over its best model, {best} (" in done.out
+    assert card(out)["metric"] == metric
+
+
+def test_learners_weigh_by_the_metric_without_the_fold(ads: Path, out: Path) -> None:
+    given = ("--data", ads, "--out", out, "--set", LEARNERS)
+    call("stack", *given)
+    by_gap = card(out)["candidates_without_fold"]
+    call("stack", *given, "--metric", "map")
+    by_map = card(out)["candidates_without_fold"]
+    labels, fold = load_dataset(ads).labels, pd.read_csv(out / "oof" / "demo" / "folds.csv")["fold"]
+    assert by_gap != by_map
+    for k, found in enumerate(by_map["mean"]):
+        # A candidate is cross-fitted on the other folds; the mean has nothing to fit, and the scale
+        # that it is brought to keeps the order of an ad's scores within a fold, not quite of a tag.
+        rows = np.flatnonzero(fold != k)
+        plain = np.mean([oof(out, ads, name)[rows] for name in MODELS], axis=0)
+        assert found == pytest.approx(mean_average_precision(labels[rows], plain), abs=0.03)
+
+
+def test_run_and_stack_take_a_function_of_ones_own(ads: Path, tmp_path: Path) -> None:
+    module = tmp_path / "our_metric.py"
+    module.write_text(RECALL.format(threshold=0.3), encoding="utf-8")
+    given = ("--data", ads, "--out", tmp_path, *QUICK, "--set", LEARNERS)
+    done = call("run", *given, "--metric", "our_metric:recall", cwd=tmp_path)
+    labels, stacked = load_dataset(ads).labels, oof(tmp_path, ads, "stack-selection")
+    best = str(card(tmp_path)["best_model"])
+    shares = [
+        ((scores >= 0.3) & (labels > 0)).sum() / labels.sum()
+        for scores in (stacked, oof(tmp_path, ads, best))
+    ]
+    assert f"gains {shares[0] - shares[1]:+.4f} our_metric:recall over" in done.out
+
+
+@pytest.mark.parametrize("name", ["mAP", "nowhere:f", "competition:nothing", "json:JSONDecoder.x"])
+def test_unknown_metric_is_refused_before_anything_runs(
+    name: str, ads: Path, tmp_path: Path
+) -> None:
+    for command in (("run", "--jobs", 1), ("stack",), ("tune", "tfidf_logreg")):
+        done = called(*command, "--data", ads, "--out", tmp_path, "--metric", name)
+        assert done.status == 2
+        assert f"There is no metric '{name}'" in " ".join(done.err.split())
+    assert not (tmp_path / "oof").exists()
+
+
+def test_metric_that_is_no_number_is_named(ads: Path, out: Path) -> None:
+    (out / "odd_metric.py").write_text("def odd(labels, scores):\n    return float('nan')\n")
+    given = ("--data", ads, "--out", out, "--set", LEARNERS, "--metric", "odd_metric:odd")
+    done = called("stack", *given, cwd=out)
+    assert done.status == 2
+    assert "The metric odd_metric:odd gives nan" in " ".join(done.err.split())
+
+
+def test_changed_function_makes_the_stack_anew(ads: Path, out: Path) -> None:
+    from competition.evaluation.chosen_metric import metric_digest
+
+    found = set()
+    for number, threshold in enumerate((0.3, 0.3, 0.6)):
+        name = f"recall_{number}"
+        (out / f"{name}.py").write_text(RECALL.format(threshold=threshold), encoding="utf-8")
+        given = ("--data", ads, "--out", out, "--set", LEARNERS, "--metric", f"{name}:recall")
+        call("stack", *given, cwd=out)
+        found.add(card(out)["made_from"]["metric"])  # type: ignore[index]
+        assert card(out)["made_from"]["metric"] == metric_digest(f"{name}:recall")  # type: ignore[index]
+    assert len(found) == 3
+
+
+def test_tune_searches_by_the_metric(ads: Path, out: Path) -> None:
+    settings = ["--data", ads, "--set", "folds.n=3", "--out", out, "--jobs", 1]
+    done = call("tune", "tfidf_logreg", *settings, "--trials", 2, "--metric", "map")
+    start = float(done.row("mAP")[1])
+    assert start == pytest.approx(
+        mean_average_precision(load_dataset(ads).labels, oof(out, ads, "tfidf_logreg")), abs=1e-4
+    )
+    tuned = out / "oof" / "demo" / "tuning" / "tfidf_logreg.toml"
+    assert 'metric = "map"' in tuned.read_text(encoding="utf-8")
