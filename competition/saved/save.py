@@ -235,7 +235,8 @@ def _words(
         return None
     train = replace(dataset, ads=dataset.ads.loc[dataset.train_ids])
     known, usual, most = learn_words(
-        words_of(ColumnsInMemory(train).frame(texts, COUNTED)), data.fold
+        words_of(ColumnsInMemory(train, dict.fromkeys(texts, "text")).frame(texts, COUNTED)),
+        data.fold,
     )
     write_state(known, new / WORDS)
     return SavedWords(columns=tuple(texts), usual=usual, most=most)
