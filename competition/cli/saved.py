@@ -41,6 +41,13 @@ def predict(
         bool,
         typer.Option("--tags", help="Write the tags to set, by the stack's own thresholds."),
     ] = False,
+    calibrated: Annotated[
+        bool,
+        typer.Option(
+            "--calibrated",
+            help="Probabilities that mean frequencies; without it they are those of the run.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Keep features of the ads in DIR/cache."),
@@ -68,13 +75,15 @@ def predict(
 
     if tags and form is not None:
         raise typer.BadParameter("--tags and --format are two forms of the file: give one of them.")
+    if calibrated and (tags or form is not None):
+        raise typer.BadParameter("--calibrated goes with probabilities alone: it moves no rank.")
     if form is None:
         check_ending(to)
     with ProgressBars(console) as progress:
         loaded = load_stack(
             stack, out=out, device=device, n_jobs=jobs, plugins=plugins or (), progress=progress
         )
-        found = loaded.predict(data) if tags else loaded.predict_proba(data)
+        found = loaded.predict(data) if tags else loaded.predict_proba(data, calibrated=calibrated)
     if tags:
         write_tags(to, found, loaded.manifest)
         n_tags = found["tags"].map(len).sum() / max(len(found), 1)

@@ -176,8 +176,12 @@ class AdDataset:
     def lacks(self, name: str) -> pd.Series:
         """Say of each ad whether it lacks an input: an empty text, no file, not a single value."""
         given = self.inputs[name]
-        cells = self.ads[list(given.columns)]
-        return ((cells == "") if given.kind == "text" else cells.isna()).all(axis=1)
+        lacking = np.ones(len(self.ads), dtype=bool)
+        for column in given.columns:
+            cells = self.ads[column]
+            empty = cells == "" if given.kind == "text" else cells.isna()
+            lacking &= empty.to_numpy(dtype=bool)
+        return pd.Series(lacking, self.ads.index)
 
     def has(self, name: str) -> bool:
         """Whether there is an input of this name that any ad has."""

@@ -1,12 +1,12 @@
 """Columns as models read them, made in memory: for ads that are predicted once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from competition.datasets.base import AdDataset, files_of
+from competition.datasets.base import AdDataset, InputKind, files_of
 from competition.features.store import ArrayRef
 from competition.text.terms import TermsSpec
 
@@ -18,21 +18,25 @@ class ColumnsInMemory:
     ----------
     dataset : AdDataset
         With the features that models read.
+    kinds : mapping of str to str
+        The kind of every column that a model reads.
     """
 
-    def __init__(self, dataset: AdDataset) -> None:
+    def __init__(self, dataset: AdDataset, kinds: Mapping[str, InputKind]) -> None:
         self.dataset = dataset
-        self.kinds = {
-            column: given.kind for given in dataset.inputs.values() for column in given.columns
-        }
+        self.kinds = kinds
         self.made: dict[tuple[str, TermsSpec | None], pd.Series] = {}
+        self.frames: dict[tuple[tuple[str, ...], TermsSpec | None], pd.DataFrame] = {}
 
     def frame(self, columns: Sequence[str], terms: TermsSpec | None) -> pd.DataFrame:
         """Return columns as a model reads them; `terms` says how to count those of texts.
 
         What `prepare_columns` and `read_columns` give by way of files, in every cell.
         """
-        return pd.DataFrame({name: self._column(name, terms) for name in columns})
+        key = tuple(columns), terms
+        if key not in self.frames:
+            self.frames[key] = pd.DataFrame({name: self._column(name, terms) for name in columns})
+        return self.frames[key]
 
     def _column(self, name: str, terms: TermsSpec | None) -> pd.Series:
         kind = self.kinds[name]

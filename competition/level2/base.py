@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -144,6 +145,13 @@ class MetaLearner(Saved, BaseEstimator, ABC):
 
 def _one_blas_thread() -> Any:
     """Sums of several threads add up in another order, and the last bits with them."""
-    from threadpoolctl import threadpool_limits
+    return _libraries().limit(limits=1, user_api="blas")
 
-    return threadpool_limits(1, user_api="blas")
+
+@lru_cache(maxsize=1)
+def _libraries() -> Any:
+    """The libraries that compute with threads: to look for them takes longer than to predict."""
+    import scipy.linalg  # noqa: F401  (its library of linear algebra is loaded from here on)
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

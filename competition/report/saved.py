@@ -34,6 +34,7 @@ def print_saved(folder: Path, manifest: Manifest) -> None:
         f"Tags are set by {_rule(manifest)}: F1-C {_spread(manifest.decision.f1_c)}, F1-O "
         f"{_spread(manifest.decision.f1_o)}, precision {_spread(manifest.decision.precision)}, "
         f"recall {_spread(manifest.decision.recall)}, each fold by thresholds of the others.\n"
+        f"{_calibration(manifest)}\n"
         f"Made by {', '.join(f'{name} {one}' for name, one in manifest.versions.items())}.\n"
         f"{_megabytes(folder)} MB in all.",
         markup=False,
@@ -107,6 +108,21 @@ def _models(manifest: Manifest) -> str:
 def _rule(manifest: Manifest) -> str:
     decision = manifest.decision
     return decision.rule if decision.rule == "f1" else f"{decision.rule}={decision.value:g}"
+
+
+def _calibration(manifest: Manifest) -> str:
+    found = manifest.calibration
+    if found is None:
+        return "Saved before probabilities were calibrated."
+    if found.after >= found.before:
+        return (
+            f"Reliability error {found.before:.4f}; a sigmoid of other folds made it "
+            f"{found.after:.4f}, so `predict --calibrated` moves nothing."
+        )
+    return (
+        f"Reliability error {found.before:.4f}, {found.after:.4f} with each fold moved by a "
+        "sigmoid of the others (`predict --calibrated`)."
+    )
 
 
 def _spread(value: tuple[float, float]) -> str:

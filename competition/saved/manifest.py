@@ -126,6 +126,22 @@ class SavedDecision(_Record):
     disagreement: float
 
 
+class SavedCalibration(_Record):
+    """From the stack's probabilities to such that mean frequencies (`saved.calibration`).
+
+    Attributes
+    ----------
+    scale : tuple of float
+        Slope and shift of log odds, (1, 0) where moving them was worse out of fold.
+    before, after : float
+        Reliability error out of fold, without it and with each fold moved by what others teach.
+    """
+
+    scale: tuple[float, float]
+    before: float
+    after: float
+
+
 class SavedWords(_Record):
     """Which words of an ad are unknown, beside ``words/``, which holds the known ones.
 
@@ -174,6 +190,8 @@ class Manifest(_Record):
         In the order in which the meta-learners take them.
     level2 : SavedStackPart
     decision : SavedDecision
+    calibration : SavedCalibration or None
+        None in stacks that were saved before there was one.
     words : SavedWords or None
         None where no model reads texts.
     scores : Scores
@@ -203,6 +221,7 @@ class Manifest(_Record):
     models: dict[str, SavedModel]
     level2: SavedStackPart
     decision: SavedDecision
+    calibration: SavedCalibration | None = None
     words: SavedWords | None = None
     scores: Scores
     n_train: int

@@ -22,12 +22,14 @@ from competition.oof.kept_models import digests, model_folder
 from competition.pipeline.blends import read_blends
 from competition.pipeline.run import RunResult
 from competition.pipeline.stack_input import stack_input
+from competition.saved.calibration import calibrate
 from competition.saved.manifest import (
     BLENDS,
     FORMAT,
     NAME,
     WORDS,
     Manifest,
+    SavedCalibration,
     SavedDecision,
     SavedInput,
     SavedModel,
@@ -121,6 +123,7 @@ def save_stack(
         for card in cards
     }
     data, _ = stack_input(store, cards, dataset, stack.metadata)
+    oof = store.read(stack.model, stack)[0]
     with folder_written_whole(target) as new:
         for name in models:
             for which in [WHOLE] if keep == "refit" else range(store.folds.n):
@@ -175,7 +178,8 @@ def save_stack(
                 metadata=stack.metadata,
                 inputs=tuple(dataset.inputs),
             ),
-            decision=_decided(decision, data, store.read(stack.model, stack)[0]),
+            decision=_decided(decision, data, oof),
+            calibration=SavedCalibration(**calibrate(data.labels, oof, data.fold)._asdict()),
             words=words,
             scores=stack.scores,
             n_train=len(dataset.train_ids),
@@ -231,7 +235,8 @@ def _words(
         return None
     train = replace(dataset, ads=dataset.ads.loc[dataset.train_ids])
     known, usual, most = learn_words(
-        words_of(ColumnsInMemory(train).frame(texts, COUNTED)), data.fold
+        words_of(ColumnsInMemory(train, dict.fromkeys(texts, "text")).frame(texts, COUNTED)),
+        data.fold,
     )
     write_state(known, new / WORDS)
     return SavedWords(columns=tuple(texts), usual=usual, most=most)

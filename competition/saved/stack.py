@@ -112,7 +112,11 @@ class SavedStack:
         return [tag.name for tag in self.manifest.tags]
 
     def predict_proba(
-        self, ads: PathLike | pd.DataFrame | AdDataset, root: PathLike = "."
+        self,
+        ads: PathLike | pd.DataFrame | AdDataset,
+        root: PathLike = ".",
+        *,
+        calibrated: bool = False,
     ) -> pd.DataFrame:
         """Probability of every tag for every ad.
 
@@ -124,6 +128,10 @@ class SavedStack:
             index. What an ad lacks, or no ad has, is missing, as in training.
         root : path
             What paths in a frame are relative to.
+        calibrated : bool
+            Move all by the stack's sigmoid, so that a number means a frequency; the order stays.
+            Without it they are those of the run. Where the sigmoid was worse out of fold, nothing
+            is moved.
 
         Returns
         -------
@@ -135,7 +143,12 @@ class SavedStack:
         CompetitionError
             If the ads cannot be read, or a checkpoint that features need is not to be had.
         """
-        return self.answer(ads, root).probabilities
+        found = self.answer(ads, root).probabilities
+        if calibrated and self.manifest.calibration is not None:
+            scale = Scale(*self.manifest.calibration.scale)
+            moved = rescaled(found.to_numpy(), scale)
+            return pd.DataFrame(moved, index=found.index, columns=found.columns)
+        return found
 
     def predict(
         self, ads: PathLike | pd.DataFrame | AdDataset, root: PathLike = "."
@@ -255,7 +268,7 @@ class SavedStack:
         with self._context(new) as context:
             extracted, extractions = extract_features(context)
             dataset = with_all_inputs(extracted.dataset, self.manifest)
-            columns = ColumnsInMemory(dataset)
+            columns = ColumnsInMemory(dataset, self.manifest.kinds)
             shape = (len(dataset.test_ids), len(self.manifest.models), len(self.tags))
             probabilities = np.empty(shape, dtype=np.float32)
             for place, (name, saved) in enumerate(self.manifest.models.items()):

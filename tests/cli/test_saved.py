@@ -469,6 +469,35 @@ def test_tags_are_set_by_the_thresholds_of_the_stack(
     assert decided["tags"].map(len).gt(0).all()
 
 
+def test_calibrated_probabilities_are_asked_for_and_judged_out_of_fold(
+    saved: tuple[Path, Path], ads: Path, tmp_path: Path
+) -> None:
+    stack, out = saved
+    told = json.loads((stack / "manifest.json").read_text("utf-8"))["calibration"]
+    slope, shift = told["scale"]
+    store = out / "oof" / "demo"
+    oof = pd.read_parquet(store / "stack-selection" / "oof.parquet").set_index("id")
+    truth = rows([f"a{i}" for i in range(60)], tmp_path, 0).set_index("id")["tags"]
+    true = truth.str.get_dummies("|").loc[oof.index]
+    p, y = oof[list(true)].to_numpy(np.float64).ravel(), true.to_numpy().ravel()
+    tenth = np.minimum((10 * p).astype(int), 9)
+    errors = [abs(p[tenth == one].sum() - y[tenth == one].sum()) for one in range(10)]
+    assert np.isclose(told["before"], sum(errors) / len(p))
+    assert (slope == 1 and shift == 0) == (told["after"] >= told["before"])
+    to = tmp_path / "p.parquet"
+    given = ("--to", to, "--jobs", 1, "--plugin", out / "lengths.py")
+    call("predict", stack, "--data", ads, "--calibrated", *given)
+    found = pd.read_parquet(to).set_index("id")
+    raw = stored_test(out).loc[found.index]
+    odds = (raw / (1 - raw)) ** slope * np.exp(shift)
+    assert np.allclose(found, odds / (1 + odds), atol=1e-5)
+    assert f"Reliability error {told['before']:.4f}" in " ".join(
+        call("describe", stack).out.split()
+    )
+    refused = called("predict", stack, "--data", ads, "--calibrated", "--tags", *given)
+    assert refused.status == 2
+
+
 def test_number_of_tags_is_decided_when_the_stack_is_saved(
     saved: tuple[Path, Path], ads: Path, tmp_path: Path
 ) -> None:
