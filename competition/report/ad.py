@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -152,7 +153,9 @@ class AdViewer:
         where = f"training ad, fold {self._store.folds.of_ad[row]}" if trained else "test ad"
         truth = self._truth(ad, row, trained)
         texts = {name: dataset.ads.at[ad, name] for name in _columns(dataset, "text")}
-        facts = {name: dataset.ads.at[ad, name] for name in _columns(dataset, "metadata")}
+        facts: dict[str, Any] = {
+            name: dataset.ads.at[ad, name] for name in _columns(dataset, "metadata")
+        }
         pictures, unread = pictures_of(files_of_ad(dataset, ad)) if with_pictures else ([], "")
         return AdView(
             ad=ad,
@@ -166,6 +169,10 @@ class AdViewer:
             modalities=tuple(modality.name for modality in self.modalities),
             tags=self._tags(scores, truth),
         )
+
+    def _cells(self, ad: str, kind: str) -> dict[str, Any]:
+        dataset = self.dataset
+        return {name: dataset.ads.at[ad, name] for name in _columns(dataset, kind)}
 
     def _tags(
         self, scores: dict[str, np.ndarray], truth: tuple[str, ...] | None
@@ -281,7 +288,7 @@ def files_of_ad(dataset: AdDataset, ad: str) -> tuple[FileOfAd, ...]:
     found = []
     for given in dataset.inputs.values():
         for column in given.columns if given.kind in ("image", "video", "audio") else ():
-            cell = dataset.ads.at[ad, column]
+            cell: Any = dataset.ads.at[ad, column]
             if pd.notna(cell):
                 names = files_of(cell)
                 found += [FileOfAd(given.kind, dataset.root / name, name) for name in names]

@@ -65,14 +65,18 @@ class StageClock:
     def seconds_left(self) -> float | None:
         """Seconds that the other steps will take at the pace so far; None before the first ends.
 
-        All steps count alike, so that a slow one is made up for by those before it.
+        All steps count alike, so that a slow one is made up for by those before it. One that takes
+        longer than the pace counts with what it has taken so far.
         """
         if self.finished:
             return 0.0
         if self.done <= self.first:
             return None
-        pace = (self.at - self.began) / (self.done - self.first)
-        return max(0.0, pace * (self.total - self.done) - (time.monotonic() - self.at))
+        n_done, now = self.done - self.first, time.monotonic()
+        pace, waited = (self.at - self.began) / n_done, now - self.at
+        if waited <= pace:
+            return pace * (self.total - self.done) - waited
+        return (now - self.began) / (n_done + 1) * (self.total - self.done - 1)
 
 
 class StageClocks:

@@ -34,12 +34,12 @@ def test_time_left_is_that_of_the_other_steps_at_the_pace_so_far(time: Time) -> 
     assert clock.seconds_left() is None
     clock.update(2, 10, "")
     assert clock.seconds_left() == 8 * 25
-    time.now += 30  # within the third step
-    assert clock.seconds_left() == 8 * 25 - 30
-    time.now += 1000
-    assert clock.seconds_left() == 0
+    time.now += 25  # within the third step
+    assert clock.seconds_left() == 7 * 25
+    time.now += 75  # it takes longer than both before it: three steps in 150 seconds
+    assert clock.seconds_left() == 7 * 50
     clock.update(10, 10, "")
-    assert (clock.finished, clock.seconds_left(), clock.seconds()) == (True, 0, 1080)
+    assert (clock.finished, clock.seconds_left(), clock.seconds()) == (True, 0, 150)
 
 
 def test_steps_that_were_done_before_set_no_pace(time: Time) -> None:
