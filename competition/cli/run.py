@@ -123,11 +123,12 @@ def run(
             progress=progress,
         )
         if save is not None:
-            from competition.saved.save import save_stack
+            from competition.saved.save import next_version, save_stack
 
+            saved = next_version(save, result.stack.fingerprint)
             save_stack(
                 result,
-                save,
+                saved,
                 with_checkpoints=with_checkpoints,
                 keep=keep,
                 decide=decide or "f1",
@@ -136,7 +137,12 @@ def run(
     notes = notes_of(settings, result.extractions)
     write_page_at_end(result.dataset, out, notes=notes, settings=settings, jobs=jobs)
     if save is not None:
-        typer.echo(f"{save} holds the stack: `python -m competition predict {save} --data DIR`.")
+        typer.echo(f"{saved} holds the stack: `python -m competition predict {saved} --data DIR`.")
+        if saved != save:
+            typer.echo(
+                f"{save} holds another one still: `python -m competition describe {save} {saved}` "
+                "says what differs."
+            )
 
 
 def save(

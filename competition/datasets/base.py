@@ -129,6 +129,8 @@ class AdDataset:
         there is one; ``readings`` of metadata (`competition.datasets.metadata.Reading`).
     test_labels : ndarray of shape (n_test, n_tags), dtype uint8, or None
         Labels of the test ads where the layout makes test ads of labelled ones: for scoring alone.
+    license : str
+        What the folder's dataset.json says of the use of its ads; "" where it says nothing.
 
     Examples
     --------
@@ -153,6 +155,7 @@ class AdDataset:
     tags_are_closed: bool = True
     test_labels: np.ndarray | None = None
     described: Mapping[str, Any] = field(default_factory=dict)
+    license: str = ""
 
     @cached_property
     def train_ids(self) -> pd.Index:

@@ -32,10 +32,13 @@ class Description(Settings):
     truth : str or None
         Path, relative to the folder, of a file that `competition.submission.score.read_truth`
         reads. The tags of the test ads serve for scoring alone.
+    license : str or None
+        What may be done with the ads, in the owner's words; saved stacks carry it.
     """
 
     name: str | None = Field(default=None, pattern=NAME)
     truth: str | None = None
+    license: str | None = Field(default=None, min_length=1, max_length=1000)
 
 
 def described(dataset: AdDataset) -> AdDataset:
@@ -59,6 +62,7 @@ def described(dataset: AdDataset) -> AdDataset:
         dataset,
         name=description.name or dataset.name,
         truth=None if description.truth is None else _truth(path, description.truth),
+        license=description.license or "",
     )
 
 

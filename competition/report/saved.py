@@ -28,6 +28,7 @@ def print_saved(folder: Path, manifest: Manifest) -> None:
     console.print(
         f"{manifest.dataset}: {len(manifest.tags)} tags, learned from {manifest.n_train:,} ads; "
         f"{_models(manifest)}.\n"
+        f"{_license(manifest)}"
         f"Inputs: {', '.join(f'{name} ({one.kind})' for name, one in manifest.inputs.items())}.\n"
         f"OOF: GAP {scores.gap:.4f}, mAP {scores.map:.4f}, F1-C {scores.f1_c:.4f}, F1-O "
         f"{scores.f1_o:.4f}.\n"
@@ -66,6 +67,7 @@ def _told(manifest: Manifest) -> dict[str, str]:
     scores, decision = manifest.scores, manifest.decision
     lines = {
         "dataset": manifest.dataset,
+        "license": manifest.license or "-",
         "training ads": f"{manifest.n_train:,}",
         "tags": str(len(manifest.tags)),
         "OOF GAP": f"{scores.gap:.4f}",
@@ -123,6 +125,10 @@ def _calibration(manifest: Manifest) -> str:
         f"Reliability error {found.before:.4f}, {found.after:.4f} with each fold moved by a "
         "sigmoid of the others (`predict --calibrated`)."
     )
+
+
+def _license(manifest: Manifest) -> str:
+    return f"License of these ads: {manifest.license}\n" if manifest.license else ""
 
 
 def _spread(value: tuple[float, float]) -> str:

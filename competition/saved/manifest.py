@@ -167,6 +167,10 @@ class Manifest(_Record):
     ----------
     format : int
     dataset : str
+    license : str
+        What the training ads' dataset.json says of their use.
+    made_from : str
+        Fingerprint of the stack; "" where an early version left it out.
     tags : tuple of SavedTag
     submission, top_k, id_column
         How a leaderboard file is written.
@@ -206,6 +210,8 @@ class Manifest(_Record):
 
     format: int
     dataset: str
+    license: str = ""
+    made_from: str = ""
     tags: tuple[SavedTag, ...]
     submission: SubmissionFormat
     top_k: int

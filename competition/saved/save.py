@@ -58,6 +58,35 @@ def check_target(folder: PathLike) -> Path:
     return target
 
 
+def next_version(folder: PathLike, made_from: str) -> Path:
+    """Where a stack is saved: the folder, or beside the other stacks that lie there.
+
+    Parameters
+    ----------
+    folder : path
+    made_from : str
+        Fingerprint of the stack. Its own folder, of an earlier call, is taken again.
+
+    Returns
+    -------
+    Path
+        The first of ``folder``, ``folder-2``, ``folder-3``, ... that holds no other saved stack.
+    """
+    first, number = Path(folder), 1
+    while True:
+        target = first if number == 1 else first.with_name(f"{first.name}-{number}")
+        if not (target / NAME).is_file() or _made_from(target) == made_from:
+            return check_target(target)
+        number += 1
+
+
+def _made_from(folder: Path) -> str:
+    try:
+        return read_manifest(folder).made_from
+    except StoreError:  # damaged, or of a newer version: not ours to replace
+        return ""
+
+
 def save_stack(
     result: RunResult,
     folder: PathLike,
@@ -148,6 +177,8 @@ def save_stack(
         manifest = Manifest(
             format=FORMAT,
             dataset=dataset.name,
+            license=dataset.license,
+            made_from=stack.fingerprint,
             tags=tuple(SavedTag(name=tag.name, dimension=tag.dimension) for tag in dataset.tags),
             submission=dataset.submission.format,
             top_k=dataset.submission.top_k,

@@ -528,6 +528,38 @@ def test_two_stacks_are_compared(saved: tuple[Path, Path], ads: Path, tmp_path: 
     assert "The two stacks are alike." in call("describe", stack, stack).out
 
 
+def test_a_grown_folder_gives_the_next_version_beside_the_old_one(
+    ads: Path, tmp_path: Path
+) -> None:
+    data, out = shutil.copytree(ads, tmp_path / "ads"), tmp_path / "out"
+    profile = tmp_path / "texts.toml"
+    profile.write_text(
+        'models = ["tfidf_logreg", "tfidf_nblogreg"]\nfolds.n = 3\nlevel2.model = "mean"\n', "utf-8"
+    )
+    given = ("--data", data, "--out", out, "--profile", profile, "--jobs", 1)
+    call("save", tmp_path / "spring", *given)
+    call("save", tmp_path / "spring", *given, "--decide", "tags=2")  # the same stack
+    assert sorted(one.name for one in tmp_path.glob("spring*")) == ["spring"]
+    before = files(tmp_path / "spring")
+    table = pd.read_csv(data / "train.csv")
+    more = rows([f"later{i}" for i in range(9)], data, 2)
+    pd.concat([table, more]).to_csv(data / "train.csv", index=False)
+    (data / "dataset.json").write_text('{"license": "CC BY 4.0, <b>shown</b>"}', "utf-8")
+    told = call("save", tmp_path / "spring", *given).out
+    assert f"{tmp_path / 'spring-2'} holds the stack" in told.replace("\n", "")
+    assert files(tmp_path / "spring") == before
+    changed = call("describe", tmp_path / "spring", tmp_path / "spring-2")
+    assert changed.row("training ads")[1:] == ["60", "69"]
+    assert changed.row("license")[1] == "-"
+    assert "CC BY 4.0, <b>shown</b>" in call("describe", tmp_path / "spring-2").out
+    call("save", tmp_path / "spring", *given)  # nothing new: the second version again
+    assert sorted(one.name for one in tmp_path.glob("spring*")) == ["spring", "spring-2"]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(one): one.read_bytes() for one in sorted(folder.rglob("*")) if one.is_file()}
+
+
 READ = """\
 name = "read"
 train = "train.csv"
