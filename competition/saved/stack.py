@@ -6,14 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
-from competition.evaluation.thresholds import Decision, set_tags
 from competition.features.memory import ColumnsInMemory
 from competition.level1.base import Level1Model
 from competition.level1.registry import load_model
@@ -24,58 +22,21 @@ from competition.level2.registry import load_meta_learner
 from competition.pipeline.context import Context, open_context
 from competition.pipeline.extract import extract_features
 from competition.pipeline.stack_input import missing_inputs
+from competition.saved.answer import Answer, Read, decided, explained
+from competition.saved.checkpoints import profile_here
 from competition.saved.manifest import BLENDS, WORDS, Manifest, read_manifest
 from competition.saved.new_ads import open_new_ads, with_all_inputs
 from competition.saved.refit import WHOLE, Scale, rescaled
+from competition.saved.unsure import WORDS as COUNTED
 from competition.saved.unsure import (
-    MODELS_DIFFER,
-    NO_INPUT,
-    UNKNOWN_WORDS,
-    disagreement,
     unknown_share,
     words_of,
 )
-from competition.saved.unsure import WORDS as COUNTED
 from competition.utils.errors import StoreError
-from competition.utils.files import PathLike, file_digest
+from competition.utils.files import PathLike
 from competition.utils.progress import Progress
 from competition.utils.registry import load_plugins
 from competition.utils.state import read_state
-
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """What a saved stack says of some ads.
-
-    Attributes
-    ----------
-    probabilities : DataFrame of shape (n_ads, n_tags), dtype float32
-        As of `SavedStack.predict_proba`.
-    decided : DataFrame
-        As of `SavedStack.predict`.
-    missing : DataFrame of shape (n_ads, n_inputs), dtype bool
-        The inputs and features that each ad lacks.
-    faults : tuple of (str, str, str)
-        Ad, file and reason of what could not be read and counts as missing.
-    explanation : DataFrame or None
-        As of `SavedStack.explain`, where it was asked for.
-    """
-
-    probabilities: pd.DataFrame
-    decided: pd.DataFrame
-    missing: pd.DataFrame
-    faults: tuple[tuple[str, str, str], ...]
-    explanation: pd.DataFrame | None
-
-
-@dataclass(frozen=True, eq=False)
-class _Read:
-    """New ads, as the meta-learners take them."""
-
-    dataset: AdDataset
-    ads: Ads
-    unknown_words: np.ndarray
-    faults: tuple[tuple[str, str, str], ...]
 
 
 @dataclass(eq=False)
@@ -212,57 +173,13 @@ class SavedStack:
         stacked = self._stacked(level1)
         return Answer(
             pd.DataFrame(stacked, index=ids, columns=self.tags),
-            self._decided(read, stacked),
+            decided(self.manifest, read, stacked),
             pd.DataFrame(level1.missing, index=ids, columns=list(self.manifest.level2.inputs)),
             read.faults,
-            self._explained(ids, level1, stacked) if explain else None,
+            explained(self.manifest, read, stacked, self._stacked) if explain else None,
         )
 
-    def _decided(self, read: _Read, stacked: np.ndarray) -> pd.DataFrame:
-        decision = self.manifest.decision
-        chosen = set_tags(
-            stacked, np.array(decision.thresholds), Decision(decision.rule, decision.value)
-        )
-        best = np.argsort(-stacked, axis=1, kind="stable")
-        tags = [
-            tuple(self.tags[tag] for tag in order if is_set[tag])
-            for order, is_set in zip(best, chosen, strict=True)
-        ]
-        doubts = {
-            NO_INPUT: read.ads.missing.all(axis=1),
-            MODELS_DIFFER: disagreement(read.ads.probabilities) > decision.disagreement,
-            UNKNOWN_WORDS: read.unknown_words,
-        }
-        found = pd.DataFrame(doubts, index=read.dataset.test_ids)
-        why = [", ".join(found.columns[row]) for row in found.to_numpy()]
-        return pd.DataFrame(
-            {"tags": tags, "unsure": found.any(axis=1), "why": why}, index=read.dataset.test_ids
-        )
-
-    def _explained(self, ids: pd.Index, level1: Ads, stacked: np.ndarray) -> pd.DataFrame:
-        whole = _logit(stacked)
-        parts = []
-        for place, model in enumerate(self.manifest.models):
-            without = level1.probabilities.copy()
-            others = np.delete(level1.probabilities, place, axis=1)
-            if others.shape[1]:
-                without[:, place] = others.mean(axis=1)
-            effect = whole - _logit(self._stacked(Ads(without, level1.metadata, level1.missing)))
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "id": np.repeat(ids.to_numpy(), len(self.tags)),
-                        "tag": np.tile(self.tags, len(ids)),
-                        "model": model,
-                        "probability": level1.probabilities[:, place].ravel(),
-                        "stack": stacked.ravel(),
-                        "effect": effect.ravel(),
-                    }
-                )
-            )
-        return pd.concat(parts, ignore_index=True)
-
-    def _level1(self, source: PathLike | pd.DataFrame | AdDataset, root: PathLike) -> _Read:
+    def _level1(self, source: PathLike | pd.DataFrame | AdDataset, root: PathLike) -> Read:
         """Extract features of the ads, and predict them by the level-1 models of all folds."""
         new = open_new_ads(source, self.manifest, root, self.progress)
         with self._context(new) as context:
@@ -283,7 +200,7 @@ class SavedStack:
             missing = missing_inputs(dataset)[list(self.manifest.level2.inputs)].to_numpy()
             faults = tuple(fault for one in extractions for fault in one.faults)
             unknown = self._has_unknown_words(columns)
-            return _Read(dataset, Ads(probabilities, metadata, missing), unknown, faults)
+            return Read(dataset, Ads(probabilities, metadata, missing), unknown, faults)
 
     def _has_unknown_words(self, columns: ColumnsInMemory) -> np.ndarray:
         words = self.manifest.words
@@ -318,39 +235,13 @@ class SavedStack:
     @cached_property
     def _profile(self) -> Profile:
         """The settings of the features on this machine, once their checkpoints are compared."""
-        features = {
-            name: self._feature(name, settings)
-            for name, settings in self.manifest.profile["features"].items()
-        }
-        return Profile.model_validate({**self.manifest.profile, "features": features})
+        return profile_here(self.folder, self.manifest)
 
     def load(self) -> None:
         """Load all models, which otherwise happens when the first ads come."""
         _ = self._profile, self._models, self._learners, self._blends
         if self.manifest.words is not None:
             _ = self._known_words
-
-    def _feature(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
-        """Settings of a feature on this machine; its checkpoint must be what it was."""
-        found = dict(settings)
-        for key, value in settings.items():
-            if isinstance(value, str) and value.startswith("checkpoints/"):
-                found[key] = str(self.folder / value)
-        for file, expected in self.manifest.checkpoints.get(name, {}).items():
-            key, _, inner = file.partition("/")
-            path = Path(found[key])
-            whole = path / inner if path.is_dir() else path
-            if not whole.is_file():
-                raise StoreError(
-                    f"The feature {name} needs {path}, which is not here. Copy it there, or save "
-                    "the stack with its checkpoints (--with-checkpoints)."
-                )
-            if file_digest(whole) != expected:
-                raise StoreError(
-                    f"{whole} is not the file that the feature {name} was made with in training. "
-                    "Put the same checkpoint there."
-                )
-        return found
 
     @cached_property
     def _models(self) -> dict[str, list[Level1Model]]:
@@ -439,8 +330,3 @@ def load_stack(
         )
     where = None if out is None else Path(out)
     return SavedStack(path, manifest, where, device, n_jobs, given, progress or Progress())
-
-
-def _logit(probabilities: np.ndarray) -> np.ndarray:
-    held = np.clip(probabilities.astype(np.float64), 1e-6, 1 - 1e-6)
-    return np.log(held / (1 - held))

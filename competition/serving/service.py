@@ -8,8 +8,9 @@ import pandas as pd
 
 from competition import __version__
 from competition.execution.devices import one_thread
+from competition.saved.answer import Answer
 from competition.saved.manifest import NAME
-from competition.saved.stack import Answer, load_stack
+from competition.saved.stack import load_stack
 from competition.serving.batches import Batches, Told
 from competition.serving.form import FILES, AdForm, Row
 from competition.serving.settings import ServiceSettings
