@@ -4,6 +4,7 @@ import datetime
 import json
 import math
 from collections import Counter
+from numbers import Number
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,6 +45,12 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
+def as_cell(value: Any, comma: bool) -> str:
+    """Return a value as `as_text` does, a number with a decimal comma where that is asked for."""
+    text = as_text(value)
+    return text.replace(".", ",") if comma and isinstance(value, Number) else text
+
+
 def _is_whole(value: Any) -> bool:
     return isinstance(value, float) and value.is_integer()
 
@@ -57,17 +64,19 @@ def read_parquet(path: Path, builder: TableBuilder) -> Table | None:
         return None
     line = 1
     for batch in file.iter_batches(batch_size=_AT_ONCE):
-        for cells in zip(*map(_texts, batch.columns), strict=True):
+        columns = zip(batch.columns, batch.schema.names, strict=True)
+        texts = [_texts(column, name.strip() in builder.commas) for column, name in columns]
+        for cells in zip(*texts, strict=True):
             builder.row(cells, line)
             line += 1
     return builder.table()
 
 
-def _texts(column: pa.Array) -> list[str]:
+def _texts(column: pa.Array, comma: bool) -> list[str]:
     if pa.types.is_string(column.type) or pa.types.is_integer(column.type):
         return pc.fill_null(pc.cast(column, pa.string()), "").to_pylist()
     try:
-        return [as_text(value) for value in column.to_pylist()]
+        return [as_cell(value, comma) for value in column.to_pylist()]
     except (OverflowError, ValueError):  # a moment that Python's calendar does not reach
         return pc.fill_null(pc.cast(column, pa.string()), "").to_pylist()
 
@@ -112,7 +121,9 @@ def read_json_lines(
     if not builder.header(columns, 1):
         return None
     for line, value in objects:
-        builder.row([as_text(value.get(column)) for column in columns], line)
+        builder.row(
+            [as_cell(value.get(one), one.strip() in builder.commas) for one in columns], line
+        )
     return builder.table()
 
 
@@ -153,8 +164,9 @@ def read_excel(path: Path, name: str, builder: TableBuilder, problems: Problems)
         header = next(([as_text(cell) for cell in row] for _, row in rows), [])
         if not builder.header(header, 1):
             return None
+        commas = {place for place, name in enumerate(header) if name.strip() in builder.commas}
         for line, row in rows:
-            cells = [as_text(cell) for cell in row]
+            cells = [as_cell(cell, place in commas) for place, cell in enumerate(row)]
             if any(cells):
                 cells += [""] * (len(header) - len(cells))
                 builder.row(cells[: len(header)], line)

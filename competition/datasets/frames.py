@@ -3,15 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from numbers import Real
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from competition.datasets.base import AdDataset, Input
-from competition.datasets.formats import as_text
-from competition.datasets.metadata import Reading
+from competition.datasets.formats import as_cell, as_text
+from competition.datasets.metadata import Reading, with_commas
 from competition.datasets.problems import Problems, shortened
 from competition.datasets.reading import Table
 from competition.datasets.table import Rows, assemble, input_columns
@@ -119,13 +118,11 @@ def _with_marks(frame: pd.DataFrame, readings: Mapping[str, Reading]) -> pd.Data
     """Write numbers of columns that have decimal commas with commas."""
     if not isinstance(frame, pd.DataFrame) or frame.columns.nlevels > 1:
         return frame  # which is refused
-    commas = [name for name, reading in readings.items() if reading.form == ","]
     written = {
         name: [
-            as_text(value).replace(".", ",") if isinstance(value, Real) else value
-            for value in frame[name]
+            value if isinstance(value, str) else as_cell(value, comma=True) for value in frame[name]
         ]
-        for name in commas
+        for name in sorted(with_commas(readings))
         if list(frame.columns).count(name) == 1
     }
     return frame.assign(**written) if written else frame

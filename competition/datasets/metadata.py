@@ -1,7 +1,7 @@
 """Metadata: which columns hold numbers, categories or dates, and what stands for nothing."""
 
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -45,6 +45,11 @@ class Reading:
 
     type: ValueType
     form: str = ""
+
+
+def with_commas(readings: Mapping[str, Reading]) -> frozenset[str]:
+    """Return the columns whose numbers are read with decimal commas."""
+    return frozenset(name for name, reading in readings.items() if reading.form == ",")
 
 
 def is_null(cells: pd.Series, words: Collection[str]) -> pd.Series:

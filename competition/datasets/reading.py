@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
@@ -60,10 +60,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text holds a table; None where the file shows it."""
+    """How a file holds a table; None where the file shows it.
+
+    Attributes
+    ----------
+    encoding, delimiter : str or None
+        Of a text.
+    commas : frozenset of str
+        Columns that are read as having decimal commas. Where a file holds numbers as such, they
+        are written that way.
+    """
 
     encoding: str | None = None
     delimiter: str | None = None
+    commas: frozenset[str] = frozenset()
 
 
 class TableBuilder:
@@ -78,6 +88,8 @@ class TableBuilder:
         Patterns of further columns to keep; None keeps all.
     problems : Problems
     unit : str
+    commas : collection of str
+        Columns whose numbers are written with decimal commas.
     """
 
     def __init__(
@@ -87,7 +99,9 @@ class TableBuilder:
         others: Sequence[str] | None,
         problems: Problems,
         unit: str = ":",
+        commas: Collection[str] = (),
     ) -> None:
+        self.commas = commas
         self._name, self.required, self._others = name, required, others
         self._problems, self._unit = problems, unit
         self._places: list[tuple[int, str]] = []
@@ -202,7 +216,8 @@ def read_table(
     if not path.is_file():
         problems.error("absent file", name, "there is no such file. Add it, or correct its name.")
         return nothing
-    build = partial(TableBuilder, name, required, others, problems)
+    dialect = dialect or Dialect()
+    build = partial(TableBuilder, name, required, others, problems, commas=dialect.commas)
     try:
         packed = encodings.packing(path)
         if packed == "xls":
@@ -210,14 +225,14 @@ def read_table(
             problems.error("unknown table", name, text)
             return nothing
         if packed == "parquet":
-            return formats.read_parquet(path, build(", row ")) or nothing
+            return formats.read_parquet(path, build(unit=", row ")) or nothing
         if packed == "xlsx":
             return formats.read_excel(path, name, build(), problems) or nothing
         plain = path.name.removesuffix(".gz").removesuffix(".zst").removesuffix(".zip")
         if plain.endswith((".jsonl", ".ndjson", ".json")):
             with encodings.unpacked(path, packed) as file:
                 return formats.read_json_lines(file, name, build(), problems) or nothing
-        return _read_text(path, packed, name, build(), problems, dialect or Dialect()) or nothing
+        return _read_text(path, packed, name, build(), problems, dialect) or nothing
     except (*encodings.UNPACKING_ERRORS, pa.ArrowException) as bad:
         text = f"it cannot be read: {shortened(str(bad), 200)}. Save it again, or correct its name."
         problems.error("damaged file", name, text)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from competition.datasets.base import BETWEEN_FILES, RESERVED, AdDataset, Input, SubmissionSpec
-from competition.datasets.metadata import Reading, is_null, metadata_column
+from competition.datasets.metadata import Reading, is_null, metadata_column, with_commas
 from competition.datasets.paths import KINDS, SENTENCES, DatasetFolder, hint_for_absent, is_url
 from competition.datasets.problems import Problems, shortened
 from competition.datasets.reading import Dialect, Table, printable, read_table
@@ -59,6 +59,7 @@ def read(root: Path, problems: Problems, readings: dict[str, Reading]) -> AdData
     labels = [column for tags in config.tags if tags.file is None for column in tags.required]
     needed = [*columns, *labels, *(one for one in (config.group, config.split) if one)]
     others = [*patterns, *([config.group] if config.group else [])]
+    commas = with_commas(readings)
 
     def table(key: str, file: str, required: list[str], others: list[str]) -> Table:
         fault = folder.path_inside(file)
@@ -66,7 +67,7 @@ def read(root: Path, problems: Problems, readings: dict[str, Reading]) -> AdData
             raise DatasetError(
                 f"{source}: {key} = {file!r} {SENTENCES[fault]}. Copy the file into the folder."
             )
-        dialect = Dialect(config.encoding, config.delimiter)
+        dialect = Dialect(config.encoding, config.delimiter, commas)
         return read_table(
             root / file, file, _once(required), problems, others=others, dialect=dialect
         )

@@ -9,8 +9,9 @@ import pandas as pd
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset, Input, InputKind, SubmissionSpec, Tag
 from competition.datasets.frames import read_new_frame
+from competition.datasets.metadata import with_commas
 from competition.datasets.problems import Problems
-from competition.datasets.reading import read_table
+from competition.datasets.reading import Dialect, read_table
 from competition.saved.manifest import Manifest, SavedInput
 from competition.utils.errors import DatasetError, some
 from competition.utils.files import PathLike
@@ -110,7 +111,8 @@ def _as_described(name: str, given: SavedInput, columns: set[str]) -> dict[str, 
 
 def _of_table(path: Path, manifest: Manifest) -> AdDataset:
     problems = Problems()
-    table = read_table(path, path.name, [manifest.id_column], problems)
+    dialect = Dialect(commas=with_commas(manifest.readings))
+    table = read_table(path, path.name, [manifest.id_column], problems, dialect=dialect)
     problems.raise_errors(f"{path} has")
     return _of_frame(table.cells, manifest, path.parent)
 

@@ -130,6 +130,32 @@ def test_a_cell_means_the_same_alone_and_among_others(
     assert np.abs(one - other).max() < 1e-6
 
 
+@pytest.mark.parametrize("ending", ["parquet", "jsonl", "xlsx"])
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_numbers_of_a_typed_file_are_what_they_are(
+    folder: Path, tmp_path: Path, ending: str, in_folder: bool
+) -> None:
+    """In a column of decimal commas, too, where the text 12.345 would be twelve thousand."""
+    new = pd.concat([ad(german=12.345, english=0.25), ad(german=1_500, english=12.345)])
+    new = new.set_axis(["n1", "n2"]).rename_axis("id").reset_index()
+    new = new.astype({"german": "float64", "english": "float64"})
+    path = tmp_path / f"train.{ending}"
+    if in_folder:
+        new = new.assign(tags="sea")
+        config = TOML.replace('test = "test.csv"\n', "").replace("train.csv", path.name)
+        (tmp_path / "competition.toml").write_text(config, "utf-8")
+    if ending == "parquet":
+        new.to_parquet(path)
+    elif ending == "jsonl":
+        new.to_json(path, orient="records", lines=True)
+    else:
+        pytest.importorskip("openpyxl")
+        new.to_excel(path, index=False)
+    read = open_new_ads(tmp_path if in_folder else path, read_manifest(folder / "stack")).ads
+    assert read["german"].to_list() == [12.345, 1_500.0]
+    assert read["english"].to_list() == [0.25, 12.345]
+
+
 def test_a_folder_of_new_ads_is_read_so_too(folder: Path, tmp_path: Path) -> None:
     """Its own cells would say that 12.345 is twelve, and that codes are numbers."""
     new = pd.concat([BESIDE[:2], ad(german="12.345", shown="03.02.2020", code="007")])
