@@ -12,7 +12,7 @@ from competition.level2.crossfit import cross_fit
 from competition.level2.data import StackData
 from competition.level2.learners.mean import Mean
 from competition.level2.learners.pooled import Pooled
-from competition.testing.level2 import made_stack, with_probabilities
+from competition.testing.stacks import made_stack, with_probabilities
 
 
 def test_row_holds_scores_and_the_difference_to_the_reference() -> None:

@@ -25,7 +25,7 @@ from competition.oof.cards import Level1Details
 from competition.oof.fold_files import Fingerprint, FoldPrediction
 from competition.oof.store import OofStore
 from competition.pipeline.stack_input import stack_input
-from competition.testing.level2 import made_stack, with_probabilities
+from competition.testing.stacks import made_stack, with_probabilities
 
 
 def shifted(probabilities: np.ndarray, by: float | np.ndarray) -> np.ndarray:

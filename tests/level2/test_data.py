@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from competition.level2.data import Ads, check_range
-from competition.testing.level2 import made_stack, with_probabilities
+from competition.testing.stacks import made_stack, with_probabilities
 from competition.utils.errors import ModelError
 
 

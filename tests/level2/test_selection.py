@@ -13,7 +13,7 @@ from competition.level2.crossfit import cross_fit
 from competition.level2.data import Ads, StackData
 from competition.level2.kept import KeptCrossFits
 from competition.level2.selection import nested_selection
-from competition.testing.level2 import with_probabilities
+from competition.testing.stacks import with_probabilities
 from competition.utils.errors import ModelError
 
 

@@ -12,7 +12,7 @@ from competition.level2.data import StackData
 from competition.level2.learners import calibrated_mean
 from competition.level2.learners.calibrated_mean import CalibratedMean, beta_calibration
 from competition.level2.learners.logit_mean import LogitMean
-from competition.testing.level2 import made_stack, with_probabilities
+from competition.testing.stacks import made_stack, with_probabilities
 
 
 def rescaled(data: StackData, model: int, scale: float, shift: float) -> StackData:

@@ -10,7 +10,7 @@ from competition.level2.crossfit import cross_fit
 from competition.level2.data import Ads
 from competition.level2.learners.corrector import Corrector
 from competition.level2.learners.pooled import Pooled
-from competition.testing.level2 import made_stack, with_probabilities
+from competition.testing.stacks import made_stack, with_probabilities
 
 
 def test_where_nothing_is_left_to_correct_it_is_pooled_to_the_bit() -> None:

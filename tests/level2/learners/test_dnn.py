@@ -23,7 +23,7 @@ from competition.level2.crossfit import cross_fit
 from competition.level2.data import Ads, StackData
 from competition.level2.learners.dnn import DNN, absence, models_and_inputs, noise_averaged_out
 from competition.level2.learners.pooled import Pooled
-from competition.testing.level2 import made_stack, with_probabilities
+from competition.testing.stacks import made_stack, with_probabilities
 from competition.utils.errors import ModelError
 from tests.short_memory import ADDMM, short_memory
 

@@ -8,7 +8,7 @@ from scipy.special import expit, logit
 
 from competition.evaluation.metrics import gap, mean_average_precision
 from competition.level2.learners.greedy import SHIFT, Greedy, candidate_gaps, select
-from competition.testing.level2 import made_stack
+from competition.testing.stacks import made_stack
 from competition.utils.errors import ModelError
 
 

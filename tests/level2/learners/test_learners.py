@@ -19,7 +19,7 @@ from competition.level2.learners.mean import Mean
 from competition.level2.learners.pooled import Pooled
 from competition.level2.learners.rank_mean import RankMean, pooled_rank
 from competition.level2.learners.single import Single
-from competition.testing.level2 import made_stack, with_probabilities
+from competition.testing.stacks import made_stack, with_probabilities
 from competition.utils.odds import prior_logits
 
 

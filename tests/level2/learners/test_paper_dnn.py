@@ -10,7 +10,7 @@ from scipy.special import expit
 from competition.level2.crossfit import cross_fit
 from competition.level2.data import Ads
 from competition.level2.learners.paper_dnn import PaperDNN
-from competition.testing.level2 import made_stack
+from competition.testing.stacks import made_stack
 from competition.utils.errors import ModelError
 from competition.utils.odds import prior_logits
 from tests.short_memory import ADDMM, short_memory
