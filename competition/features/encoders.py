@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from competition.execution.devices import choose_device
+from competition.features.hub import absent_folder
 from competition.utils.errors import FeatureError
 from competition.utils.quiet import quiet
 
@@ -175,8 +176,8 @@ def load_pretrained(load: Callable[..., Any], model: str, **options: Any) -> Any
         Whatever transformers raises.
     """
     folder = Path(model).expanduser()
-    if not folder.is_dir() and (folder.is_absolute() or model[:1] in ".~" or model.count("/") > 1):
-        raise FeatureError(f"There is no folder {folder} with a checkpoint. Correct its path.")
+    if (absent := absent_folder(model)) is not None:
+        raise FeatureError(f"There is no folder {absent} with a checkpoint. Correct its path.")
     name = str(folder) if folder.is_dir() else model
     # Said outright: where it is left open, transformers asks on the terminal.
     options = {**options, "trust_remote_code": False}

@@ -12,6 +12,13 @@ WEIGHTS = (
 PATIENCE = 10  # seconds that the hub has to answer
 
 
+def absent_folder(checkpoint: str) -> Path | None:
+    """Return the folder that a checkpoint names by its path, if it is not there."""
+    folder = Path(checkpoint).expanduser()
+    is_path = folder.is_absolute() or checkpoint[:1] in ".~" or checkpoint.count("/") > 1
+    return folder if is_path and not folder.is_dir() else None
+
+
 @cache
 def why_not_at_hand(checkpoint: str) -> str:
     """Say why a checkpoint cannot be had, and how to get it; "" if it can.

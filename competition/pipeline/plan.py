@@ -13,7 +13,7 @@ from competition.config.profile import (
 )
 from competition.datasets.base import AdDataset, Input, InputKind
 from competition.features.base import Extractor
-from competition.features.hub import why_not_at_hand
+from competition.features.hub import absent_folder, why_not_at_hand
 from competition.features.registry import ExtractorEntry, get_extractor
 from competition.level1.registry import find_models, get_model
 from competition.pipeline.context import Context
@@ -110,6 +110,7 @@ def plan_models(
             lacks = why
             not_at_hand.setdefault(why, []).append(name)
         elif columns:
+            _check_folder(name, chosen.params)
             planned.append(PlannedModel(name, entry.name, columns, chosen.params))
         elif name in profile.level1 and not _went_with_its_feature(name, profile, dataset):
             absent.append(name)
@@ -137,6 +138,17 @@ def _not_at_hand(table: str, params: dict[str, Any], profile: Profile) -> str:
     if f"{table}.checkpoint" not in profile.optional:
         return ""
     return why_not_at_hand(params["checkpoint"])
+
+
+def _check_folder(name: str, params: dict[str, Any]) -> None:
+    """Raise a ProfileError before anything is trained if a model's checkpoint is not there."""
+    checkpoint = params.get("checkpoint")
+    absent = absent_folder(checkpoint) if isinstance(checkpoint, str) else None
+    if absent is not None:
+        raise ProfileError(
+            f"level1.{name}.checkpoint: There is no folder {absent} with a checkpoint. Correct its "
+            "path."
+        )
 
 
 def _readers(feature: str, profile: Profile) -> list[str]:

@@ -88,6 +88,16 @@ def test_bert_without_a_checkpoint_is_an_error(films: Path, tmp_path: Path) -> N
     assert "the model bert has no default checkpoint. Set level1.bert.checkpoint." in failed.err
 
 
+def test_folder_of_a_checkpoint_must_be_there_before_anything_is_trained(
+    films: Path, tmp_path: Path
+) -> None:
+    given = ["--data", films, "--profile", "text", "--out", tmp_path]
+    failed = called("run", *given, "--set", f"level1.bert.checkpoint={tmp_path / 'none'}")
+    assert failed.status == 2
+    assert f"level1.bert.checkpoint: There is no folder {tmp_path / 'none'}" in failed.err
+    assert not list(tmp_path.glob("oof/*/*/card.json"))
+
+
 def test_optional_names_settings_of_the_profile(films: Path, tmp_path: Path) -> None:
     given = ["--data", films, "--profile", "text", "--out", tmp_path]
     failed = called("run", *given, "--set", 'optional=["level1.bert.checkpoint"]')
