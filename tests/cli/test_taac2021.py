@@ -89,9 +89,9 @@ def test_bert_without_a_checkpoint_is_an_error(films: Path, tmp_path: Path) -> N
 
 
 def test_folder_of_a_checkpoint_must_be_there_before_anything_is_trained(
-    films: Path, tmp_path: Path
+    ads: Path, tmp_path: Path
 ) -> None:
-    given = ["--data", films, "--profile", "text", "--out", tmp_path]
+    given = ["--data", ads, "--profile", "text", "--out", tmp_path, "--jobs", 1]
     failed = called("run", *given, "--set", f"level1.bert.checkpoint={tmp_path / 'none'}")
     assert failed.status == 2
     assert f"level1.bert.checkpoint: There is no folder {tmp_path / 'none'}" in failed.err
