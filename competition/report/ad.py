@@ -11,6 +11,7 @@ import pandas as pd
 from competition.ablation.modalities import Modality, modalities_of
 from competition.config.profile import FeatureSettings, Profile
 from competition.datasets.base import AdDataset, InputKind, files_of
+from competition.datasets.shown_values import shown_value
 from competition.features.base import Item
 from competition.features.pictures import pictures
 from competition.media.probe import stated
@@ -159,7 +160,7 @@ class AdViewer:
             unread=unread,
             texts={name: str(cells[name]) for name in _columns(dataset, "text") if cells[name]},
             metadata={
-                name: _shown(cells[name])
+                name: shown_value(cells[name], name, dataset.described.get("readings", {}))
                 for name in _columns(dataset, "metadata")
                 if pd.notna(cells[name])
             },
@@ -272,10 +273,6 @@ def make_viewer(
 
 def _columns(dataset: AdDataset, kind: str) -> list[str]:
     return [c for given in dataset.inputs.values() if given.kind == kind for c in given.columns]
-
-
-def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def files_of_ad(dataset: AdDataset, ad: str) -> tuple[FileOfAd, ...]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from competition.report import plots
+from competition.report.rendering import TEMPLATES
 from tests.report.made_ads import PICTURE, SCRIPT, TAGS
 
 TEXTS = (
@@ -194,6 +196,37 @@ def test_texts_have_the_contrast_that_wcag_aa_asks_for(
     assert len(found) > 100
     assert min(found)[0] >= 4.5, min(found)
     one.context.close()
+
+
+def test_ranks_stand_to_the_left_of_names_in_any_script(opened: Opened) -> None:
+    gaps = opened.page.eval_on_selector_all(
+        ".ad:not([hidden]) .scores tbody th",
+        """all => all.map(e => {
+            const rank = document.createRange(), name = e.querySelector("bdi");
+            rank.selectNodeContents(e.querySelector(".rank"));
+            const [a, b] = [rank.getBoundingClientRect(), name.getBoundingClientRect()];
+            const level = Math.abs(a.top - name.getClientRects()[0].top);
+            return [b.left - a.right, level, name.textContent];
+        })""",
+    )
+    assert {name for _, _, name in gaps} >= {TAGS[3], TAGS[5]}
+    assert min(gap for gap, _, _ in gaps) > 2
+    assert max(level for _, level, _ in gaps) < 6
+
+
+def test_names_fit_beside_the_bars_that_they_belong_to(browser: Any) -> None:
+    names = ["spam", "WWWW MMMM", "SHOCKING NEWS %%%%", "m" * 40, "ilil", "惊喜" * 20, "مفاجأة"]
+    context = browser.new_context()
+    page = context.new_page()
+    style = (TEMPLATES / "page.css").read_text("utf-8")
+    for name in names:
+        drawing = plots.gain_bars([(name, 0.1, 3)], "a drawing")
+        page.set_content(f"<style>{style}</style>{drawing}")
+        name_begins, drawing_begins = (
+            page.locator(one).bounding_box()["x"] for one in ("text.end", "svg.plot")
+        )
+        assert name_begins >= drawing_begins, name
+    context.close()
 
 
 def test_likely_label_errors_lead_to_their_ads_and_to_a_csv(opened: Opened) -> None:
