@@ -144,7 +144,24 @@ def test_two_runs_are_compared(hostile: tuple[Path, Path, str], tmp_path: Path) 
         cells = "".join(f'<td class="n">{gap:.4f}</td>' for gap in gaps)
         assert f"{name}</th>{cells}" in section
     assert "level1.tfidf_logreg.C" in section
+    assert ">None<" not in section  # a setting that is not set
     assert "Better now" in section
+    assert "by stack-selection of the other run and stack-selection of this one" in section
+
+
+def test_a_stack_of_models_that_were_made_anew_is_not_compared(
+    hostile: tuple[Path, Path, str], tmp_path: Path
+) -> None:
+    ads, other, _ = hostile
+    command = ("run", "--data", ads, "--out", tmp_path, *QUICK[:4], "--jobs", 1)
+    call(*command, "--set", "level2.model=mean")
+    call(*command, "--set", "level2.model=rank_mean", "--set", "level1.tfidf_logreg.C=0.01")
+    call("report", "--data", ads, "--out", tmp_path, "--against", other)
+    html = read(tmp_path / "oof" / "hostile" / "report" / "index.html")
+    section = html[html.index('id="comparison"') :]
+    assert "stack-rank_mean</th>" in section
+    assert "stack-mean</th>" not in section
+    assert "by stack-selection of the other run and stack-rank_mean of this one" in section
 
 
 def test_a_folder_without_a_stack_is_nothing_to_compare_with(
