@@ -28,14 +28,14 @@ def write_page_at_end(
     from competition.report.page import write_page
     from competition.report.progress import ProgressBars
     from competition.report.tables import console, print_page
-    from competition.utils.errors import StoreError
+    from competition.utils.errors import CompetitionError
 
     try:
         with ProgressBars(console) as progress:
             page = write_page(
                 data, out, settings=settings, notes=notes, n_jobs=jobs, progress=progress
             )
-    except StoreError as bad:
+    except (CompetitionError, OSError) as bad:
         typer.echo(f"The page was not written: {bad}")
         return
     print_page(page)

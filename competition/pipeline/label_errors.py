@@ -6,10 +6,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
-import pandas as pd
-
 from competition.config.profile import Profile, StackSettings
 from competition.datasets.base import AdDataset, files_of
+from competition.datasets.shown_values import shown_value
 from competition.evaluation.label_errors import LabelErrors, rank_label_errors
 from competition.oof.cards import StackCard
 from competition.pipeline.context import open_context, open_store
@@ -60,8 +59,14 @@ class FoundLabelErrors:
                 f"{pairs.probability[rank]:.4f}",
                 f"{pairs.score[rank]:.4f}",
                 "yes" if pairs.confident[rank] else "no",
-                *(_shown(ads.at[ad, column]) for column in columns),
+                *(self._shown(ads.at[ad, column], column) for column in columns),
             )
+
+    def _shown(self, cell: Any, column: str) -> str:
+        if not isinstance(cell, str):
+            return shown_value(cell, column, self.dataset.described.get("readings", {}))
+        cell = " | ".join(files_of(cell))
+        return cell if len(cell) <= LONGEST else f"{cell[:LONGEST]}…"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -96,13 +101,6 @@ class FoundLabelErrors:
             for row in self.rows()
         )
         spreadsheets.write_rows(file, chain(head, cells))
-
-
-def _shown(cell: Any) -> str:
-    if not isinstance(cell, str):
-        return "" if pd.isna(cell) else str(cell)
-    cell = " | ".join(files_of(cell))
-    return cell if len(cell) <= LONGEST else f"{cell[:LONGEST]}…"
 
 
 def label_errors(

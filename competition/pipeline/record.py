@@ -247,8 +247,8 @@ def _warnings(stack: StackCard) -> list[WarningRecord]:
     found += [WarningRecord(kind="leak", about=name) for name in stack.standing_out]
     found += [WarningRecord(kind="fold offsets", about=name) for name in stack.large_offsets]
     gain = stack.gain
-    if stack.weights and set(stack.weights.get("single", ())) == {1}:
-        return found  # it is the best model alone
+    if len(stack.candidates) > 1 and set(stack.weights.get("single", ())) == {1}:
+        return found  # selection chose the best model alone
     if gain.value <= 0:
         found.append(WarningRecord(kind="no gain", about=stack.best_model))
     elif gain.value > 0 and gain.low <= 0:

@@ -12,6 +12,7 @@ import pandas as pd
 from competition.ablation.modalities import Modality, modalities_of
 from competition.config.profile import FeatureSettings, Profile
 from competition.datasets.base import AdDataset, InputKind, files_of
+from competition.datasets.shown_values import shown_value
 from competition.features.base import Item
 from competition.features.pictures import pictures
 from competition.media.images import opened_image
@@ -163,7 +164,11 @@ class AdViewer:
             pictures=pictures,
             unread=unread,
             texts={name: str(text) for name, text in texts.items() if text},
-            metadata={name: _shown(fact) for name, fact in facts.items() if pd.notna(fact)},
+            metadata={
+                name: shown_value(fact, name, dataset.described.get("readings", {}))
+                for name, fact in facts.items()
+                if pd.notna(fact)
+            },
             truth=truth,
             stack=self.stack.model,
             modalities=tuple(modality.name for modality in self.modalities),
@@ -277,10 +282,6 @@ def make_viewer(
 
 def _columns(dataset: AdDataset, kind: str) -> list[str]:
     return [c for given in dataset.inputs.values() if given.kind == kind for c in given.columns]
-
-
-def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def files_of_ad(dataset: AdDataset, ad: str) -> tuple[FileOfAd, ...]:

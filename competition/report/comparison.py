@@ -11,7 +11,7 @@ from competition.oof.cards import Level1Card, StackCard
 from competition.oof.store import OofStore
 from competition.pipeline.context import AnyContext
 from competition.report.notes import read_notes
-from competition.report.shown import Shown, finished_stack
+from competition.report.shown import MADE_OF, Shown, finished_stack
 from competition.utils.errors import StoreError
 
 MOVED = 15  # ads each way
@@ -34,8 +34,11 @@ class Comparison:
     ----------
     where : str
         Folder of the other run.
+    stacks : tuple of str
+        The stack of the other run and of this one whose predictions are compared.
     scores : list of (str, float or None, float or None)
-        GAP of each model and stack in the other run and in this one; None where it has none.
+        GAP of each model and stack in the other run and in this one; None where it has none. Stacks
+        of models that were made anew since are left out.
     settings : list of (str, str, str)
         What is set, in the other run and in this one; "" where it is not set.
     better, worse : list of Moved
@@ -44,6 +47,7 @@ class Comparison:
     """
 
     where: str
+    stacks: tuple[str, str]
     scores: list[tuple[str, float | None, float | None]]
     settings: list[tuple[str, str, str]]
     better: list[Moved]
@@ -86,7 +90,7 @@ def compare(shown: Shown, context: AnyContext, other: AnyContext) -> Comparison:
         return [Moved(str(ids[i]), float(before[i]), float(after[i])) for i in order]
 
     order = np.argsort(-change, kind="stable")
-    cards = [_cards(one) for one in (store, shown.store)]
+    cards = [_cards(store, stack), _cards(shown.store, shown.stack)]
     names = sorted(
         {**cards[0], **cards[1]}, key=lambda name: -max(c[name].gap for c in cards if name in c)
     )
@@ -102,6 +106,7 @@ def compare(shown: Shown, context: AnyContext, other: AnyContext) -> Comparison:
     ]
     return Comparison(
         str(other.out),
+        (stack.model, shown.stack.model),
         [(n, *(c[n].gap if n in c else None for c in cards)) for n in names],  # type: ignore[misc]
         [(key, flat[0].get(key, ""), flat[1].get(key, "")) for key in differing],
         moved(order[change[order] > 0][:MOVED]),
@@ -116,12 +121,18 @@ class _Stored:
     settings: dict[str, str]
 
 
-def _cards(store: OofStore) -> dict[str, _Stored]:
-    """GAP and settings of every finished model of a store."""
+def _cards(store: OofStore, stack: StackCard) -> dict[str, _Stored]:
+    """GAP and settings of a stack, of its models, and of other stacks of the same models."""
     found = {}
     for path in sorted(store.folder.glob("*/card.json")):
         card = store.card(path.parent.name)
         if card is None:
+            continue
+        if isinstance(card, StackCard):
+            belongs = card.made_from.get(MADE_OF) == stack.made_from.get(MADE_OF)
+        else:
+            belongs = card.model in stack.models
+        if not belongs:
             continue
         settings: dict[str, str] = {}
         if isinstance(card, Level1Card):
@@ -138,7 +149,7 @@ def _flat(prefix: str, values: Mapping[str, Any]) -> dict[str, str]:
         name = f"{prefix}.{key}" if prefix else key
         if isinstance(value, Mapping):
             found |= _flat(name, value)
-        else:
+        elif value is not None:  # None is what is not set
             found[name] = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return found
 

@@ -133,20 +133,20 @@ def gallery(
                 int(shown.data.fold[choice.row]),
                 tuple(name for name in missing.columns if missing.at[choice.ad, name]),
                 tuple(names[tag.name] for tag in view.tags),
-                _reasons(shown, choice.row),
+                _reasons(shown, choice.row, view),
             )
         )
     return found
 
 
-def _reasons(shown: Shown, row: int) -> tuple[tuple[str, str, float], ...]:
+def _reasons(shown: Shown, row: int, view: AdView) -> tuple[tuple[str, str, float], ...]:
     labels, oof, names = shown.labels[row], shown.oof[row], shown.dataset.tag_names
     found = []
     if labels.any():
-        tag = int(np.argmin(np.where(labels, oof, np.inf)))
-        rank = 1 + int((oof > oof[tag]).sum())
-        if rank > labels.sum():
-            found.append((f"is true, ranked {rank} of {len(oof)}", names[tag], float(oof[tag])))
+        last = [tag for tag in view.tags if tag.is_true][-1]
+        if last.rank > labels.sum():
+            ranked = f"is true, ranked {last.rank:,} of {len(oof):,}"
+            found.append((ranked, last.name, last.stack))
     if not labels.all():
         tag = int(np.argmax(np.where(labels, -1, oof)))
         if oof[tag] >= 0.5:

@@ -102,8 +102,11 @@ def write_page(
     else:
         quiet = open_context(context.dataset, settings, out, n_jobs=n_jobs)
     other = None if against is None else _other(quiet, Path(against))
-    if other is not None and stack is None:
-        raise StoreError(f"{context.store_folder} holds no finished stack: run one first.")
+    if stack is None:
+        lacking = f"{context.store_folder} holds no finished stack"
+        if other is not None:
+            raise StoreError(f"{lacking}: run one first.")
+        listener.remark(f"{lacking}: the page says no more than that.")
 
     def made(n_ads: int) -> tuple[str, dict[str, bytes]]:
         values = {} if stack is None else contents(quiet, stack, n_ads, listener)

@@ -5,14 +5,15 @@ Every function returns markup that is safe: names are escaped. Sizes are in pixe
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate, takewhile
 
 import numpy as np
 from markupsafe import Markup
 
 from competition.report import svg
 
-LETTER = 7.2  # pixels of a letter of the smaller text; one of East Asia takes two
-LONGEST_NAME = 26  # letters
+LETTER = 7.2  # pixels of a letter of the smaller text
+LONGEST_NAME = 26  # letters; one of East Asia counts as two
 ROW = 22
 
 
@@ -35,15 +36,31 @@ def ticks(low: float, high: float, n: int = 5) -> list[float]:
 
 
 def cut(name: str, longest: int = LONGEST_NAME) -> str:
-    """Shorten a name."""
-    return name if len(name) <= longest else name[: longest - 1] + "…"
+    """Shorten a name to the room that so many letters take.
+
+    Examples
+    --------
+    >>> cut("a name that is too long", 10), cut("一个太长的名字", 10)
+    ('a name th…', '一个太长…')
+    """
+    if _letters(name) <= longest:
+        return name
+    taken = accumulate(map(_letters, name))
+    return name[: sum(1 for _ in takewhile(lambda so_far: so_far < longest, taken))] + "…"
+
+
+def _letters(text: str) -> int:
+    return sum(2 if ord(letter) > 0x2E80 else 1 for letter in text)
 
 
 def _width(names: Sequence[str]) -> float:
-    def letters(name: str) -> int:
-        return sum(2 if ord(letter) > 0x2E80 else 1 for letter in cut(name))
+    """Room for names to the left of a drawing, capitals and other broad letters among them."""
 
-    return 8 + LETTER * max(map(letters, names), default=0)
+    def pixels(name: str) -> float:
+        broad = sum(letter.isupper() or letter in "mw@%" for letter in name)
+        return LETTER * (_letters(name) + 0.7 * broad)
+
+    return 14 + max((pixels(cut(name)) for name in names), default=0.0)
 
 
 def whisker(
@@ -257,11 +274,13 @@ def curves(
 
 
 def scatter(points: Sequence[tuple[str, float, float]], x_name: str, y_name: str) -> Markup:
-    """Points of (name, x, y) on one scale for both, with the diagonal."""
+    """Points of (name, x, y) on one scale for both, with the diagonal; "" where none spans them."""
     both = [value for _, x, y in points for value in (x, y)]
     low, high = min(both), max(both)
     margin = 0.12 * (high - low or 0.02)
     low, high = low - margin, high + margin
+    if not math.isfinite(high - low):
+        return Markup("")
     side, left, top = 260.0, 52.0, 8.0
 
     def at(x: float, y: float) -> tuple[float, float]:

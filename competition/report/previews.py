@@ -26,7 +26,7 @@ from competition.utils.progress import Progress
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-VERSION = 4  # of how they are drawn
+VERSION = 5  # of how they are drawn
 HEIGHT = 132  # pixels of a strip; a poster is twice as high
 QUALITY = 55
 SOUND_QUALITY = 30
@@ -168,9 +168,10 @@ def strip(pictures: list[np.ndarray]) -> "Image":
     scaled = []
     for picture in pictures:
         image = Image.fromarray(picture)
-        size = min(height, image.height)
-        across = max(1, min(round(image.width * size / image.height), 4 * height))
-        scaled.append(image.resize((across, size), Image.Resampling.HAMMING))
+        # A panorama is no wider than four times the height of the strip, in its own proportions.
+        scale = min(1.0, height / image.height, 4 * height / image.width)
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        scaled.append(image.resize(size, Image.Resampling.HAMMING))
     whole = Image.new("RGB", (sum(one.width for one in scaled), max(one.height for one in scaled)))
     x = 0
     for one in scaled:

@@ -61,8 +61,9 @@ class ScoreBins:
         Returns
         -------
         threshold, precision, recall : ndarray of shape (n_tags,)
-            The threshold is that of all ads. Precision and recall are measured with the threshold
-            that the other folds choose; NaN where nothing is predicted, or nothing is true.
+            The threshold is that of all ads, NaN where none has the tag. Precision and recall are
+            measured with the threshold that the other folds choose; NaN where nothing is
+            predicted, or nothing is true.
         """
         hits, predicted = _from_above(self.true), _from_above(self.all)
         n_true = self.true.sum(axis=2)
@@ -76,7 +77,8 @@ class ScoreBins:
             places = np.arange(len(chosen))
             found += hits[k, places, chosen], predicted[k, places, chosen]
         with np.errstate(invalid="ignore", divide="ignore"):
-            return whole / BINS, found[0] / found[1], found[0] / n_true.sum(axis=0)
+            of_all = np.where(n_true.sum(axis=0) > 0, whole / BINS, np.nan)
+            return of_all, found[0] / found[1], found[0] / n_true.sum(axis=0)
 
     def reliability(self) -> Reliability:
         """Compare probabilities with shares of true tags, over all tags and ads."""
@@ -112,9 +114,17 @@ def _from_above(counts: np.ndarray) -> np.ndarray:
 
 
 def _best(hits: np.ndarray, predicted: np.ndarray, n_true: np.ndarray) -> np.ndarray:
-    """Bin of each tag from which on F1 = 2 hits / (predicted + true) is highest."""
+    """Bin of each tag from which on F1 = 2 hits / (predicted + true) is highest.
+
+    Where no ad lies between true and false ones, many bins are equal: the middle one is the
+    farthest from both.
+    """
     f1 = 2 * hits / np.maximum(predicted + n_true[:, None], 1)
-    return np.asarray(BINS - 1 - np.argmax(f1[:, ::-1], axis=1))
+    is_best = f1 == f1.max(axis=1, keepdims=True)
+    places = np.arange(BINS)
+    highest = BINS - 1 - np.argmax(is_best[:, ::-1], axis=1)
+    below = np.where(~is_best & (places < highest[:, None]), places, -1).max(axis=1)
+    return np.asarray((below + 1 + highest) // 2)
 
 
 def _platt(logits: np.ndarray, true: np.ndarray, every: np.ndarray) -> tuple[float, float]:

@@ -26,11 +26,12 @@ class TagRow:
     by_model : tuple of float
         Average precision of each model.
     best : str
-        The model with the highest.
+        The model with the highest; "" where none is known.
     gain : float
         What the stack has above that.
     threshold : float
-        The probability from which on the tag is predicted so that F1 is highest.
+        The probability from which on the tag is predicted so that F1 is highest; NaN where no
+        measured ad carries it.
     p, r : float
         Precision and recall where each fold takes the threshold of the other folds.
     instead : tuple of (str, int)
@@ -69,7 +70,7 @@ def tag_rows(shown: Shown, bins: ScoreBins) -> list[TagRow]:
             int(n_ads[t]),
             float(stack[t]),
             tuple(models[:, t].tolist()),
-            shown.data.models[best[t]],
+            shown.data.models[best[t]] if np.isfinite(models[best[t], t]) else "",
             float(stack[t] - models[best[t], t]),
             float(thresholds[t]),
             float(precision[t]),

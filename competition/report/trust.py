@@ -39,7 +39,7 @@ class Trust:
     offsets : list of (str, list of float)
         Mean logit of each fold model on the test ads, less the mean over folds.
     largest : list of (str, float)
-        Models whose offsets the stack removes, with their spread.
+        Level-1 models whose offsets the stack removes, with their spread.
     before, after : Reliability
         Of the stack's probabilities, and of those calibrated inside the folds.
     true, false : ndarray of shape (25,)
@@ -70,7 +70,7 @@ def trust(shown: Shown, bins: ScoreBins) -> Trust:
         ],
         [
             (card.model, offset_spread(card.fold_offsets))
-            for card in cards
+            for card in shown.cards
             if offset_spread(card.fold_offsets) > LARGE
         ],
         bins.reliability(),

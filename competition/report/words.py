@@ -55,7 +55,7 @@ def gain(card: StackCard) -> str:
 def doubts_of_gain(card: StackCard) -> list[str]:
     """Say what is doubtful about that gain."""
     found = card.gain
-    if shares(card).get("single") == 1:
+    if len(card.candidates) > 1 and shares(card).get("single") == 1:
         return ["It is that model alone: no stack is better by more than chance."]
     if found.value <= 0:
         return ["Warning: the stack does not beat that model: submit with care."]

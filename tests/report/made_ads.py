@@ -30,13 +30,15 @@ def write_hostile_ads(folder: Path, n: int = 60, n_test: int = 6) -> Path:
         text = f"{words} {SCRIPT if number % 7 == 0 else 'سلام عليكم 你好'}"
         picture = PICTURE if number == 0 else ""
         ad = "ad</script><b>" if number == 0 else f"ad{number:02d}"
-        rows.append([ad, text, picture, float(number % 5), "|".join(TAGS[p] for p in places)])
-    for name, its, columns in (("train", rows[:n], 5), ("test", rows[n:], 4)):
+        metadata = [float(number % 5), 237_000_000 + number, f"2021-03-{1 + number % 28:02d}"]
+        rows.append([ad, text, picture, *metadata, "|".join(TAGS[p] for p in places)])
+    head = ["id", "text", "poster", "length", "budget", "released", "topics"]
+    for name, its, columns in (("train", rows[:n], 7), ("test", rows[n:], 6)):
         if not its:
             continue
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["id", "text", "poster", "length", "topics"][:columns])
+            writer.writerow(head[:columns])
             writer.writerows(row[:columns] for row in its)
     test = 'test = "test.csv"\n' if n_test else ""
     (folder / "competition.toml").write_text(
@@ -44,7 +46,8 @@ def write_hostile_ads(folder: Path, n: int = 60, n_test: int = 6) -> Path:
         '[[tags]]\ncolumn = "topics"\ndimension = "<i>topic</i>"\nseparator = "|"\n'
         '[inputs.text]\nkind = "text"\ncolumn = "text"\n'
         '[inputs.poster]\nkind = "image"\ncolumn = "poster"\n'
-        '[inputs.facts]\nkind = "metadata"\ncolumns = ["length"]\n',
+        '[inputs.facts]\nkind = "metadata"\ncolumns = ["length", "budget", "released"]\n'
+        'types = { released = "date" }\n',
         encoding="utf-8",
     )
     return folder

@@ -80,6 +80,38 @@ def test_tags_have_the_precision_that_scikit_learn_finds(
         assert float(found[tag][3]) == pytest.approx(expected, abs=5e-4)
 
 
+def test_metadata_are_shown_as_they_were_written(
+    hostile: tuple[Path, Path, str], page_file: Path, tmp_path: Path
+) -> None:
+    ads, out, _ = hostile
+    html = read(page_file)
+    article = html[html.index(">ad03</h3>") :]
+    found = dict(re.findall("<dt[^>]*>(.*?)</dt><dd[^>]*>(.*?)</dd>", article)[:3])
+    written = {"length": "3", "budget": "237000003", "released": "2021-03-04"}
+    assert found == written
+    settings = ("--data", ads, "--out", out, *QUICK[:-2])
+    printed = call("show", "ad03", *settings).line("metadata: ")
+    assert all(f"{name} {value}" in printed for name, value in written.items()), printed
+    to = tmp_path / "check.csv"
+    call("label-errors", *settings, "--to", to, "--most", 10_000)
+    listed = pd.read_csv(to, dtype=str).set_index("id").loc["ad03"].iloc[0]
+    assert {name: listed[name] for name in written} == written
+
+
+def test_offsets_that_the_stack_removes_are_those_of_its_models(tmp_path: Path) -> None:
+    ads = write_hostile_ads(tmp_path / "ads", n=40, n_test=30)
+    of_one = ("--set", "level2.model=pooled", "--jobs", 1)
+    call("run", "--data", ads, "--out", tmp_path, *QUICK[:4], *of_one)
+    folder = tmp_path / "oof" / "hostile"
+    spread = {
+        name: np.ptp(read_card(folder / name / "card.json").fold_offsets)
+        for name in ("stack-pooled", "tfidf_nblogreg", "tfidf_logreg")
+    }
+    assert spread["stack-pooled"] > 0.3 > spread["tfidf_logreg"]
+    said = f"The stack removes those of tfidf_nblogreg ({spread['tfidf_nblogreg']:.2f})."
+    assert said in read(folder / "report" / "index.html")
+
+
 def test_an_unchanged_run_leaves_the_page_and_another_stack_writes_it(tmp_path: Path) -> None:
     ads = write_hostile_ads(tmp_path / "ads", n=40)
     command = ("run", "--data", ads, "--out", tmp_path, *QUICK)
@@ -112,7 +144,24 @@ def test_two_runs_are_compared(hostile: tuple[Path, Path, str], tmp_path: Path) 
         cells = "".join(f'<td class="n">{gap:.4f}</td>' for gap in gaps)
         assert f"{name}</th>{cells}" in section
     assert "level1.tfidf_logreg.C" in section
+    assert ">None<" not in section  # a setting that is not set
     assert "Better now" in section
+    assert "by stack-selection of the other run and stack-selection of this one" in section
+
+
+def test_a_stack_of_models_that_were_made_anew_is_not_compared(
+    hostile: tuple[Path, Path, str], tmp_path: Path
+) -> None:
+    ads, other, _ = hostile
+    command = ("run", "--data", ads, "--out", tmp_path, *QUICK[:4], "--jobs", 1)
+    call(*command, "--set", "level2.model=mean")
+    call(*command, "--set", "level2.model=rank_mean", "--set", "level1.tfidf_logreg.C=0.01")
+    call("report", "--data", ads, "--out", tmp_path, "--against", other)
+    html = read(tmp_path / "oof" / "hostile" / "report" / "index.html")
+    section = html[html.index('id="comparison"') :]
+    assert "stack-rank_mean</th>" in section
+    assert "stack-mean</th>" not in section
+    assert "by stack-selection of the other run and stack-rank_mean of this one" in section
 
 
 def test_a_folder_without_a_stack_is_nothing_to_compare_with(
@@ -144,12 +193,12 @@ def test_more_ads_than_500_have_their_pictures_beside_the_page(
         (page / "index.html").write_text(before, encoding="utf-8")
 
 
-def stored_page(dataset: AdDataset, out: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def stored_page(dataset: AdDataset, out: Path, *, signal: float = 0.7, digits: int = 6) -> str:
     """Page of a stack of two models whose predictions were made elsewhere."""
     rng = np.random.default_rng(1)
     for name in ("one", "two"):
-        p = np.clip(0.7 * dataset.labels + 0.3 * rng.random(dataset.labels.shape), 0, 1)
-        frame = pd.DataFrame(p, columns=dataset.tag_names)
+        p = signal * dataset.labels + 0.3 * rng.random(dataset.labels.shape)
+        frame = pd.DataFrame(p.round(digits), columns=dataset.tag_names)
         frame.insert(0, "id", dataset.train_ids)
         frame.to_parquet(out / f"{name}.parquet")
         add_oof(name, dataset, out / f"{name}.parquet", None, out)
@@ -179,10 +228,8 @@ def made(n_ads: int, n_tags: int) -> AdDataset:
 @pytest.mark.parametrize(
     ("n_ads", "n_tags"), [(60, 1), pytest.param(200, 2000, marks=pytest.mark.slow)]
 )
-def test_one_tag_and_two_thousand_have_a_page(
-    n_ads: int, n_tags: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    html = stored_page(made(n_ads, n_tags), tmp_path, monkeypatch)
+def test_one_tag_and_two_thousand_have_a_page(n_ads: int, n_tags: int, tmp_path: Path) -> None:
+    html = stored_page(made(n_ads, n_tags), tmp_path)
     assert len(rows(html, "tag-table")) == n_tags
     assert "there are no test ads" in html
 
@@ -191,14 +238,29 @@ def test_of_many_ads_some_are_measured_and_the_page_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shown, "MEASURED", 40)
-    html = stored_page(made(90, 5), tmp_path, monkeypatch)
+    html = stored_page(made(90, 5), tmp_path)
     assert "Of 90 training ads, 40 drawn by lot are measured" in html
     assert "40 of 90 training ads (40 drawn by lot were looked at)" in html
+
+
+def test_a_rank_that_is_told_is_the_one_in_the_list(tmp_path: Path) -> None:
+    html = stored_page(
+        made(40, 30), tmp_path, signal=0.1, digits=1
+    )  # many tags are equally probable
+    told = 0
+    for article in html.split("<article")[1:]:
+        listed = re.findall(r'class="rank">(\d+)</span><bdi>(.*?)</bdi>', article)
+        for tag, rank in re.findall(r'<b dir="auto">(.*?)</b> is true, ranked (\d+)', article):
+            assert (rank, tag) in listed
+            told += 1
+    assert told > 10
 
 
 def test_a_folder_without_results_has_a_page_that_says_so(tmp_path: Path) -> None:
     page = write_page(made(20, 3), tmp_path, n_jobs=1)
     assert "No stack is stored yet" in read(page)
+    ads = write_hostile_ads(tmp_path / "ads", n=10)
+    assert "holds no finished stack" in call("report", "--data", ads, "--out", tmp_path).out
 
 
 def test_the_ledger_is_drawn_against_the_leaderboard(tmp_path: Path) -> None:

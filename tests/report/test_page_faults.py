@@ -1,5 +1,6 @@
 """The page where files are damaged, odd or shared: it is written, or one message says why not."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -10,10 +11,12 @@ import pandas as pd
 import pytest
 
 from competition import AdDataset, add_oof, load_stack_settings, stack
+from competition.pipeline.record import read_record
 from competition.report import page as page_module
 from competition.report import shown
 from competition.report.page import write_page
 from tests.cli.calling import Called, called
+from tests.report.conftest import QUICK
 
 RECORD = "oof/hostile/run.json"
 ABLATION = "oof/hostile/ablation/ablation.csv"
@@ -89,6 +92,10 @@ def test_leaderboard_on_any_scale_is_drawn(hostile: tuple[Path, Path, str], out:
     ]
     place(out / LEDGER, HEADER + "".join(rows))
     assert report(hostile, out).status == 0
+    assert "1e+308" not in read(out)
+    assert not re.search('="-?(inf|nan)"', read(out))
+    place(out / LEDGER, HEADER + rows[0] + rows[3])
+    assert report(hostile, out).status == 0
     assert "leaderboard 81.5000" in read(out)
 
 
@@ -144,6 +151,21 @@ def test_file_in_the_place_of_the_reports_folder_is_one_message(
     assert done.status == 2
     assert "is a file where a folder is needed" in done.err
     assert (out / "oof/hostile/report").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "command", [("run", *QUICK), ("stack", "--set", "level2.model=rank_mean")], ids=["run", "stack"]
+)
+def test_work_is_done_although_its_page_cannot_be_written(
+    hostile: tuple[Path, Path, str], out: Path, command: tuple[object, ...]
+) -> None:
+    shutil.rmtree(out / "oof/hostile/report")
+    place(out / "oof/hostile/report", "mine")
+    done = called(*command, "--data", hostile[0], "--out", out)
+    assert done.status == 0, done.err
+    assert "The page was not written: " in done.out
+    assert "is a file where a folder is needed" in done.out
+    assert read_record(out / RECORD).command == command[0]
 
 
 @pytest.mark.parametrize("kind", ["absent", "file", "empty", "other ads", "damaged"])

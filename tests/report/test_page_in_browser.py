@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
+from competition.report import plots
+from competition.report.rendering import TEMPLATES
 from tests.report.made_ads import PICTURE, SCRIPT, TAGS
-
-TEXTS = (
-    ".lead, p, .note, thead th, tbody td, tbody th, summary, nav a, .where, .reason, small, footer"
-)
 
 
 class Opened:
@@ -148,6 +146,15 @@ def test_the_page_is_no_wider_than_the_window(browser: Any, page_file: Path, wid
     one.context.close()
 
 
+def test_rows_with_a_fixed_column_are_whole_pixels_high(opened: Opened) -> None:
+    """Else the fixed cell's background covers the line of the row above."""
+    heights = opened.page.eval_on_selector_all(
+        "table:has(.stick) tbody tr", "all => all.map(e => e.getBoundingClientRect().height)"
+    )
+    assert len(heights) > 10
+    assert {height % 1 for height in heights} == {0}
+
+
 def test_headings_come_in_order_and_pictures_have_words(opened: Opened) -> None:
     levels = opened.page.eval_on_selector_all(
         "h1, h2, h3, h4, h5", "all => all.map(e => Number(e.tagName[1]))"
@@ -166,7 +173,7 @@ def test_texts_have_the_contrast_that_wcag_aa_asks_for(
 ) -> None:
     one = Opened(browser, page_file, color_scheme=scheme)
     found = one.page.eval_on_selector_all(
-        TEXTS,
+        "body *",
         """all => {
             const canvas = document.createElement("canvas");
             canvas.width = canvas.height = 1;
@@ -180,19 +187,71 @@ def test_texts_have_the_contrast_that_wcag_aa_asks_for(
                 });
                 return 0.2126 * r + 0.7152 * g + 0.0722 * b;
             };
-            return all.map((e) => {
+            const seen = (e) => e.getClientRects().length && !e.matches(".cell, option");
+            const text = (e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+            const ratio = (e, colour) => {
                 const behind = [];
                 for (let at = e; at; at = at.parentElement) {
                     behind.unshift(getComputedStyle(at).backgroundColor);
                 }
-                const [a, b] = [light(behind), light([...behind, getComputedStyle(e).color])];
-                const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-                return [ratio, e.tagName + "." + e.className];
-            });
+                const [a, b] = [light(behind), light([...behind, colour])];
+                const found = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+                return [found, `${e.tagName}.${e.getAttribute("class")}`];
+            };
+            const colour = (e) => getComputedStyle(e)[e.closest("svg") ? "fill" : "color"];
+            const texts = all.filter((e) => seen(e) && text(e));
+            const boxes = all.filter((e) => e.placeholder);
+            return [
+                ...texts.map((e) => ratio(e, colour(e))),
+                ...boxes.map((e) => ratio(e, getComputedStyle(e, "::placeholder").color)),
+            ];
         }""",
     )
-    assert len(found) > 100
+    kinds = {name.split(".")[0] for _, name in found}
+    assert kinds >= {"A", "BUTTON", "INPUT", "P", "SUMMARY", "TD", "TH", "text"}
     assert min(found)[0] >= 4.5, min(found)
+    one.context.close()
+
+
+def test_ranks_stand_to_the_left_of_names_in_any_script(opened: Opened) -> None:
+    gaps = opened.page.eval_on_selector_all(
+        ".ad:not([hidden]) .scores tbody th",
+        """all => all.map(e => {
+            const rank = document.createRange(), name = e.querySelector("bdi");
+            rank.selectNodeContents(e.querySelector(".rank"));
+            const [a, b] = [rank.getBoundingClientRect(), name.getBoundingClientRect()];
+            const level = Math.abs(a.top - name.getClientRects()[0].top);
+            return [b.left - a.right, level, name.textContent];
+        })""",
+    )
+    assert {name for _, _, name in gaps} >= {TAGS[3], TAGS[5]}
+    assert min(gap for gap, _, _ in gaps) > 2
+    assert max(level for _, level, _ in gaps) < 6
+
+
+def test_names_fit_beside_the_bars_that_they_belong_to(browser: Any) -> None:
+    names = ["spam", "WWWW MMMM", "SHOCKING NEWS %%%%", "m" * 40, "ilil", "惊喜" * 20, "مفاجأة"]
+    context = browser.new_context()
+    page = context.new_page()
+    style = (TEMPLATES / "page.css").read_text("utf-8")
+    for name in names:
+        drawing = plots.gain_bars([(name, 0.1, 3)], "a drawing")
+        page.set_content(f"<style>{style}</style>{drawing}")
+        name_begins, drawing_begins = (
+            page.locator(one).bounding_box()["x"] for one in ("text.end", "svg.plot")
+        )
+        assert name_begins >= drawing_begins, name
+    context.close()
+
+
+def test_an_address_that_names_an_ad_shows_it(browser: Any, page_file: Path) -> None:
+    one = Opened(browser, page_file)
+    hidden = one.page.locator(".ad[hidden]").last
+    place, name = hidden.get_attribute("id"), hidden.locator("h3").text_content()
+    one.page.goto(f"{page_file.as_uri()}#{place}")
+    one.page.reload()
+    one.page.locator(f"#{place}").wait_for(state="visible", timeout=5_000)
+    assert name in one.texts(".ad h3")
     one.context.close()
 
 

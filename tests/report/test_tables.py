@@ -256,8 +256,20 @@ SENTENCES = {
     "small gain": ({"gain": Difference(0.02, -0.01, 0.03)}, "may be chance"),
     "loss": ({"gain": Difference(-0.02, -0.03, 0.01)}, "does not beat that model"),
     "the best model": (
-        {"gain": Difference(0.0, 0.0, 0.0), "weights": {"single": (1, 1)}},
+        {
+            "gain": Difference(0.0, 0.0, 0.0),
+            "weights": {"single": (1, 1)},
+            "candidates": {"single": 0.57, "mean": 0.5},
+        },
         "It is that model alone: no stack is better by more than chance.",
+    ),
+    "a loss of single, which nothing chose": (
+        {
+            "gain": Difference(-0.02, -0.03, -0.01),
+            "weights": {"single": (1, 1)},
+            "candidates": {"single": 0.57},
+        },
+        "does not beat that model",
     ),
     "no test ads": ({}, "There are no test ads, so no submission is written."),
 }

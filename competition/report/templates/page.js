@@ -93,15 +93,21 @@ if (gallery) {
     most += STEP;
     show();
   });
-  // A link to an ad that is not shown shows all that fit, and that ad.
-  document.addEventListener("click", (event) => {
-    const link = event.target.closest('a[href^="#ad-"]');
-    if (!link || !byId(link.hash.slice(1)).hidden) return;
+  // A link to an ad that is not shown, here or in the page's address, shows all ads.
+  const reveal = (hash) => {
+    const ad = byId(hash.slice(1));
+    if (!ad || !ad.hidden) return;
     form.reset();
     most = ads.length;
     show();
+    ad.scrollIntoView();
+  };
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#ad-"]');
+    if (link) reveal(link.hash);
   });
   show();
+  reveal(location.hash);
 }
 
 // The navigation marks the section that is read.
