@@ -106,7 +106,8 @@ def write_page(
         lacking = f"{context.store_folder} holds no finished stack"
         if other is not None:
             raise StoreError(f"{lacking}: run one first.")
-        listener.remark(f"{lacking}: the page says no more than that.")
+        if always:
+            listener.remark(f"{lacking}: the page shows what else there is.")
 
     def made(n_ads: int) -> tuple[str, dict[str, bytes]]:
         values = {} if stack is None else contents(quiet, stack, n_ads, listener)
