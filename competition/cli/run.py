@@ -26,6 +26,18 @@ WithCheckpoints = Annotated[
     bool,
     typer.Option("--with-checkpoints", help="Copy the encoders of features into the saved stack."),
 ]
+MaxMs = Annotated[
+    float | None,
+    typer.Option(
+        "--max-ms-per-ad",
+        min=0.001,
+        help="With --save: drop models until an ad takes no longer on this machine.",
+    ),
+]
+MaxMb = Annotated[
+    float | None,
+    typer.Option("--max-mb", min=0.001, help="With --save: drop models until it is no larger."),
+]
 Keep = Annotated[
     Literal["folds", "refit"],
     typer.Option(
@@ -86,6 +98,8 @@ def run(
     with_checkpoints: WithCheckpoints = False,
     keep: Keep = "folds",
     decide: Decide = None,
+    max_ms: MaxMs = None,
+    max_mb: MaxMb = None,
 ) -> None:
     """Run every stage: folds, features, OOF predictions, stack, scores, submission."""
     from competition.config.profile import load_profile
@@ -101,8 +115,10 @@ def run(
 
         check_target(save)
         Decision.parse(decide or "f1")
-    elif with_checkpoints or decide is not None:
-        raise typer.BadParameter("--with-checkpoints and --decide go with --save.")
+    elif with_checkpoints or any(one is not None for one in (decide, max_ms, max_mb)):
+        raise typer.BadParameter(
+            "--with-checkpoints, --decide, --max-ms-per-ad and --max-mb go with --save."
+        )
     with ProgressBars(console) as progress:
         if data is None:
             from competition.demo.make import make_demo
@@ -123,12 +139,13 @@ def run(
             progress=progress,
         )
         if save is not None:
-            from competition.saved.save import next_version, save_stack
+            from competition.saved.budget import Budget
+            from competition.saved.lean import save_within
 
-            saved = next_version(save, result.stack.fingerprint)
-            save_stack(
+            saved, manifest = save_within(
                 result,
-                saved,
+                save,
+                Budget(max_ms, max_mb),
                 with_checkpoints=with_checkpoints,
                 keep=keep,
                 decide=decide or "f1",
@@ -137,6 +154,9 @@ def run(
     notes = notes_of(settings, result.extractions)
     write_page_at_end(result.dataset, out, notes=notes, settings=settings, jobs=jobs)
     if save is not None:
+        from competition.report.saved import print_way
+
+        print_way(manifest)
         typer.echo(f"{saved} holds the stack: `python -m competition predict {saved} --data DIR`.")
         if saved != save:
             typer.echo(
@@ -159,6 +179,8 @@ def save(
     with_checkpoints: WithCheckpoints = False,
     keep: Keep = "folds",
     decide: Decide = None,
+    max_ms: MaxMs = None,
+    max_mb: MaxMb = None,
 ) -> None:
     """Save the stack of a run; the same as `run --save FOLDER`."""
     run(
@@ -173,6 +195,8 @@ def save(
         with_checkpoints=with_checkpoints,
         keep=keep,
         decide=decide,
+        max_ms=max_ms,
+        max_mb=max_mb,
     )
 
 

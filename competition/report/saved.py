@@ -25,6 +25,7 @@ def print_saved(folder: Path, manifest: Manifest) -> None:
         _megabytes(folder / "level2"),
     )
     console.print(table)
+    print_way(manifest)
     console.print(
         f"{manifest.dataset}: {len(manifest.tags)} tags, learned from {manifest.n_train:,} ads; "
         f"{_models(manifest)}.\n"
@@ -38,6 +39,33 @@ def print_saved(folder: Path, manifest: Manifest) -> None:
         f"{_calibration(manifest)}\n"
         f"Made by {', '.join(f'{name} {one}' for name, one in manifest.versions.items())}.\n"
         f"{_megabytes(folder)} MB in all.",
+        markup=False,
+        highlight=False,
+    )
+
+
+def print_way(manifest: Manifest) -> None:
+    """Print how models were dropped until the stack was within its budget, if it had one."""
+    budget = manifest.budget
+    if budget is None:
+        return
+    limits = [f"{budget.ms:g} ms an ad"] if budget.ms is not None else []
+    limits += [f"{budget.mb:g} MB"] if budget.mb is not None else []
+    table = Table(
+        "dropped", "models left", "OOF GAP", "ms an ad", "MB", title=f"To {' and '.join(limits)}"
+    )
+    for step in budget.way:
+        table.add_row(
+            ", ".join(step.dropped),
+            str(step.n_models),
+            f"{step.gap:.4f}",
+            f"{step.ms:.1f}",
+            f"{step.mb:.2f}",
+        )
+    console.print(table)
+    console.print(
+        f"OOF GAP by pooled; {budget.nested_gap:.4f} where each fold's models are chosen without "
+        "it. Milliseconds are those of the machine that saved it.",
         markup=False,
         highlight=False,
     )

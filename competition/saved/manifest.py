@@ -160,6 +160,35 @@ class SavedWords(_Record):
     most: float
 
 
+class SavedStep(_Record):
+    """A stack on the way to one within a budget (`competition.saved.budget.Step`)."""
+
+    dropped: tuple[str, ...]
+    n_models: int
+    gap: float
+    ms: float
+    mb: float
+
+
+class SavedBudget(_Record):
+    """What a stack was to cost at most, and how models were dropped until it did.
+
+    Attributes
+    ----------
+    ms, mb : float or None
+        Milliseconds an ad on the machine of the run, and megabytes.
+    nested_gap : float
+        GAP of the same choice where each fold's models are chosen without the fold.
+    way : tuple of SavedStep
+        From all models to those of this stack.
+    """
+
+    ms: float | None
+    mb: float | None
+    nested_gap: float
+    way: tuple[SavedStep, ...]
+
+
 class Manifest(_Record):
     """All of a saved stack but its weights.
 
@@ -198,6 +227,8 @@ class Manifest(_Record):
         None in stacks that were saved before there was one.
     words : SavedWords or None
         None where no model reads texts.
+    budget : SavedBudget or None
+        None where all models of the run are kept.
     scores : Scores
         Of the stack's out-of-fold predictions.
     n_train : int
@@ -229,6 +260,7 @@ class Manifest(_Record):
     decision: SavedDecision
     calibration: SavedCalibration | None = None
     words: SavedWords | None = None
+    budget: SavedBudget | None = None
     scores: Scores
     n_train: int
     versions: dict[str, str]

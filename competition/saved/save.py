@@ -29,6 +29,7 @@ from competition.saved.manifest import (
     NAME,
     WORDS,
     Manifest,
+    SavedBudget,
     SavedCalibration,
     SavedDecision,
     SavedInput,
@@ -94,6 +95,7 @@ def save_stack(
     with_checkpoints: bool = False,
     keep: Literal["folds", "refit"] = "folds",
     decide: str = "f1",
+    budget: SavedBudget | None = None,
 ) -> Manifest:
     """Write the stack of a run to a folder, which appears whole or not at all.
 
@@ -112,6 +114,8 @@ def save_stack(
     decide : str
         How tags are set: ``f1``, ``precision=0.9`` or ``tags=3``
         (`competition.evaluation.thresholds`).
+    budget : SavedBudget or None
+        What the models were chosen by (`competition.saved.lean.save_within`).
 
     Raises
     ------
@@ -212,6 +216,7 @@ def save_stack(
             decision=_decided(decision, data, oof),
             calibration=SavedCalibration(**calibrate(data.labels, oof, data.fold)._asdict()),
             words=words,
+            budget=budget,
             scores=stack.scores,
             n_train=len(dataset.train_ids),
             versions=versions(),

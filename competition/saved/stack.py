@@ -182,7 +182,7 @@ class SavedStack:
     def _level1(self, source: PathLike | pd.DataFrame | AdDataset, root: PathLike) -> Read:
         """Extract features of the ads, and predict them by the level-1 models of all folds."""
         new = open_new_ads(source, self.manifest, root, self.progress)
-        with self._context(new) as context:
+        with self.context(new) as context:
             extracted, extractions = extract_features(context)
             dataset = with_all_inputs(extracted.dataset, self.manifest)
             columns = ColumnsInMemory(dataset, self.manifest.kinds)
@@ -190,7 +190,7 @@ class SavedStack:
             probabilities = np.empty(shape, dtype=np.float32)
             for place, (name, saved) in enumerate(self.manifest.models.items()):
                 self.progress.update("level 1", place, len(self.manifest.models), name)
-                models = self._models[name]
+                models = self.models[name]
                 frame = columns.frame(saved.columns, models[0].text_terms)
                 tests = np.stack([model.predict_proba(frame) for model in models])
                 mean = np.asarray(tests.mean(axis=0, dtype=np.float64), dtype=np.float32)
@@ -220,7 +220,8 @@ class SavedStack:
         return np.asarray(tests.mean(axis=0, dtype=np.float64), dtype=np.float32)
 
     @contextmanager
-    def _context(self, dataset: AdDataset) -> Iterator[Context[Profile]]:
+    def context(self, dataset: AdDataset) -> Iterator[Context[Profile]]:
+        """Open what features of new ads are extracted with; without `out` nothing is kept."""
         with tempfile.TemporaryDirectory() as temporary:
             context = open_context(
                 dataset,
@@ -239,12 +240,12 @@ class SavedStack:
 
     def load(self) -> None:
         """Load all models, which otherwise happens when the first ads come."""
-        _ = self._profile, self._models, self._learners, self._blends
+        _ = self._profile, self.models, self._learners, self._blends
         if self.manifest.words is not None:
             _ = self._known_words
 
     @cached_property
-    def _models(self) -> dict[str, list[Level1Model]]:
+    def models(self) -> dict[str, list[Level1Model]]:
         """The level-1 models of every fold."""
         load_plugins(self.plugins)
         found = {}
