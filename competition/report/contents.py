@@ -70,7 +70,7 @@ def contents(
     return {
         "it": it,
         "entries": entries,
-        "best_gap": next((one.gap for one in entries if one.name == stack.best_model), None),
+        "best_gap": next(one.scores.gap for one in it.cards if one.model == stack.best_model),
         "scale": _scale(entries),
         "likeness": likeness(it.data),
         "tags": sorted(tags, key=lambda tag: -tag.n_ads)[:TAGS],

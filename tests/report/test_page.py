@@ -278,3 +278,17 @@ def test_the_ledger_is_drawn_against_the_leaderboard(tmp_path: Path) -> None:
     assert drawn is not None
     assert drawn[0].count("<circle") == 2
     assert "leaderboard 0.6000" in drawn[0]
+
+
+def test_best_model_has_its_own_score_where_a_meta_learner_has_its_name(tmp_path: Path) -> None:
+    ads, out = tmp_path / "ads", tmp_path / "out"
+    call("demo", ads, "--ads", 60, "--seed", 2, "--no-films")
+    settings = ['models=["xgboost"]', "level1.xgboost.n_estimators=4", "folds.n=3"]
+    settings += ['level2.model=["mean", "xgboost"]']
+    words = [word for one in settings for word in ("--set", one)]
+    call("run", "--data", ads, "--out", out, "--jobs", 1, *words)
+    own = read_card(out / "oof" / "demo" / "xgboost" / "card.json").scores.gap
+    other = read_card(out / "oof" / "demo" / "stack-selection" / "card.json").candidates["xgboost"]
+    assert f"{own:.4f}" != f"{other:.4f}"
+    html = read(out / "oof" / "demo" / "report" / "index.html")
+    assert f"best xgboost, GAP {own:.4f}" in html
