@@ -282,9 +282,9 @@ def test_the_ledger_is_drawn_against_the_leaderboard(tmp_path: Path) -> None:
 
 def test_best_model_has_its_own_score_where_a_meta_learner_has_its_name(tmp_path: Path) -> None:
     ads, out = tmp_path / "ads", tmp_path / "out"
-    call("demo", ads, "--ads", 60, "--seed", 2, "--no-films")
-    settings = ['models=["xgboost"]', "level1.xgboost.n_estimators=4", "folds.n=3"]
-    settings += ['level2.model=["mean", "xgboost"]']
+    call("demo", ads, "--ads", 60, "--seed", 1, "--no-films")
+    settings = ['models=["xgboost", "lightgbm"]', "level1.xgboost.n_estimators=30", "folds.n=3"]
+    settings += ["level1.lightgbm.n_estimators=2", 'level2.model=["mean", "xgboost"]']
     words = [word for one in settings for word in ("--set", one)]
     call("run", "--data", ads, "--out", out, "--jobs", 1, *words)
     own = read_card(out / "oof" / "demo" / "xgboost" / "card.json").scores.gap
