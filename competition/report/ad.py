@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +9,8 @@ import pandas as pd
 
 from competition.ablation.modalities import Modality, modalities_of
 from competition.config.profile import FeatureSettings, Profile
-from competition.datasets.base import AdDataset, InputKind, files_of
+from competition.datasets.base import AdDataset, files_of
 from competition.datasets.shown_values import shown_value
-from competition.features.base import Item
-from competition.features.pictures import pictures
-from competition.media.images import opened_image
-from competition.media.probe import stated
 from competition.oof.cards import ModelCard, StackCard
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context, open_context, open_store
@@ -24,16 +18,14 @@ from competition.pipeline.extract import extract_features
 from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack import SELECTION, stored_models
 from competition.pipeline.stack_input import STACK
+from competition.report.preview_drawing import FileOfAd, pictures_of
 from competition.submission.read import without_mp4
 from competition.submission.score import read_truth
-from competition.utils.errors import DatasetError, MediaError, StoreError, nearest
+from competition.utils.errors import DatasetError, StoreError, nearest
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress
 
 TOP = 10  # tags of the stack; the true ones below them are added
-FRAMES = 6  # of a film
-SIDE = 240  # pixels of a picture's shorter side
-USUAL_SECONDS = 10.0  # of a film whose length is unknown
 
 
 @dataclass(frozen=True)
@@ -58,23 +50,6 @@ class TagView:
     is_true: bool | None
     stack: float
     modalities: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class FileOfAd:
-    """A file of an input of kind image, video or audio.
-
-    Attributes
-    ----------
-    kind : {"image", "video", "audio"}
-    path : Path
-    name : str
-        As the dataset calls it.
-    """
-
-    kind: InputKind
-    path: Path
-    name: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,43 +269,3 @@ def files_of_ad(dataset: AdDataset, ad: str) -> tuple[FileOfAd, ...]:
                 names = files_of(cell)
                 found += [FileOfAd(given.kind, dataset.root / name, name) for name in names]
     return tuple(found)
-
-
-def pictures_of(
-    files: Sequence[FileOfAd], height: int | None = None
-) -> tuple[list[np.ndarray], str]:
-    """Return the picture, or some frames, of the first file that has any, and why none has.
-
-    Parameters
-    ----------
-    files : sequence of FileOfAd
-    height : int, optional
-        Pixels that an image is to have; without it, its shorter side has 240 at most.
-
-    Returns
-    -------
-    list of ndarray of shape (height, width, 3), dtype uint8
-    str
-        "" where there are some, or no file is an image or a film.
-    """
-    why = ""
-    for file in files:
-        if file.kind == "audio":
-            continue
-        try:
-            return _of_file(Item(file.kind, file.path), height), ""
-        except MediaError as bad:
-            why = f"{file.name}: {bad}"
-    return [], why
-
-
-def _of_file(item: Item, height: int | None) -> list[np.ndarray]:
-    every_ms, side = 1000, SIDE
-    if item.kind == "image" and height is not None:
-        with opened_image(Path(item.path)) as image:
-            side = max(1, round(height * min(image.width / image.height, 1)))
-    if item.kind == "video":
-        seconds, _ = stated(Path(item.path))
-        seconds = seconds if np.isfinite(seconds) and seconds > 0 else USUAL_SECONDS
-        every_ms = max(1, round(1000 * seconds / FRAMES))
-    return list(islice(pictures(item, every_ms, side), FRAMES))

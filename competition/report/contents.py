@@ -14,7 +14,8 @@ from competition.report.doubts import doubtful_labels
 from competition.report.gallery import ORDERS, GalleryAd, chosen_ads, gallery
 from competition.report.leaderboard import Entry, leaderboard, likeness
 from competition.report.notes import Notes
-from competition.report.previews import Preview, previews, smaller
+from competition.report.preview_drawing import Preview, smaller
+from competition.report.previews import previews
 from competition.report.score_bins import ScoreBins
 from competition.report.shown import shown
 from competition.report.tag_table import TagRow, tag_rows

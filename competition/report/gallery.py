@@ -9,7 +9,7 @@ import pandas as pd
 
 from competition.pipeline.stack_input import missing_inputs
 from competition.report.ad import AdView, AdViewer
-from competition.report.previews import Preview
+from competition.report.preview_drawing import Preview
 from competition.report.shown import Shown
 
 ORDERS = {

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from competition import AdDataset
-from competition.report.previews import Preview, previews
+from competition.report.preview_drawing import Preview
+from competition.report.previews import previews
 from competition.utils.progress import Progress
 
 
