@@ -155,7 +155,7 @@ def save_stack(
         )
         for card in cards
     }
-    data, _ = stack_input(store, cards, dataset, stack.metadata)
+    data, _ = stack_input(store, cards, dataset, stack.metadata, stack.metric)
     oof = store.read(stack.model, stack)[0]
     with folder_written_whole(target) as new:
         for name in models:

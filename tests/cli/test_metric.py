@@ -77,6 +77,18 @@ def test_run_and_stack_take_a_function_of_ones_own(ads: Path, tmp_path: Path) ->
     assert f"gains {shares[0] - shares[1]:+.4f} our_metric:recall over" in done.out
 
 
+def test_saved_stack_is_that_of_the_metric(ads: Path, tmp_path: Path) -> None:
+    """Its meta-learners are fitted anew: greedy looks for what it looked for in the run."""
+    one = 'level2.model="greedy"'
+    given = ("--data", ads, "--out", tmp_path, *QUICK, "--set", one, "--metric", "map")
+    call("run", *given, "--save", tmp_path / "stack")
+    call("predict", tmp_path / "stack", "--data", ads, "--to", tmp_path / "p.parquet")
+    found = pd.read_parquet(tmp_path / "p.parquet").set_index("id")
+    stored = pd.read_parquet(tmp_path / "oof" / "demo" / "stack-greedy" / "test.parquet")
+    stored = stored.set_index("id").loc[found.index]
+    assert found.to_numpy().tobytes() == stored.to_numpy().tobytes()
+
+
 @pytest.mark.parametrize("name", ["mAP", "nowhere:f", "competition:nothing", "json:JSONDecoder.x"])
 def test_unknown_metric_is_refused_before_anything_runs(
     name: str, ads: Path, tmp_path: Path
