@@ -211,8 +211,15 @@ def test_chosen_one_is_printed_last_to_four_decimals(
     with console.capture() as captured:
         print_stack(result)
     rows = [line for line in captured.get().splitlines() if line.startswith("│")]
-    for name, value in result.card.candidates.items():
-        assert any(name in row and f"{value:.4f}" in row for row in rows)
+    weighing = [name for name, of_folds in result.card.weights.items() if any(of_folds)]
+    assert weighing
+    for name in weighing:
+        value = f"{result.card.candidates[name]:.4f}"
+        assert any(name in row and value in row for row in rows)
+    n_weaker = len(result.card.candidates) - sum(
+        any(name in row for row in rows) for name in result.card.candidates
+    )
+    assert n_weaker == 0 or any(f"{n_weaker} weaker, on the page" in row for row in rows)
     assert "weighted mean" in rows[-1]
     assert f"{_gap(result):.4f}" in rows[-1]
 

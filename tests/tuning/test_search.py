@@ -207,7 +207,7 @@ def test_trial_that_lags_is_stopped_but_never_the_first(table: Path, tmp_path: P
     profile = load_profile("text")
     made = Tunable("made", space, {"skill": 0.0}, "identity", oof, lambda _: profile)  # type: ignore[arg-type]
     study = open_study("made", f"sqlite:///{tmp_path / 'made.sqlite'}")
-    search(study, made, dataset, 10, time.monotonic() + 60, 0, Progress())
+    search(study, made, dataset, 10, time.monotonic() + 60, profile, Progress())
     scored = complete(study)
     stopped = [trial for trial in study.trials if trial.state.name == "PRUNED"]
     assert scored[0].params == {"skill": 0.0}

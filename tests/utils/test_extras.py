@@ -82,7 +82,11 @@ def test_plug_in_declares_the_libraries_that_it_imports(entry: Entry) -> None:
 def test_every_extra_that_is_named_exists_and_brings_the_library() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    distributions = {"PIL": "pillow", "pylopdf_fonts_zh_cn": "pylopdf-fonts-zh-cn"}
+    distributions = {
+        "PIL": "pillow",
+        "pylopdf_fonts_zh_cn": "pylopdf-fonts-zh-cn",
+        "python_multipart": "python-multipart",
+    }
     for library, extra in EXTRAS.items():
         wanted = "xgboost-cpu" if library == "xgboost" else distributions.get(library, library)
         assert wanted in {line.split(">")[0] for line in extras[extra]}
