@@ -21,8 +21,9 @@ from competition.datasets.guess import (
 )
 from competition.datasets.paths import DatasetFolder
 from competition.datasets.problems import Problems
-from competition.datasets.reading import Table, read_table
+from competition.datasets.reading import read_table
 from competition.datasets.table_config import CONFIG
+from competition.datasets.table_rows import Table
 from competition.utils.errors import DatasetError
 from competition.utils.files import PathLike
 

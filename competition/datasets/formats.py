@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from competition.datasets.problems import Problems, shortened
-from competition.datasets.reading import Table, TableBuilder
+from competition.datasets.table_rows import Table, TableBuilder
 
 _AT_ONCE = 20_000
 

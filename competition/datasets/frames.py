@@ -12,9 +12,9 @@ from competition.datasets.base import AdDataset, Input
 from competition.datasets.formats import as_cell, as_text
 from competition.datasets.metadata import Reading, with_commas
 from competition.datasets.problems import Problems, shortened
-from competition.datasets.reading import Table
 from competition.datasets.table import Rows, assemble, input_columns
 from competition.datasets.table_config import TableConfig
+from competition.datasets.table_rows import Table
 from competition.utils.errors import DatasetError, some
 from competition.utils.settings import parse_settings
 

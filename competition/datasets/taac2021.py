@@ -16,7 +16,8 @@ from competition.datasets.base import RESERVED, AdDataset, Input, InputKind, Sub
 from competition.datasets.metadata import Reading, metadata_column
 from competition.datasets.paths import KINDS, SENTENCES, DatasetFolder
 from competition.datasets.problems import Problems
-from competition.datasets.reading import is_utf8, printable, read_table
+from competition.datasets.reading import is_utf8, read_table
+from competition.datasets.table_rows import printable
 
 GROUND_TRUTH = Path("tagging", "GroundTruth", "tagging_info.txt")
 TAG_LIST = Path("label_id.txt")

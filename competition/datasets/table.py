@@ -11,7 +11,7 @@ from competition.datasets.base import BETWEEN_FILES, RESERVED, AdDataset, Input,
 from competition.datasets.metadata import Reading, is_null, metadata_column, with_commas
 from competition.datasets.paths import KINDS, SENTENCES, DatasetFolder, hint_for_absent, is_url
 from competition.datasets.problems import Problems, shortened
-from competition.datasets.reading import Dialect, Table, printable, read_table
+from competition.datasets.reading import Dialect, read_table
 from competition.datasets.table_config import (
     CONFIG,
     InputSettings,
@@ -20,6 +20,7 @@ from competition.datasets.table_config import (
     read_config,
 )
 from competition.datasets.table_labels import TagSource, read_labels, tag_columns, tag_list
+from competition.datasets.table_rows import Table, printable
 from competition.utils.errors import DatasetError
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from competition.report.tables import console
+from competition.saved.budget import Budget
 from competition.saved.manifest import Manifest
 
 
@@ -49,11 +50,8 @@ def print_way(manifest: Manifest) -> None:
     budget = manifest.budget
     if budget is None:
         return
-    limits = [f"{budget.ms:g} ms an ad"] if budget.ms is not None else []
-    limits += [f"{budget.mb:g} MB"] if budget.mb is not None else []
-    table = Table(
-        "dropped", "models left", "OOF GAP", "ms an ad", "MB", title=f"To {' and '.join(limits)}"
-    )
+    title = f"To {Budget(budget.ms, budget.mb)}"
+    table = Table("dropped", "models left", "OOF GAP", "ms an ad", "MB", title=title)
     for step in budget.way:
         table.add_row(
             ", ".join(step.dropped),

@@ -118,31 +118,42 @@ def choose(data: StackData, costs: Costs, budget: Budget) -> Way:
     ModelError
         If no single model fits.
     """
-    kept = [data.models]
-    while budget.excess(costs.of(kept[-1])) > 0:
-        kept.append(_next(data, kept[-1], costs, budget))
+    cheapest = min(data.models, key=lambda model: budget.excess(costs.of([model])))
+    cost = costs.of([cheapest])
+    if budget.excess(cost) > 0:
+        raise ModelError(
+            f"No model fits {budget}: {cheapest} alone takes {cost.ms:.1f} ms an ad and "
+            f"{cost.mb:.2f} MB. Allow more."
+        )
     steps: list[Step] = []
     before = data.models
-    for models in kept:
+    for models in _way(data, costs, budget):
         dropped = tuple(model for model in before if model not in models)
         steps.append(Step(dropped, models, _oof_gap(data, models), costs.of(models)))
         before = models
     oof = np.empty(data.labels.shape, dtype=np.float32)
     for fold in data.folds:
         others, held = data.without_fold(fold), np.flatnonzero(data.fold == fold)
-        models = others.models
-        while budget.excess(costs.of(models)) > 0:
-            models = _next(others, models, costs, budget)
+        models = _way(others, costs, budget)[-1]
         learner = get_meta_learner(LEARNER).make().fit(others.of_models(models))
         oof[held] = learner.predict_proba(data.of_models(models).ads.take(held))
     return Way(tuple(steps), gap(data.labels, oof, data.top_k))
 
 
+def _way(data: StackData, costs: Costs, budget: Budget) -> list[tuple[str, ...]]:
+    """Models that are left after each step, from all of them to those that fit."""
+    way = [data.models]
+    while budget.excess(costs.of(way[-1])) > 0:
+        way.append(_next(data, way[-1], costs, budget))
+    return way
+
+
 def _next(
     data: StackData, models: tuple[str, ...], costs: Costs, budget: Budget
 ) -> tuple[str, ...]:
-    """Models that are left after one more step."""
+    """Models that are left after one more step, one that fits by itself among them."""
     excess = budget.excess(costs.of(models))
+    fitting = [model for model in models if budget.excess(costs.of([model])) == 0]
     some = data
     if len(data.labels) > ENOUGH:
         some = data.take(np.linspace(0, len(data.labels) - 1, ENOUGH).astype(int))
@@ -150,17 +161,11 @@ def _next(
     found: list[tuple[float, tuple[str, ...]]] = []
     for dropped in _moves(models, costs.reads):
         left = tuple(model for model in models if model not in dropped)
-        saved = excess - budget.excess(costs.of(left)) if left else 0.0
-        if saved > 0:
+        saved = excess - budget.excess(costs.of(left))
+        if saved > 0 and not dropped.issuperset(fitting):
             found.append(((whole - _gap(some, left)) / saved, left))
-    if not found:
-        cheapest = min(models, key=lambda model: budget.excess(costs.of([model])))
-        cost = costs.of([cheapest])
-        raise ModelError(
-            f"No model fits {budget}: {cheapest} alone takes {cost.ms:.1f} ms an ad and "
-            f"{cost.mb:.2f} MB. Allow more."
-        )
-    return min(found, key=lambda pair: pair[0])[1]
+    # Of models that cost nothing of their own, none saves anything by itself.
+    return min(found, key=lambda pair: pair[0])[1] if found else (fitting[0],)
 
 
 def _moves(models: Sequence[str], reads: Mapping[str, frozenset[str]]) -> list[frozenset[str]]:

@@ -11,7 +11,8 @@ from competition.datasets.label_doubts import RARE_SEPARATORS, fused_tags
 from competition.datasets.labels import SEPARATORS, read_flags, read_tags
 from competition.datasets.metadata import NULL_WORDS
 from competition.datasets.problems import Problems
-from competition.datasets.reading import Table, read_table
+from competition.datasets.reading import read_table
+from competition.datasets.table_rows import Table
 from competition.evaluation.metrics import Scores, score
 from competition.submission.read import read_submission, read_text, without_mp4
 from competition.utils.errors import SubmissionError, nearest

@@ -51,13 +51,14 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[object, .
     """A folder with a finished run that kept its models, and how it was called."""
     folder = tmp_path_factory.mktemp("pictured")
     rng = np.random.default_rng(0)
+    for name, shade in (("dark", 60), ("light", 200)):  # large: they take far longer than texts
+        Image.new("RGB", (4000, 3000), (shade,) * 3).save(folder / f"{name}.png")
     made = []
     for number in range(72):
         tags = [tag for tag in WORDS if rng.random() < 0.5] or ["sea"]
-        shade = np.full((16, 16, 3), 60) + 80 * ("food" in tags) + rng.integers(0, 60)
-        Image.fromarray(shade.astype(np.uint8)).save(folder / f"{number}.png")
+        poster = "light.png" if "food" in tags else "dark.png"
         title = " ".join(rng.choice(WORDS[rng.choice(tags)].split(), 3))
-        made.append((f"ad{number}", title, f"{number}.png", "|".join(tags)))
+        made.append((f"ad{number}", title, poster, "|".join(tags)))
     table = pd.DataFrame(made, columns=["id", "title", "poster", "tags"])
     table[:48].to_csv(folder / "train.csv", index=False)
     table[48:].drop(columns="tags").to_csv(folder / "test.csv", index=False)
@@ -124,21 +125,21 @@ def test_a_small_stack_holds_fewer_models_and_predicts_without_the_others(
 def test_a_dear_feature_is_not_extracted_any_more(
     ran: tuple[Path, tuple[object, ...]], tmp_path: Path
 ) -> None:
-    """Texts alone take less than half of what all takes, whatever the machine."""
+    """Of large pictures, reading one takes most of the time of an ad."""
     folder, given = ran
     whole = call("save", tmp_path / "whole", *given, "--max-ms-per-ad", 100_000)
     assert "dropped" in whole.out
     (step,) = json.loads((tmp_path / "whole" / "manifest.json").read_text("utf-8"))["budget"]["way"]
     assert step["dropped"] == []
     assert step["n_models"] == 4
-    call("save", tmp_path / "quick", *given, "--max-ms-per-ad", 0.9 * step["ms"])
+    call("save", tmp_path / "quick", *given, "--max-ms-per-ad", step["ms"] / 2)
     manifest = read_manifest(tmp_path / "quick")
     assert manifest.budget is not None
-    assert manifest.budget.way[-1].ms <= 0.9 * step["ms"]
-    if "probe" not in manifest.models:
-        assert manifest.profile["features"] == {}
+    assert manifest.budget.way[-1].ms <= step["ms"] / 2
+    assert "probe" not in manifest.models
+    assert manifest.profile["features"] == {}
     described = call("describe", tmp_path / "quick")
-    assert f"To {0.9 * step['ms']:g} ms an ad" in described.out
+    assert f"To {step['ms'] / 2:g} ms an ad" in described.out
     call("predict", tmp_path / "quick", "--data", folder, "--to", tmp_path / "p.csv")
     assert len(pd.read_csv(tmp_path / "p.csv")) == 24
 

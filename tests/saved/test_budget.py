@@ -57,6 +57,24 @@ def test_all_readers_of_a_dear_feature_may_go_at_once() -> None:
     assert way.steps[-1].dropped == ("model_1", "model_2")
 
 
+def test_the_only_model_that_fits_is_kept_though_it_is_the_worst() -> None:
+    """To drop it would cost no GAP, and leave nothing that fits."""
+    noise = DATA.ads.probabilities.copy()
+    noise[:, 3] = np.random.default_rng(0).random(noise[:, 3].shape)
+    data = with_probabilities(DATA, noise)
+    way = choose(data, costs(50, 50, 50, 40), Budget(ms=45))
+    assert way.steps[-1].models == ("model_3",)
+
+
+def test_models_that_save_only_together_end_at_one() -> None:
+    """Each feature is read by two of three models, none of which costs anything of its own."""
+    first, second, third = frozenset("ab"), frozenset("bc"), frozenset("ac")
+    reads = {"model_0": first, "model_1": second, "model_2": third}
+    data = DATA.of_models(["model_0", "model_1", "model_2"])
+    way = choose(data, costs(0, 0, 0, reads=reads, feature=10), Budget(ms=25))
+    assert len(way.steps[-1].models) == 1
+
+
 def test_what_is_held_out_does_not_choose() -> None:
     """The nested GAP of a fold is of models that were chosen by the labels of the others."""
     found = costs(10, 10, 10, 10)
