@@ -46,6 +46,14 @@ Keep = Annotated[
         "times smaller and faster.",
     ),
 ]
+Distil = Annotated[
+    bool,
+    typer.Option(
+        "--distil",
+        help="With --save: save one small network that imitates the stack, over texts, metadata, "
+        "arrays and features without a neural network.",
+    ),
+]
 Decide = Annotated[
     str | None,
     typer.Option(
@@ -100,6 +108,7 @@ def run(
     decide: Decide = None,
     max_ms: MaxMs = None,
     max_mb: MaxMb = None,
+    distil: Distil = False,
 ) -> None:
     """Run every stage: folds, features, OOF predictions, stack, scores, submission."""
     from competition.config.profile import load_profile
@@ -115,9 +124,14 @@ def run(
 
         check_target(save)
         Decision.parse(decide or "f1")
-    elif with_checkpoints or any(one is not None for one in (decide, max_ms, max_mb)):
+    elif with_checkpoints or distil or any(one is not None for one in (decide, max_ms, max_mb)):
         raise typer.BadParameter(
-            "--with-checkpoints, --decide, --max-ms-per-ad and --max-mb go with --save."
+            "--with-checkpoints, --decide, --max-ms-per-ad, --max-mb and --distil go with --save."
+        )
+    if distil and (with_checkpoints or max_ms is not None or max_mb is not None):
+        raise typer.BadParameter(
+            "--distil saves one small network that needs no checkpoint: give it without "
+            "--with-checkpoints, --max-ms-per-ad and --max-mb."
         )
     with ProgressBars(console) as progress:
         if data is None:
@@ -135,10 +149,14 @@ def run(
             holdout=holdout,
             like=like,
             device=device,
-            keep=keep if save is not None else None,
+            keep=keep if save is not None and not distil else None,
             progress=progress,
         )
-        if save is not None:
+        if save is not None and distil:
+            from competition.saved.distil import save_distilled
+
+            saved, manifest = save_distilled(result, save, decide=decide or "f1")
+        elif save is not None:
             from competition.saved.budget import Budget
             from competition.saved.lean import save_within
 
@@ -154,9 +172,10 @@ def run(
     notes = notes_of(settings, result.extractions)
     write_page_at_end(result.dataset, out, notes=notes, settings=settings, jobs=jobs)
     if save is not None:
-        from competition.report.saved import print_way
+        from competition.report.saved import print_distillation, print_way
 
         print_way(manifest)
+        print_distillation(manifest)
         typer.echo(f"{saved} holds the stack: `python -m competition predict {saved} --data DIR`.")
         if saved != save:
             typer.echo(
@@ -181,6 +200,7 @@ def save(
     decide: Decide = None,
     max_ms: MaxMs = None,
     max_mb: MaxMb = None,
+    distil: Distil = False,
 ) -> None:
     """Save the stack of a run; the same as `run --save FOLDER`."""
     run(
@@ -197,6 +217,7 @@ def save(
         decide=decide,
         max_ms=max_ms,
         max_mb=max_mb,
+        distil=distil,
     )
 
 

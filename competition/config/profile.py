@@ -16,7 +16,7 @@ from competition.utils.registry import load_plugins
 from competition.utils.settings import Settings, parse_settings, read_toml
 
 # Folders beside those of the models, and the commands that write them.
-RESERVED_NAMES = {"ablation": "ablate", "tuning": "tune"}
+RESERVED_NAMES = {"ablation": "ablate", "distil": "save --distil", "tuning": "tune"}
 PROFILES = Path(__file__).parent / "profiles"
 
 # From a few dozen ads, where nothing can be learned, to many, and to telling metadata, one of these

@@ -166,19 +166,28 @@ def cross_fit(jobs: Sequence[Level1Job], store: OofStore, context: Context[Profi
     ModelError
         If a model fails; what other tasks wrote stays.
     """
-    keep = context.keep_models
-    pending = [(job, fold) for job in jobs for fold in pending_folds(job, store, keep)]
-    if not pending:
+    keep, labels, defaults = context.keep_models, context.dataset.labels, model_defaults(context)
+    run_folds(
+        [
+            FoldTask(job, fold, store, labels, defaults, keep)
+            for job in jobs
+            for fold in pending_folds(job, store, keep)
+        ],
+        context,
+    )
+
+
+def run_folds(tasks: Sequence[FoldTask], context: Context[Profile], stage: str = "level 1") -> None:
+    """Run some folds of some jobs, as `cross_fit` does with all that are pending."""
+    if not tasks:
         return
     progress = context.progress
-    progress.update("level 1", 0, len(pending))
-    n_jobs = max(1, min(context.n_jobs, len(pending)))
-    labels, defaults = context.dataset.labels, model_defaults(context)
-    tasks = [FoldTask(job, fold, store, labels, defaults, keep) for job, fold in pending]
-    on_gpu = [needs_device(job.model) for job, _ in pending]
+    progress.update(stage, 0, len(tasks))
+    n_jobs = max(1, min(context.n_jobs, len(tasks)))
+    on_gpu = [needs_device(task.job.model) for task in tasks]
     device = choose_device(context.device) if n_jobs > 1 and any(on_gpu) else "cpu"
     if device.startswith("cuda"):
-        needs = [Need(job.name, one) for (job, _), one in zip(pending, on_gpu, strict=True)]
+        needs = [Need(task.job.name, one) for task, one in zip(tasks, on_gpu, strict=True)]
         capacity = gpu_capacity(device)
         outcomes = run_in_lanes(
             run_task, [(task,) for task in tasks], needs, n_jobs=n_jobs, capacity=capacity
@@ -186,7 +195,7 @@ def cross_fit(jobs: Sequence[Level1Job], store: OofStore, context: Context[Profi
     else:
         outcomes = run_tasks(run_task, zip(tasks), n_jobs=n_jobs)
     for finished, (name, fold) in enumerate(outcomes, start=1):
-        progress.update("level 1", finished, len(tasks), f"{name}, fold {fold}")
+        progress.update(stage, finished, len(tasks), f"{name}, fold {fold}")
 
 
 def check_savable(name: str, model: Level1Model) -> None:

@@ -27,6 +27,7 @@ def print_saved(folder: Path, manifest: Manifest) -> None:
     )
     console.print(table)
     print_way(manifest)
+    print_distillation(manifest)
     console.print(
         f"{manifest.dataset}: {len(manifest.tags)} tags, learned from {manifest.n_train:,} ads; "
         f"{_models(manifest)}.\n"
@@ -67,6 +68,34 @@ def print_way(manifest: Manifest) -> None:
         markup=False,
         highlight=False,
     )
+
+
+def print_distillation(manifest: Manifest) -> None:
+    """Print what the one network imitates and how near it comes, if the stack is one."""
+    told = manifest.distillation
+    if told is None:
+        return
+    (model,) = manifest.models.values()
+    table = Table("what", "OOF GAP", title="One network in place of a stack")
+    table.add_row(f"{told.stack} of {told.n_models} level-1 models", f"{told.stack_gap:.4f}")
+    for share, reached in told.gaps:
+        kept = " (saved)" if share == told.share else ""
+        table.add_row(f"network, {_taught_by(share)}{kept}", f"{reached:.4f}")
+    table.add_row("network of the best share without each fold", f"{model.gap:.4f}")
+    console.print(table)
+    console.print(
+        f"It reads {', '.join(model.columns)}. The stack that taught the network of a fold was "
+        "made without that fold, level-1 models too.",
+        markup=False,
+        highlight=False,
+    )
+
+
+def _taught_by(share: float) -> str:
+    """What a network learns from, by the share of the stack's probabilities in its targets."""
+    if share in (0, 1):
+        return "taught by the stack" if share else "taught by labels"
+    return f"taught by the stack ({share:.0%}) and labels"
 
 
 def print_differences(folder: Path, one: Manifest, other_folder: Path, other: Manifest) -> None:

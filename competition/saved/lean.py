@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from competition.config.profile import Profile
 from competition.oof.store import OofStore
+from competition.pipeline.context import Context
 from competition.pipeline.run import RunResult
 from competition.pipeline.stack import fitted_stack
 from competition.pipeline.stack_input import stack_input
@@ -96,6 +98,19 @@ def _saved(budget: Budget, way: Way) -> SavedBudget:
     )
 
 
+def without_features(context: Context[Profile], features: Sequence[str]) -> Context[Profile]:
+    """Return the context of a run as if neither profile nor ads had these features."""
+    dataset, profile = context.dataset, context.profile
+    inputs = {name: given for name, given in dataset.inputs.items() if name not in features}
+    gone = [column for name in features for column in dataset.inputs[name].columns]
+    left = {name: one for name, one in profile.features.items() if name not in features}
+    return replace(
+        context,
+        dataset=replace(dataset, inputs=inputs, ads=dataset.ads.drop(columns=gone)),
+        profile=profile.model_copy(update={"features": left}),
+    )
+
+
 @contextmanager
 def _stacked(
     result: RunResult, models: Sequence[str], without: Sequence[str]
@@ -104,16 +119,7 @@ def _stacked(
 
     The run's own stack stays as it is: this one has a store of its own, with the same files.
     """
-    dataset, profile = result.dataset, result.context.profile
-    inputs = {name: given for name, given in dataset.inputs.items() if name not in without}
-    gone = [column for name in without for column in dataset.inputs[name].columns]
-    lean = replace(dataset, inputs=inputs, ads=dataset.ads.drop(columns=gone))
-    features = {name: one for name, one in profile.features.items() if name not in without}
-    context = replace(
-        result.context,
-        dataset=lean,
-        profile=profile.model_copy(update={"features": features}),
-    )
+    context = without_features(result.context, without)
     with tempfile.TemporaryDirectory(dir=result.store.folder.parent) as temporary:
         store = OofStore(
             Path(temporary), result.store.tags, result.store.folds, result.store.test_ids
@@ -127,7 +133,7 @@ def _stacked(
         with fitted_stack(cards, store, context) as stack:
             yield replace(
                 result,
-                dataset=lean,
+                dataset=context.dataset,
                 store=store,
                 cards=cards,
                 jobs=jobs,

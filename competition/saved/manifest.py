@@ -189,6 +189,30 @@ class SavedBudget(_Record):
     way: tuple[SavedStep, ...]
 
 
+class SavedDistillation(_Record):
+    """The stack that the one model of this one was trained to imitate.
+
+    Attributes
+    ----------
+    stack : str
+        Name of its meta-learner, or "selection".
+    n_models : int
+        Its level-1 models.
+    stack_gap : float
+        Its OOF GAP.
+    share : float
+        Of its probabilities in the network's targets; the rest are labels.
+    gaps : tuple of (float, float)
+        Each share that was tried, with the OOF GAP of the network that it makes.
+    """
+
+    stack: str
+    n_models: int
+    stack_gap: float
+    share: float
+    gaps: tuple[tuple[float, float], ...]
+
+
 class Manifest(_Record):
     """All of a saved stack but its weights.
 
@@ -229,6 +253,8 @@ class Manifest(_Record):
         None where no model reads texts.
     budget : SavedBudget or None
         None where all models of the run are kept.
+    distillation : SavedDistillation or None
+        None where the stack is not one network that imitates another.
     scores : Scores
         Of the stack's out-of-fold predictions.
     n_train : int
@@ -261,6 +287,7 @@ class Manifest(_Record):
     calibration: SavedCalibration | None = None
     words: SavedWords | None = None
     budget: SavedBudget | None = None
+    distillation: SavedDistillation | None = None
     scores: Scores
     n_train: int
     versions: dict[str, str]

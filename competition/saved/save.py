@@ -32,6 +32,7 @@ from competition.saved.manifest import (
     SavedBudget,
     SavedCalibration,
     SavedDecision,
+    SavedDistillation,
     SavedInput,
     SavedModel,
     SavedStackPart,
@@ -96,6 +97,7 @@ def save_stack(
     keep: Literal["folds", "refit"] = "folds",
     decide: str = "f1",
     budget: SavedBudget | None = None,
+    distillation: SavedDistillation | None = None,
 ) -> Manifest:
     """Write the stack of a run to a folder, which appears whole or not at all.
 
@@ -116,6 +118,8 @@ def save_stack(
         (`competition.evaluation.thresholds`).
     budget : SavedBudget or None
         What the models were chosen by (`competition.saved.lean.save_within`).
+    distillation : SavedDistillation or None
+        What the one model imitates (`competition.saved.distil.save_distilled`).
 
     Raises
     ------
@@ -217,6 +221,7 @@ def save_stack(
             calibration=SavedCalibration(**calibrate(data.labels, oof, data.fold)._asdict()),
             words=words,
             budget=budget,
+            distillation=distillation,
             scores=stack.scores,
             n_train=len(dataset.train_ids),
             versions=versions(),

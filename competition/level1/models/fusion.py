@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import numpy as np
 import pandas as pd
@@ -113,6 +113,22 @@ class Fusion(Level1Model):
     def text_terms(self) -> TermsSpec:
         """What is counted in texts."""
         return TERMS
+
+    def fit_soft(self, X: pd.DataFrame, P: np.ndarray) -> Self:
+        """Learn what another model says, in place of labels (Hinton et al. 2015, temperature 1).
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_ads, n_columns)
+            As of `fit`.
+        P : ndarray of shape (n_ads, n_tags), dtype float32
+            Probabilities, the target of the cross-entropy.
+        """
+        self.columns_ = list(X.columns)
+        self.prior_ = P.mean(axis=0, dtype=np.float64).astype(np.float32)
+        self.learnable_ = np.ones(P.shape[1], dtype=bool)
+        self._fit(X, P)
+        return self
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
         if self.how not in get_args(Fusing):

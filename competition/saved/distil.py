@@ -1,0 +1,183 @@
+"""Save one small network in place of a stack: it has learned to say what the stack says.
+
+It reads what costs little: the texts, metadata and arrays that ads come with, and features that no
+neural network makes. Its targets are means of labels and of the stack's out-of-fold probabilities.
+Out-of-fold probabilities alone say nothing of an ad's own label, so that with few ads they teach
+less than labels do; how much they weigh is chosen, fold by fold on the other folds.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from competition.config.profile import Level2Settings
+from competition.evaluation.chosen_metric import metric_of
+from competition.execution.devices import one_thread
+from competition.features.columns import read_columns
+from competition.features.registry import get_extractor
+from competition.level1.registry import get_model
+from competition.level2.data import StackData
+from competition.oof.cards import Level1Details
+from competition.oof.fold_files import Fingerprint, FoldPrediction
+from competition.oof.kept_models import write_model
+from competition.oof.store import OofStore
+from competition.pipeline.crossfit import model_defaults
+from competition.pipeline.level1 import level1_job
+from competition.pipeline.origins import FROM_SCRATCH
+from competition.pipeline.plan import PlannedModel
+from competition.pipeline.run import RunResult
+from competition.pipeline.stack import fitted_stack
+from competition.pipeline.stack_input import stack_input
+from competition.saved.distil_folds import (
+    MODEL,
+    PARAMETERS,
+    SHARES,
+    networks_of_folds,
+    new_network,
+    targets,
+)
+from competition.saved.lean import without_features
+from competition.saved.manifest import Manifest, SavedDistillation
+from competition.saved.refit import WHOLE
+from competition.saved.save import next_version, save_stack
+from competition.utils.errors import ModelError
+from competition.utils.files import PathLike
+
+NAME = "distilled"
+NETWORKS = {"torch", "rapidocr"}  # what extractors import that run a neural network
+ALONE = Level2Settings(model="mean", metadata=())  # of one model that is the model itself
+
+
+def save_distilled(
+    result: RunResult, folder: PathLike, *, decide: str = "f1"
+) -> tuple[Path, Manifest]:
+    """Train a small network to say what a run's stack says, and save it as a stack of its own.
+
+    Parameters
+    ----------
+    result : RunResult
+    folder : path
+        As of `competition.saved.save.next_version`.
+    decide : str
+        As of `competition.saved.save.save_stack`.
+
+    Returns
+    -------
+    Path
+        Where it is saved.
+    Manifest
+
+    Raises
+    ------
+    ModelError
+        If there are too few folds, or the ads come with nothing that the network reads.
+    """
+    if lacks := get_model(MODEL).lacks:
+        raise ModelError(f"--distil trains a network, and cannot here: {lacks}")
+    fewest = 4 if len(result.stack.parameters) > 1 else 3
+    if result.store.folds.n < fewest:
+        raise ModelError(
+            f"--distil needs {fewest} folds or more, and the run has {result.store.folds.n}: the "
+            "network of a fold learns from a stack that is made of the others. Set folds.n."
+        )
+    context = result.context
+    dear = [one.feature for one in result.extractions if not _is_cheap(one.feature, result)]
+    lean = without_features(result.context, dear)
+    columns = tuple(
+        column
+        for given in lean.dataset.inputs.values()
+        if given.kind in get_model(MODEL).kinds and lean.dataset.has(given.name)
+        for column in given.columns
+    )
+    if not columns:
+        raise ModelError(
+            "--distil finds nothing that is cheap to read: the ads have neither texts nor metadata "
+            "nor arrays, and all features come from neural networks. Save the stack without it."
+        )
+    planned = PlannedModel(NAME, MODEL, columns, PARAMETERS)
+    job = level1_job(planned, lean, result.store.folds)
+    taught = Fingerprint(
+        {**job.fingerprint.components, "teacher": result.stack.fingerprint}, job.fingerprint.scoring
+    )
+    job = replace(job, fingerprint=taught)
+    data, _ = stack_input(
+        result.store, result.cards, result.dataset, result.stack.metadata, result.stack.metric
+    )
+    soft = result.store.read(result.stack.model, result.stack)[0]
+    found = networks_of_folds(result, data, job.columns)
+    seed = model_defaults(context).seed
+    with tempfile.TemporaryDirectory(dir=result.store.folder.parent) as temporary:
+        store = OofStore(
+            Path(temporary), result.store.tags, result.store.folds, result.store.test_ids
+        )
+        for fold in data.folds:
+            others = [one for one in data.folds if one != fold]
+            best = int(np.argmax(_scores(found, data, others, data.metric)))
+            store.write_fold(NAME, found[fold][best], job.fingerprint.value)
+        share = SHARES[int(np.argmax(_scores(found, data, data.folds, data.metric)))]
+        with one_thread(get_model(MODEL).libraries):
+            frame = read_columns(job.columns).loc[result.store.folds.ids]
+            network = new_network(seed).fit_soft(frame, targets(share, soft, data.labels))
+        write_model(store, NAME, WHOLE, job.fingerprint.value, network)
+        details = Level1Details(
+            kind="level1",
+            level1=MODEL,
+            inputs=columns,
+            parameters=PARAMETERS,
+            seed=seed,
+            origin=FROM_SCRATCH,
+        )
+        card = store.finish(NAME, job.fingerprint, lean.dataset, details)
+        lean = replace(lean, profile=lean.profile.model_copy(update={"level2": ALONE}))
+        with fitted_stack([card], store, lean) as stack:
+            distilled = replace(
+                result,
+                dataset=lean.dataset,
+                store=store,
+                cards=[card],
+                jobs=[job],
+                stack=stack,
+                context=lean,
+            )
+            target = next_version(folder, stack.fingerprint)
+            manifest = save_stack(
+                distilled,
+                target,
+                keep="refit",
+                decide=decide,
+                distillation=SavedDistillation(
+                    stack=result.stack.level2,
+                    n_models=len(result.cards),
+                    stack_gap=result.stack.scores.gap,
+                    share=share,
+                    gaps=tuple(zip(SHARES, _scores(found, data, data.folds, "gap"), strict=True)),
+                ),
+            )
+    return target, manifest
+
+
+def _is_cheap(feature: str, result: RunResult) -> bool:
+    """Whether no neural network makes a feature, nor what it is made from."""
+    features = result.context.profile.features
+    sources = {one.feature: one.source for one in result.extractions}
+    if NETWORKS & set(get_extractor(features[feature].extractor).libraries):
+        return False
+    return sources[feature] not in sources or _is_cheap(sources[feature], result)
+
+
+def _scores(
+    found: Mapping[int, Sequence[FoldPrediction]],
+    data: StackData,
+    folds: Sequence[int],
+    metric: str,
+) -> list[float]:
+    """Score of each share on the ads of some folds."""
+    labels = np.concatenate([data.labels[data.fold == fold] for fold in folds])
+    predicted = [
+        np.concatenate([found[fold][place].held_out for fold in folds])
+        for place in range(len(SHARES))
+    ]
+    return [metric_of(metric)(labels, one, data.top_k) for one in predicted]

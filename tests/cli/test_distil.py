@@ -1,0 +1,193 @@
+"""One small network in place of a stack: `save --distil`."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from competition import gap, load_dataset, load_profile, load_stack, run
+from competition.pipeline.stack_input import stack_input
+from competition.saved.distil_folds import SHARES, networks_of_folds
+from competition.saved.manifest import read_manifest
+from tests.cli.calling import call, called
+
+TOML = """\
+name = "pictured"
+train = "train.csv"
+test = "test.csv"
+
+[[tags]]
+column = "tags"
+dimension = "topic"
+
+[inputs.title]
+kind = "text"
+column = "title"
+
+[inputs.poster]
+kind = "image"
+column = "poster"
+
+[inputs.facts]
+kind = "metadata"
+columns = ["price"]
+"""
+WORDS = {"sea": "sun sand wave boat coast swim", "food": "soup bread spice salt bake cook"}
+PROFILE = """\
+models = ["tfidf_logreg", "tfidf_nblogreg"]
+folds.n = 4
+level2.model = ["mean", "pooled"]
+
+[features.thumbs]
+extractor = "thumbnails"
+side = 4
+
+[level1.probe]
+inputs = ["thumbs"]
+"""
+
+
+def made_ads(folder: Path) -> pd.DataFrame:
+    """Write 80 training and 40 test ads; return the tags of all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    for name, shade in (("dark", 60), ("light", 200)):
+        Image.new("RGB", (40, 30), (shade,) * 3).save(folder / f"{name}.png")
+    made = []
+    for number in range(120):
+        tags = [tag for tag in WORDS if rng.random() < 0.5] or ["sea"]
+        poster = "light.png" if ("food" in tags) != (rng.random() < 0.1) else "dark.png"
+        title = " ".join(rng.choice(WORDS[rng.choice(tags)].split(), 2))
+        price = round(float(rng.normal(10 + 5 * ("sea" in tags), 4)), 2)
+        made.append((f"ad{number}", title, poster, price, "|".join(tags)))
+    table = pd.DataFrame(made, columns=["id", "title", "poster", "price", "tags"])
+    table[:80].to_csv(folder / "train.csv", index=False)
+    table[80:].drop(columns="tags").to_csv(folder / "test.csv", index=False)
+    (folder / "competition.toml").write_text(TOML, "utf-8")
+    (folder / "own.toml").write_text(PROFILE, "utf-8")
+    return table
+
+
+def given(folder: Path) -> tuple[object, ...]:
+    where = ("--data", folder, "--out", folder / "out", "--profile", folder / "own.toml")
+    return (*where, "--jobs", 1)
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    return {str(one): one.read_bytes() for one in sorted(folder.rglob("*.parquet"))}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame, str]:
+    """A folder of ads with a distilled stack, the tags of all ads, and what was printed."""
+    folder = tmp_path_factory.mktemp("pictured")
+    table = made_ads(folder)
+    return folder, table, call("save", folder / "small", *given(folder), "--distil").out
+
+
+def test_one_network_tags_new_ads_nearly_as_well_as_its_honest_score_says(
+    saved: tuple[Path, pd.DataFrame, str], tmp_path: Path
+) -> None:
+    folder, table, printed = saved
+    manifest = read_manifest(folder / "small")
+    assert list(manifest.models) == ["distilled"]
+    model, told = manifest.models["distilled"], manifest.distillation
+    assert model.columns == ("title", "price", "thumbs")
+    assert told is not None
+    assert (told.stack, told.n_models) == ("selection", 3)
+    assert [share for share, _ in told.gaps] == list(SHARES)
+    assert f"{told.stack_gap:.4f}" in printed
+    assert all(f"{reached:.4f}" in printed for _, reached in told.gaps)
+    assert told.gaps[SHARES.index(told.share)][1] == max(reached for _, reached in told.gaps)
+    assert "It reads title, price, thumbs." in " ".join(printed.split())
+    assert "One network in place of a stack" in call("describe", folder / "small").out
+    whole = sum(one.stat().st_size for one in (folder / "small").rglob("*") if one.is_file())
+    assert whole < 1e6
+    to = tmp_path / "new.csv"
+    call("predict", folder / "small", "--data", folder, "--to", to)
+    found = pd.read_csv(to).set_index("id")
+    truth = table.set_index("id").loc[found.index, "tags"].str.get_dummies()
+    reached = gap(truth[list(found)].to_numpy(), found.to_numpy())
+    assert reached == pytest.approx(model.gap, abs=0.06)  # 40 ads
+    assert reached > 0.8
+    # No ad changes what is said of another.
+    stack = load_stack(folder / "small", n_jobs=1)
+    ads = table[80:].drop(columns="tags").set_index("id")
+    alone = pd.concat([stack.predict_proba(ads[row : row + 1], folder) for row in range(5)])
+    np.testing.assert_allclose(alone, found.loc[alone.index], atol=1e-6)
+    explained = stack.explain(ads[:2], folder)
+    assert set(explained["model"]) == {"distilled"}
+    np.testing.assert_allclose(explained["probability"], explained["stack"], atol=1e-6)
+
+
+def test_a_second_call_fits_no_model_again_and_saves_the_same(
+    saved: tuple[Path, pd.DataFrame, str],
+) -> None:
+    folder, _, _ = saved
+    before = stored(folder / "out" / "oof")
+    pairs = [one for one in before if "/distil/without_fold_" in one]
+    assert len(pairs) == 3 * 6  # models, pairs of four folds
+    times = {one: Path(one).stat().st_mtime_ns for one in pairs}
+    manifest = json.loads((folder / "small" / "manifest.json").read_text("utf-8"))
+    Path(pairs[0]).unlink()  # as if the first call had been killed
+    call("save", folder / "small", *given(folder), "--distil")
+    again = stored(folder / "out" / "oof")
+    assert again.keys() == before.keys()
+    assert [one for one in pairs[1:] if Path(one).stat().st_mtime_ns != times[one]] == []
+    assert [one.name for one in folder.glob("small*")] == ["small"]
+    assert json.loads((folder / "small" / "manifest.json").read_text("utf-8")) == manifest
+
+
+def test_the_labels_of_a_fold_have_no_part_in_its_predictions(tmp_path: Path) -> None:
+    made_ads(tmp_path)
+    profile = load_profile(str(tmp_path / "own.toml"), [])
+    first = run(tmp_path, profile, tmp_path / "out", n_jobs=1)
+    of_ad = first.store.folds.of_ad
+    ads = load_dataset(tmp_path)
+    labels = ads.labels.copy()
+    labels[of_ad == 2] = 1 - labels[of_ad == 2]
+    other = replace(ads, labels=labels)
+    folds = tmp_path / "out" / "oof" / "pictured" / "folds.csv"
+    second = run(other, profile, tmp_path / "other", n_jobs=1, own_folds=folds)
+    found = []
+    for result in (first, second):
+        stack = result.stack
+        data, _ = stack_input(result.store, result.cards, result.dataset, stack.metadata)
+        columns = tuple(
+            {column.name: column for job in result.jobs for column in job.columns}.values()
+        )
+        found.append(networks_of_folds(result, data, columns))
+    for place in range(len(SHARES)):
+        one, two = (of_run[2][place].held_out for of_run in found)
+        assert one.tobytes() == two.tobytes()
+        assert np.abs(found[0][1][place].held_out - found[1][1][place].held_out).max() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("overrides", "options", "message"),
+    [
+        (["folds.n=3"], [], "--distil needs 4 folds or more, and the run has 3"),
+        ([], ["--max-mb", 5], "--distil saves one small network that needs no checkpoint"),
+        ([], ["--with-checkpoints"], "--distil saves one small network that needs no checkpoint"),
+    ],
+)
+def test_what_cannot_be_distilled_is_refused(
+    overrides: list[str], options: list[object], message: str, tmp_path: Path
+) -> None:
+    made_ads(tmp_path)
+    sets = [part for one in overrides for part in ("--set", one)]
+    done = called("save", tmp_path / "none", *given(tmp_path), "--distil", *options, *sets)
+    assert done.status == 2
+    assert message in " ".join(done.err.replace("│", " ").split())
+    assert not (tmp_path / "none").exists()
+
+
+def test_distil_goes_with_save(tmp_path: Path) -> None:
+    made_ads(tmp_path)
+    done = called("run", *given(tmp_path), "--distil")
+    assert done.status == 2
+    assert "--max-mb and --distil go with --save." in " ".join(done.err.replace("│", " ").split())
