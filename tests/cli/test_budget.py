@@ -164,4 +164,4 @@ def test_a_budget_is_a_number_above_nothing_and_goes_with_save(
     assert not (tmp_path / "s").exists()
     done = called("run", *given, option, 5)
     assert done.status == 2
-    assert "--max-mb go with --save." in " ".join(done.err.replace("│", " ").split())
+    assert "--max-mb and --distil go with --save." in " ".join(done.err.replace("│", " ").split())
