@@ -236,7 +236,7 @@ class Manifest(_Record):
     kinds : dict of str to str
         The kind of every column that a model reads.
     plugins : tuple of str
-        Names of the files of plug-ins that the run had.
+        Names of the files of plug-ins that what is saved was made with.
     profile : dict
         Seed, kinds and features, as a profile has them.
     checkpoints : dict of str to dict

@@ -40,6 +40,7 @@ from competition.saved.manifest import (
     SavedWords,
     read_manifest,
 )
+from competition.saved.plugin_files import needed_plugins
 from competition.saved.refit import WHOLE, Scale, refit
 from competition.saved.unsure import BEYOND, disagreement, learn_words, words_of
 from competition.saved.unsure import WORDS as COUNTED
@@ -203,7 +204,7 @@ def save_stack(
             null_words=dataset.described.get("null_words", tuple(sorted(NULL_WORDS))),
             dims=_dims(dataset),
             kinds={name: kinds[name] for one in models.values() for name in one.columns},
-            plugins=tuple(Path(one).name for one in result.context.profile.plugins),
+            plugins=needed_plugins(result, stack.parameters, features),
             profile=_profile(result.context.profile, features),
             checkpoints={name: _digests_of(params) for name, params in features.items()},
             keep=keep,

@@ -167,6 +167,52 @@ def test_the_labels_of_a_fold_have_no_part_in_its_predictions(tmp_path: Path) ->
         assert np.abs(found[0][1][place].held_out - found[1][1][place].held_out).max() > 0.05
 
 
+PLUGIN = """\
+from competition import Level1Model, level1_model
+
+
+@level1_model("{name}", kinds=("text",))
+class Frequencies(Level1Model):
+    def _fit(self, X, Y):
+        self.frequencies_ = Y.mean(axis=0)
+
+    def _predict_proba(self, X):
+        return self.frequencies_ + 0 * X["title"].str.len().to_numpy()[:, None]
+"""
+
+
+def test_only_plug_ins_of_what_is_saved_must_be_named(
+    tmp_path: Path, registries_restored: None
+) -> None:
+    made_ads(tmp_path)
+    for name in ("often", "seldom"):
+        (tmp_path / f"{name}.py").write_text(PLUGIN.format(name=name), "utf-8")
+    text = PROFILE.replace('["mean", "pooled"]', '"mean"')
+    for name, text_of in (
+        ("both", text.replace('"tfidf_nblogreg"]', '"often", "seldom"]')),
+        ("one", text.replace('"tfidf_nblogreg"]', '"often"]')),
+    ):
+        profile = tmp_path / f"{name}.toml"
+        profile.write_text('plugins = ["often.py", "seldom.py"]\n' + text_of, "utf-8")
+        where = ("--data", tmp_path, "--out", tmp_path / "out", "--profile", profile)
+        call("save", tmp_path / name, *where, "--jobs", 1)
+    call("save", tmp_path / "small", *where, "--jobs", 1, "--distil")
+    assert [read_manifest(tmp_path / name).plugins for name in ("both", "one", "small")] == [
+        ("often.py", "seldom.py"),
+        ("often.py",),
+        (),
+    ]
+    to = ("--data", tmp_path, "--to", tmp_path / "p.csv")
+    done = called("predict", tmp_path / "one", *to)
+    assert done.status == 2
+    assert "holds models of the plug-in often.py, whose code is not in it" in " ".join(
+        done.err.split()
+    )
+    call("predict", tmp_path / "one", *to, "--plugin", tmp_path / "often.py")
+    call("predict", tmp_path / "small", *to)
+    assert len(pd.read_csv(tmp_path / "p.csv")) == 40
+
+
 @pytest.mark.parametrize(
     ("overrides", "options", "message"),
     [
