@@ -64,13 +64,29 @@ def fold_standing_out(
     gaps = {k: gap(labels[ads], oof[ads], top_k) for k, ads in ads_of.items()}
     best = max(gaps, key=lambda k: gaps[k])
     others = np.array([value for k, value in gaps.items() if k != best])
-    spread = max(
-        others.std(ddof=1),
-        *(_spread(labels[ads], oof[ads], top_k) for ads in ads_of.values()),
-    )
-    if gaps[best] - others.mean() <= SPREADS * spread:
+    ahead, among = gaps[best] - others.mean(), others.std(ddof=1)
+    if ahead <= SPREADS * among:  # most models: what follows takes long
+        return None
+    if ahead <= SPREADS * max(_spread(labels[ads], oof[ads], top_k) for ads in ads_of.values()):
         return None
     return StandingOut(best, gaps[best], float(others.mean()))
+
+
+def folds_standing_out(
+    labels: np.ndarray, oof: np.ndarray, fold: np.ndarray, top_k: int = 20
+) -> dict[int, StandingOut]:
+    """Find such a fold of each model; `oof` has the shape (n_ads, n_models, n_tags).
+
+    Returns
+    -------
+    dict of int to StandingOut
+        By the positions of those models that have one.
+    """
+    found = {
+        model: fold_standing_out(labels, oof[:, model], fold, top_k)
+        for model in range(oof.shape[1])
+    }
+    return {model: one for model, one in found.items() if one is not None}
 
 
 def _spread(labels: np.ndarray, scores: np.ndarray, top_k: int) -> float:

@@ -1,12 +1,13 @@
 """What a meta-learner may know: ads with their level-1 predictions, labels, folds and the task."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
+from competition.evaluation.leaks import StandingOut
 from competition.level2.components.logits import blocks
 from competition.utils.errors import ModelError
 
@@ -100,6 +101,9 @@ class StackData:
     metric : str
         What is optimised, as `competition.evaluation.chosen_metric.metric_of` takes it: "gap",
         global average precision, by default.
+    leaked : mapping of str to StandingOut
+        Level-1 models that predict one fold suspiciously well, with that fold. Where other models
+        do not, what these lead to expect stands in place of that fold's predictions.
     n_threads : int
         Threads that a meta-learner may use; no byte of its predictions depends on it.
     """
@@ -112,6 +116,7 @@ class StackData:
     top_k: int
     group: np.ndarray | None = None
     metric: str = "gap"
+    leaked: Mapping[str, StandingOut] = field(default_factory=dict)
     n_threads: int = 1
 
     @property

@@ -31,7 +31,7 @@ from competition.pipeline.holdout import score_holdout, set_aside
 from competition.pipeline.plan import check_level2, plan_metadata
 from competition.pipeline.record import Recorder
 from competition.pipeline.settings import plan_meta_learners
-from competition.pipeline.stack_checks import best_model, gain_over, large_offsets, standing_out
+from competition.pipeline.stack_checks import best_model, gain_over, large_offsets
 from competition.pipeline.stack_input import STACK, stack_input, write_stack
 from competition.pipeline.submit import Submitted, open_sample, submit
 from competition.utils.errors import ModelError, StoreError
@@ -277,7 +277,7 @@ def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyCon
         metric=plan.metric,
         best_model=best,
         gain=gain_over(best, data, selection.output.oof, context.profile.seed),
-        standing_out=standing_out(data),
+        standing_out=dict(data.leaked),
         large_offsets=large_offsets(plan.cards),
     )
     write_blends(store, name, fingerprint.value, selection.blends)

@@ -7,14 +7,13 @@ import numpy as np
 from competition.evaluation.bootstrap import Difference
 from competition.evaluation.chosen_metric import metric_difference, metric_of
 from competition.evaluation.fold_offsets import LARGE, offset_spread
-from competition.evaluation.leaks import StandingOut, fold_standing_out
 from competition.level2.data import StackData
 from competition.oof.cards import FoldOffset, ModelCard
 
 
 def best_model(cards: Sequence[ModelCard], data: StackData) -> str:
     """Name of the level-1 model that the metric calls best; of equal ones, the first."""
-    if data.metric == "gap":
+    if data.metric == "gap" and not data.leaked:
         return max(cards, key=lambda card: card.scores.gap).model
     metric, probabilities = metric_of(data.metric), data.ads.probabilities
     scores = {
@@ -28,16 +27,6 @@ def gain_over(model: str, data: StackData, oof: np.ndarray, seed: int) -> Differ
     """Metric of a stack's out-of-fold probabilities less that of one of its models."""
     rival = data.ads.probabilities[:, data.models.index(model)]
     return metric_difference(data.metric, data.labels, oof, rival, data.top_k, seed, data.group)
-
-
-def standing_out(data: StackData) -> dict[str, StandingOut]:
-    """Level-1 models that predict one fold suspiciously well, with that fold."""
-    probabilities = data.ads.probabilities
-    found = {
-        model: fold_standing_out(data.labels, probabilities[:, place], data.fold, data.top_k)
-        for place, model in enumerate(data.models)
-    }
-    return {model: one for model, one in found.items() if one is not None}
 
 
 def large_offsets(cards: Sequence[ModelCard]) -> dict[str, FoldOffset]:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from competition.datasets.base import AdDataset
 from competition.evaluation.fold_offsets import without_offsets
+from competition.evaluation.leaks import folds_standing_out
 from competition.level2.components.expected import fill_expected
 from competition.level2.crossfit import StackPredictions
 from competition.level2.data import Ads, StackData
@@ -51,7 +52,8 @@ def stack_input(
     Offsets between fold models are removed (`competition.evaluation.fold_offsets`). The test
     predictions are the mean over folds and need no correction. A model made elsewhere may lack ads:
     they get what the other models lead to expect, and a mark among the missing inputs
-    (`competition.level2.components.expected`).
+    (`competition.level2.components.expected`). So does a fold that a model predicts suspiciously
+    well (`competition.evaluation.leaks`), without a mark.
 
     Parameters
     ----------
@@ -84,9 +86,16 @@ def stack_input(
         for place, card in enumerate(cards)
         if isinstance(card, ExternalCard) and card.lacking
     }
+    is_train = (dataset.ads["split"] == "train").to_numpy()
+    absent = {place: (of[is_train], of[~is_train]) for place, of in lacking.items()}
+    leaked = folds_standing_out(dataset.labels, train, store.folds.of_ad, dataset.submission.top_k)
+    if len(absent.keys() | leaked.keys()) < len(cards):  # else nothing says what to expect
+        for place, found in leaked.items():
+            of_train, of_test = absent.get(place, (False, np.zeros(len(test), dtype=bool)))
+            absent[place] = (of_train | (store.folds.of_ad == found.fold), of_test)
+    if absent:
+        fill_expected(train, test, absent)
     if lacking:
-        is_train = (dataset.ads["split"] == "train").to_numpy()
-        fill_expected(train, test, {m: (of[is_train], of[~is_train]) for m, of in lacking.items()})
         marks = {f"prediction of {cards[model].model}": of for model, of in lacking.items()}
         missing = missing.assign(**marks)
         reads = np.column_stack([reads, np.eye(len(cards), dtype=bool)[:, list(lacking)]])
@@ -104,6 +113,7 @@ def stack_input(
         top_k=dataset.submission.top_k,
         group=dataset.groups,
         metric=metric,
+        leaked={cards[place].model: found for place, found in leaked.items()},
     )
     return data, tests
 

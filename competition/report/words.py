@@ -29,10 +29,13 @@ def failures(card: StackCard) -> list[str]:
 
 def suspicions(card: StackCard) -> list[str]:
     """Warn of level-1 models whose folds do not fit together."""
+    used = "The stack does without what it says of that fold."
+    if len(card.standing_out) == len(card.models):
+        used = "The stack believes it, as every model is such."
     found = [
         f"Warning: {model} has a GAP of {fold.gap:.4f} in fold {fold.fold} and of "
         f"{fold.others:.4f} in the others, more than chance explains: did the model that "
-        "predicts that fold see its labels?"
+        f"predicts that fold see its labels? {used}"
         for model, fold in card.standing_out.items()
     ]
     return found + [

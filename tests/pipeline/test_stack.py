@@ -12,6 +12,7 @@ from competition.datasets.taac2021 import GROUND_TRUTH
 from competition.demo.make import make_demo
 from competition.evaluation.bootstrap import Difference
 from competition.evaluation.metrics import gap
+from competition.folds_file import load_or_make_folds
 from competition.level2.registry import find_meta_learners
 from competition.pipeline.add_oof import add_oof
 from competition.pipeline.record import RECORD
@@ -335,21 +336,46 @@ def test_parameters_of_a_candidate_that_is_not_chosen_are_an_error(
         stack(finished[0], both, finished[1])
 
 
-def test_leak_of_one_fold_is_warned_of(tmp_path: Path) -> None:
-    """The score of that fold cannot be mended: the stack believes what it is told there."""
+def leaky_stack(folder: Path, *, honest: bool, leaks: bool = True) -> StackResult:
+    """Stack a model of guesses that knows the labels of one fold, with an honest one or not."""
     labels, probabilities = made()
-    data = write_dataset(tmp_path / "bare", labels)
-    add_oof("ears", data, *write_files(tmp_path, "ears", probabilities[1]), tmp_path)
-    folds = pd.read_csv(tmp_path / "oof" / "bare" / "folds.csv").set_index("id")["fold"]
+    folder.mkdir(exist_ok=True)
+    data = write_dataset(folder / "bare", labels)
+    if honest:
+        add_oof("ears", data, *write_files(folder, "ears", probabilities[1]), folder)
+    else:
+        load_or_make_folds(folder / "oof" / "bare" / "folds.csv", load_dataset(data), 5, 0)
+    folds = pd.read_csv(folder / "oof" / "bare" / "folds.csv").set_index("id")["fold"]
     leaked = np.flatnonzero(folds[ids("train")] == 2)
     guesses = np.random.default_rng(1).random(labels.shape)
-    guesses[leaked] = labels[leaked]
-    add_oof("eyes", data, *write_files(tmp_path, "eyes", guesses), tmp_path)
-    result = stack(data, settings(), tmp_path)
+    if leaks:
+        guesses[leaked] = labels[leaked]
+    add_oof("eyes", data, *write_files(folder, "eyes", guesses), folder)
+    return stack(data, settings(), folder)
+
+
+def test_a_leaked_fold_is_told_and_done_without(tmp_path: Path) -> None:
+    """Where one fold of guesses is the truth, the stack is what it is without the leak."""
+    result = leaky_stack(tmp_path / "leaky", honest=True)
     assert list(result.card.standing_out) == ["eyes"]
     with console.capture() as captured:
         print_stack(result)
-    assert "Warning: eyes has a GAP of 1.0000 in fold 2" in captured.get()
+    printed = " ".join(captured.get().split())
+    assert "Warning: eyes has a GAP of 1.0000 in fold 2" in printed
+    assert "The stack does without what it says of that fold." in printed
+    assert result.card.best_model == "ears"
+    clean = leaky_stack(tmp_path / "clean", honest=True, leaks=False).card
+    assert clean.standing_out == {}
+    # The leak was worth 0.1 and more to whoever believed it.
+    assert result.card.scores.gap == pytest.approx(clean.scores.gap, abs=0.02)
+
+
+def test_a_leak_of_the_only_model_is_told(tmp_path: Path) -> None:
+    result = leaky_stack(tmp_path, honest=False)
+    assert list(result.card.standing_out) == ["eyes"]
+    with console.capture() as captured:
+        print_stack(result)
+    assert "The stack believes it, as every model is such." in " ".join(captured.get().split())
 
 
 def test_shuffled_labels_of_real_texts_score_at_chance(tmp_path: Path) -> None:
