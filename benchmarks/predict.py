@@ -146,8 +146,8 @@ def main(given: list[str] | None = None) -> None:
         loading = seconds(lambda: load_stack(out / "refit").load())
         stack = load_stack(out / "refit", n_jobs=1)
         ads = load_dataset(data).ads
-        texts = [name for name, one in result.own_inputs.items() if one.kind == "text"]
-        film = [name for name, one in result.own_inputs.items() if one.kind == "video"]
+        texts = [name for name, one in result.own.inputs.items() if one.kind == "text"]
+        film = [name for name, one in result.own.inputs.items() if one.kind == "video"]
         text_only = one_ad(stack, ads[texts].head(1), data)
         with_film = one_ad(stack, ads[[*texts, *film]].head(1), data)
         ours, theirs = many_texts(data, out / "text run", args.texts)

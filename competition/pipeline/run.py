@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from competition.config.profile import Profile
-from competition.datasets.base import AdDataset, Input
+from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import Scores
 from competition.oof.cards import Card, Level1Card, StackCard
 from competition.oof.store import OofStore
@@ -53,8 +53,8 @@ class RunResult:
         Of other stacks of the same models, which are not submitted.
     jobs : list of Level1Job
         The level-1 models with what they read.
-    own_inputs : dict of str to Input
-        What the ads came with, before features were extracted.
+    own : AdDataset
+        The ads as they came, without features.
     context : Context
         With the ads and their features.
     """
@@ -69,7 +69,7 @@ class RunResult:
     holdout: Scores | None
     beside: list[StackCard]
     jobs: list[Level1Job]
-    own_inputs: dict[str, Input]
+    own: AdDataset
     context: Context[Profile]
 
 
@@ -136,7 +136,7 @@ def run(
         recorder.begin("reading")
         context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=recorder)
         context = replace(context, keep_models=keep == "folds")
-        own_inputs = context.dataset.inputs
+        own = context.dataset
         sample = open_sample(like, context)
         recorder.begin("features")
         context, extractions = extract_features(context)
@@ -169,7 +169,7 @@ def run(
         scores,
         others,
         jobs,
-        own_inputs,
+        own,
         replace(context, progress=progress or Progress()),
     )
 

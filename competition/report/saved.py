@@ -40,7 +40,7 @@ def print_saved(folder: Path, manifest: Manifest) -> None:
         f"recall {_spread(manifest.decision.recall)}, each fold by thresholds of the others.\n"
         f"{_calibration(manifest)}\n"
         f"Made by {', '.join(f'{name} {one}' for name, one in manifest.versions.items())}.\n"
-        f"{_megabytes(folder)} MB in all.",
+        f"{_megabytes(folder)} MB in all{_latency(manifest)}.",
         markup=False,
         highlight=False,
     )
@@ -127,6 +127,7 @@ def _told(manifest: Manifest) -> dict[str, str]:
         "tags": str(len(manifest.tags)),
         "OOF GAP": f"{scores.gap:.4f}",
         "OOF mAP": f"{scores.map:.4f}",
+        "ms an ad": "-" if manifest.ms_per_ad is None else f"{manifest.ms_per_ad:g}",
         "meta-learner": _learners(manifest),
         "models of": manifest.keep,
         "tags are set by": _rule(manifest),
@@ -184,6 +185,15 @@ def _calibration(manifest: Manifest) -> str:
 
 def _license(manifest: Manifest) -> str:
     return f"License of these ads: {manifest.license}\n" if manifest.license else ""
+
+
+def _latency(manifest: Manifest) -> str:
+    if manifest.ms_per_ad is None:
+        return ""
+    return (
+        f"; an ad by itself takes {manifest.ms_per_ad:g} ms on a processor of the machine that "
+        "saved it, features extracted anew"
+    )
 
 
 def _spread(value: tuple[float, float]) -> str:

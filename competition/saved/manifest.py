@@ -255,6 +255,9 @@ class Manifest(_Record):
         None where all models of the run are kept.
     distillation : SavedDistillation or None
         None where the stack is not one network that imitates another.
+    ms_per_ad : float or None
+        Milliseconds that an ad takes by itself on the machine that saved the stack, on a
+        processor, features extracted anew; None in stacks that were saved before it was measured.
     scores : Scores
         Of the stack's out-of-fold predictions.
     n_train : int
@@ -288,6 +291,7 @@ class Manifest(_Record):
     words: SavedWords | None = None
     budget: SavedBudget | None = None
     distillation: SavedDistillation | None = None
+    ms_per_ad: float | None = None
     scores: Scores
     n_train: int
     versions: dict[str, str]

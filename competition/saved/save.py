@@ -23,6 +23,7 @@ from competition.pipeline.blends import read_blends
 from competition.pipeline.run import RunResult
 from competition.pipeline.stack_input import stack_input
 from competition.saved.calibration import calibrate
+from competition.saved.costs import ms_per_ad
 from competition.saved.manifest import (
     BLENDS,
     FORMAT,
@@ -42,6 +43,7 @@ from competition.saved.manifest import (
 )
 from competition.saved.plugin_files import needed_plugins
 from competition.saved.refit import WHOLE, Scale, refit
+from competition.saved.stack import load_stack
 from competition.saved.unsure import BEYOND, disagreement, learn_words, words_of
 from competition.saved.unsure import WORDS as COUNTED
 from competition.utils.errors import StoreError, WriteError
@@ -199,7 +201,7 @@ def save_stack(
                     settings=_settings(dataset, given),
                     forms=_forms(dataset, given),
                 )
-                for name, given in result.own_inputs.items()
+                for name, given in result.own.inputs.items()
             },
             null_words=dataset.described.get("null_words", tuple(sorted(NULL_WORDS))),
             dims=_dims(dataset),
@@ -229,6 +231,9 @@ def save_stack(
             files=digests(new),
         )
         write_json(new / NAME, manifest.model_dump(mode="json"))
+        saved = load_stack(new, device="cpu", n_jobs=1, plugins=result.context.profile.plugins)
+        timed = manifest.model_copy(update={"ms_per_ad": round(ms_per_ad(saved, result), 1)})
+        write_json(new / NAME, timed.model_dump(mode="json"))
     return read_manifest(target)
 
 

@@ -135,11 +135,11 @@ def test_a_second_call_fits_no_model_again_and_saves_the_same(
     manifest = json.loads((folder / "small" / "manifest.json").read_text("utf-8"))
     Path(pairs[0]).unlink()  # as if the first call had been killed
     call("save", folder / "small", *given(folder), "--distil")
-    again = stored(folder / "out" / "oof")
-    assert again.keys() == before.keys()
+    assert stored(folder / "out" / "oof").keys() == before.keys()
     assert [one for one in pairs[1:] if Path(one).stat().st_mtime_ns != times[one]] == []
     assert [one.name for one in folder.glob("small*")] == ["small"]
-    assert json.loads((folder / "small" / "manifest.json").read_text("utf-8")) == manifest
+    again = json.loads((folder / "small" / "manifest.json").read_text("utf-8"))
+    assert {**again, "ms_per_ad": 0} == {**manifest, "ms_per_ad": 0}
 
 
 def test_the_labels_of_a_fold_have_no_part_in_its_predictions(tmp_path: Path) -> None:

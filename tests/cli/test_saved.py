@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import competition
+from competition.saved.manifest import read_manifest
 from tests.cli.calling import call, called
 from tests.saved.make_fixture import WORDS
 
@@ -266,6 +267,10 @@ def test_describe_tells_models_scores_and_sizes(saved: tuple[Path, Path]) -> Non
     card = json.loads((saved[1] / "oof" / "demo" / "probe" / "card.json").read_text("utf-8"))
     assert shown.row("probe")[1:4] == ["probe", "vectors", f"{card['scores']['gap']:.4f}"]
     assert "3 tags, learned from 60 ads" in shown.out
+    told = " ".join(shown.out.split())
+    assert (
+        f"; an ad by itself takes {read_manifest(saved[0]).ms_per_ad:g} ms on a processor" in told
+    )
 
 
 def test_refitted_models_are_fewer_and_say_much_the_same(
@@ -285,9 +290,11 @@ def test_refitted_models_are_fewer_and_say_much_the_same(
 
 def test_a_second_save_fits_nothing_again(saved: tuple[Path, Path], ads: Path) -> None:
     stack, out = saved
-    before = (stack / "manifest.json").read_bytes()
+    before = read_manifest(stack)
     run(ads, out, "--save", stack)
-    assert (stack / "manifest.json").read_bytes() == before
+    again = read_manifest(stack)
+    assert again.model_copy(update={"ms_per_ad": before.ms_per_ad}) == before
+    assert all((stack / name).is_file() for name in before.files)
 
 
 def test_nothing_in_a_saved_stack_is_a_pickle(saved: tuple[Path, Path]) -> None:
