@@ -283,26 +283,30 @@ def _of_models(subject: _Subject) -> AblationTable:
     row = subject.row_maker(whole)
     n_folds = len(data.folds)
     rows = [row("all models", data.models, whole)]
-    if len(data.models) > 1 and n_folds > 2:
+    note = f"Stacked by {QUICK}."
+    if len(data.models) > 1:
         report = partial(_report, subject, "dropping models", n_folds + len(data.models))
         report(0)
-        pruned = eliminate(learner, data, subject.n_jobs, report)
+        # Without the fold that it is for, a choice needs two folds of its own.
+        pruned = eliminate(learner, data, subject.n_jobs, report) if n_folds > 2 else None
         for number, model in enumerate(data.models, start=1):
             left = [name for name in data.models if name != model]
-            n = sum(model in gone for gone in pruned.dropped.values())
-            note = f"dropped in {n} of {n_folds} folds" if n else ""
+            n = sum(model in gone for gone in pruned.dropped.values()) if pruned else 0
+            dropped = f"dropped in {n} of {n_folds} folds" if n else ""
             oof = cross_fit(learner, data.of_models(left)).oof
-            rows.append(row(f"without {model}", left, oof, note))
+            rows.append(row(f"without {model}", left, oof, dropped))
             report(n_folds + number)
-        always = set.intersection(*(set(gone) for gone in pruned.dropped.values()))
-        left = [name for name in data.models if name not in always]
-        rows.append(row("after dropping", left, pruned.oof))
+        if pruned:
+            always = set.intersection(*(set(gone) for gone in pruned.dropped.values()))
+            left = [name for name in data.models if name not in always]
+            rows.append(row("after dropping", left, pruned.oof))
+            note += (
+                " For each fold models are dropped, one by one, as long as GAP on the other folds "
+                "does not fall below that of all; the last row is scored on the folds that the "
+                "choice never saw."
+            )
+        else:
+            note += " Which models can be dropped is not tried: that takes three folds."
     return AblationTable(
-        "models",
-        "What each model adds",
-        f"all models, stacked by {QUICK}",
-        tuple(rows),
-        f"Stacked by {QUICK}. For each fold models are dropped, one by one, as long as GAP on the "
-        "other folds does not fall below that of all; the last row is scored on the folds that "
-        "the choice never saw.",
+        "models", "What each model adds", f"all models, stacked by {QUICK}", tuple(rows), note
     )

@@ -19,10 +19,11 @@ PAPER_ROWS = (
     (VISUAL, SOUND, TEXT, TFIDF),
 )
 PAPER = (VISUAL, SOUND, TEXT, TFIDF)
-# What the name of an array that came with the ads says about it.
+# What the name of an array that came with the ads says about it. Sound is looked for first: the
+# sound of a video is sound.
 NAMED = {
-    VISUAL: ("visual", "video", "image", "picture", "frame", "vit"),
     SOUND: ("sound", "audio", "vggish", "speech", "music"),
+    VISUAL: ("visual", "video", "image", "picture", "frame", "vit", "youtube8m"),
 }
 
 

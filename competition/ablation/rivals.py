@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any, TypeGuard, get_args
 
 import numpy as np
 
 from competition.ablation.modalities import SOUND, TEXT, VISUAL, Modality
 from competition.config.profile import Level1Settings, Profile
+from competition.datasets.base import Input
 from competition.level1.components.encoder_model import EncoderModel
 from competition.level1.networks import Fusing
 from competition.level1.registry import get_model
@@ -51,51 +52,82 @@ def fusion_rivals(
 
     Like for like, they fuse the very networks that the stack has for pictures, sound and texts
     (`fused_networks`), without metadata, as the paper's Table 4 has it. Where the stack has no such
-    network, they fuse counted terms of texts and means of arrays (`fusion`). Their other parameters
-    are those of ``level1.fused_networks`` or ``level1.fusion`` in the profile.
+    network, they fuse counted terms of texts and means of arrays (`fusion`). A model whose inputs
+    the profile does not read is left out, and the note says so. Their other parameters are those
+    of ``level1.fused_networks`` or ``level1.fusion`` in the profile.
     """
-    profile, dataset = context.profile, context.dataset
-    encoders = _encoders(cards, modalities)
-    if encoders:
-        inputs = dict.fromkeys(column for card in encoders for column in card.inputs)
+    readable = [card for card in cards if _readable(card, context)]
+    fused = _encoders(readable, modalities)
+    left_out = [card.model for card in cards if card not in readable and _is_encoder(card)]
+    unread = (
+        f" Without {', '.join(left_out)}: the profile does not read their inputs. Name the one "
+        "that was run by --profile."
+        if left_out
+        else ""
+    )
+    if fused:
+        inputs = tuple(dict.fromkeys(column for card in fused for column in card.inputs))
         branches = {
             card.model: {
                 "model": card.level1,
                 "inputs": list(card.inputs),
                 "parameters": card.parameters,
             }
-            for card in encoders
+            for card in fused
         }
-        models = tuple(card.model for card in encoders)
-        oof = _cross_fitted(
-            NETWORKS, tuple(inputs), {"branches": branches}, encoders, context, store
-        )
-        return Rivals(models, oof, f"Each rival trains the networks of {', '.join(models)} as one.")
-    models = tuple(card.model for card in cards)
-    kinds = {"text", "array"} & set(profile.kinds or ("text", "array"))
-    seen = tuple(given.name for given in dataset.inputs.values() if given.kind in kinds)
-    if not seen:
-        return Rivals(models, {}, "The dataset has no text or array whose features could be fused.")
-    return Rivals(
-        models,
-        _cross_fitted(FEATURES, seen, {}, [], context, store),
-        "No model of the stack is a network over one modality, so that the rivals fuse counted "
-        "terms of texts and means of arrays.",
+        models = tuple(card.model for card in fused)
+        oof = _cross_fitted(NETWORKS, inputs, {"branches": branches}, fused, context, store)
+        note = f"Each rival trains the networks of {', '.join(models)} as one."
+        return Rivals(models, oof, note + unread)
+    models = tuple(card.model for card in readable or cards)
+    seen = tuple(
+        given.name
+        for given in context.dataset.inputs.values()
+        if given.kind in ("text", "array") and _wanted(given, context)
     )
+    if not seen:
+        note = "The profile reads no text or array of the dataset whose features could be fused."
+        return Rivals(models, {}, note + unread)
+    oof = _cross_fitted(FEATURES, seen, {}, [], context, store)
+    note = (
+        "No model of the stack is a network over one modality that the profile reads, so that the "
+        "rivals fuse counted terms of texts and means of arrays."
+    )
+    return Rivals(models, oof, note + unread)
+
+
+def _wanted(given: Input, context: Context[Profile]) -> bool:
+    kinds = context.profile.kinds
+    return context.dataset.has(given.name) and (kinds is None or given.kind in kinds)
+
+
+def _readable(card: ModelCard, context: Context[Profile]) -> bool:
+    """Tell whether the profile reads all that a stored model was trained on."""
+    wanted = {
+        column
+        for given in context.dataset.inputs.values()
+        if _wanted(given, context)
+        for column in given.columns
+    }
+    return not isinstance(card, Level1Card) or set(card.inputs) <= wanted
 
 
 def _encoders(cards: Sequence[ModelCard], modalities: Sequence[Modality]) -> list[Level1Card]:
     """Cards of the networks that read one of the paper's modalities, in its order."""
-    card_of = {card.model: card for card in cards}
-    found = []
-    for modality in modalities:
-        for name in modality.models if modality.family in (VISUAL, SOUND, TEXT) else ():
-            card = card_of[name]
-            if isinstance(card, Level1Card) and isinstance(
-                make_estimator(card.level1, card.parameters), EncoderModel
-            ):
-                found.append(card)
-    return found
+    card_of = {card.model: card for card in cards if _is_encoder(card)}
+    return [
+        card_of[name]
+        for modality in modalities
+        if modality.family in (VISUAL, SOUND, TEXT)
+        for name in modality.models
+        if name in card_of
+    ]
+
+
+def _is_encoder(card: ModelCard) -> TypeGuard[Level1Card]:
+    return isinstance(card, Level1Card) and isinstance(
+        make_estimator(card.level1, card.parameters), EncoderModel
+    )
 
 
 def _cross_fitted(

@@ -30,6 +30,8 @@ def show(
     from competition.report.progress import ProgressBars
     from competition.report.tables import console
 
+    if to is not None and to.suffix.lower() not in ("", ".png"):
+        raise typer.BadParameter(f"--to {to}: the drawing is a PNG. Give it the ending .png.")
     settings = load_profile(profile, overrides)
     with ProgressBars(console) as progress:
         viewer = open_viewer(data, settings, out, device=device, progress=progress)

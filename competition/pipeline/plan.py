@@ -1,6 +1,7 @@
 """What a profile means for a dataset: which features are extracted, which models read what."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -110,7 +111,7 @@ def plan_models(
             lacks = why
             not_at_hand.setdefault(why, []).append(name)
         elif columns:
-            _check_folder(name, chosen.params)
+            _check_paths(name, chosen.params)
             planned.append(PlannedModel(name, entry.name, columns, chosen.params))
         elif name in profile.level1 and not _went_with_its_feature(name, profile, dataset):
             absent.append(name)
@@ -140,15 +141,17 @@ def _not_at_hand(table: str, params: dict[str, Any], profile: Profile) -> str:
     return why_not_at_hand(params["checkpoint"])
 
 
-def _check_folder(name: str, params: dict[str, Any]) -> None:
-    """Raise a ProfileError before anything is trained if a model's checkpoint is not there."""
-    checkpoint = params.get("checkpoint")
+def _check_paths(name: str, params: dict[str, Any]) -> None:
+    """Raise a ProfileError before anything is trained if what a model starts from is not there."""
+    checkpoint, vectors = params.get("checkpoint"), params.get("vectors")
     absent = absent_folder(checkpoint) if isinstance(checkpoint, str) else None
     if absent is not None:
         raise ProfileError(
             f"level1.{name}.checkpoint: There is no folder {absent} with a checkpoint. Correct its "
             "path."
         )
+    if isinstance(vectors, str) and vectors and not Path(vectors).is_file():
+        raise ProfileError(f"level1.{name}.vectors: There is no file {vectors}. Correct its path.")
 
 
 def _readers(feature: str, profile: Profile) -> list[str]:

@@ -150,10 +150,6 @@ class AdViewer:
             tags=self._tags(scores, truth),
         )
 
-    def _cells(self, ad: str, kind: str) -> dict[str, Any]:
-        dataset = self.dataset
-        return {name: dataset.ads.at[ad, name] for name in _columns(dataset, kind)}
-
     def _tags(
         self, scores: dict[str, np.ndarray], truth: tuple[str, ...] | None
     ) -> tuple[TagView, ...]:
@@ -224,10 +220,13 @@ def _viewer_of(stack: str, context: Context[Profile]) -> AdViewer:
     store = open_store(context)
     card = store.card(stack)
     if not isinstance(card, StackCard):
-        raise StoreError(
-            f"{store.folder} holds no {stack}: run `python -m competition run` with the same "
-            "profile first."
+        stored = ", ".join(sorted(path.name for path in store.folder.glob(f"{STACK}*")))
+        hint = (
+            f"; it holds {stored}. Name the profile that was run by --profile."
+            if stored
+            else ": run `python -m competition run` with the same profile first."
         )
+        raise StoreError(f"{store.folder} holds no {stack}{hint}")
     cards = [one for one in stored_models(store, context) if one.model in card.models]
     return make_viewer(context.dataset, store, card, cards, context.profile.features)
 

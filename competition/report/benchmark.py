@@ -65,7 +65,7 @@ def print_benchmark(result: Benchmark) -> None:
 
 def _table(title: str, result: Benchmark) -> Table:
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("method")
+    table.add_column("method", overflow="fold", min_width=12)
     for task in result.tasks:
         for heading in HEADINGS.values():
             table.add_column(f"{task}\n{heading}", justify="right")

@@ -101,6 +101,21 @@ def test_rivals_are_read_the_second_time_and_never_stacked(
     assert stored == sorted(MODELS)
 
 
+def test_two_folds_show_what_each_model_adds_and_say_why_none_is_dropped(
+    shared_table: Path, tmp_path: Path
+) -> None:
+    quick = ['models=["tfidf_logreg", "tfidf_nblogreg"]', "folds.n=2", "level2.model=mean"]
+    run(shared_table, load_profile("text", quick), tmp_path, n_jobs=1)
+    profile = load_profile("text", [*quick, *RIVALS])
+    table = ablate(shared_table, profile, tmp_path, n_jobs=1).tables[-1]
+    assert [row.name for row in table.rows] == [
+        "all models",
+        "without tfidf_logreg",
+        "without tfidf_nblogreg",
+    ]
+    assert "that takes three folds" in table.note
+
+
 def test_without_stored_models_it_says_how_to_get_some(shared_table: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no finished level-1 model"):
         ablate(shared_table, load_profile("text", OVERRIDES), tmp_path)

@@ -74,6 +74,22 @@ def test_an_array_is_of_the_family_of_what_it_is_made_from() -> None:
     assert list(families.values()) == ["visual", "visual", "sound", "sound", "text", "numbers"]
 
 
+def test_released_arrays_are_the_papers_picture_and_sound() -> None:
+    names = ("youtube8m", "vggish", "audio_of_video")
+    dataset = replace(DATASET, inputs={name: Input(name, "array", (name,)) for name in names})
+    features = {
+        name: FeatureSettings(extractor="npy", input=name, use="dataset") for name in names[:2]
+    }
+    cards: list[ModelCard] = [level1_card(f"of_{name}", "deep_frames", name) for name in names]
+    found = modalities_of(cards, dataset, features)
+    assert {one.name: one.family for one in found} == {
+        "youtube8m": "visual",
+        "vggish": "sound",
+        "audio_of_video": "sound",
+    }
+    assert combinations(found, metadata=False)[0].name == "visual + sound"
+
+
 MODALITIES = [
     Modality("visual", "visual", ("v1", "v2")),
     Modality("sound", "sound", ("s",)),

@@ -102,6 +102,19 @@ def test_rivals_are_read_the_second_time(
     assert {path: path.stat().st_mtime_ns for path in folder.glob("rival-*/*")} == before
 
 
+def test_networks_whose_inputs_the_profile_does_not_read_are_left_out_and_named(
+    ablated: tuple[pd.DataFrame, Called, list[object]],
+) -> None:
+    data, out = ablated[2][1], ablated[2][3]
+    quick = [*("--set", "level2.model=pooled"), *("--set", "level1.fused_networks.epochs=1")]
+    done = call("ablate", "--data", data, "--out", out, "--jobs", 1, "--device", "cpu", *quick)
+    said = " ".join(done.out.split())
+    assert "Each rival trains the networks of text_net as one. Without frames, sound: the" in said
+    assert "Name the one that was run by --profile." in said
+    table = pd.read_csv(Path(str(out)) / "oof" / "made" / "ablation" / "ablation.csv")
+    assert table.set_index(["table", "row"]).loc[("fusion", "our method"), "models"] == "text_net"
+
+
 def test_an_input_that_the_profile_does_not_read_is_named(
     ablated: tuple[pd.DataFrame, Called, list[object]], tmp_path: Path
 ) -> None:

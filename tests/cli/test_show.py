@@ -92,7 +92,10 @@ def test_unknown_ad_and_stack_are_named(
     ad = str(load_dataset(ads).train_ids[0])
     done = called("show", ad, "--data", ads, "--out", finished[0], "--set", "level2.model=greedy")
     assert done.status == 2
-    assert "holds no stack-greedy" in done.err
+    assert "holds no stack-greedy; it holds stack-mean. Name the profile that was run" in done.err
+    done = called("show", ad, "--data", ads, "--out", finished[0], *SETTINGS, "--to", "ad.jpg")
+    assert done.status == 2
+    assert "--to ad.jpg: the drawing is a PNG. Give it the ending .png." in done.err
     done = called("show", ad, "--data", ads, "--out", tmp_path)
     assert done.status == 2
     assert "holds no" in done.err

@@ -142,8 +142,9 @@ class Bert(TextEncoderModel):
         most = encoder.longest - n_special
         if self.max_tokens > most:
             raise ModelError(
-                f"max_tokens is {self.max_tokens}, but {self.checkpoint!r} reads at most {most} of "
-                f"{n_texts} texts. Set it lower."
+                f"max_tokens is {self.max_tokens}, but of an ad with {n_texts} text"
+                f"{'' if n_texts == 1 else 's'} {self.checkpoint!r} reads at most {most} tokens, "
+                "special ones not counted. Set it lower."
             )
         encoder.try_out(self.checkpoint, self.max_tokens + n_special)
         return encoder

@@ -13,7 +13,7 @@ from competition.features.encoders import load_pretrained
 from competition.level1.components.word_vectors import first_words, write_vectors
 from competition.level1.registry import get_model
 from competition.reproductions.look_read_feel.methods import RESNETS, all_layers, checkpoint_of
-from competition.utils.errors import FeatureError
+from competition.utils.errors import FeatureError, ProfileError
 from competition.utils.files import digest
 from competition.utils.progress import Progress
 from competition.utils.source_digest import source_digest
@@ -113,18 +113,25 @@ def _absent(profile: Profile) -> dict[str, str]:
 
 def _objects(profile: Profile, dataset: AdDataset, absent: Mapping[str, str]) -> str | None:
     hmam = profile.level1.get("hmam", Level1Settings())
-    if "objects" in hmam.params:
-        return str(hmam.params["objects"])
-    for name in OBJECTS:
-        if hmam.inputs is not None and name not in hmam.inputs:
-            continue
+
+    def at_hand(name: str) -> bool:
         if name in dataset.inputs:
-            return name
+            return True
         feature = profile.features.get(name)
         needs = feature is not None and feature.extractor == "bottom_up"
-        if feature is not None and name not in absent and not (needs and not feature.params):
-            return name
-    return None
+        return feature is not None and name not in absent and not (needs and not feature.params)
+
+    wanted = hmam.params.get("objects")
+    if wanted is None:
+        named = [name for name in OBJECTS if hmam.inputs is None or name in hmam.inputs]
+        return next(filter(at_hand, named), None)
+    if not at_hand(str(wanted)):
+        there = ", ".join(filter(at_hand, OBJECTS)) or "none"
+        raise ProfileError(
+            f"level1.hmam.objects: {wanted} cannot be had. Of {', '.join(OBJECTS)} there is "
+            f"{there}; name one of these, or give {wanted} its path or checkpoint."
+        )
+    return str(wanted)
 
 
 def fitted_vectors(frame: pd.DataFrame, max_words: int, folder: Path, seed: int) -> str:

@@ -91,7 +91,9 @@ def test_rate_that_teaches_nothing_is_refused(checkpoint):
 
 def test_checkpoint_that_reads_fewer_tokens_is_refused(checkpoint):
     X, Y = made_ads(("text",), 20)
-    with pytest.raises(ModelError, match=r"max_tokens is 256, but .* reads at most 61 of 2 texts"):
+    with pytest.raises(
+        ModelError, match=r"max_tokens is 256, but of an ad with 2 texts .* reads at most 61 tokens"
+    ):
         Bert(checkpoint=str(checkpoint)).fit(X, Y)
 
 

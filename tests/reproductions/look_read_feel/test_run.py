@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from competition.config.profile import Profile
+from competition.config.profile import Level1Settings, Profile
 from competition.evaluation.metrics import average_precisions, mean_average_precision
 from competition.report import benchmark as report
 from competition.reproductions.look_read_feel import fits as fits_module
@@ -23,7 +23,7 @@ from competition.reproductions.look_read_feel.tables import (
     paper_figures,
     sweeps_by_parameter,
 )
-from competition.utils.errors import StoreError
+from competition.utils.errors import ProfileError, StoreError
 from competition.utils.progress import Progress
 
 ROWS = [
@@ -150,6 +150,17 @@ def test_printed_tables_say_what_was_run_and_what_not(
     assert str(result.folder) in printed
 
 
+def test_methods_have_their_whole_names_on_a_narrow_terminal(
+    result: Benchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Console(width=80, record=True)
+    monkeypatch.setattr(report, "console", console)
+    report.print_benchmark(result)
+    tables = console.export_text().partition(" is made from ")[0]
+    for words in ("ResNet50", "ResNet101", "single-task", "hierarchical"):
+        assert words in tables
+
+
 def test_second_run_reads_all_and_scores_the_same(
     result: Benchmark, pitt: Path, profile: Profile, out: Path
 ) -> None:
@@ -169,6 +180,23 @@ def test_another_parameter_fits_that_model_alone(
     c2ae = profile.level1["c2ae_features"].model_copy(update={"epochs": 3})
     changed = profile.model_copy(update={"level1": {**profile.level1, "c2ae_features": c2ae}})
     assert run(pitt, changed, out, n_jobs=1, device="cpu").n_fitted == len(result.tasks)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "expected"),
+    [
+        ("objects", "nothing", "objects: nothing cannot be had. Of .* there is regions; name one"),
+        ("objects", "grid", "objects: grid cannot be had. Of .* there is regions; name one"),
+        ("vectors", "no/vectors.bin", "vectors: There is no file no/vectors.bin"),
+    ],
+)
+def test_what_the_user_names_and_cannot_be_had_is_refused(
+    parameter: str, value: str, expected: str, pitt: Path, profile: Profile, tmp_path: Path
+) -> None:
+    hmam = Level1Settings(**{**profile.level1["hmam"].model_dump(), parameter: value})
+    named = profile.model_copy(update={"level1": {**profile.level1, "hmam": hmam}})
+    with pytest.raises(ProfileError, match=f"level1.hmam.{expected}"):
+        run(pitt, named, tmp_path, n_jobs=1, device="cpu")
 
 
 def test_damaged_result_is_named(
