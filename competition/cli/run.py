@@ -115,9 +115,13 @@ def run(
 
         check_target(save)
         Decision.parse(decide or "f1")
-    elif with_checkpoints or any(one is not None for one in (decide, max_ms, max_mb)):
+    elif (
+        with_checkpoints
+        or keep != "folds"
+        or any(one is not None for one in (decide, max_ms, max_mb))
+    ):
         raise typer.BadParameter(
-            "--with-checkpoints, --decide, --max-ms-per-ad and --max-mb go with --save."
+            "--with-checkpoints, --keep, --decide, --max-ms-per-ad and --max-mb go with --save."
         )
     with ProgressBars(console) as progress:
         if data is None:
