@@ -1,5 +1,6 @@
 """Ads that a saved stack is to tag: a folder in any layout, a table, or a frame."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,11 @@ def open_new_ads(
         If they cannot be read, or an input has another kind than in training.
     """
     listener = progress or Progress()
+    if not isinstance(source, pd.DataFrame | AdDataset | str | os.PathLike):
+        raise DatasetError(
+            f"The new ads are a {type(source).__name__}. Pass a DataFrame, or the path of a folder "
+            "or a table."
+        )
     if isinstance(source, pd.DataFrame):
         dataset = _of_frame(source, manifest, Path(root))
     elif not isinstance(source, AdDataset) and Path(source).is_file():
