@@ -124,9 +124,15 @@ def run(
 
         check_target(save)
         Decision.parse(decide or "f1")
-    elif with_checkpoints or distil or any(one is not None for one in (decide, max_ms, max_mb)):
+    elif (
+        with_checkpoints
+        or distil
+        or keep != "folds"
+        or any(one is not None for one in (decide, max_ms, max_mb))
+    ):
         raise typer.BadParameter(
-            "--with-checkpoints, --decide, --max-ms-per-ad, --max-mb and --distil go with --save."
+            "--with-checkpoints, --keep, --decide, --max-ms-per-ad, --max-mb and --distil go with "
+            "--save."
         )
     if distil and (with_checkpoints or max_ms is not None or max_mb is not None):
         raise typer.BadParameter(

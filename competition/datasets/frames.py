@@ -49,6 +49,7 @@ def read_new_frame(
     settings: Mapping[str, object],
     root: Path,
     readings: Mapping[str, Reading],
+    called: str = "the frame",
 ) -> tuple[pd.DataFrame, dict[str, Input]]:
     """Read the inputs of ads that have no labels.
 
@@ -61,6 +62,8 @@ def read_new_frame(
     root : Path
     readings : dict of str to Reading
         How columns of metadata are read. What is a number already, no text, is what it is.
+    called : str
+        Its name in messages.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def read_new_frame(
         If an ad has no id, or that of another, a cell cannot be read, or no input is there.
     """
     config = parse_settings(TableConfig, dict(settings), "new ads", DatasetError)
-    table = _table(_with_marks(frame, readings), "the frame", config.id, "new ads")
+    table = _table(_with_marks(frame, readings), called, config.id, "new ads")
     there = {
         name: spec
         for name, spec in config.inputs.items()
@@ -95,7 +98,7 @@ def read_new_frame(
             row = int(np.argmax(wrong.to_numpy()))
             shown = f" ({shortened(ids.iloc[row])})" if ids.iloc[row] else ""
             raise DatasetError(
-                f"new ads{table.place(row)}: the ad {what}{shown}. Give each ad an id of its own."
+                f"{table.place(row)}: the ad {what}{shown}. Give each ad an id of its own."
             )
     cells = table.cells.set_index(pd.Index(ids, name="id", dtype="str"))
     every = np.arange(len(cells))

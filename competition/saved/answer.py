@@ -68,7 +68,7 @@ def decided(manifest: Manifest, read: Read, stacked: np.ndarray) -> pd.DataFrame
         for order, is_set in zip(best, chosen, strict=True)
     ]
     doubts = {
-        NO_INPUT: read.ads.missing.all(axis=1),
+        NO_INPUT: read.ads.missing[:, _is_read(manifest, read)].all(axis=1),
         MODELS_DIFFER: disagreement(read.ads.probabilities) > decision.disagreement,
         UNKNOWN_WORDS: read.unknown_words,
     }
@@ -77,6 +77,13 @@ def decided(manifest: Manifest, read: Read, stacked: np.ndarray) -> pd.DataFrame
     return pd.DataFrame(
         {"tags": tags, "unsure": found.any(axis=1), "why": why}, index=read.dataset.test_ids
     )
+
+
+def _is_read(manifest: Manifest, read: Read) -> np.ndarray:
+    """Which inputs the level-1 models or the meta-learners read, of those of `Read.ads`."""
+    columns = {*manifest.kinds, *manifest.level2.metadata}
+    inputs = [read.dataset.inputs[name] for name in manifest.level2.inputs]
+    return np.array([not columns.isdisjoint(one.columns) for one in inputs], dtype=bool)
 
 
 def explained(

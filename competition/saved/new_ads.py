@@ -1,5 +1,6 @@
 """Ads that a saved stack is to tag: a folder in any layout, a table, or a frame."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,11 @@ def open_new_ads(
         If they cannot be read, or an input has another kind than in training.
     """
     listener = progress or Progress()
+    if not isinstance(source, pd.DataFrame | AdDataset | str | os.PathLike):
+        raise DatasetError(
+            f"The new ads are a {type(source).__name__}. Pass a DataFrame, or the path of a folder "
+            "or a table."
+        )
     if isinstance(source, pd.DataFrame):
         dataset = _of_frame(source, manifest, Path(root))
     elif not isinstance(source, AdDataset) and Path(source).is_file():
@@ -80,7 +86,9 @@ def with_all_inputs(dataset: AdDataset, manifest: Manifest) -> AdDataset:
     return replace(dataset, ads=ads, inputs=inputs)
 
 
-def _of_frame(frame: pd.DataFrame, manifest: Manifest, root: Path) -> AdDataset:
+def _of_frame(
+    frame: pd.DataFrame, manifest: Manifest, root: Path, called: str = "the frame"
+) -> AdDataset:
     names = {str(column) for column in frame.columns}
     inputs = {
         name: _as_described(name, one, names)
@@ -95,7 +103,7 @@ def _of_frame(frame: pd.DataFrame, manifest: Manifest, root: Path) -> AdDataset:
         # Not read: a description without tags is none.
         "tags": [{"column": "tags", "dimension": manifest.tags[0].dimension}],
     }
-    ads, found = read_new_frame(frame, described, root, manifest.readings)
+    ads, found = read_new_frame(frame, described, root, manifest.readings, called)
     return _dataset(ads, found, manifest, root)
 
 
@@ -114,7 +122,7 @@ def _of_table(path: Path, manifest: Manifest) -> AdDataset:
     dialect = Dialect(commas=with_commas(manifest.readings))
     table = read_table(path, path.name, [manifest.id_column], problems, dialect=dialect)
     problems.raise_errors(f"{path} has")
-    return _of_frame(table.cells, manifest, path.parent)
+    return _of_frame(table.cells, manifest, path.parent, path.name)
 
 
 def _of_folder(dataset: AdDataset, manifest: Manifest) -> AdDataset:

@@ -55,11 +55,14 @@ PATHS = ("checkpoint", "weights", "pca", "path")
 
 
 def check_target(folder: PathLike) -> Path:
-    """Raise a WriteError if something else than a saved stack stands where one is to be saved."""
+    """Raise a WriteError if something else than a saved stack is where one is to be saved."""
     target = Path(folder)
     taken = target.is_file() or (target.is_dir() and any(target.iterdir()))
     if taken and not (target / NAME).is_file():
         raise WriteError(f"{target} holds something else than a saved stack. Name a new folder.")
+    file = next((one for one in target.parents if one.is_file()), None)
+    if file is not None:
+        raise WriteError(f"{file} is a file where {target} needs a folder. Name another folder.")
     return target
 
 

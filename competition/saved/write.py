@@ -8,18 +8,60 @@ import pandas as pd
 from competition.datasets.base import SubmissionFormat, SubmissionSpec
 from competition.saved.manifest import Manifest
 from competition.submission.write import FORMATS, write_submission
-from competition.utils.errors import SubmissionError, nearest
+from competition.utils.errors import SubmissionError, WriteError, nearest
 from competition.utils.files import written_whole
 from competition.utils.spreadsheets import write_frame
 
 ENDINGS = (".csv", ".parquet", ".jsonl")
 
 
-def check_ending(path: Path) -> None:
-    """Raise a SubmissionError if probabilities cannot be written to a file of that name."""
+def check_file(
+    path: Path, manifest: Manifest, form: str | None = None, *, tags: bool = False
+) -> None:
+    """Raise an error if what a stack predicts cannot be written there, before it predicts.
+
+    Parameters
+    ----------
+    path : Path
+    manifest : Manifest
+    form : str or None
+        Of a leaderboard file.
+    tags : bool
+        Whether tags are to be written, in place of probabilities.
+
+    Raises
+    ------
+    SubmissionError
+        If there is no such format, the name ends otherwise, or a tag cannot be told from what
+        stands beside it.
+    WriteError
+        If a folder has the name, or a file that of a folder.
+    """
+    if path.is_dir():
+        raise WriteError(f"{path} is a folder. Name a file.")
+    file = next((one for one in path.parents if one.is_file()), None)
+    if file is not None:
+        raise WriteError(f"{file} is a file where {path} needs a folder. Name another file.")
+    if form is not None:
+        if form not in FORMATS:
+            raise SubmissionError(
+                f"--format {form}: there is no such format.{nearest(form, FORMATS)}"
+            )
+        return
     if path.suffix not in ENDINGS:
         raise SubmissionError(
             f"{path}: probabilities are written as {', '.join(ENDINGS)}; give a name that ends so."
+        )
+    names = [tag.name for tag in manifest.tags]
+    odd = [name for name in names if "|" in name]
+    if tags and path.suffix == ".csv" and odd:
+        raise SubmissionError(
+            f'{path}: the tag {odd[0]!r} holds "|", which stands between tags. Write .jsonl.'
+        )
+    if not tags and manifest.id_column in names:
+        raise SubmissionError(
+            f"{path}: a tag has the name of the column of ids, {manifest.id_column!r}. Write a "
+            "leaderboard file (--format), or --tags."
         )
 
 
@@ -34,12 +76,7 @@ def write_probabilities(path: Path, probabilities: pd.DataFrame, manifest: Manif
     manifest : Manifest
         Names the column of ids.
     """
-    check_ending(path)
-    if manifest.id_column in probabilities:
-        raise SubmissionError(
-            f"{path}: a tag has the name of the column of ids, {manifest.id_column!r}. Write a "
-            "leaderboard file (--format), or --tags."
-        )
+    check_file(path, manifest)
     frame = probabilities.rename_axis(index=manifest.id_column).reset_index()
     with written_whole(path) as temporary:
         if path.suffix == ".csv":
@@ -60,13 +97,8 @@ def write_tags(path: Path, decided: pd.DataFrame, manifest: Manifest) -> None:
     SubmissionError
         If a tag holds "|", which a .csv could not tell apart.
     """
-    check_ending(path)
+    check_file(path, manifest, tags=True)
     frame = decided.rename_axis(index=manifest.id_column).reset_index()
-    odd = [tag.name for tag in manifest.tags if "|" in tag.name]
-    if path.suffix == ".csv" and odd:
-        raise SubmissionError(
-            f'{path}: the tag {odd[0]!r} holds "|", which stands between tags. Write .jsonl.'
-        )
     with written_whole(path) as temporary:
         if path.suffix == ".csv":
             _write_csv(temporary, frame.assign(tags=frame["tags"].map("|".join)))
@@ -91,8 +123,7 @@ def write_leaderboard(
     SubmissionError
         If there is no such format.
     """
-    if form not in FORMATS:
-        raise SubmissionError(f"--format {form}: there is no such format.{nearest(form, FORMATS)}")
+    check_file(path, manifest, form)
     spec = SubmissionSpec(cast(SubmissionFormat, form), manifest.top_k, manifest.id_column)
     tags, ids = list(probabilities.columns), list(probabilities.index)
     write_submission(path, spec, tags, ids, probabilities.to_numpy())
