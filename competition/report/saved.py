@@ -133,6 +133,10 @@ def _told(manifest: Manifest) -> dict[str, str]:
         "tags are set by": _rule(manifest),
         "F1-C": _spread(decision.f1_c),
         "F1-O": _spread(decision.f1_o),
+        "precision": _spread(decision.precision),
+        "recall": _spread(decision.recall),
+        "budget": str(Budget(kept.ms, kept.mb)) if (kept := manifest.budget) else "-",
+        "imitates": told.stack if (told := manifest.distillation) else "-",
     }
     lines |= {f"tag {tag.name}": tag.dimension for tag in manifest.tags}
     lines |= {f"input {name}": given.kind for name, given in manifest.inputs.items()}

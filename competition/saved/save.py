@@ -46,7 +46,7 @@ from competition.saved.refit import WHOLE, Scale, refit
 from competition.saved.stack import load_stack
 from competition.saved.unsure import BEYOND, disagreement, learn_words, words_of
 from competition.saved.unsure import WORDS as COUNTED
-from competition.utils.errors import StoreError, WriteError
+from competition.utils.errors import MetricError, StoreError, WriteError
 from competition.utils.files import PathLike, file_digest, folder_written_whole, write_json
 from competition.utils.state import write_state
 
@@ -130,7 +130,7 @@ def save_stack(
     Raises
     ------
     MetricError
-        If `decide` says something else.
+        If `decide` says something else, or asks for more tags than there are.
     StoreError
         If the run did not keep its models.
     WriteError
@@ -153,6 +153,11 @@ def save_stack(
     target = check_target(folder)
     decision = Decision.parse(decide)
     store, dataset, stack = result.store, result.dataset, result.stack
+    if decision.rule == "tags" and decision.value > len(dataset.tags):
+        raise MetricError(
+            f"{decide} sets more tags than {dataset.name} has, which are {len(dataset.tags)}. "
+            "Ask for fewer."
+        )
     jobs = {job.name: job for job in result.jobs}
     cards = sorted(result.cards, key=lambda card: card.model)
     scales = refit(result.jobs, store, result.context) if keep == "refit" else {}

@@ -188,7 +188,7 @@ def _load_plugin(path: Path) -> None:
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise ProfileError(f"The plug-in {path} needs a name like my_model.py. Rename it.")
     if not path.is_file():
-        raise ProfileError(f"There is no plug-in {path}. Correct `plugins` in the profile.")
+        raise ProfileError(f"There is no plug-in {path}. Correct its path.")
     name = f"{OWN}.{path.stem}"
     source = path.read_bytes()
     other, loaded = _loaded.get(name, (path, ""))

@@ -516,6 +516,11 @@ def test_number_of_tags_is_decided_when_the_stack_is_saved(
     read = pd.read_json(to, lines=True)
     assert read["tags"].map(len).eq(2).all()
     assert "Tags are set by tags=2" in call("describe", tmp_path / "two").out
+    given = ("--data", ads, "--out", out, "--profile", out / "own.toml", "--jobs", 1)
+    done = called("save", tmp_path / "four", *given, "--decide", "tags=4")
+    assert done.status == 2
+    assert "tags=4 sets more tags than demo has, which are 3." in " ".join(done.err.split())
+    assert not (tmp_path / "four").exists()
 
 
 def test_two_stacks_are_compared(saved: tuple[Path, Path], ads: Path, tmp_path: Path) -> None:
@@ -531,6 +536,9 @@ def test_two_stacks_are_compared(saved: tuple[Path, Path], ads: Path, tmp_path: 
     told = call("describe", stack, tmp_path / "other")
     assert told.row("model xgboost")[2] == "-"
     assert told.row("tags are set by")[1:] == ["f1", "tags=2"]
+    assert told.row("precision")[1] == "{:.3f} ± {:.3f}".format(
+        *read_manifest(stack).decision.precision
+    )
     assert "model lightgbm" not in told.out  # as in both
     assert "The two stacks are alike." in call("describe", stack, stack).out
 
