@@ -34,7 +34,7 @@ def show(
         raise typer.BadParameter(f"--to {to}: the drawing is a PNG. Give it the ending .png.")
     settings = load_profile(profile, overrides)
     with ProgressBars(console) as progress:
-        viewer = open_viewer(data, settings, out, device=device, progress=progress)
+        viewer = open_viewer(data, settings, out, ad=ad, device=device, progress=progress)
     view = viewer.view(ad)
     if to is None:
         print_ad(view)

@@ -67,7 +67,7 @@ def load_dataset(
     ----------
     root : path or AdDataset
     progress : Progress, optional
-        Is told the warnings that are not of a single ad.
+        Is told the warnings that are not of a single ad, and how many files are not there.
     readings : dict of str to Reading, optional
         How columns of metadata are read, where their cells alone should not say it.
 
@@ -95,4 +95,5 @@ def load_dataset(
     for problem in problems.found:
         if progress is not None and problem.level == "warning" and not problem.ad:
             progress.remark(f"Warning: {problem}")
+    problems.tell_absent_files(progress)
     return dataset

@@ -16,6 +16,7 @@ from competition.datasets.table import Rows, assemble, input_columns
 from competition.datasets.table_config import TableConfig
 from competition.datasets.table_rows import Table
 from competition.utils.errors import DatasetError, some
+from competition.utils.progress import Progress
 from competition.utils.settings import parse_settings
 
 
@@ -50,6 +51,7 @@ def read_new_frame(
     root: Path,
     readings: Mapping[str, Reading],
     called: str = "the frame",
+    progress: Progress | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Input]]:
     """Read the inputs of ads that have no labels.
 
@@ -64,6 +66,8 @@ def read_new_frame(
         How columns of metadata are read. What is a number already, no text, is what it is.
     called : str
         Its name in messages.
+    progress : Progress or None
+        Is told which files are not there.
 
     Returns
     -------
@@ -114,6 +118,7 @@ def read_new_frame(
         dict(readings),
     )
     problems.raise_errors("The new ads have")
+    problems.tell_absent_files(progress)
     return pd.DataFrame(columns, index=cells.index), inputs
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from competition.utils.errors import DatasetError
+from competition.utils.errors import DatasetError, some
+from competition.utils.progress import Progress
 
 SHOWN = 5  # errors in a message
 
@@ -57,6 +58,16 @@ class Problems:
     @property
     def errors(self) -> list[Problem]:
         return [problem for problem in self.found if problem.level == "error"]
+
+    def tell_absent_files(self, progress: Progress | None) -> None:
+        """Remark once on the files that are not there, if there are any."""
+        absent = [one for one in self.found if one.kind == "absent file" and one.ad]
+        if absent and progress is not None:
+            shown = some(f"{one.where} (ad {one.ad})" for one in absent)
+            progress.remark(
+                f"Warning: {len(absent):,} file{' is' if len(absent) == 1 else 's are'} not there, "
+                f"so what was to be read from them is missing: {shown}."
+            )
 
     def raise_errors(self, what: str, advice: str = "") -> None:
         """Raise a DatasetError that shows the first errors, if there are any.

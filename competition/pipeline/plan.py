@@ -150,6 +150,8 @@ def _check_paths(name: str, params: dict[str, Any]) -> None:
             f"level1.{name}.checkpoint: There is no folder {absent} with a checkpoint. Correct its "
             "path."
         )
+    if isinstance(checkpoint, str) and (why := why_not_at_hand(checkpoint)):
+        raise ProfileError(f"level1.{name}.checkpoint: {why}")
     if isinstance(vectors, str) and vectors and not Path(vectors).is_file():
         raise ProfileError(f"level1.{name}.vectors: There is no file {vectors}. Correct its path.")
 

@@ -13,7 +13,7 @@ from competition.datasets.base import AdDataset, files_of
 from competition.datasets.shown_values import shown_value
 from competition.oof.cards import ModelCard, StackCard
 from competition.oof.store import OofStore
-from competition.pipeline.context import Context, open_context, open_store
+from competition.pipeline.context import open_context, open_store
 from competition.pipeline.extract import extract_features
 from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack import SELECTION, stored_models
@@ -119,11 +119,9 @@ class AdViewer:
             If there is no such ad.
         """
         dataset = self.dataset
+        check_ad(ad, dataset)
         trained = ad in dataset.train_ids
         ids = dataset.train_ids if trained else dataset.test_ids
-        if ad not in ids:
-            hint = nearest(ad, dataset.ads.index.to_list())
-            raise DatasetError(f"{dataset.name} has no ad {ad!r}.{hint}")
         row = int(ids.get_indexer(pd.Index([ad]))[0])
         scores = {name: both[0 if trained else 1][row] for name, both in self._predictions.items()}
         where = f"training ad, fold {self._store.folds.of_ad[row]}" if trained else "test ad"
@@ -182,11 +180,19 @@ class AdViewer:
         return None if tags is None else tuple(sorted(tags))
 
 
+def check_ad(ad: str, dataset: AdDataset) -> None:
+    """Raise a DatasetError if a dataset has no such ad."""
+    if ad not in dataset.ads.index:
+        hint = nearest(ad, dataset.ads.index.to_list())
+        raise DatasetError(f"{dataset.name} has no ad {ad!r}.{hint}")
+
+
 def open_viewer(
     data: PathLike | AdDataset,
     profile: Profile,
     out: PathLike = ".",
     *,
+    ad: str | None = None,
     n_jobs: int | None = None,
     device: str = "auto",
     progress: Progress | None = None,
@@ -201,23 +207,32 @@ def open_viewer(
         sound, and which modality a model belongs to.
     out : path
         Folder that holds ``oof/`` and ``cache/``.
+    ad : str or None
+        One that is to be shown: whether there is such an ad, and such a stack, is told before
+        features are extracted.
     n_jobs, device, progress
         For features that are not in the cache.
 
     Raises
     ------
+    DatasetError
+        If there is no such ad.
     StoreError
         If that stack is not stored.
     """
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
-    context, _ = extract_features(context)
+    if ad is not None:
+        check_ad(ad, context.dataset)
     learners = plan_meta_learners(profile)
     name = STACK + (SELECTION if len(learners) > 1 else next(iter(learners)))
-    return _viewer_of(name, context)
-
-
-def _viewer_of(stack: str, context: Context[Profile]) -> AdViewer:
     store = open_store(context)
+    card = _stack_of(name, store)
+    context, _ = extract_features(context)
+    cards = [one for one in stored_models(store, context) if one.model in card.models]
+    return make_viewer(context.dataset, store, card, cards, profile.features)
+
+
+def _stack_of(stack: str, store: OofStore) -> StackCard:
     card = store.card(stack)
     if not isinstance(card, StackCard):
         stored = ", ".join(sorted(path.name for path in store.folder.glob(f"{STACK}*")))
@@ -227,8 +242,7 @@ def _viewer_of(stack: str, context: Context[Profile]) -> AdViewer:
             else ": run `python -m competition run` with the same profile first."
         )
         raise StoreError(f"{store.folder} holds no {stack}{hint}")
-    cards = [one for one in stored_models(store, context) if one.model in card.models]
-    return make_viewer(context.dataset, store, card, cards, context.profile.features)
+    return card
 
 
 def make_viewer(

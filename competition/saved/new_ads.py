@@ -49,9 +49,9 @@ def open_new_ads(
             "or a table."
         )
     if isinstance(source, pd.DataFrame):
-        dataset = _of_frame(source, manifest, Path(root))
+        dataset = _of_frame(source, manifest, Path(root), listener)
     elif not isinstance(source, AdDataset) and Path(source).is_file():
-        dataset = _of_table(Path(source), manifest)
+        dataset = _of_table(Path(source), manifest, listener)
     else:
         dataset = _of_folder(load_dataset(source, listener, manifest.readings), manifest)
     for name, given in dataset.inputs.items():
@@ -87,7 +87,11 @@ def with_all_inputs(dataset: AdDataset, manifest: Manifest) -> AdDataset:
 
 
 def _of_frame(
-    frame: pd.DataFrame, manifest: Manifest, root: Path, called: str = "the frame"
+    frame: pd.DataFrame,
+    manifest: Manifest,
+    root: Path,
+    progress: Progress,
+    called: str = "the frame",
 ) -> AdDataset:
     names = {str(column) for column in frame.columns}
     inputs = {
@@ -103,7 +107,7 @@ def _of_frame(
         # Not read: a description without tags is none.
         "tags": [{"column": "tags", "dimension": manifest.tags[0].dimension}],
     }
-    ads, found = read_new_frame(frame, described, root, manifest.readings, called)
+    ads, found = read_new_frame(frame, described, root, manifest.readings, called, progress)
     return _dataset(ads, found, manifest, root)
 
 
@@ -117,12 +121,12 @@ def _as_described(name: str, given: SavedInput, columns: set[str]) -> dict[str, 
     return settings
 
 
-def _of_table(path: Path, manifest: Manifest) -> AdDataset:
+def _of_table(path: Path, manifest: Manifest, progress: Progress) -> AdDataset:
     problems = Problems()
     dialect = Dialect(commas=with_commas(manifest.readings))
     table = read_table(path, path.name, [manifest.id_column], problems, dialect=dialect)
     problems.raise_errors(f"{path} has")
-    return _of_frame(table.cells, manifest, path.parent, path.name)
+    return _of_frame(table.cells, manifest, path.parent, progress, path.name)
 
 
 def _of_folder(dataset: AdDataset, manifest: Manifest) -> AdDataset:

@@ -543,6 +543,21 @@ def test_two_stacks_are_compared(saved: tuple[Path, Path], ads: Path, tmp_path: 
     assert "The two stacks are alike." in call("describe", stack, stack).out
 
 
+def test_files_that_are_not_there_are_told_once(
+    saved: tuple[Path, Path], ads: Path, tmp_path: Path
+) -> None:
+    stack, out = saved
+    table = pd.read_csv(ads / "test.csv", dtype=str, keep_default_na=False)
+    table["vectors"], table["poster"] = "", [f"none_{row}.png" for row in range(len(table))]
+    table.to_csv(tmp_path / "new.csv", index=False)
+    given = ("--to", tmp_path / "p.csv", "--jobs", 1, "--plugin", out / "lengths.py")
+    told = " ".join(call("predict", stack, "--data", tmp_path / "new.csv", *given).out.split())
+    assert f"Warning: {len(table)} files are not there" in told
+    assert told.count("not there") == 1
+    assert "new.csv, row 1 (ad " in told
+    assert len(pd.read_csv(tmp_path / "p.csv")) == len(table)
+
+
 def test_a_grown_folder_gives_the_next_version_beside_the_old_one(
     ads: Path, tmp_path: Path
 ) -> None:

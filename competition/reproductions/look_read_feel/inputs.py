@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from competition.config.profile import Level1Settings, Profile, load_profile
+from competition.config.profile import Level1Settings, Profile
 from competition.datasets.base import AdDataset
 from competition.features.encoders import load_pretrained
 from competition.level1.components.word_vectors import first_words, write_vectors
@@ -46,7 +46,7 @@ class Given:
 def given(profile: Profile, dataset: AdDataset, progress: Progress) -> Given:
     """Choose HMAM's objects, and leave out what has no weights.
 
-    A checkpoint that the shipped profile names and that cannot be had is left out with a remark;
+    A checkpoint that the profile calls optional and that cannot be had is left out with a remark;
     any other one is an error when it is loaded.
     """
     absent = _absent(profile)
@@ -88,14 +88,13 @@ def given(profile: Profile, dataset: AdDataset, progress: Progress) -> Given:
 
 
 def _absent(profile: Profile) -> dict[str, str]:
-    """Why a checkpoint of the shipped profile cannot be had, by feature."""
+    """Why a checkpoint that the profile calls optional cannot be had, by feature."""
     from transformers import AutoConfig
 
-    shipped, reasons = load_profile(SHIPPED), dict[str, str]()
-    absent = {}
+    reasons, absent = dict[str, str](), dict[str, str]()
     for name in profile.features:
         checkpoint = checkpoint_of(profile, name)
-        if not checkpoint or checkpoint != checkpoint_of(shipped, name):
+        if not checkpoint or f"features.{name}.checkpoint" not in profile.optional:
             continue
         if checkpoint not in reasons:
             try:
