@@ -39,6 +39,7 @@ from competition.saved.manifest import (
     SavedTag,
     SavedWords,
     read_manifest,
+    seal_of,
 )
 from competition.saved.plugin_files import needed_plugins
 from competition.saved.refit import WHOLE, Scale, refit
@@ -228,7 +229,8 @@ def save_stack(
             versions=versions(),
             files=digests(new),
         )
-        write_json(new / NAME, manifest.model_dump(mode="json"))
+        values = manifest.model_dump(mode="json")
+        write_json(new / NAME, {**values, "seal": seal_of(values)})
     return read_manifest(target)
 
 

@@ -327,11 +327,17 @@ def _damaged(folder: Path, what: str) -> str:
     if what == "newer":
         (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 99}), "utf-8")
         return "has the format 99"
+    if what == "changed manifest":
+        (folder / "manifest.json").write_text(json.dumps({**manifest, "top_k": 3}), "utf-8")
+        return "manifest.json is not what was saved"
     (folder / "manifest.json").write_text("{", "utf-8")
     return "is damaged"
 
 
-@pytest.mark.parametrize("what", ["no stack", "missing", "changed", "foreign", "newer", "no json"])
+@pytest.mark.parametrize(
+    "what",
+    ["no stack", "missing", "changed", "changed manifest", "foreign", "newer", "no json"],
+)
 def test_a_damaged_stack_is_one_sentence(
     saved: tuple[Path, Path], ads: Path, tmp_path: Path, what: str
 ) -> None:
