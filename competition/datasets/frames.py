@@ -49,6 +49,7 @@ def read_new_frame(
     settings: Mapping[str, object],
     root: Path,
     readings: Mapping[str, Reading],
+    read_from: Table | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Input]]:
     """Read the inputs of ads that have no labels.
 
@@ -61,6 +62,8 @@ def read_new_frame(
     root : Path
     readings : dict of str to Reading
         How columns of metadata are read. What is a number already, no text, is what it is.
+    read_from : Table or None
+        The table that the frame was read from, whose places faults are told by.
 
     Returns
     -------
@@ -75,6 +78,8 @@ def read_new_frame(
     """
     config = parse_settings(TableConfig, dict(settings), "new ads", DatasetError)
     table = _table(_with_marks(frame, readings), "the frame", config.id, "new ads")
+    if read_from is not None:
+        table = replace(read_from, cells=table.cells)
     there = {
         name: spec
         for name, spec in config.inputs.items()
@@ -95,7 +100,7 @@ def read_new_frame(
             row = int(np.argmax(wrong.to_numpy()))
             shown = f" ({shortened(ids.iloc[row])})" if ids.iloc[row] else ""
             raise DatasetError(
-                f"new ads{table.place(row)}: the ad {what}{shown}. Give each ad an id of its own."
+                f"New ads, {table.place(row)}: the ad {what}{shown}. Give each ad an id of its own."
             )
     cells = table.cells.set_index(pd.Index(ids, name="id", dtype="str"))
     every = np.arange(len(cells))

@@ -1,5 +1,6 @@
 """Ads that a saved stack is to tag: a folder in any layout, a table, or a frame."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from competition.datasets.frames import read_new_frame
 from competition.datasets.metadata import with_commas
 from competition.datasets.problems import Problems
 from competition.datasets.reading import Dialect, read_table
+from competition.datasets.table_rows import Table
 from competition.saved.manifest import Manifest, SavedInput
 from competition.utils.errors import DatasetError, some
 from competition.utils.files import PathLike
@@ -44,7 +46,16 @@ def open_new_ads(
     listener = progress or Progress()
     if isinstance(source, pd.DataFrame):
         dataset = _of_frame(source, manifest, Path(root))
-    elif not isinstance(source, AdDataset) and Path(source).is_file():
+    elif isinstance(source, AdDataset):
+        dataset = _of_folder(source, manifest)
+    elif not isinstance(source, str | os.PathLike):
+        raise DatasetError(
+            f"New ads are a folder, a table or a DataFrame, and this is a {type(source).__name__}. "
+            "Pass one of these."
+        )
+    elif not Path(source).exists():
+        raise DatasetError(f"There is no folder and no table {source}. Correct the path.")
+    elif Path(source).is_file():
         dataset = _of_table(Path(source), manifest)
     else:
         dataset = _of_folder(load_dataset(source, listener, manifest.readings), manifest)
@@ -80,7 +91,9 @@ def with_all_inputs(dataset: AdDataset, manifest: Manifest) -> AdDataset:
     return replace(dataset, ads=ads, inputs=inputs)
 
 
-def _of_frame(frame: pd.DataFrame, manifest: Manifest, root: Path) -> AdDataset:
+def _of_frame(
+    frame: pd.DataFrame, manifest: Manifest, root: Path, table: Table | None = None
+) -> AdDataset:
     names = {str(column) for column in frame.columns}
     inputs = {
         name: _as_described(name, one, names)
@@ -95,7 +108,7 @@ def _of_frame(frame: pd.DataFrame, manifest: Manifest, root: Path) -> AdDataset:
         # Not read: a description without tags is none.
         "tags": [{"column": "tags", "dimension": manifest.tags[0].dimension}],
     }
-    ads, found = read_new_frame(frame, described, root, manifest.readings)
+    ads, found = read_new_frame(frame, described, root, manifest.readings, table)
     return _dataset(ads, found, manifest, root)
 
 
@@ -114,7 +127,7 @@ def _of_table(path: Path, manifest: Manifest) -> AdDataset:
     dialect = Dialect(commas=with_commas(manifest.readings))
     table = read_table(path, path.name, [manifest.id_column], problems, dialect=dialect)
     problems.raise_errors(f"{path} has")
-    return _of_frame(table.cells, manifest, path.parent)
+    return _of_frame(table.cells, manifest, path.parent, table)
 
 
 def _of_folder(dataset: AdDataset, manifest: Manifest) -> AdDataset:
