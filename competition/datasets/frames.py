@@ -50,7 +50,7 @@ def read_new_frame(
     settings: Mapping[str, object],
     root: Path,
     readings: Mapping[str, Reading],
-    called: str = "the frame",
+    read_from: Table | None = None,
     progress: Progress | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Input]]:
     """Read the inputs of ads that have no labels.
@@ -64,8 +64,8 @@ def read_new_frame(
     root : Path
     readings : dict of str to Reading
         How columns of metadata are read. What is a number already, no text, is what it is.
-    called : str
-        Its name in messages.
+    read_from : Table or None
+        The table that the frame was read from, whose places faults are told by.
     progress : Progress or None
         Is told which files are not there.
 
@@ -81,7 +81,9 @@ def read_new_frame(
         If an ad has no id, or that of another, a cell cannot be read, or no input is there.
     """
     config = parse_settings(TableConfig, dict(settings), "new ads", DatasetError)
-    table = _table(_with_marks(frame, readings), called, config.id, "new ads")
+    table = _table(_with_marks(frame, readings), "the frame", config.id, "new ads")
+    if read_from is not None:
+        table = replace(read_from, cells=table.cells)
     there = {
         name: spec
         for name, spec in config.inputs.items()

@@ -1,7 +1,9 @@
 """What a saved stack says of itself: `manifest.json`."""
 
+import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -17,6 +19,7 @@ from competition.utils.files import file_digest
 FORMAT = 1
 NAME = "manifest.json"
 WORDS = "words"  # the words of the training ads
+_AGAIN = "Copy the whole folder again, or save the stack again."
 BLENDS = "blends"  # below level2/: how the meta-learners of each fold are mixed
 
 
@@ -266,6 +269,8 @@ class Manifest(_Record):
         Of this package and of libraries.
     files : dict of str to str
         SHA-256 of each file, by its path in the folder.
+    seal : str
+        Of all else here (`seal_of`); "" where an early version left it out.
     """
 
     format: int
@@ -296,6 +301,7 @@ class Manifest(_Record):
     n_train: int
     versions: dict[str, str]
     files: dict[str, str]
+    seal: str = ""
 
     @property
     def readings(self) -> dict[str, Reading]:
@@ -316,6 +322,12 @@ class Manifest(_Record):
         if not self.models or not all(re.fullmatch(r"\w+", name) for name in names):
             raise ValueError("there is no model, or one of an impossible name")
         return self
+
+
+def seal_of(values: Mapping[str, Any]) -> str:
+    """SHA-256 of what a manifest holds beside its seal, however it is laid out."""
+    others = {name: value for name, value in values.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -343,6 +355,8 @@ def read_manifest(folder: Path) -> Manifest:
             f"{path} has the format {form!r}, and this version reads {FORMAT}. Install the version "
             "that saved it, or save the stack again."
         )
+    if values.get("seal") not in (None, "", seal_of(values)):
+        raise StoreError(f"{path} is not what was saved. {_AGAIN}")
     try:
         manifest = Manifest.model_validate(values)
     except ValidationError as bad:
@@ -359,10 +373,9 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
         for one in folder.rglob("*")
         if one.is_file() and one != folder / NAME
     }
-    again = "Copy the whole folder again, or save the stack again."
     absent = sorted(set(manifest.files) - there)
     if absent:
-        raise StoreError(f"{folder} lacks {some(absent)}, which {NAME} lists. {again}")
+        raise StoreError(f"{folder} lacks {some(absent)}, which {NAME} lists. {_AGAIN}")
     foreign = sorted(there - set(manifest.files))
     if foreign:
         raise StoreError(
@@ -371,4 +384,4 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
         )
     for name, expected in manifest.files.items():
         if file_digest(folder / name) != expected:
-            raise StoreError(f"{folder / name} is not what was saved. {again}")
+            raise StoreError(f"{folder / name} is not what was saved. {_AGAIN}")

@@ -13,6 +13,7 @@ from competition.datasets.frames import read_new_frame
 from competition.datasets.metadata import with_commas
 from competition.datasets.problems import Problems
 from competition.datasets.reading import Dialect, read_table
+from competition.datasets.table_rows import Table
 from competition.saved.manifest import Manifest, SavedInput
 from competition.utils.errors import DatasetError, some
 from competition.utils.files import PathLike
@@ -50,7 +51,11 @@ def open_new_ads(
         )
     if isinstance(source, pd.DataFrame):
         dataset = _of_frame(source, manifest, Path(root), listener)
-    elif not isinstance(source, AdDataset) and Path(source).is_file():
+    elif isinstance(source, AdDataset):
+        dataset = _of_folder(source, manifest)
+    elif not Path(source).exists():
+        raise DatasetError(f"There is no folder and no table {source}. Correct the path.")
+    elif Path(source).is_file():
         dataset = _of_table(Path(source), manifest, listener)
     else:
         dataset = _of_folder(load_dataset(source, listener, manifest.readings), manifest)
@@ -91,7 +96,7 @@ def _of_frame(
     manifest: Manifest,
     root: Path,
     progress: Progress,
-    called: str = "the frame",
+    table: Table | None = None,
 ) -> AdDataset:
     names = {str(column) for column in frame.columns}
     inputs = {
@@ -107,7 +112,7 @@ def _of_frame(
         # Not read: a description without tags is none.
         "tags": [{"column": "tags", "dimension": manifest.tags[0].dimension}],
     }
-    ads, found = read_new_frame(frame, described, root, manifest.readings, called, progress)
+    ads, found = read_new_frame(frame, described, root, manifest.readings, table, progress)
     return _dataset(ads, found, manifest, root)
 
 
@@ -126,7 +131,7 @@ def _of_table(path: Path, manifest: Manifest, progress: Progress) -> AdDataset:
     dialect = Dialect(commas=with_commas(manifest.readings))
     table = read_table(path, path.name, [manifest.id_column], problems, dialect=dialect)
     problems.raise_errors(f"{path} has")
-    return _of_frame(table.cells, manifest, path.parent, progress, path.name)
+    return _of_frame(table.cells, manifest, path.parent, progress, table)
 
 
 def _of_folder(dataset: AdDataset, manifest: Manifest) -> AdDataset:

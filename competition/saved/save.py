@@ -40,6 +40,7 @@ from competition.saved.manifest import (
     SavedTag,
     SavedWords,
     read_manifest,
+    seal_of,
 )
 from competition.saved.plugin_files import needed_plugins
 from competition.saved.refit import WHOLE, Scale, refit
@@ -238,11 +239,16 @@ def save_stack(
             versions=versions(),
             files=digests(new),
         )
-        write_json(new / NAME, manifest.model_dump(mode="json"))
+        _write_manifest(new, manifest)
         saved = load_stack(new, device="cpu", n_jobs=1, plugins=result.context.profile.plugins)
-        timed = manifest.model_copy(update={"ms_per_ad": round(ms_per_ad(saved, result), 1)})
-        write_json(new / NAME, timed.model_dump(mode="json"))
+        ms = round(ms_per_ad(saved, result), 1)
+        _write_manifest(new, manifest.model_copy(update={"ms_per_ad": ms}))
     return read_manifest(target)
+
+
+def _write_manifest(folder: Path, manifest: Manifest) -> None:
+    values = manifest.model_dump(mode="json")
+    write_json(folder / NAME, {**values, "seal": seal_of(values)})
 
 
 def _decided(decision: Decision, data: StackData, oof: np.ndarray) -> SavedDecision:

@@ -112,6 +112,7 @@ class AdForm:
         given = ad.get(self.id)
         if given is not None and (isinstance(given, bool) or not isinstance(given, str | int)):
             raise RefusedError(WRONG_AD, f"{where}: {self.id} is {_what(given)}, and not a text.")
+        _sound(str(given), f"{where}: {self.id}")
         row: Row = {}
         for name, value in ad.items():
             if name == self.id:

@@ -1,7 +1,6 @@
 """What is wrong with a call is told before anything is predicted or trained, and where."""
 
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import pandas as pd
@@ -43,15 +42,9 @@ def test_an_ad_twice_is_told_by_table_and_row(tmp_path: Path) -> None:
     pd.concat([ads, ads[:1]]).to_csv(tmp_path / "new.csv", index=False)
     done = called("predict", STACK, "--data", tmp_path / "new.csv", "--to", tmp_path / "p.csv")
     assert done.status == 2
-    assert f"Error: new.csv, row {len(ads) + 1}: the ad has the id of another" in done.err
+    assert f"Error: new.csv:{len(ads) + 2}: the ad has the id of another" in done.err
     with pytest.raises(competition.CompetitionError, match=r"^the frame, row 2: the ad has no id"):
         competition.load_stack(STACK).predict(ads[:2].assign(id=["a", ""]))
-
-
-@pytest.mark.parametrize("ads", [None, 3, ["sun"], {"title": ["sun"]}, pd.Series(["sun"])])
-def test_what_is_no_ads_is_one_sentence(ads: Any) -> None:
-    with pytest.raises(competition.CompetitionError, match="Pass a DataFrame, or the path of a"):
-        competition.load_stack(STACK).predict_proba(ads)
 
 
 def test_a_folder_below_a_file_is_told_before_training(tmp_path: Path) -> None:

@@ -187,3 +187,29 @@ def test_ads_in_another_language_are_unsure(folder: Path, tmp_path: Path) -> Non
     assert unknown[-3:].all()
     assert unknown[:40].sum() <= 2
     assert (read["unsure"] == (read["why"] != "")).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "due"),
+    [
+        ({"id": ["a"]}, "The new ads are a dict"),
+        (["a"], "The new ads are a list"),
+        (pd.Series(["a"]), "The new ads are a Series"),
+        (None, "The new ads are a NoneType"),
+        (3, "The new ads are a int"),
+        ("nowhere.csv", "There is no folder and no table nowhere.csv"),
+        (pd.concat([ad(), ad()]), r"^the frame, row 2: the ad has the id of another"),
+        (ad().set_axis([""]), r"^the frame, row 1: the ad has no id"),
+    ],
+)
+def test_what_are_no_ads_is_one_sentence(folder: Path, given: object, due: str) -> None:
+    stack = competition.load_stack(folder / "stack", n_jobs=1)
+    with pytest.raises(competition.CompetitionError, match=due):
+        stack.predict_proba(given)  # type: ignore[arg-type]
+
+
+def test_an_ad_twice_in_a_table_is_told_by_its_line(folder: Path, tmp_path: Path) -> None:
+    twice = pd.concat([ad(title='"two\nlines"'), ad()]).rename_axis("id")
+    twice.to_csv(tmp_path / "new.csv")
+    with pytest.raises(competition.CompetitionError, match=r"^new\.csv:4: the ad has the"):
+        open_new_ads(tmp_path / "new.csv", read_manifest(folder / "stack"))

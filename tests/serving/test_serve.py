@@ -33,6 +33,7 @@ BROKEN: dict[str, tuple[bytes, int, str]] = {
     "an id twice": (b'[{"id": 1}, {"id": "1"}]', 422, 'The id "1" stands twice.'),
     "odd id": (b'{"id": [1]}', 422, "id is a list"),
     "half a character": (b'{"title": "\\ud83d"}', 422, "half a character"),
+    "half a character of an id": (b'{"id": "\\ud83d"}', 422, "id holds half a character"),
     "too many": (json.dumps([{}] * 61).encode(), 413, "61 ads, and at most 60"),
     "too large": (b'{"title": "' + b"a" * 1_200_000 + b'"}', 413, "larger than 1 MB"),
 }

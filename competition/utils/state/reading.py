@@ -113,10 +113,14 @@ class _Reader:
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         """Arrays by key."""
+        path = self.folder / ARRAYS
         try:
-            with np.load(self.folder / ARRAYS, allow_pickle=False) as archive:
+            # Of another file NumPy would say how to unpickle it.
+            if path.exists() and not zipfile.is_zipfile(path):
+                raise zipfile.BadZipFile("it is no archive of arrays")
+            with np.load(path, allow_pickle=False) as archive:
                 return dict(archive)
-        except zipfile.BadZipFile as bad:
+        except (zipfile.BadZipFile, EOFError) as bad:
             raise ValueError(f"{ARRAYS} is damaged ({bad})") from bad
 
     @cached_property
@@ -242,13 +246,23 @@ class _Reader:
     def _lightgbm(self, node: dict[str, Any]) -> Any:
         import lightgbm
 
-        return lightgbm.Booster(model_str=self._file(node["lightgbm"]).read_text(encoding="utf-8"))
+        text = self._file(node["lightgbm"]).read_text(encoding="utf-8")
+        try:
+            return lightgbm.Booster(model_str=text)
+        except lightgbm.basic.LightGBMError as bad:
+            raise ValueError(f"{node['lightgbm']} is damaged ({bad})") from bad
 
     def _xgboost(self, node: dict[str, Any]) -> Any:
         import xgboost
 
+        content = self._file(node["xgboost"]).read_bytes()
+        if not (content.startswith(b"{") and content.endswith(b"}")):  # it would end the process
+            raise ValueError(f"{node['xgboost']} is damaged (it is no JSON object)")
         booster = xgboost.Booster()
-        booster.load_model(bytearray(self._file(node["xgboost"]).read_bytes()))
+        try:
+            booster.load_model(bytearray(content))
+        except xgboost.core.XGBoostError as bad:  # a page of addresses in its library
+            raise ValueError(f"{node['xgboost']} is damaged (it is no model of XGBoost)") from bad
         return booster
 
     def _pretrained(self, node: dict[str, Any]) -> Any:
