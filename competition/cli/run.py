@@ -120,7 +120,7 @@ def run(
     settings = load_profile(profile or ("text" if data else "demo"), with_metric(overrides, metric))
     if save is not None:
         from competition.evaluation.thresholds import Decision
-        from competition.saved.save import check_target
+        from competition.saved.place import check_target
 
         check_target(save)
         Decision.parse(decide or "f1")

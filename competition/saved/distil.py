@@ -40,9 +40,11 @@ from competition.saved.distil_folds import (
     targets,
 )
 from competition.saved.lean import without_features
-from competition.saved.manifest import Manifest, SavedDistillation
+from competition.saved.manifest import Manifest
+from competition.saved.place import next_version
+from competition.saved.records import SavedDistillation
 from competition.saved.refit import WHOLE
-from competition.saved.save import next_version, save_stack
+from competition.saved.save import save_stack
 from competition.utils.errors import ModelError
 from competition.utils.files import PathLike
 

@@ -17,8 +17,10 @@ from competition.pipeline.stack import fitted_stack
 from competition.pipeline.stack_input import stack_input
 from competition.saved.budget import Budget, Way, choose
 from competition.saved.costs import measured
-from competition.saved.manifest import Manifest, SavedBudget, SavedStep
-from competition.saved.save import next_version, save_stack
+from competition.saved.manifest import Manifest
+from competition.saved.place import next_version
+from competition.saved.records import SavedBudget, SavedStep
+from competition.saved.save import save_stack
 from competition.saved.stack import load_stack
 from competition.utils.files import PathLike
 

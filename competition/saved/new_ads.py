@@ -14,7 +14,8 @@ from competition.datasets.metadata import with_commas
 from competition.datasets.problems import Problems
 from competition.datasets.reading import Dialect, read_table
 from competition.datasets.table_rows import Table
-from competition.saved.manifest import Manifest, SavedInput
+from competition.saved.manifest import Manifest
+from competition.saved.records import SavedInput
 from competition.utils.errors import DatasetError, some
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress

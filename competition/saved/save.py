@@ -4,14 +4,12 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import pandas as pd
 
-from competition.config.profile import Profile
-from competition.datasets.base import AdDataset, Input
-from competition.datasets.metadata import NULL_WORDS, Reading
+from competition.datasets.base import AdDataset
+from competition.datasets.metadata import NULL_WORDS
 from competition.evaluation.thresholds import Decision, choose_thresholds, score_decisions
 from competition.features.memory import ColumnsInMemory
 from competition.level2.base import MetaLearner
@@ -24,12 +22,12 @@ from competition.pipeline.run import RunResult
 from competition.pipeline.stack_input import stack_input
 from competition.saved.calibration import calibrate
 from competition.saved.costs import ms_per_ad
-from competition.saved.manifest import (
-    BLENDS,
-    FORMAT,
-    NAME,
-    WORDS,
-    Manifest,
+from competition.saved.features import digests_of, features_of, saved_profile
+from competition.saved.inputs import dims_of, forms_of, settings_of
+from competition.saved.manifest import BLENDS, FORMAT, NAME, WORDS, Manifest, read_manifest, seal_of
+from competition.saved.place import check_target
+from competition.saved.plugin_files import needed_plugins
+from competition.saved.records import (
     SavedBudget,
     SavedCalibration,
     SavedDecision,
@@ -39,61 +37,14 @@ from competition.saved.manifest import (
     SavedStackPart,
     SavedTag,
     SavedWords,
-    read_manifest,
-    seal_of,
 )
-from competition.saved.plugin_files import needed_plugins
 from competition.saved.refit import WHOLE, Scale, refit
 from competition.saved.stack import load_stack
 from competition.saved.unsure import BEYOND, disagreement, learn_words, words_of
 from competition.saved.unsure import WORDS as COUNTED
-from competition.utils.errors import MetricError, StoreError, WriteError
-from competition.utils.files import PathLike, file_digest, folder_written_whole, write_json
+from competition.utils.errors import MetricError, StoreError
+from competition.utils.files import PathLike, folder_written_whole, write_json
 from competition.utils.state import write_state
-
-# Parameters of extractors that name files or folders.
-PATHS = ("checkpoint", "weights", "pca", "path")
-
-
-def check_target(folder: PathLike) -> Path:
-    """Raise a WriteError if something else than a saved stack is where one is to be saved."""
-    target = Path(folder)
-    taken = target.is_file() or (target.is_dir() and any(target.iterdir()))
-    if taken and not (target / NAME).is_file():
-        raise WriteError(f"{target} holds something else than a saved stack. Name a new folder.")
-    file = next((one for one in target.parents if one.is_file()), None)
-    if file is not None:
-        raise WriteError(f"{file} is a file where {target} needs a folder. Name another folder.")
-    return target
-
-
-def next_version(folder: PathLike, made_from: str) -> Path:
-    """Where a stack is saved: the folder, or beside the other stacks that lie there.
-
-    Parameters
-    ----------
-    folder : path
-    made_from : str
-        Fingerprint of the stack. Its own folder, of an earlier call, is taken again.
-
-    Returns
-    -------
-    Path
-        The first of ``folder``, ``folder-2``, ``folder-3``, ... that holds no other saved stack.
-    """
-    first, number = Path(folder), 1
-    while True:
-        target = first if number == 1 else first.with_name(f"{first.name}-{number}")
-        if not (target / NAME).is_file() or _made_from(target) == made_from:
-            return check_target(target)
-        number += 1
-
-
-def _made_from(folder: Path) -> str:
-    try:
-        return read_manifest(folder).made_from
-    except StoreError:  # damaged, or of a newer version: not ours to replace
-        return ""
 
 
 def save_stack(
@@ -190,7 +141,7 @@ def save_stack(
                 fitted.save(new / "level2" / f"fold_{place}" / name)
         write_state(blends, new / "level2" / BLENDS)
         words = _words(dataset, models, data, new)
-        features = _features(result, new, with_checkpoints)
+        features = features_of(result, new, with_checkpoints=with_checkpoints)
         kinds = {
             column: given.kind for given in dataset.inputs.values() for column in given.columns
         }
@@ -207,17 +158,17 @@ def save_stack(
                 name: SavedInput(
                     kind=given.kind,
                     columns=given.columns,
-                    settings=_settings(dataset, given),
-                    forms=_forms(dataset, given),
+                    settings=settings_of(dataset, given),
+                    forms=forms_of(dataset, given),
                 )
                 for name, given in result.own.inputs.items()
             },
             null_words=dataset.described.get("null_words", tuple(sorted(NULL_WORDS))),
-            dims=_dims(dataset),
+            dims=dims_of(dataset),
             kinds={name: kinds[name] for one in models.values() for name in one.columns},
             plugins=needed_plugins(result, stack.parameters, features),
-            profile=_profile(result.context.profile, features),
-            checkpoints={name: _digests_of(params) for name, params in features.items()},
+            profile=saved_profile(result.context.profile, features),
+            checkpoints={name: digests_of(params) for name, params in features.items()},
             keep=keep,
             models=models,
             level2=SavedStackPart(
@@ -263,24 +214,6 @@ def _decided(decision: Decision, data: StackData, oof: np.ndarray) -> SavedDecis
     )
 
 
-def _settings(dataset: AdDataset, given: Input) -> dict[str, Any]:
-    """How an input is read from a table: as it was described, else from columns of its names."""
-    described: Any = dataset.described.get("inputs", {})
-    settings = dict(described.get(given.name, {"kind": given.kind}))
-    if "column" not in settings and "columns" not in settings:
-        settings["columns"] = list(given.columns)
-        if given.kind not in ("metadata", "text"):
-            settings["column"] = settings.pop("columns")[0]
-    if given.kind == "metadata":
-        found = {
-            name: "number" if pd.api.types.is_numeric_dtype(dataset.ads[name]) else "category"
-            for name in given.columns
-            if name in dataset.ads
-        }
-        settings["types"] = {**found, **settings.get("types", {})}
-    return settings
-
-
 def _words(
     dataset: AdDataset, models: Mapping[str, SavedModel], data: StackData, new: Path
 ) -> SavedWords | None:
@@ -301,68 +234,3 @@ def _words(
     )
     write_state(known, new / WORDS)
     return SavedWords(columns=tuple(texts), usual=usual, most=most)
-
-
-def _dims(dataset: AdDataset) -> dict[str, int]:
-    """Values in a row of each input of arrays."""
-    found = {}
-    for given in dataset.inputs.values():
-        if given.kind == "array" and dataset.has(given.name):
-            found[given.name] = int(dataset.ads[given.columns[0]].dropna().iloc[0].dims)
-    return found
-
-
-def _forms(dataset: AdDataset, given: Input) -> dict[str, str]:
-    """The forms of numbers and dates in columns of metadata."""
-    readings: Mapping[str, Reading] = dataset.described.get("readings", {})
-    return {name: readings[name].form for name in given.columns if name in readings}
-
-
-def _features(result: RunResult, new: Path, with_checkpoints: bool) -> dict[str, dict[str, Any]]:
-    """Parameters of the features that are there, with paths that hold anywhere on this machine."""
-    found: dict[str, dict[str, Any]] = {}
-    for name, settings in result.context.profile.features.items():
-        if name not in result.dataset.inputs:  # it was left out of the run
-            continue
-        params = dict(settings.params)
-        for key in PATHS:
-            value = params.get(key)
-            if not isinstance(value, str) or not value or not Path(value).exists():
-                continue
-            params[key] = str(Path(value).resolve())
-            if with_checkpoints:
-                copied = Path("checkpoints") / f"{name}-{key}"
-                _copy(Path(value), new / copied)
-                params[key] = copied.as_posix()
-        found[name] = params
-    return found
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target)
-    else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-
-
-def _profile(profile: Profile, features: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """What of a profile new ads need: seed, kinds and features."""
-    whole = profile.model_dump(mode="json")
-    kept: dict[str, Any] = {name: whole[name] for name in ("seed", "kinds")}
-    kept["features"] = {
-        name: {**whole["features"][name], **params} for name, params in features.items()
-    }
-    return kept
-
-
-def _digests_of(params: Mapping[str, Any]) -> dict[str, str]:
-    """Digests of the files that a feature is made with, by parameter and name."""
-    found: dict[str, str] = {}
-    for key in PATHS:
-        value = params.get(key)
-        if isinstance(value, str) and Path(value).is_absolute() and Path(value).exists():
-            path = Path(value)
-            files = digests(path) if path.is_dir() else {path.name: file_digest(path)}
-            found |= {f"{key}/{name}": one for name, one in files.items()}
-    return found
