@@ -67,7 +67,7 @@ def predict(
     from competition.report.tables import console
     from competition.saved.stack import load_stack
     from competition.saved.write import (
-        check_ending,
+        check_target,
         write_leaderboard,
         write_probabilities,
         write_tags,
@@ -77,12 +77,11 @@ def predict(
         raise typer.BadParameter("--tags and --format are two forms of the file: give one of them.")
     if calibrated and (tags or form is not None):
         raise typer.BadParameter("--calibrated goes with probabilities alone: it moves no rank.")
-    if form is None:
-        check_ending(to)
     with ProgressBars(console) as progress:
         loaded = load_stack(
             stack, out=out, device=device, n_jobs=jobs, plugins=plugins or (), progress=progress
         )
+        check_target(to, loaded.manifest, form, tags=tags)
         found = loaded.predict(data) if tags else loaded.predict_proba(data, calibrated=calibrated)
     if tags:
         write_tags(to, found, loaded.manifest)

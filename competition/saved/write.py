@@ -15,11 +15,46 @@ from competition.utils.spreadsheets import write_frame
 ENDINGS = (".csv", ".parquet", ".jsonl")
 
 
-def check_ending(path: Path) -> None:
-    """Raise a SubmissionError if probabilities cannot be written to a file of that name."""
+def check_target(path: Path, manifest: Manifest, form: str | None = None, *, tags: bool) -> None:
+    """Say before anything is predicted what could not be written.
+
+    Parameters
+    ----------
+    path : Path
+    manifest : Manifest
+    form : str or None
+        Of a leaderboard file; None for probabilities or tags.
+    tags : bool
+        Whether tags are to be written.
+
+    Raises
+    ------
+    SubmissionError
+        If there is no such format, the name has another ending or is that of a folder, or the
+        names of tags cannot stand in the file.
+    """
+    if path.is_dir():
+        raise SubmissionError(f"{path} is a folder. Name a file.")
+    if form is not None:
+        if form not in FORMATS:
+            raise SubmissionError(
+                f"--format {form}: there is no such format.{nearest(form, FORMATS)}"
+            )
+        return
     if path.suffix not in ENDINGS:
         raise SubmissionError(
             f"{path}: probabilities are written as {', '.join(ENDINGS)}; give a name that ends so."
+        )
+    names = [tag.name for tag in manifest.tags]
+    odd = [name for name in names if "|" in name]
+    if tags and path.suffix == ".csv" and odd:
+        raise SubmissionError(
+            f'{path}: the tag {odd[0]!r} holds "|", which stands between tags. Write .jsonl.'
+        )
+    if not tags and manifest.id_column in names:
+        raise SubmissionError(
+            f"{path}: a tag has the name of the column of ids, {manifest.id_column!r}. Write a "
+            "leaderboard file (--format), or --tags."
         )
 
 
@@ -34,12 +69,7 @@ def write_probabilities(path: Path, probabilities: pd.DataFrame, manifest: Manif
     manifest : Manifest
         Names the column of ids.
     """
-    check_ending(path)
-    if manifest.id_column in probabilities:
-        raise SubmissionError(
-            f"{path}: a tag has the name of the column of ids, {manifest.id_column!r}. Write a "
-            "leaderboard file (--format), or --tags."
-        )
+    check_target(path, manifest, tags=False)
     frame = probabilities.rename_axis(index=manifest.id_column).reset_index()
     with written_whole(path) as temporary:
         if path.suffix == ".csv":
@@ -60,13 +90,8 @@ def write_tags(path: Path, decided: pd.DataFrame, manifest: Manifest) -> None:
     SubmissionError
         If a tag holds "|", which a .csv could not tell apart.
     """
-    check_ending(path)
+    check_target(path, manifest, tags=True)
     frame = decided.rename_axis(index=manifest.id_column).reset_index()
-    odd = [tag.name for tag in manifest.tags if "|" in tag.name]
-    if path.suffix == ".csv" and odd:
-        raise SubmissionError(
-            f'{path}: the tag {odd[0]!r} holds "|", which stands between tags. Write .jsonl.'
-        )
     with written_whole(path) as temporary:
         if path.suffix == ".csv":
             _write_csv(temporary, frame.assign(tags=frame["tags"].map("|".join)))
@@ -91,8 +116,7 @@ def write_leaderboard(
     SubmissionError
         If there is no such format.
     """
-    if form not in FORMATS:
-        raise SubmissionError(f"--format {form}: there is no such format.{nearest(form, FORMATS)}")
+    check_target(path, manifest, form, tags=False)
     spec = SubmissionSpec(cast(SubmissionFormat, form), manifest.top_k, manifest.id_column)
     tags, ids = list(probabilities.columns), list(probabilities.index)
     write_submission(path, spec, tags, ids, probabilities.to_numpy())
