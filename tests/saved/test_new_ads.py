@@ -2,6 +2,8 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -232,3 +234,24 @@ def test_what_cannot_be_written_is_said_before_ads_are_read(
     done = called("predict", folder / "stack", "--data", "nowhere", "--to", tmp_path / to, *more)
     assert done.status == 2
     assert due in " ".join(done.err.split())
+
+
+def test_a_file_that_cannot_be_read_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from competition.saved import stack as stacks
+    from competition.utils.progress import Progress
+
+    class Heard(Progress):
+        def remark(self, message: str) -> None:
+            said.append(message)
+
+    def with_fault(context: Any) -> Any:
+        extracted, found = extract(context)
+        fault = SimpleNamespace(faults=(("asked", "a.jpg", "no picture"),))
+        return extracted, [*found, fault, fault]
+
+    said: list[str] = []
+    extract = stacks.extract_features
+    monkeypatch.setattr(stacks, "extract_features", with_fault)
+    stack = competition.load_stack(folder / "stack", n_jobs=1, progress=Heard())
+    stack.predict_proba(ad())
+    assert said[1:] == ["1 file(s) count as missing: asked: a.jpg: no picture."]
