@@ -199,6 +199,10 @@ class SavedStack:
             metadata = dataset.ads[list(self.manifest.level2.metadata)]
             missing = missing_inputs(dataset)[list(self.manifest.level2.inputs)].to_numpy()
             faults = tuple(fault for one in extractions for fault in one.faults)
+            told = list(dict.fromkeys(faults))  # a file that several features read, once
+            if told:
+                shown = "; ".join(f"{ad}: {file}: {why}" for ad, file, why in told[:3])
+                self.progress.remark(f"{len(told):,} file(s) count as missing: {shown}.")
             unknown = self._has_unknown_words(columns)
             return Read(dataset, Ads(probabilities, metadata, missing), unknown, faults)
 

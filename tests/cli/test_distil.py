@@ -124,6 +124,20 @@ def test_one_network_tags_new_ads_nearly_as_well_as_its_honest_score_says(
     np.testing.assert_allclose(explained["probability"], explained["stack"], atol=1e-6)
 
 
+def test_a_broken_picture_of_a_new_ad_is_told_once(
+    saved: tuple[Path, pd.DataFrame, str], tmp_path: Path
+) -> None:
+    folder, table, _ = saved
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    table[80:83].drop(columns="tags").assign(poster="broken.png").to_csv(
+        tmp_path / "new.csv", index=False
+    )
+    where = ("--data", tmp_path / "new.csv", "--to", tmp_path / "p.csv")
+    told = " ".join(call("predict", folder / "small", *where).out.split())
+    assert "3 file(s) count as missing: ad80: broken.png: " in told
+    assert told.count("count as missing") == 1
+
+
 def test_a_second_call_fits_no_model_again_and_saves_the_same(
     saved: tuple[Path, pd.DataFrame, str],
 ) -> None:
