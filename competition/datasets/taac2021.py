@@ -48,15 +48,28 @@ def official_tags() -> dict[str, Tag]:
         return {row["tag"]: Tag(row["tag"], row["dimension"]) for row in csv.DictReader(file)}
 
 
-def read(root: Path, problems: Problems, readings: dict[str, Reading]) -> AdDataset:
+def has_test_ads(root: Path) -> bool:
+    """Whether a folder has test ads of this layout, of either round."""
+    return any((root / place).is_dir() for folder in (TEST, SECOND) for place in _places_of(folder))
+
+
+def _places_of(folder: Path) -> list[Path]:
+    return [folder, *map(Path, VIDEO_FOLDERS[folder])]
+
+
+def read(
+    root: Path, problems: Problems, readings: dict[str, Reading], *, labelled: bool = True
+) -> AdDataset:
     """Read a folder of this layout; add its faults to `problems`.
 
     `readings` says how columns of metadata are read; those that it lacks are added. Listed training
     ads without a single input are left out, with a note. Where the semi-final's test ads are there,
-    they alone are the test ads: a leaderboard takes one round.
+    they alone are the test ads: a leaderboard takes one round. Not `labelled`, the tags are those
+    of the competition, and there are no training ads.
     """
-    tags = _tag_list(root, problems)
-    listed = _ground_truth(root, {tag.name for tag in tags}, problems)
+    tags = _tag_list(root, problems) if labelled else tuple(official_tags().values())
+    known = {tag.name for tag in tags}
+    listed = _ground_truth(root, known, problems) if labelled else dict[str, list[str]]()
     folders = {"train": TRAIN, "test": _test_folder(root, problems)}
     media = {split: _media(root, folder, problems) for split, folder in folders.items()}
     metadata = {split: _metadata(root, folder, problems) for split, folder in folders.items()}
@@ -78,7 +91,7 @@ def read(root: Path, problems: Problems, readings: dict[str, Reading]) -> AdData
             f"{len(listed) - len(train):,} of {len(listed):,} listed ads have no file of any kind: "
             "they are left out.",
         )
-    if not train:
+    if labelled and not train:
         text = f"no ad of {GROUND_TRUTH} has a file here. Add the files."
         problems.error("no ads", str(TRAIN), text)
     test = sorted(found["test"] - found["train"])
@@ -105,8 +118,7 @@ def _test_folder(root: Path, problems: Problems) -> Path:
     """Return the folder of the latest round's test ads."""
 
     def is_there(folder: Path) -> bool:
-        places = [root / folder, *(root / place for place in VIDEO_FOLDERS[folder])]
-        return any(place.is_dir() for place in places)
+        return any((root / place).is_dir() for place in _places_of(folder))
 
     if not is_there(SECOND):
         return TEST

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from competition.datasets import load_dataset
+from competition.datasets import load_dataset, taac2021
 from competition.datasets.base import AdDataset, Input, InputKind, SubmissionSpec, Tag
 from competition.datasets.frames import read_new_frame
 from competition.datasets.metadata import with_commas
 from competition.datasets.problems import Problems
 from competition.datasets.reading import Dialect, read_table
+from competition.datasets.table import unlabelled_table
+from competition.datasets.table_config import CONFIG
 from competition.datasets.table_rows import Table
 from competition.saved.manifest import Manifest
 from competition.saved.records import SavedInput
@@ -58,8 +60,10 @@ def open_new_ads(
         raise DatasetError(f"There is no folder and no table {source}. Correct the path.")
     elif Path(source).is_file():
         dataset = _of_table(Path(source), manifest, listener)
+    elif (unlabelled := unlabelled_table(Path(source))) is not None:
+        dataset = _of_table(unlabelled, manifest, listener)
     else:
-        dataset = _of_folder(load_dataset(source, listener, manifest.readings), manifest)
+        dataset = _of_folder(_read_folder(Path(source), manifest, listener), manifest)
     for name, given in dataset.inputs.items():
         known = manifest.inputs.get(name)
         if known is not None and known.kind != given.kind:
@@ -133,6 +137,20 @@ def _of_table(path: Path, manifest: Manifest, progress: Progress) -> AdDataset:
     table = read_table(path, path.name, [manifest.id_column], problems, dialect=dialect)
     problems.raise_errors(f"{path} has")
     return _of_frame(table.cells, manifest, path.parent, progress, table)
+
+
+def _read_folder(root: Path, manifest: Manifest, progress: Progress) -> AdDataset:
+    """Read a folder of ads, in the layout of TAAC 2021 without labels too."""
+    labelled = any((root / one).is_file() for one in (CONFIG, taac2021.GROUND_TRUTH))
+    if labelled or not taac2021.has_test_ads(root):
+        return load_dataset(root, progress, manifest.readings)
+    problems = Problems()
+    dataset = taac2021.read(root, problems, dict(manifest.readings), labelled=False)
+    problems.raise_errors(f"{root} has")
+    problems.tell_absent_files(progress)
+    if dataset.ads.empty:
+        raise DatasetError(f"{root} has folders of test ads, and none has a file. Add the files.")
+    return dataset.sorted_by_id()
 
 
 def _of_folder(dataset: AdDataset, manifest: Manifest) -> AdDataset:
