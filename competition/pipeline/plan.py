@@ -111,7 +111,8 @@ def plan_models(
             lacks = why
             not_at_hand.setdefault(why, []).append(name)
         elif columns:
-            _check_paths(name, chosen.params)
+            if entry.make.__module__.startswith("competition.level1."):
+                _check_paths(name, chosen.params)
             planned.append(PlannedModel(name, entry.name, columns, chosen.params))
         elif name in profile.level1 and not _went_with_its_feature(name, profile, dataset):
             absent.append(name)

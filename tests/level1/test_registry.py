@@ -112,10 +112,22 @@ def planned(dataset: AdDataset, *overrides: str) -> list[str]:
     return [one.name for one in plan_models(profile, dataset)]
 
 
-def test_model_that_needs_a_setting_is_in_no_pattern(with_pictures: AdDataset) -> None:
+def test_model_that_needs_a_setting_is_in_no_pattern(
+    with_pictures: AdDataset, tmp_path: Path
+) -> None:
     assert "image_classifier" not in planned(with_pictures, 'models=["*"]')
-    named = planned(with_pictures, 'models=["*"]', "level1.image_classifier.checkpoint=x")
+    checkpoint = f"level1.image_classifier.checkpoint={tmp_path}"
+    named = planned(with_pictures, 'models=["*"]', checkpoint)
     assert "image_classifier" in named
+
+
+def test_a_checkpoint_that_cannot_be_had_is_told_before_anything_is_trained(
+    with_pictures: AdDataset,
+) -> None:
+    with pytest.raises(
+        ProfileError, match=r"^level1\.image_classifier\.checkpoint: the checkpoint"
+    ):
+        planned(with_pictures, "level1.image_classifier.checkpoint=no/such-checkpoint")
 
 
 @pytest.mark.parametrize(
