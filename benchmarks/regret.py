@@ -24,9 +24,8 @@ import numpy as np
 from benchmarks.regret_problems import Problem, failing_problem, make_problem, reserved
 from benchmarks.regret_rivals import cross_validated_greedy, stacking_classifier
 from competition.evaluation.bootstrap import gap_difference, resampled
-from competition.evaluation.leaks import folds_standing_out
 from competition.evaluation.metrics import gap, gap_mean_of_folds, mean_average_precision
-from competition.level2.components.expected import fill_expected
+from competition.level2.components.leaked import fill_leaked_and_lacking
 from competition.level2.data import Ads, StackData
 from competition.level2.kept import KeptCrossFits
 from competition.level2.registry import find_meta_learners, get_meta_learner
@@ -44,14 +43,8 @@ RIVALS = {
 def without_leaks(problem: Problem) -> tuple[StackData, Ads]:
     """Replace folds that a model predicts suspiciously well, as `stack` does."""
     data, test = problem.data, problem.test
-    found = folds_standing_out(data.labels, data.ads.probabilities, data.fold, data.top_k)
-    if not found or len(found) == len(data.models):
-        return data, test
     train, tests = data.ads.probabilities.copy(), test.probabilities.copy()
-    nowhere = np.zeros(len(test), dtype=bool)
-    fill_expected(
-        train, tests, {model: (data.fold == one.fold, nowhere) for model, one in found.items()}
-    )
+    fill_leaked_and_lacking(train, tests, data.labels, data.fold, data.top_k, {})
     return replace(data, ads=Ads(train, data.ads.metadata, data.ads.missing)), test
 
 

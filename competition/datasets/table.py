@@ -89,25 +89,6 @@ def read(root: Path, problems: Problems, readings: dict[str, Reading]) -> AdData
     return assemble(config, root, tables, own, source, problems, readings)
 
 
-def unlabelled_table(root: Path) -> Path | None:
-    """Return the table of a folder of this layout that has no labels to learn from.
-
-    None where there is no such folder, or labels are there.
-    """
-    if not (root / CONFIG).is_file():
-        return None
-    config = read_config(root)
-    train = root / config.train
-    if not train.is_file():
-        return None if config.test is None else root / config.test
-    needed = {column for tags in config.tags if tags.file is None for column in tags.required}
-    if any(tags.file is not None and not (root / tags.file).is_file() for tags in config.tags):
-        return train
-    dialect = Dialect(config.encoding, config.delimiter)
-    found = read_table(train, config.train, [config.id], Problems(), dialect=dialect)
-    return None if needed <= set(found.cells.columns) else train
-
-
 def assemble(
     config: TableConfig,
     root: Path,

@@ -12,8 +12,7 @@ import pandas as pd
 
 from competition.datasets.base import AdDataset
 from competition.evaluation.fold_offsets import without_offsets
-from competition.evaluation.leaks import folds_standing_out
-from competition.level2.components.expected import fill_expected
+from competition.level2.components.leaked import fill_leaked_and_lacking
 from competition.level2.crossfit import StackPredictions
 from competition.level2.data import Ads, StackData
 from competition.oof.cards import ExternalCard, Level1Card, ModelCard
@@ -87,14 +86,14 @@ def stack_input(
         if isinstance(card, ExternalCard) and card.lacking
     }
     is_train = (dataset.ads["split"] == "train").to_numpy()
-    absent = {place: (of[is_train], of[~is_train]) for place, of in lacking.items()}
-    leaked = folds_standing_out(dataset.labels, train, store.folds.of_ad, dataset.submission.top_k)
-    if len(absent.keys() | leaked.keys()) < len(cards):  # else nothing says what to expect
-        for place, found in leaked.items():
-            of_train, of_test = absent.get(place, (False, np.zeros(len(test), dtype=bool)))
-            absent[place] = (of_train | (store.folds.of_ad == found.fold), of_test)
-    if absent:
-        fill_expected(train, test, absent)
+    leaked = fill_leaked_and_lacking(
+        train,
+        test,
+        dataset.labels,
+        store.folds.of_ad,
+        dataset.submission.top_k,
+        {place: (of[is_train], of[~is_train]) for place, of in lacking.items()},
+    )
     if lacking:
         marks = {f"prediction of {cards[model].model}": of for model, of in lacking.items()}
         missing = missing.assign(**marks)

@@ -13,8 +13,7 @@ from competition.datasets.frames import read_new_frame
 from competition.datasets.metadata import with_commas
 from competition.datasets.problems import Problems
 from competition.datasets.reading import Dialect, read_table
-from competition.datasets.table import unlabelled_table
-from competition.datasets.table_config import CONFIG
+from competition.datasets.table_config import CONFIG, read_config
 from competition.datasets.table_rows import Table
 from competition.saved.manifest import Manifest
 from competition.saved.records import SavedInput
@@ -60,7 +59,7 @@ def open_new_ads(
         raise DatasetError(f"There is no folder and no table {source}. Correct the path.")
     elif Path(source).is_file():
         dataset = _of_table(Path(source), manifest, listener)
-    elif (unlabelled := unlabelled_table(Path(source))) is not None:
+    elif (unlabelled := _unlabelled_table(Path(source))) is not None:
         dataset = _of_table(unlabelled, manifest, listener)
     else:
         dataset = _of_folder(_read_folder(Path(source), manifest, listener), manifest)
@@ -137,6 +136,22 @@ def _of_table(path: Path, manifest: Manifest, progress: Progress) -> AdDataset:
     table = read_table(path, path.name, [manifest.id_column], problems, dialect=dialect)
     problems.raise_errors(f"{path} has")
     return _of_frame(table.cells, manifest, path.parent, progress, table)
+
+
+def _unlabelled_table(root: Path) -> Path | None:
+    """Return the table that a competition.toml names where no labels are there; else None."""
+    if not (root / CONFIG).is_file():
+        return None
+    config = read_config(root)
+    train = root / config.train
+    if not train.is_file():
+        return None if config.test is None else root / config.test
+    needed = {column for tags in config.tags if tags.file is None for column in tags.required}
+    if any(tags.file is not None and not (root / tags.file).is_file() for tags in config.tags):
+        return train
+    dialect = Dialect(config.encoding, config.delimiter)
+    found = read_table(train, config.train, [config.id], Problems(), dialect=dialect)
+    return None if needed <= set(found.cells.columns) else train
 
 
 def _read_folder(root: Path, manifest: Manifest, progress: Progress) -> AdDataset:

@@ -10,25 +10,8 @@ from PIL import Image
 
 from competition.saved.manifest import read_manifest
 from tests.cli.calling import call, called
+from tests.cli.pictured import TOML, WORDS
 
-TOML = """\
-name = "pictured"
-train = "train.csv"
-test = "test.csv"
-
-[[tags]]
-column = "tags"
-dimension = "topic"
-
-[inputs.title]
-kind = "text"
-column = "title"
-
-[inputs.poster]
-kind = "image"
-column = "poster"
-"""
-WORDS = {"sea": "sun sand wave boat coast swim", "food": "soup bread spice salt bake cook"}
 PROFILE = """\
 models = ["tfidf_logreg", "tfidf_nblogreg", "lightgbm"]
 folds.n = 3

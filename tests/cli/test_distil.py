@@ -14,29 +14,13 @@ from competition.pipeline.stack_input import stack_input
 from competition.saved.distil_folds import SHARES, networks_of_folds
 from competition.saved.manifest import read_manifest
 from tests.cli.calling import call, called
+from tests.cli.pictured import TOML, WORDS
 
-TOML = """\
-name = "pictured"
-train = "train.csv"
-test = "test.csv"
-
-[[tags]]
-column = "tags"
-dimension = "topic"
-
-[inputs.title]
-kind = "text"
-column = "title"
-
-[inputs.poster]
-kind = "image"
-column = "poster"
-
+FACTS = """
 [inputs.facts]
 kind = "metadata"
 columns = ["price"]
 """
-WORDS = {"sea": "sun sand wave boat coast swim", "food": "soup bread spice salt bake cook"}
 PROFILE = """\
 models = ["tfidf_logreg", "tfidf_nblogreg"]
 folds.n = 4
@@ -67,7 +51,7 @@ def made_ads(folder: Path) -> pd.DataFrame:
     table = pd.DataFrame(made, columns=["id", "title", "poster", "price", "tags"])
     table[:80].to_csv(folder / "train.csv", index=False)
     table[80:].drop(columns="tags").to_csv(folder / "test.csv", index=False)
-    (folder / "competition.toml").write_text(TOML, "utf-8")
+    (folder / "competition.toml").write_text(TOML + FACTS, "utf-8")
     (folder / "own.toml").write_text(PROFILE, "utf-8")
     return table
 

@@ -20,6 +20,7 @@ ADS = STACK.parent / "ads.csv"
     [
         ("p.json", ("--format", "wild"), "--format wild: there is no such format."),
         ("p.txt", (), "give a name that ends so"),
+        ("p.txt", ("--tags",), "give a name that ends so"),
         ("taken.csv", (), "taken.csv is a folder. Name a file."),
         ("taken.csv", ("--format", "wide"), "taken.csv is a folder. Name a file."),
         ("file/p.csv", ("--tags",), "file is a file where"),

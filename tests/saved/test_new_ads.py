@@ -10,7 +10,7 @@ import pytest
 import competition
 from competition.saved.manifest import read_manifest
 from competition.saved.new_ads import open_new_ads
-from tests.cli.calling import call, called
+from tests.cli.calling import call
 
 TOML = """\
 name = "marks"
@@ -213,22 +213,3 @@ def test_an_ad_twice_in_a_table_is_told_by_its_line(folder: Path, tmp_path: Path
     twice.to_csv(tmp_path / "new.csv")
     with pytest.raises(competition.CompetitionError, match=r"^new\.csv:4: the ad has the"):
         open_new_ads(tmp_path / "new.csv", read_manifest(folder / "stack"))
-
-
-@pytest.mark.parametrize(
-    ("to", "more", "due"),
-    [
-        ("p.csv", ["--format", "wider"], "no such format"),
-        ("p.txt", [], "give a name that ends so"),
-        ("p.txt", ["--tags"], "give a name that ends so"),
-        ("there.csv", [], "is a folder. Name a file."),
-        ("there.csv", ["--format", "wide"], "is a folder. Name a file."),
-    ],
-)
-def test_what_cannot_be_written_is_said_before_ads_are_read(
-    folder: Path, tmp_path: Path, to: str, more: list[str], due: str
-) -> None:
-    (tmp_path / "there.csv").mkdir()
-    done = called("predict", folder / "stack", "--data", "nowhere", "--to", tmp_path / to, *more)
-    assert done.status == 2
-    assert due in " ".join(done.err.split())
