@@ -227,4 +227,5 @@ def _numbers(
             for place in range(len(frame.columns))
         ]
         table = np.column_stack([one.to_numpy(dtype=np.float64, na_value=np.nan) for one in read])
-    return list(np.where(np.isfinite(table), table, np.nan).T)
+    # Each in one piece of memory: NumPy's logarithm of another layout has other last bits.
+    return [np.where(np.isfinite(one), one, np.nan) for one in map(np.ascontiguousarray, table.T)]
