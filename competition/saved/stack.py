@@ -12,6 +12,7 @@ import pandas as pd
 
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
+from competition.execution.devices import one_thread
 from competition.features.memory import ColumnsInMemory
 from competition.level1.base import Level1Model
 from competition.level1.registry import load_model
@@ -188,11 +189,12 @@ class SavedStack:
             columns = ColumnsInMemory(dataset, self.manifest.kinds)
             shape = (len(dataset.test_ids), len(self.manifest.models), len(self.tags))
             probabilities = np.empty(shape, dtype=np.float32)
-            for place, (name, saved) in enumerate(self.manifest.models.items()):
-                self.progress.update("level 1", place, len(self.manifest.models), name)
-                models = self.models[name]
+            for place, (name, models) in enumerate(self.models.items()):
+                self.progress.update("level 1", place, shape[1], name)
+                saved = self.manifest.models[name]
                 frame = columns.frame(saved.columns, models[0].text_terms)
-                tests = np.stack([model.predict_proba(frame) for model in models])
+                with one_thread(()):  # as in the run that trained them
+                    tests = np.stack([model.predict_proba(frame) for model in models])
                 mean = np.asarray(tests.mean(axis=0, dtype=np.float64), dtype=np.float32)
                 probabilities[:, place] = rescaled(mean, Scale(*saved.scale))
             self.progress.update("level 1", shape[1], shape[1])

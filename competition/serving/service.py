@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from competition import __version__
-from competition.execution.devices import one_thread
 from competition.saved.answer import Answer
 from competition.saved.manifest import NAME
 from competition.saved.stack import load_stack
@@ -60,8 +59,7 @@ class Service:
             column: pd.Series([row.get(column, "") for row in rows], ids, dtype=object)
             for column in self.form.columns
         }
-        with one_thread(()):
-            answer = self.stack.answer(pd.DataFrame(cells), self.work, explain=explain)
+        answer = self.stack.answer(pd.DataFrame(cells), self.work, explain=explain)
         explained = _explanations(answer, ids)
         return [
             {**self._told(answer, row), **({"explanation": explained[ad]} if explain else {})}
