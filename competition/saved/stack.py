@@ -189,14 +189,15 @@ class SavedStack:
             columns = ColumnsInMemory(dataset, self.manifest.kinds)
             shape = (len(dataset.test_ids), len(self.manifest.models), len(self.tags))
             probabilities = np.empty(shape, dtype=np.float32)
-            for place, (name, models) in enumerate(self.models.items()):
-                self.progress.update("level 1", place, shape[1], name)
-                saved = self.manifest.models[name]
-                frame = columns.frame(saved.columns, models[0].text_terms)
-                with one_thread(()):  # as in the run that trained them
+            models_of = self.models
+            with one_thread(()):  # as in the run that trained them
+                for place, (name, models) in enumerate(models_of.items()):
+                    self.progress.update("level 1", place, shape[1], name)
+                    saved = self.manifest.models[name]
+                    frame = columns.frame(saved.columns, models[0].text_terms)
                     tests = np.stack([model.predict_proba(frame) for model in models])
-                mean = np.asarray(tests.mean(axis=0, dtype=np.float64), dtype=np.float32)
-                probabilities[:, place] = rescaled(mean, Scale(*saved.scale))
+                    mean = np.asarray(tests.mean(axis=0, dtype=np.float64), dtype=np.float32)
+                    probabilities[:, place] = rescaled(mean, Scale(*saved.scale))
             self.progress.update("level 1", shape[1], shape[1])
             metadata = dataset.ads[list(self.manifest.level2.metadata)]
             missing = missing_inputs(dataset)[list(self.manifest.level2.inputs)].to_numpy()
