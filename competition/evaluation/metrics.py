@@ -64,10 +64,16 @@ def score(
     (0.8333, 1.0, 0.75)
     """
     labels, scores = _checked(labels, scores)
+    of_all = gap(labels, scores, top_k)
+    one_dimension = len(dimensions) == scores.shape[1] and len(set(dimensions)) == 1
     return Scores(
-        gap=gap(labels, scores, top_k),
+        gap=of_all,
         gap_folds=None if fold is None else gap_mean_of_folds(labels, scores, fold, top_k),
-        gap_by_dimension=gap_by_dimension(labels, scores, dimensions, top_k),
+        gap_by_dimension=(
+            {dimensions[0]: of_all}
+            if one_dimension
+            else gap_by_dimension(labels, scores, dimensions, top_k)
+        ),
         map=mean_average_precision(labels, scores),
         f1_c=f1_per_class(labels, scores),
         f1_o=f1_overall(labels, scores),

@@ -4,6 +4,8 @@ import os
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import lru_cache
+from typing import Any
 
 from competition.utils.errors import ModelError
 
@@ -87,11 +89,21 @@ def one_thread(libraries: Collection[str]) -> Iterator[None]:
     libraries : collection of str
         What the block imports. PyTorch must be told by itself, and before it starts.
     """
-    from threadpoolctl import threadpool_limits
-
     has_torch = "torch" in libraries or "torch" in sys.modules
-    with threadpool_limits(1), torch_threads(1) if has_torch else nullcontext():
+    with native_libraries().limit(limits=1), torch_threads(1) if has_torch else nullcontext():
         yield
+
+
+def native_libraries() -> Any:
+    """Return threadpoolctl's controller of the libraries that are loaded."""
+    return _controller(len(sys.modules))
+
+
+@lru_cache(maxsize=1)
+def _controller(n_modules: int) -> Any:  # to look for them takes longer than to predict an ad
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def n_cores() -> int:

@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
+from competition.execution.devices import native_libraries
 from competition.level2.data import Ads, StackData, check_range
 from competition.utils.errors import ModelError
 from competition.utils.state import Saved
@@ -145,13 +145,6 @@ class MetaLearner(Saved, BaseEstimator, ABC):
 
 def _one_blas_thread() -> Any:
     """Sums of several threads add up in another order, and the last bits with them."""
-    return _libraries().limit(limits=1, user_api="blas")
-
-
-@lru_cache(maxsize=1)
-def _libraries() -> Any:
-    """The libraries that compute with threads: to look for them takes longer than to predict."""
     import scipy.linalg  # noqa: F401  (its library of linear algebra is loaded from here on)
-    from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController()
+    return native_libraries().limit(limits=1, user_api="blas")

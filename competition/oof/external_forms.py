@@ -150,9 +150,10 @@ READERS: dict[str, Callable[[Path, Wanted], PredictionFile]] = {
 
 
 def _texts(values: Sequence[object] | np.ndarray | pd.Series) -> tuple[str, ...]:
+    listed = values.tolist() if isinstance(values, pd.Series) else values
     return tuple(
         value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value).strip()
-        for value in values
+        for value in listed
     )
 
 
@@ -166,8 +167,12 @@ def _folds(
     """Read the folds; an ad without a number, as a join leaves it, needs none and has -1."""
     if len(cells) != len(ids):
         raise PredictionsError(f"{path}: {len(cells)} folds do not fit {len(ids)} ads.")
-    folds = np.full(len(ids), -1, dtype=np.int64)
     empty = np.isnan(values).all(axis=1)
+    numbers = np.asarray(cells)
+    whole = numbers.dtype.kind in "iu"
+    if whole and ((numbers >= 0) & (numbers < 10**LONGEST_NUMBER)).all():
+        return np.where(empty, -1, numbers.astype(np.int64))
+    folds = np.full(len(ids), -1, dtype=np.int64)
     for place, text in enumerate(_texts(cells)):
         if empty[place]:
             continue

@@ -111,7 +111,7 @@ def write_fold_file(
     table = pa.Table.from_pandas(frame, preserve_index=False)
     table = table.replace_schema_metadata({HEADER_KEY: json.dumps(header).encode()})
     with written_whole(path) as temporary:
-        pq.write_table(table, temporary)
+        pq.write_table(table, temporary, use_dictionary=False)
 
 
 def read_fold_file(
@@ -162,6 +162,13 @@ def read_parquet(path: Path, source: Path | BytesIO) -> pd.DataFrame:
         return pd.read_parquet(source)
     except (OSError, pa.ArrowException, ValueError) as bad:
         raise damaged(path, "it cannot be read") from bad
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table, whole or not at all."""
+    with written_whole(path) as temporary:
+        # Hardly two numbers are the same, so that a dictionary of them saves nothing.
+        frame.to_parquet(temporary, index=False, use_dictionary=False)
 
 
 def frame_of(

@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,6 @@ from competition.evaluation.fold_offsets import mean_logits_of_folds
 from competition.folds import Folds
 from competition.oof.cards import (
     Card,
-    Details,
     ExternalCard,
     ExternalDetails,
     Level1Card,
@@ -62,9 +61,10 @@ from competition.oof.fold_files import (
     values_of,
     versions,
     write_fold_file,
+    write_parquet,
 )
 from competition.utils.errors import StoreError
-from competition.utils.files import file_digest, written_whole
+from competition.utils.files import file_digest
 from competition.utils.locks import locked
 from competition.utils.progress import Progress
 
@@ -148,17 +148,16 @@ class OofStore:
 
     @overload
     def finish(
-        self, model: str, fingerprint: Fingerprint, dataset: AdDataset, details: ExternalDetails
-    ) -> ExternalCard: ...
-
-    @overload
-    def finish(
         self, model: str, fingerprint: Fingerprint, dataset: AdDataset, details: StackDetails
     ) -> StackCard: ...
 
     def finish(
-        self, model: str, fingerprint: Fingerprint, dataset: AdDataset, details: Details
-    ) -> Card:
+        self,
+        model: str,
+        fingerprint: Fingerprint,
+        dataset: AdDataset,
+        details: Level1Details | StackDetails,
+    ) -> Level1Card | StackCard:
         """Join the folds into oof.parquet and test.parquet, score them, and write the card.
 
         Whoever calls it holds the model's lock.
@@ -169,22 +168,18 @@ class OofStore:
         fingerprint : Fingerprint
         dataset : AdDataset
             Labels and dimensions to score with.
-        details : Level1Details, ExternalDetails or StackDetails
+        details : Level1Details or StackDetails
             What the card says beside scores, seconds and fingerprint.
 
         Returns
         -------
-        Level1Card, ExternalCard or StackCard
+        Level1Card or StackCard
 
         Raises
         ------
         StoreError
             If a fold is damaged, or was made from other things than `fingerprint` says.
         """
-        from competition.evaluation.metrics import score
-
-        labels, dimensions = dataset.labels, [tag.dimension for tag in dataset.tags]
-        top_k, of_ad = dataset.submission.top_k, self.folds.of_ad
         for fold in range(self.folds.n):
             if not self.has_fold(model, fold, fingerprint.value):
                 raise StoreError(
@@ -195,16 +190,69 @@ class OofStore:
         predictions = [self.read_fold(model, fold) for fold in range(self.folds.n)]
         oof = np.empty((len(self.folds.ids), len(self.tags)), dtype=np.float32)
         for prediction in predictions:
-            oof[of_ad == prediction.fold] = prediction.held_out
+            oof[self.folds.of_ad == prediction.fold] = prediction.held_out
         tests = np.stack([prediction.test for prediction in predictions])
-        test = np.asarray(tests.mean(axis=0, dtype=np.float64))
+        seconds = [prediction.seconds for prediction in predictions]
+        return self._write_whole(model, fingerprint, dataset, details, oof, tests, seconds)
+
+    def finish_whole(
+        self,
+        model: str,
+        fingerprint: Fingerprint,
+        dataset: AdDataset,
+        details: ExternalDetails,
+        oof: np.ndarray,
+        test: np.ndarray,
+    ) -> ExternalCard:
+        """Write predictions that come whole, not fold by fold, score them, and write the card.
+
+        Whoever calls it holds the model's lock.
+
+        Parameters
+        ----------
+        model : str
+        fingerprint : Fingerprint
+        dataset : AdDataset
+        details : ExternalDetails
+        oof : ndarray of shape (n_train, n_tags), dtype float32
+        test : ndarray of shape (n_test, n_tags), dtype float32
+
+        Raises
+        ------
+        StoreError
+            If shapes or values are not those of probabilities for these ads.
+        """
+        check_probabilities(model, oof, (len(self.folds.ids), len(self.tags)))
+        check_probabilities(model, test, (len(self.test_ids), len(self.tags)))
+        for left in self.path(model, "").glob("fold_*.parquet"):
+            left.unlink()
+        # Who made the test predictions is not known, so every fold has the same ones.
+        tests = np.broadcast_to(test, (self.folds.n, *test.shape))
+        seconds = [0.0] * self.folds.n
+        return self._write_whole(model, fingerprint, dataset, details, oof, tests, seconds)
+
+    def _write_whole(
+        self,
+        model: str,
+        fingerprint: Fingerprint,
+        dataset: AdDataset,
+        details: Any,
+        oof: np.ndarray,
+        tests: np.ndarray,
+        seconds: list[float],
+    ) -> Any:
+        """Write oof.parquet, test.parquet and the card; `tests` and `seconds` are each fold's."""
+        from competition.evaluation.metrics import score
+
+        labels, dimensions = dataset.labels, [tag.dimension for tag in dataset.tags]
+        top_k, of_ad = dataset.submission.top_k, self.folds.of_ad
+        test = np.asarray(tests.mean(axis=0, dtype=np.float64), dtype=np.float32)
         frames = {
             "oof.parquet": frame_of(self.folds.ids, oof, self.tags, fold=of_ad),
-            "test.parquet": frame_of(self.test_ids, test.astype(np.float32), self.tags),
+            "test.parquet": frame_of(self.test_ids, test, self.tags),
         }
         for file, frame in frames.items():
-            with written_whole(self.path(model, file)) as temporary:
-                frame.to_parquet(temporary, index=False)
+            write_parquet(self.path(model, file), frame)
         scored = [of_ad == fold for fold in range(self.folds.n) if labels[of_ad == fold].any()]
         values = {
             "model": model,
@@ -213,8 +261,8 @@ class OofStore:
                 asdict(score(labels[ads], oof[ads], dimensions, top_k=top_k)) for ads in scored
             ],
             "fold_offsets": mean_logits_of_folds(tests),
-            "seconds_per_fold": [round(prediction.seconds, 3) for prediction in predictions],
-            "seconds": round(sum(prediction.seconds for prediction in predictions), 3),
+            "seconds_per_fold": [round(one, 3) for one in seconds],
+            "seconds": round(sum(seconds), 3),
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": versions(),
             "fingerprint": fingerprint.value,

@@ -1,10 +1,12 @@
 """Predictions made elsewhere become a level-1 model like any other."""
 
 import re
-from functools import partial as partial_of
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from competition.config.profile import StackSettings, why_reserved
 from competition.datasets.base import AdDataset
@@ -14,7 +16,6 @@ from competition.level1.registry import find_models
 from competition.oof.cards import ExternalCard, ExternalDetails
 from competition.oof.external_files import read_predictions
 from competition.oof.external_forms import PredictionFile
-from competition.oof.fold_files import FoldPrediction
 from competition.oof.scales import SCALES, Curve, Scale, calibrated, probabilities_of
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context, folds_locked, open_context, open_store
@@ -89,69 +90,154 @@ def add_oof(
     ('external', 'oof.csv')
     """
     context = open_context(data, StackSettings(), out, progress=progress)
-    oof, test = Path(oof), None if test is None else Path(test)
-    dataset, remark = context.dataset, context.progress.remark
-    _check_name(name)
-    if scale not in SCALES:
-        raise PredictionsError(f"scale = {scale!r}: give one of {', '.join(SCALES)}.")
-    _check_test(dataset, test)
-    tags = dataset.tag_names
-    read = partial_of(read_predictions, ignore_extra=ignore_extra, partial=partial)
-    given = read(oof, list(dataset.train_ids), tags, "training")
-    values, tests = probabilities_of(given, scale), np.zeros((0, len(tags)))
-    lacking = dataset.train_ids[given.lacking]
-    if test is not None:
-        given_tests = read(test, list(dataset.test_ids), tags, "test")
-        tests = probabilities_of(given_tests, scale)
-        lacking = lacking.append(dataset.test_ids[given_tests.lacking])
-    store = _open_store(context, given)
-    folds = store.folds
-    if given.fold is None:
-        remark(
+    how = HowRead(scale, ignore_extra=ignore_extra, partial=partial)
+    brought = Brought(name, Path(oof), None if test is None else Path(test))
+    stored = store_brought(brought, how, context)
+    if stored.trusted:
+        context.progress.remark(
             f"{oof} does not name the fold of each ad: nothing can check that its predictions "
             "are out of fold, so this is taken on trust."
         )
+    for remark in (*stored.remarks, *why_doubtful(stored.card, frequencies_gap(context.dataset))):
+        context.progress.remark(remark)
+    return stored.card
+
+
+class Brought(NamedTuple):
+    """A model made elsewhere: its name, and the files of its predictions."""
+
+    name: str
+    oof: Path
+    test: Path | None
+
+
+@dataclass(frozen=True)
+class HowRead:
+    """How files of predictions are read; see `add_oof`.
+
+    Raises
+    ------
+    PredictionsError
+        If there is no such scale.
+    """
+
+    scale: Scale = "probability"
+    ignore_extra: bool = False
+    partial: bool = False
+
+    def __post_init__(self) -> None:
+        if self.scale not in SCALES:
+            raise PredictionsError(f"scale = {self.scale!r}: give one of {', '.join(SCALES)}.")
+
+    def read(self, path: Path, ids: pd.Index, dataset: AdDataset, what: str) -> PredictionFile:
+        """Read what a file says of some ads of a dataset."""
+        return read_predictions(
+            path,
+            ids.tolist(),
+            dataset.tag_names,
+            what,
+            ignore_extra=self.ignore_extra,
+            partial=self.partial,
+        )
+
+
+class Stored(NamedTuple):
+    """A model made elsewhere as it is stored, and what is to be said of it.
+
+    Attributes
+    ----------
+    card : ExternalCard
+    trusted : bool
+        Its files name no folds.
+    remarks : tuple of str
+    """
+
+    card: ExternalCard
+    trusted: bool
+    remarks: tuple[str, ...]
+
+
+def store_brought(
+    brought: Brought,
+    how: HowRead,
+    context: Context[StackSettings],
+    store: OofStore | None = None,
+) -> Stored:
+    """Read, check and store a model made elsewhere, unless it is stored already.
+
+    Parameters
+    ----------
+    brought : Brought
+    how : HowRead
+    context : Context
+    store : OofStore or None
+        The dataset's, where it is open; None opens it, and makes folds where there are none.
+
+    Raises
+    ------
+    PredictionsError
+        As `add_oof`.
+    """
+    name, oof, test = brought
+    dataset, tags = context.dataset, context.dataset.tag_names
+    _check_name(name)
+    _check_test(dataset, test)
+    given = how.read(oof, dataset.train_ids, dataset, "training")
+    values, tests = probabilities_of(given, how.scale), np.zeros((0, len(tags)))
+    lacking = dataset.train_ids[given.lacking]
+    if test is not None:
+        given_tests = how.read(test, dataset.test_ids, dataset, "test")
+        tests = probabilities_of(given_tests, how.scale)
+        lacking = lacking.append(dataset.test_ids[given_tests.lacking])
+    if store is None:
+        store = open_store_on(context, given)
+    check_folds(given, store, context)
+    remarks = []
     if len(lacking):
-        remark(
+        remarks.append(
             f"{name}: {given.lacking.sum():,} of {len(values):,} training ads and "
             f"{len(lacking) - given.lacking.sum():,} of {len(tests):,} test ads have no prediction "
             f"({some(list(lacking))}): a stack expects there what the other models lead to expect."
         )
-    fingerprint = file_fingerprint(oof, test, scale, dataset, folds)
+    fingerprint = file_fingerprint(oof, test, how.scale, dataset, store.folds)
     curves: list[Curve] = []
-    if scale == "score":
-        values, tests, curves = calibrated(values, tests, dataset.labels, folds.of_ad)
+    if how.scale == "score":
+        values, tests, curves = calibrated(values, tests, dataset.labels, store.folds.of_ad)
     usual = np.nanmean(values, axis=0)
     values, tests = (np.where(np.isnan(one), usual, one) for one in (values, tests))
     details = ExternalDetails(
         oof_file=oof.name,
         test_file=None if test is None else test.name,
         folds_given=given.fold is not None,
-        scale=scale,
+        scale=how.scale,
         curves=tuple(curves),
         lacking=tuple(lacking),
     )
     with store.locked([name], context.progress):
         _check_free(name, store)
-        current = store.current_card(name, fingerprint)
-        if isinstance(current, ExternalCard):
-            return current
-        store.withdraw(name, fingerprint, context.progress)
-        for fold in range(folds.n):
-            held_out = values[folds.of_ad == fold].astype(np.float32)
-            # Who made the test predictions is not known, so every fold has the same ones.
-            prediction = FoldPrediction(fold, held_out, tests.astype(np.float32), 0.0)
-            store.write_fold(name, prediction, fingerprint.value)
-        card = store.finish(name, fingerprint, dataset, details)
+        card = store.current_card(name, fingerprint)
+        if not isinstance(card, ExternalCard):
+            store.withdraw(name, fingerprint, context.progress)
+            whole = (one.astype(np.float32) for one in (values, tests))
+            card = store.finish_whole(name, fingerprint, dataset, details, *whole)
+    return Stored(card, given.fold is None, tuple(remarks))
+
+
+def frequencies_gap(dataset: AdDataset) -> float:
+    """GAP of predicting the frequency of each tag for every training ad."""
     frequencies = np.tile(dataset.labels.mean(axis=0), (len(dataset.labels), 1))
-    least = gap(dataset.labels, frequencies, dataset.submission.top_k)
-    if card.scores.gap < least:
-        remark(
-            f"Warning: {name} has an OOF GAP of {card.scores.gap:.4f}. Predicting the frequency "
-            f"of each tag for every ad would reach {least:.4f}. Are tags, ids or signs mixed up "
-            f"in {oof}?"
-        )
-    return card
+    return gap(dataset.labels, frequencies, dataset.submission.top_k)
+
+
+def why_doubtful(card: ExternalCard, least: float) -> list[str]:
+    """Warn where a model made elsewhere scores less than the tags' frequencies."""
+    if card.scores.gap >= least:
+        return []
+    return [
+        f"Warning: {card.model} has an OOF GAP of {card.scores.gap:.4f}. Predicting the frequency "
+        f"of each tag for every ad would reach {least:.4f}. Are tags, ids or signs mixed up "
+        f"in {card.oof_file}?"
+    ]
 
 
 def _check_name(name: str) -> None:
@@ -193,8 +279,14 @@ def _check_free(name: str, store: OofStore) -> None:
         )
 
 
-def _open_store(context: Context[StackSettings], given: PredictionFile) -> OofStore:
-    """Open the store on the folds of folds.csv, else on those of the file, else on new ones."""
+def open_store_on(context: Context[StackSettings], given: PredictionFile) -> OofStore:
+    """Open the store on the folds of folds.csv, else on those of the file, else on new ones.
+
+    Raises
+    ------
+    PredictionsError
+        If there are none yet, and the file lacks ads.
+    """
     if given.fold is None:
         return open_store(context)
     path = context.folds_file
@@ -208,16 +300,21 @@ def _open_store(context: Context[StackSettings], given: PredictionFile) -> OofSt
                 )
             fold_of = dict(zip(given.ids, given.fold.tolist(), strict=True))
             write_folds(path, folds_from(given.path, fold_of, context.dataset))
-    store = open_store(context)
+    return open_store(context)
+
+
+def check_folds(given: PredictionFile, store: OofStore, context: Context[StackSettings]) -> None:
+    """Raise a PredictionsError if the folds that a file names are not those of the store."""
+    if given.fold is None:
+        return
     folds = store.folds
     known = ~given.lacking
     other = np.flatnonzero((given.fold != folds.of_ad) & known)
     if len(other) and not same_folds(given.fold[known], folds.of_ad[known]):
         row = int(other[0])
         raise PredictionsError(
-            f"{given.where(row)}: the file holds the ad out in fold {given.fold[row]}, but {path} "
-            f"holds it out in fold {folds.of_ad[row]} ({len(other):,} ad(s) differ). Predictions "
-            "made on other folds would leak labels into the stack: make them again on the folds of "
-            "folds.csv, or start over on yours with another --out."
+            f"{given.where(row)}: the file holds the ad out in fold {given.fold[row]}, but "
+            f"{context.folds_file} holds it out in fold {folds.of_ad[row]} ({len(other):,} ad(s) "
+            "differ). Predictions made on other folds would leak labels into the stack: make "
+            "them again on the folds of folds.csv, or start over on yours with another --out."
         )
-    return store

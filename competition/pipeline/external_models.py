@@ -7,7 +7,7 @@ import numpy as np
 from competition.datasets.base import AdDataset
 from competition.folds_file import same_folds
 from competition.oof.cards import ExternalCard, ExternalDetails
-from competition.oof.fold_files import SCORING, Fingerprint, FoldPrediction, read_parquet
+from competition.oof.fold_files import SCORING, Fingerprint, read_parquet
 from competition.oof.store import OofStore
 from competition.pipeline.fingerprints import shared_components
 from competition.utils.errors import some
@@ -110,12 +110,8 @@ def for_ads_left(
         made_from = {**card.made_from, **shared_components(dataset, store.folds)}
         scoring = made_from.pop(SCORING)
         fingerprint = Fingerprint(made_from, scoring)
-        tests = test[tags].to_numpy(dtype=np.float32)
-        for one in range(store.folds.n):
-            held_out = oof.loc[fold == one, tags].to_numpy(dtype=np.float32)
-            prediction = FoldPrediction(one, held_out, tests, 0.0)
-            store.write_fold(card.model, prediction, fingerprint.value)
+        values = (one[tags].to_numpy(dtype=np.float32) for one in (oof, test))
         details = ExternalDetails(
             **{name: getattr(card, name) for name in ExternalDetails.model_fields}
         )
-        return store.finish(card.model, fingerprint, dataset, details)
+        return store.finish_whole(card.model, fingerprint, dataset, details, *values)

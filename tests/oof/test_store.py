@@ -301,7 +301,7 @@ def test_nothing_is_left_of_a_write_that_failed(
 ) -> None:
     import pyarrow.parquet as pq
 
-    def fail(table: object, path: Path) -> None:
+    def fail(table: object, path: Path, **options: object) -> None:
         path.write_bytes(b"half")
         raise OSError("disk full")
 
