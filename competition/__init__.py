@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from competition.level2.base import MetaLearner
     from competition.level2.registry import meta_learner
     from competition.pipeline.add_oof import add_oof
+    from competition.pipeline.add_oof_folder import add_oof_folder
     from competition.pipeline.extract import extract
     from competition.pipeline.label_errors import label_errors
     from competition.pipeline.run import run
     from competition.pipeline.stack import stack
+    from competition.pipeline.stored import list_oof, remove_oof, rename_oof
     from competition.saved.save import save_stack
     from competition.saved.stack import load_stack
     from competition.tuning.search import tune
@@ -44,11 +46,13 @@ __all__ = [
     "MetaLearner",
     "ablate",
     "add_oof",
+    "add_oof_folder",
     "extract",
     "extractor",
     "gap",
     "label_errors",
     "level1_model",
+    "list_oof",
     "load_dataset",
     "load_or_make_folds",
     "load_profile",
@@ -57,6 +61,8 @@ __all__ = [
     "make_demo",
     "mean_average_precision",
     "meta_learner",
+    "remove_oof",
+    "rename_oof",
     "run",
     "save_stack",
     "score",
@@ -72,11 +78,13 @@ _HOME = {
     "MetaLearner": "level2.base",
     "ablate": "ablation.ablate",
     "add_oof": "pipeline.add_oof",
+    "add_oof_folder": "pipeline.add_oof_folder",
     "extract": "pipeline.extract",
     "extractor": "features.registry",
     "gap": "evaluation.metrics",
     "label_errors": "pipeline.label_errors",
     "level1_model": "level1.registry",
+    "list_oof": "pipeline.stored",
     "load_dataset": "datasets",
     "load_or_make_folds": "folds_file",
     "load_profile": "config.profile",
@@ -85,6 +93,8 @@ _HOME = {
     "make_demo": "demo.make",
     "mean_average_precision": "evaluation.metrics",
     "meta_learner": "level2.registry",
+    "remove_oof": "pipeline.stored",
+    "rename_oof": "pipeline.stored",
     "run": "pipeline.run",
     "save_stack": "saved.save",
     "score": "evaluation.metrics",

@@ -15,8 +15,9 @@ from competition.cli.data import check, demo, extract, folds, init
 from competition.cli.label_errors import label_errors
 from competition.cli.ledger import ledger
 from competition.cli.models import models, new_model
+from competition.cli.oof import add_oof, oof
 from competition.cli.report import report
-from competition.cli.run import add_oof, run, save, stack
+from competition.cli.run import run, save, stack
 from competition.cli.saved import describe, predict
 from competition.cli.score import score
 from competition.cli.serve import serve
@@ -44,6 +45,7 @@ for command in (
     app.command()(command)
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(ledger, name="ledger")
+app.add_typer(oof, name="oof")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Run a profile, add predictions made elsewhere, stack what is stored."""
+"""Run a profile, stack what is stored."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -239,6 +239,16 @@ def stack(
     holdout: Holdout = None,
     like: Like = None,
     metric: Metric = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only", metavar="NAME", help="Stack these models alone; patterns like 'm1*' too."
+        ),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", metavar="NAME", help="Stack without these; patterns too."),
+    ] = None,
 ) -> None:
     """Stack all stored level-1 models with the best meta-learner; write a submission."""
     from competition.config.profile import load_stack_settings
@@ -248,56 +258,15 @@ def stack(
 
     settings = load_stack_settings(with_metric(overrides, metric))
     with ProgressBars(console) as progress:
-        result = stacking.stack(data, settings, out, holdout=holdout, like=like, progress=progress)
+        result = stacking.stack(
+            data,
+            settings,
+            out,
+            holdout=holdout,
+            like=like,
+            only=only or (),
+            without=without or (),
+            progress=progress,
+        )
     print_stack(result)
     write_page_at_end(result.dataset, out)
-
-
-def add_oof(
-    name: Annotated[str, typer.Argument(help="Name for the model.")],
-    data: DataOption,
-    oof: Annotated[
-        Path,
-        typer.Option("--oof", metavar="FILE", help="Out-of-fold predictions: CSV, Parquet or NPZ."),
-    ],
-    test: Annotated[
-        Path | None,
-        typer.Option("--test", metavar="FILE", help="Its predictions for the test ads."),
-    ] = None,
-    out: Out = HERE,
-    scale: Annotated[
-        Literal["probability", "logit", "score"],
-        typer.Option(
-            "--scale",
-            metavar="SCALE",
-            help="What the numbers are: probability, logit, or score for any other; scores are "
-            "calibrated inside the folds.",
-        ),
-    ] = "probability",
-    ignore_extra: Annotated[
-        bool,
-        typer.Option("--ignore-extra", help="Leave out tags and ads that the dataset lacks."),
-    ] = False,
-    partial: Annotated[
-        bool,
-        typer.Option("--partial", help="Ads may be missing; the stack does without it for them."),
-    ] = False,
-) -> None:
-    """Store predictions made elsewhere as a level-1 model like any other."""
-    from competition.pipeline import add_oof as external
-    from competition.report.progress import ProgressBars
-    from competition.report.tables import console
-
-    with ProgressBars(console) as progress:
-        card = external.add_oof(
-            name,
-            data,
-            oof,
-            test,
-            out,
-            progress,
-            scale=scale,
-            ignore_extra=ignore_extra,
-            partial=partial,
-        )
-    typer.echo(f"{name}: OOF GAP {card.scores.gap:.4f}; `stack` will use it.")

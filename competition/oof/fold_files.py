@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from competition import __version__
+from competition.datasets.base import AdDataset
+from competition.folds import Folds
 from competition.utils.errors import StoreError
 from competition.utils.files import digest, written_whole
 
@@ -65,6 +67,17 @@ class Fingerprint:
         """Names of the components that differ from those of a card."""
         ours = self.made_from
         return [name for name in {**stored, **ours} if stored.get(name) != ours.get(name)]
+
+
+def shared_components(dataset: AdDataset, folds: Folds) -> dict[str, str]:
+    """Return what all predictions for a dataset on one set of folds are made from."""
+    return {
+        "ads": digest(list(dataset.train_ids), list(dataset.test_ids)),
+        "labels": digest(
+            [[tag.name, tag.dimension] for tag in dataset.tags], dataset.labels.tobytes()
+        ),
+        "folds": folds.fingerprint,
+    }
 
 
 @dataclass(frozen=True, eq=False)

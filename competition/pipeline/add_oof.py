@@ -180,7 +180,7 @@ def store_brought(
     """
     name, oof, test = brought
     dataset, tags = context.dataset, context.dataset.tag_names
-    _check_name(name)
+    check_name(name)
     _check_test(dataset, test)
     given = how.read(oof, dataset.train_ids, dataset, "training")
     values, tests = probabilities_of(given, how.scale), np.zeros((0, len(tags)))
@@ -240,7 +240,8 @@ def why_doubtful(card: ExternalCard, least: float) -> list[str]:
     ]
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise a PredictionsError if no model made elsewhere can be called so."""
     if not re.fullmatch(r"\w+", name):
         raise PredictionsError(
             f"{name!r} cannot name a model: use letters, digits and underscores alone."

@@ -7,9 +7,8 @@ import numpy as np
 from competition.datasets.base import AdDataset
 from competition.folds_file import same_folds
 from competition.oof.cards import ExternalCard, ExternalDetails
-from competition.oof.fold_files import SCORING, Fingerprint, read_parquet
+from competition.oof.fold_files import SCORING, Fingerprint, read_parquet, shared_components
 from competition.oof.store import OofStore
-from competition.pipeline.fingerprints import shared_components
 from competition.utils.errors import some
 from competition.utils.progress import Progress
 

@@ -8,7 +8,7 @@ from competition.datasets.base import AdDataset
 from competition.evaluation.chosen_metric import metric_digest
 from competition.features.columns import Column, content_digest
 from competition.folds import Folds
-from competition.oof.fold_files import Fingerprint
+from competition.oof.fold_files import Fingerprint, shared_components
 from competition.oof.scales import Scale
 from competition.pipeline.plan import PlannedModel
 from competition.pipeline.stack_input import missing_inputs
@@ -22,17 +22,6 @@ LEVEL2 = ("competition.pipeline.stack_input", "competition.level2.selection")
 CALIBRATED_BY = "competition.oof.scales"
 SCORED_BY = "competition.oof.store"
 STACK_SCORED_BY = "competition.pipeline.stack_checks"
-
-
-def shared_components(dataset: AdDataset, folds: Folds) -> dict[str, str]:
-    """Return what all predictions for a dataset on one set of folds are made from."""
-    return {
-        "ads": digest(list(dataset.train_ids), list(dataset.test_ids)),
-        "labels": digest(
-            [[tag.name, tag.dimension] for tag in dataset.tags], dataset.labels.tobytes()
-        ),
-        "folds": folds.fingerprint,
-    }
 
 
 def level1_fingerprint(

@@ -11,8 +11,8 @@ from competition.datasets.base import AdDataset, files_of
 from competition.datasets.shown_values import shown_value
 from competition.evaluation.label_errors import LabelErrors, rank_label_errors
 from competition.oof.cards import StackCard
+from competition.oof.fold_files import shared_components
 from competition.pipeline.context import open_context, open_store
-from competition.pipeline.fingerprints import shared_components
 from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack import SELECTION, UNFIT
 from competition.pipeline.stack_input import STACK

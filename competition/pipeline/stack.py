@@ -21,26 +21,26 @@ from competition.oof.cards import (
     StackCard,
     StackDetails,
 )
-from competition.oof.fold_files import Fingerprint
+from competition.oof.fold_files import Fingerprint, shared_components
 from competition.oof.store import OofStore
 from competition.pipeline.blends import write_blends
 from competition.pipeline.context import AnyContext, open_context, open_store
 from competition.pipeline.external_models import still_fits
-from competition.pipeline.fingerprints import shared_components, stack_fingerprint
+from competition.pipeline.fingerprints import stack_fingerprint
 from competition.pipeline.holdout import score_holdout, set_aside
 from competition.pipeline.plan import check_level2, plan_metadata
 from competition.pipeline.record import Recorder
 from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack_checks import best_model, gain_over, large_offsets
 from competition.pipeline.stack_input import STACK, stack_input, write_stack
+from competition.pipeline.stored import UNFIT, matching
 from competition.pipeline.submit import Submitted, open_sample, submit
-from competition.utils.errors import ModelError, StoreError
+from competition.utils.errors import ModelError, StoreError, some
 from competition.utils.files import PathLike, digest
 from competition.utils.progress import Progress
 
 CROSS_FITS = "cross-fits"  # folder of those of a stack that is not finished
 SELECTION = "selection"  # names the stack of several meta-learners
-UNFIT = {"ads": "other ads", "labels": "other labels", "folds": "other folds"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +74,8 @@ def stack(
     n_jobs: int | None = None,
     holdout: float | PathLike | None = None,
     like: PathLike | None = None,
+    only: Sequence[str] = (),
+    without: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> StackResult:
     """Stack the level-1 models that are stored for a folder of ads.
@@ -91,13 +93,16 @@ def stack(
         What a run with the same value has held out.
     like : path or None
         A sample submission, whose header, rows, order and form the leaderboard file takes.
+    only, without : sequence of str
+        Names or patterns, like ``tfidf_*``: stack only these level-1 models, and without those.
     progress : Progress or None
         Receives remarks, such as which models do not fit, and how far it has come.
 
     Raises
     ------
     StoreError
-        If no stored model fits the ads, labels and folds, or a file of one is damaged.
+        If no stored model fits the ads, labels and folds, a file of one is damaged, or `only` or
+        `without` names what is not stored or leaves nothing.
     ModelError
         If every meta-learner fails.
 
@@ -125,7 +130,7 @@ def stack(
         check_level2(settings, dataset)
         n_learners = len(plan_meta_learners(settings))
         store = open_store(context)
-        cards = stored_models(store, context)
+        cards = chosen_of(stored_models(store, context), only, without, store)
         remark(
             f"{dataset.name}: {len(store.folds.ids):,} training ads and {len(store.test_ids):,} "
             f"test ads, {len(store.tags)} tags, {store.folds.n} folds, {len(cards)} level-1 "
@@ -174,6 +179,27 @@ def stored_models(store: OofStore, context: AnyContext) -> list[ModelCard]:
             "`python -m competition add-oof`."
         )
     return cards
+
+
+def chosen_of(
+    cards: list[ModelCard], only: Sequence[str], without: Sequence[str], store: OofStore
+) -> list[ModelCard]:
+    """Cards of the models that `only` and `without` leave.
+
+    Raises
+    ------
+    StoreError
+        If a pattern fits no model, or none is left.
+    """
+    names = [card.model for card in cards]
+    kept = set(matching(names, only, store.folder))
+    kept -= set(matching(names, without, store.folder)) if without else set()
+    if not kept:
+        raise StoreError(
+            f"Without {some(list(without))} no model is left of {some(list(only) or names)}. Leave "
+            "some."
+        )
+    return [card for card in cards if card.model in kept]
 
 
 @contextmanager

@@ -1,0 +1,50 @@
+"""The list of what is stored, as `oof list` prints it."""
+
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from competition.pipeline.stored import StoredModel
+
+_ORDER: dict[str, Callable[[StoredModel], tuple[float | str, str]]] = {
+    "gap": lambda one: (-one.card.scores.gap if one.card else 1.0, one.name),
+    "map": lambda one: (-one.card.scores.map if one.card else 1.0, one.name),
+    "name": lambda one: (one.name, one.name),
+    "adds": lambda one: (1.0 if one.adds is None else -one.adds, one.name),
+    "written": lambda one: (one.card.written if one.card else "", one.name),
+}
+
+
+def print_stored(models: Sequence[StoredModel], by: str = "gap") -> None:
+    """Print a row for every stored model.
+
+    Parameters
+    ----------
+    models : sequence of StoredModel
+    by : {"gap", "map", "name", "adds", "written"}
+        What they are sorted by: names and times ascending, numbers descending.
+    """
+    console = Console()
+    measured = any(one.adds is not None for one in models)
+    told = any(one.unfit for one in models)
+    table = Table()
+    for heading in ("model", "kind"):
+        table.add_column(heading, overflow="fold")
+    for heading in ["GAP", "of folds", "mAP", *(["adds"] if measured else []), "seconds"]:
+        table.add_column(heading, justify="right")
+    for heading in ["written", *(["not stacked"] if told else [])]:
+        table.add_column(heading, overflow="fold")
+    for one in sorted(models, key=_ORDER[by]):
+        numbers = ["", "", "", *([""] if measured else []), "", ""]
+        if one.card is not None:
+            scores = one.card.scores
+            folds = "" if scores.gap_folds is None else f"{scores.gap_folds:.4f}"
+            gain = [] if not measured else ["" if one.adds is None else f"{one.adds:+.4f}"]
+            numbers = [f"{scores.gap:.4f}", folds, f"{scores.map:.4f}", *gain]
+            numbers += [f"{one.card.seconds:.0f}", one.card.written[:10]]
+        table.add_row(escape(one.name), one.kind, *numbers, *([escape(one.unfit)] if told else []))
+    console.print(table)
+    fit = sum(one.kind in ("trained", "elsewhere") and not one.unfit for one in models)
+    console.print(f"{len(models):,} listed; `stack` would take {fit:,} of them.", highlight=False)
