@@ -67,7 +67,9 @@ def fold_standing_out(
     ahead, among = gaps[best] - others.mean(), others.std(ddof=1)
     if ahead <= SPREADS * among:  # most models: what follows takes long
         return None
-    if ahead <= SPREADS * max(_spread(labels[ads], oof[ads], top_k) for ads in ads_of.values()):
+    if any(
+        ahead <= SPREADS * _spread(labels[ads], oof[ads], top_k) for ads in ads_of.values()
+    ):  # the first that explains it is enough
         return None
     return StandingOut(best, gaps[best], float(others.mean()))
 

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from competition.execution.devices import native_libraries
+from competition.level2.components.preselection import MANY, preselected
 from competition.level2.data import Ads, StackData, check_range
 from competition.utils.errors import ModelError
 from competition.utils.state import Saved
@@ -32,6 +33,8 @@ class MetaLearner(Saved, BaseEstimator, ABC):
         candidates that do about equally well, nested selection takes one of the lowest.
     libraries : tuple of str
         What must be installed beside what this package always needs: names to import.
+    sees_all : bool
+        Whether it is shown all level-1 models, however many there are.
     search_space : callable or None
         What `tune` tries: a static method from an Optuna trial to parameters. None: it cannot be
         tuned.
@@ -57,13 +60,18 @@ class MetaLearner(Saved, BaseEstimator, ABC):
 
     complexity: ClassVar[int] = 5
     libraries: ClassVar[tuple[str, ...]] = ()
+    sees_all: ClassVar[bool] = False
     search_space: ClassVar[Callable[..., dict[str, Any]] | None] = None
 
     n_tags_: int
     models_: tuple[str, ...]
+    taken_: tuple[int, ...] = ()  # positions of the models that it is shown, if not all
 
     def fit(self, data: StackData) -> Self:
         """Learn from training ads.
+
+        Of more than 40 level-1 models it is shown 24, which are chosen by these ads
+        (`competition.level2.components.preselection`), unless it `sees_all`.
 
         Parameters
         ----------
@@ -80,6 +88,10 @@ class MetaLearner(Saved, BaseEstimator, ABC):
         check_range(data.ads, "training", data.models)
         self.models_, self.n_tags_ = data.models, data.labels.shape[1]
         with _one_blas_thread():
+            many = not self.sees_all and len(data.models) > MANY
+            self.taken_ = preselected(data) if many else ()
+            if many:
+                data = data.of_models([data.models[place] for place in self.taken_])
             self._fit(data)
         return self
 
@@ -117,7 +129,8 @@ class MetaLearner(Saved, BaseEstimator, ABC):
             return np.empty((0, self.n_tags_), dtype=np.float32)
         check_range(ads, "predicted", self.models_)
         with _one_blas_thread():
-            return np.asarray(self._predict_proba(ads), dtype=np.float32)
+            shown = ads.of_models(self.taken_) if self.taken_ else ads
+            return np.asarray(self._predict_proba(shown), dtype=np.float32)
 
     def for_fold(self, place: int) -> Self:
         """Return an unfitted copy for the fold at this place; folds are counted from 0.

@@ -69,7 +69,10 @@ class Ads:
 
     def of_models(self, positions: Sequence[int]) -> "Ads":
         """Return the same ads as the level-1 models at these positions alone predict them."""
-        return Ads(self.probabilities[:, positions], self.metadata, self.missing)
+        shown = np.empty((len(self), len(positions), self.shape[2]), dtype=np.float32)
+        for block in blocks(len(self)):
+            shown[block] = self.read(block)[:, positions]
+        return Ads(shown, self.metadata, self.missing)
 
     def without_metadata(self) -> "Ads":
         """Return the same ads with neither metadata nor missing inputs known."""
@@ -140,12 +143,14 @@ class StackData:
 
     def of_models(self, models: Sequence[str]) -> "StackData":
         """Return the data as if there were no other level-1 models than these."""
-        positions = [self.models.index(model) for model in models]
+        place_of = {model: place for place, model in enumerate(self.models)}
+        positions = [place_of[model] for model in models]
         return replace(
             self,
             models=tuple(models),
             reads=self.reads[positions],
             ads=self.ads.of_models(positions),
+            leaked={model: found for model, found in self.leaked.items() if model in models},
         )
 
     def without_metadata(self) -> "StackData":

@@ -144,6 +144,9 @@ class StackDetails(_Record):
         Level-1 models that predict one fold suspiciously well.
     large_offsets : dict of str to FoldOffset
         Level-1 models whose folds were moved to a common level.
+    left_out : dict of str to str
+        Models made elsewhere that were not used: each with the one that says the same; "" for one
+        that says the same of every ad.
     """
 
     kind: Literal["stack"] = "stack"
@@ -164,6 +167,7 @@ class StackDetails(_Record):
     gain: Difference
     standing_out: dict[str, StandingOut]
     large_offsets: dict[str, FoldOffset]
+    left_out: dict[str, str] = {}
 
 
 class _Finished(_Record):

@@ -381,7 +381,9 @@ class OofStore:
         oof_path, test_path = self.path(model, "oof.parquet"), self.path(model, "test.parquet")
         frame = self._content(oof_path, card)
         oof = values_of(oof_path, frame, self.folds.ids, self.tags)
-        fold_of = frame.set_index("id")["fold"].reindex(self.folds.ids)
+        fold_of = frame["fold"]
+        if not pd.Index(frame["id"]).equals(self.folds.ids):
+            fold_of = frame.set_index("id")["fold"].reindex(self.folds.ids)
         if not np.array_equal(fold_of.to_numpy(), self.folds.of_ad):
             raise damaged(oof_path, "it was made from other folds than folds.csv")
         return oof, values_of(test_path, self._content(test_path, card), self.test_ids, self.tags)

@@ -32,7 +32,7 @@ from competition.pipeline.plan import check_level2, plan_metadata
 from competition.pipeline.record import Recorder
 from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack_checks import best_model, gain_over, large_offsets
-from competition.pipeline.stack_input import STACK, stack_input, write_stack
+from competition.pipeline.stack_input import STACK, stack_input, told_apart, write_stack
 from competition.pipeline.stored import UNFIT, matching
 from competition.pipeline.submit import Submitted, open_sample, submit
 from competition.utils.errors import ModelError, StoreError, some
@@ -277,6 +277,8 @@ def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyCon
     store.withdraw(name, fingerprint, progress)
     candidates = {one: get_meta_learner(one).make(**given) for one, given in plan.params.items()}
     data, test = stack_input(store, plan.cards, dataset, plan.metadata, plan.metric)
+    data, test, left_out = told_apart(data, test, plan.cards)
+    cards = [card for card in plan.cards if card.model not in left_out]
     made_from = {one: plan.fingerprint([one], store, dataset).made_from for one in plan.params}
     kept = KeptCrossFits(
         store.path(name, CROSS_FITS), {one: digest(parts) for one, parts in made_from.items()}
@@ -286,7 +288,7 @@ def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyCon
         candidates, data, test, n_jobs=context.n_jobs, progress=progress, kept=kept
     )
     write_stack(name, selection.output, data, store, fingerprint.value, time.perf_counter() - start)
-    best = best_model(plan.cards, data)
+    best = best_model(cards, data)
     details = StackDetails(
         level2=plan.called,
         models=data.models,
@@ -304,7 +306,8 @@ def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyCon
         best_model=best,
         gain=gain_over(best, data, selection.output.oof, context.profile.seed),
         standing_out=dict(data.leaked),
-        large_offsets=large_offsets(plan.cards),
+        large_offsets=large_offsets(cards),
+        left_out=left_out,
     )
     write_blends(store, name, fingerprint.value, selection.blends)
     card = store.finish(name, fingerprint, dataset, details)

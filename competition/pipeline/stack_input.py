@@ -12,6 +12,7 @@ import pandas as pd
 
 from competition.datasets.base import AdDataset
 from competition.evaluation.fold_offsets import without_offsets
+from competition.level2.components.alike import alike
 from competition.level2.components.leaked import fill_leaked_and_lacking
 from competition.level2.crossfit import StackPredictions
 from competition.level2.data import Ads, StackData
@@ -22,7 +23,7 @@ from competition.utils.errors import WriteError
 from competition.utils.files import why_not_written
 from competition.utils.processes import another_lives, this_process
 
-LARGE = 2**30  # bytes: predictions of more are read from a file, not held in memory
+LARGE = 2**29  # bytes: predictions of more are read from a file, not held in memory
 _mapped: set[str] = set()  # names of the files that this process has mapped
 STACK = "stack-"  # begins the name of a meta-learner's folder; no level-1 name has a hyphen
 
@@ -115,6 +116,36 @@ def stack_input(
         leaked={cards[place].model: found for place, found in leaked.items()},
     )
     return data, tests
+
+
+def told_apart(
+    data: StackData, test: Ads, cards: Sequence[ModelCard]
+) -> tuple[StackData, Ads, dict[str, str]]:
+    """Leave out models made elsewhere that are constant or say what another says.
+
+    Parameters
+    ----------
+    data, test
+        What `stack_input` returns for `cards`.
+    cards : sequence of Level1Card or ExternalCard
+
+    Returns
+    -------
+    data : StackData
+    test : Ads
+    left_out : dict of str to str
+        Of each model that is left out, the one that says the same; "" for a constant.
+    """
+    brought = [place for place, card in enumerate(cards) if isinstance(card, ExternalCard)]
+    copies = alike(data.ads, brought)
+    kept = [place for place in range(len(cards)) if place not in copies]
+    if not copies or not kept:
+        return data, test, {}
+    names = data.models
+    left_out = {
+        names[place]: "" if of is None else names[of] for place, of in sorted(copies.items())
+    }
+    return data.of_models([names[place] for place in kept]), test.of_models(kept), left_out
 
 
 def _room(shape: tuple[int, int, int], folder: Path) -> np.ndarray:

@@ -30,21 +30,25 @@ def print_stored(models: Sequence[StoredModel], by: str = "gap") -> None:
     measured = any(one.adds is not None for one in models)
     told = any(one.unfit for one in models)
     table = Table()
-    for heading in ("model", "kind"):
-        table.add_column(heading, overflow="fold")
-    for heading in ["GAP", "of folds", "mAP", *(["adds"] if measured else []), "seconds"]:
-        table.add_column(heading, justify="right")
-    for heading in ["written", *(["not stacked"] if told else [])]:
+    table.add_column("model", overflow="fold")
+    table.add_column("kind", no_wrap=True)
+    numbers = ["GAP", "of folds", "mAP", *(["adds"] if measured else []), "seconds"]
+    for heading in numbers:
+        table.add_column(heading, justify="right", no_wrap=True)
+    last = [*(["written (UTC)"] if by == "written" else []), *(["not stacked"] if told else [])]
+    for heading in last:
         table.add_column(heading, overflow="fold")
     for one in sorted(models, key=_ORDER[by]):
-        numbers = ["", "", "", *([""] if measured else []), "", ""]
+        cells = [""] * len(numbers)
         if one.card is not None:
             scores = one.card.scores
             folds = "" if scores.gap_folds is None else f"{scores.gap_folds:.4f}"
             gain = [] if not measured else ["" if one.adds is None else f"{one.adds:+.4f}"]
-            numbers = [f"{scores.gap:.4f}", folds, f"{scores.map:.4f}", *gain]
-            numbers += [f"{one.card.seconds:.0f}", one.card.written[:10]]
-        table.add_row(escape(one.name), one.kind, *numbers, *([escape(one.unfit)] if told else []))
+            cells = [f"{scores.gap:.4f}", folds, f"{scores.map:.4f}", *gain]
+            cells.append(f"{one.card.seconds:.0f}")
+        if by == "written":
+            cells.append(one.card.written[:16].replace("T", " ") if one.card else "")
+        table.add_row(escape(one.name), one.kind, *cells, *([escape(one.unfit)] if told else []))
     console.print(table)
     fit = sum(one.kind in ("trained", "elsewhere") and not one.unfit for one in models)
     console.print(f"{len(models):,} listed; `stack` would take {fit:,} of them.", highlight=False)

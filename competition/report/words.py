@@ -2,6 +2,7 @@
 
 from competition.evaluation.chosen_metric import CALLED
 from competition.oof.cards import StackCard
+from competition.utils.errors import some
 
 
 def corrections(card: StackCard) -> list[str]:
@@ -38,12 +39,29 @@ def suspicions(card: StackCard) -> list[str]:
         f"predicts that fold see its labels? {used}"
         for model, fold in card.standing_out.items()
     ]
+    found += _left_out(card)
     return found + [
         f"Warning: the fold models of {model} differ by up to {offset.spread:.2f} in their "
         f"mean logit on the same test ads (GAP {offset.gap:.4f} in one list, "
         f"{offset.gap_folds:.4f} as the mean of folds): the stack removes these fold offsets."
         for model, offset in card.large_offsets.items()
     ]
+
+
+def _left_out(card: StackCard) -> list[str]:
+    """Say which models made elsewhere add nothing, and why."""
+    copies = [f"{name} as {other}" for name, other in card.left_out.items() if other]
+    still = [name for name, other in card.left_out.items() if not other]
+    found = []
+    if copies:
+        found.append(
+            f"{len(copies):,} model(s) say what another says and are used once: {some(copies, 5)}."
+        )
+    if still:
+        found.append(
+            f"{len(still):,} model(s) say the same of every ad and are left out: {some(still, 5)}."
+        )
+    return found
 
 
 def gain(card: StackCard) -> str:

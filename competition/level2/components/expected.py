@@ -9,8 +9,9 @@ model. No label is used. A stand-in adds nothing of its own, and the ad is marke
 
 import numpy as np
 
-from competition.level2.components.logits import BLOCK, enough, to_logits
+from competition.level2.components.logits import BLOCK, to_logits
 
+NUMBERS = 50_000_000  # ads x models x tags that a regression is learned from, at most
 RIDGE = 1e-3  # of an ad and tag: models that say nearly the same share their weight
 
 
@@ -32,8 +33,10 @@ def fill_expected(
     complete = [model for model in range(train.shape[1]) if model not in lacking]
     for model, (of_train, of_test) in lacking.items():
         known = np.flatnonzero(~of_train)
-        known = known[enough(len(known))]
         columns = [*complete, model]
+        most = max(1, NUMBERS // (len(columns) * train.shape[2]))
+        if len(known) > most:
+            known = known[np.linspace(0, len(known) - 1, most).astype(np.intp)]
         mean = np.zeros((len(columns), train.shape[2]))
         for rows in _blocks(known):
             mean += to_logits(train[rows][:, columns]).sum(axis=0, dtype=np.float64)
@@ -41,14 +44,15 @@ def fill_expected(
         products = np.zeros((len(columns), len(columns)))
         for rows in _blocks(known):
             centred = to_logits(train[rows][:, columns]) - mean
-            products += np.einsum("amt,ant->mn", centred, centred)
+            cells = centred.transpose(0, 2, 1).reshape(-1, len(columns))
+            products += cells.T @ cells
         n_cells = len(known) * train.shape[2]
         normal = products[:-1, :-1] + RIDGE * n_cells * np.eye(len(complete))
         weights = np.linalg.solve(normal, products[:-1, -1])
         for array, mask in ((train, of_train), (test, of_test)):
             for rows in _blocks(np.flatnonzero(mask)):
                 others = to_logits(array[rows][:, complete]) - mean[:-1]
-                array[rows, model] = expit(mean[-1] + np.einsum("amt,m->at", others, weights))
+                array[rows, model] = expit(mean[-1] + np.tensordot(others, weights, (1, 0)))
 
 
 def _blocks(rows: np.ndarray) -> list[np.ndarray]:

@@ -21,6 +21,7 @@ class LogitMean(MetaLearner):
     """
 
     complexity = 1
+    sees_all = True
 
     def _fit(self, data: StackData) -> None:
         pass

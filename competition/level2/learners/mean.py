@@ -12,6 +12,7 @@ class Mean(MetaLearner):
     """Mean of the level-1 probabilities; nothing is learned."""
 
     complexity = 1
+    sees_all = True
 
     def _fit(self, data: StackData) -> None:
         pass

@@ -24,6 +24,7 @@ class Single(MetaLearner):
     """
 
     complexity = 0
+    sees_all = True
 
     def _fit(self, data: StackData) -> None:
         self.model_ = 0

@@ -1,0 +1,311 @@
+"""Many models made elsewhere: added by the folder, listed, renamed, removed, stacked in part."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit, logit
+
+from competition import gap, list_oof
+from competition.oof.cards import StackCard, read_card
+from tests.cli.calling import call, called
+from tests.conftest import write_csv
+
+TAGS = ["sea", "food", "city", "night"]
+N_TRAIN, N_TEST, N_FOLDS = 90, 30, 3
+TOML = """\
+name = "topics"
+train = "train.csv"
+test = "test.csv"
+
+[[tags]]
+column = "topics"
+dimension = "topic"
+"""
+IDS = [f"ad{i:03}" for i in range(N_TRAIN + N_TEST)]
+RNG = np.random.default_rng(0)
+LABELS = (RNG.random((len(IDS), len(TAGS))) < 0.4).astype(np.uint8)
+LABELS[np.arange(len(IDS)), RNG.integers(len(TAGS), size=len(IDS))] = 1
+FOLD = np.random.default_rng(7).permutation(N_TRAIN) % N_FOLDS
+
+
+def predicted(seed: int, noise: float = 1.2) -> np.ndarray:
+    """Probabilities of all ads that know something of their labels."""
+    rng = np.random.default_rng(seed)
+    return expit(2 * LABELS - 1.5 + rng.normal(0, noise, LABELS.shape))
+
+
+def write(folder: Path, name: str, values: np.ndarray, ending: str = "csv", folds: bool = True):
+    """Write ``NAME.oof.*`` and ``NAME.test.*``."""
+    frame = pd.DataFrame(values, columns=TAGS).assign(id=IDS)
+    oof = frame[:N_TRAIN].assign(fold=FOLD) if folds else frame[:N_TRAIN]
+    for part, table in (("oof", oof), ("test", frame[N_TRAIN:])):
+        path = folder / f"{name}.{part}.{ending}"
+        if ending == "csv":
+            table.to_csv(path, index=False)
+        elif ending == "parquet":
+            table.to_parquet(path, index=False)
+        else:
+            also = {"fold": table["fold"].to_numpy()} if "fold" in table else {}
+            np.savez(
+                path,
+                ids=np.array(table["id"], dtype=str),
+                tags=np.array(TAGS),
+                probabilities=table[TAGS].to_numpy(),
+                **also,
+            )
+
+
+@pytest.fixture
+def ads(tmp_path: Path) -> Path:
+    data = tmp_path / "ads"
+    data.mkdir()
+    tags = ["|".join(np.array(TAGS)[row == 1]) for row in LABELS]
+    rows = [list(one) for one in zip(IDS, tags, strict=True)]
+    write_csv(data / "train.csv", ["id", "topics"], rows[:N_TRAIN])
+    write_csv(data / "test.csv", ["id"], [[ad] for ad in IDS[N_TRAIN:]])
+    (data / "competition.toml").write_text(TOML)
+    (tmp_path / "models").mkdir()
+    return data
+
+
+@pytest.fixture
+def models(ads: Path) -> Path:
+    """A folder of four models, in three forms; the first names no folds."""
+    folder = ads.parent / "models"
+    write(folder, "a", predicted(1), folds=False)
+    write(folder, "b", predicted(2, 0.8), "parquet")
+    write(folder, "c", predicted(3), "npz")
+    write(folder, "d", predicted(4))
+    return folder
+
+
+def where(ads: Path) -> tuple[object, ...]:
+    return ("--data", ads, "--out", ads.parent / "out")
+
+
+def stored(ads: Path, name: str, file: str = "oof.parquet") -> pd.DataFrame:
+    return pd.read_parquet(ads.parent / "out" / "oof" / "topics" / name / file)
+
+
+def stack_card(ads: Path, learner: str = "mean") -> StackCard:
+    path = ads.parent / "out" / "oof" / "topics" / f"stack-{learner}" / "card.json"
+    card = read_card(path)
+    assert isinstance(card, StackCard)
+    return card
+
+
+def names(ads: Path) -> list[str]:
+    return [one.name for one in list_oof(ads, ads.parent / "out")]
+
+
+def test_folder_is_added_as_each_of_its_models_would_be(ads: Path, models: Path) -> None:
+    done = call("add-oof", "--from", models, *where(ads))
+    assert "4 models are stored; the best is b" in done.out
+    folds = pd.read_csv(ads.parent / "out" / "oof" / "topics" / "folds.csv")
+    assert folds["fold"].tolist() == FOLD.tolist()  # of the first file that names some
+    one_by_one = ads.parent / "again"
+    for name, ending in (("d", "csv"), ("c", "npz"), ("b", "parquet"), ("a", "csv")):
+        files = (
+            "--oof",
+            models / f"{name}.oof.{ending}",
+            "--test",
+            models / f"{name}.test.{ending}",
+        )
+        call("add-oof", name, *files, "--data", ads, "--out", one_by_one)
+        for file in ("oof.parquet", "test.parquet"):
+            of_one = one_by_one / "oof" / "topics" / name / file
+            assert stored(ads, name, file).equals(pd.read_parquet(of_one))
+
+
+def test_bad_files_stop_no_others(ads: Path, models: Path) -> None:
+    write(models, "worse", predicted(5))
+    (models / "worse.test.csv").unlink()
+    write(models, "twice", predicted(6))
+    write(models, "twice", predicted(6), "npz")
+    write(models, "too-much", predicted(7) * 3)
+    (models / "late.test.csv").write_text("id\n")
+    done = called("add-oof", "--from", models, *where(ads))
+    assert done.status == 2
+    assert "4 models are stored" in done.out
+    assert "4 model(s)" in done.err
+    for text in (
+        "worse: topics has 30 test ads",
+        "late: late.test.csv has no late.oof",
+        "too-much",
+    ):
+        assert text in done.err
+    assert "twice: both twice.oof.csv and twice.oof.npz are there" in done.err
+    assert names(ads) == ["b", "d", "a", "c"] or set(names(ads)) == set("abcd")
+
+
+def test_folder_that_is_added_again_is_read_and_not_written(ads: Path, models: Path) -> None:
+    call("add-oof", "--from", models, *where(ads))
+    store = ads.parent / "out" / "oof" / "topics"
+    before = {path: path.stat().st_mtime_ns for path in store.glob("*/*.parquet")}
+    write(models, "d", predicted(9))
+    write(models, "e", predicted(10))
+    assert "5 models are stored" in call("add-oof", "--from", models, *where(ads)).out
+    after = {path: path.stat().st_mtime_ns for path in store.glob("*/*.parquet")}
+    changed = {path.parent.name for path in after if after[path] != before.get(path)}
+    assert changed == {"d", "e"}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ((), "Give a NAME with --oof FILE"),
+        (("one",), "Give a NAME with --oof FILE"),
+        (("--from", "models", "--oof", "x.csv"), "or --from DIR alone"),
+        (("--from", "nowhere"), "There is no folder nowhere"),
+        (("--from", "ads"), "ads holds no predictions: name them NAME.oof.csv"),
+    ],
+)
+def test_what_cannot_be_added_is_told(
+    given: tuple[str, ...], says: str, ads: Path, models: Path
+) -> None:
+    done = called("add-oof", *given, *where(ads), cwd=ads.parent)
+    assert done.status == 2
+    assert says in done.err
+    assert not (ads.parent / "out").exists()
+
+
+def test_list_is_sorted_filtered_and_says_what_each_adds(ads: Path, models: Path) -> None:
+    call("add-oof", "--from", models, *where(ads))
+    call("stack", *where(ads), "--set", "level2.model=mean")
+    done = call("oof", "list", *where(ads), "--adds")
+    scores = {name: gap(LABELS[:N_TRAIN], stored(ads, name)[TAGS].to_numpy()) for name in "abcd"}
+    assert done.row("b")[2] == f"{scores['b']:.4f}"
+    assert done.row("stack-mean")[1] == "stack"
+    assert "`stack` would take 4 of them" in done.out
+    values = {name: stored(ads, name)[TAGS].to_numpy() for name in "abcd"}
+    mean = gap(LABELS[:N_TRAIN], np.mean([*values.values()], axis=0))
+    for name in "abcd":
+        others = [one for other, one in values.items() if other != name]
+        adds = mean - gap(LABELS[:N_TRAIN], np.mean(others, axis=0))
+        assert float(done.row(name)[5]) == pytest.approx(adds, abs=0.002)  # odds are rounded
+    by_name = call("oof", "list", "[bd]", *where(ads), "--sort", "name").out
+    assert by_name.index(" b ") < by_name.index(" d ")
+    assert " a " not in by_name
+    refused = called("oof", "list", "zz*", *where(ads))
+    assert refused.status == 2
+    assert "fits 'zz*'" in refused.err
+
+
+def test_nothing_stored_is_told(ads: Path) -> None:
+    done = called("oof", "list", *where(ads))
+    assert done.status == 2
+    assert "Nothing is stored for topics" in done.err
+
+
+def test_patterns_remove_only_with_yes(ads: Path, models: Path) -> None:
+    call("add-oof", "--from", models, *where(ads))
+    refused = called("oof", "remove", "[ab]", *where(ads))
+    assert refused.status == 2
+    assert "2 model(s) would be removed: a, b" in refused.err
+    unknown = called("oof", "remove", "a", "z", *where(ads))
+    assert unknown.status == 2
+    assert set(names(ads)) == set("abcd")
+    assert "Removed c." in call("oof", "remove", "c", *where(ads)).out
+    call("oof", "remove", "[ab]", "--yes", *where(ads))
+    assert names(ads) == ["d"]
+    call("stack", *where(ads), "--set", "level2.model=mean")
+    assert stack_card(ads).models == ("d",)
+
+
+def test_renamed_model_is_the_same(ads: Path, models: Path) -> None:
+    call("add-oof", "--from", models, *where(ads))
+    before = stored(ads, "a")
+    call("oof", "rename", "a", "ears", *where(ads))
+    assert stored(ads, "ears").equals(before)
+    assert set(names(ads)) == {"ears", "b", "c", "d"}
+    call("stack", *where(ads), "--set", "level2.model=mean")
+    assert stack_card(ads).models == ("b", "c", "d", "ears")
+    for old, new, says in (
+        ("a", "x", "There is no model 'a'"),
+        ("b", "c", "exists. Choose another name"),
+        ("b", "tfidf_logreg", "is a registered model"),
+        ("stack-mean", "x", "was not brought by `add-oof`"),
+    ):
+        refused = called("oof", "rename", old, new, *where(ads))
+        assert refused.status == 2
+        assert says in refused.err
+
+
+def test_renaming_that_was_stopped_is_ended_by_the_same_command(ads: Path, models: Path) -> None:
+    call("add-oof", "--from", models, *where(ads))
+    store = ads.parent / "out" / "oof" / "topics"
+    kept = {path.name: path.read_bytes() for path in (store / "a").iterdir()}
+    call("oof", "rename", "a", "ears", *where(ads))
+    (store / "a").mkdir()  # as it was when the new one stood already
+    for name, content in kept.items():
+        (store / "a" / name).write_bytes(content)
+    call("oof", "rename", "a", "ears", *where(ads))
+    assert set(names(ads)) == {"ears", "b", "c", "d"}
+
+
+def test_stack_takes_what_only_and_without_leave(ads: Path, models: Path) -> None:
+    call("add-oof", "--from", models, *where(ads))
+    mean = ("--set", "level2.model=mean")
+    call("stack", *where(ads), *mean, "--only", "[abc]", "--without", "b")
+    assert stack_card(ads).models == ("a", "c")
+    expected = (stored(ads, "a")[TAGS] + stored(ads, "c")[TAGS]) / 2
+    np.testing.assert_allclose(stored(ads, "stack-mean")[TAGS], expected, atol=1e-6)
+    call("stack", *where(ads), *mean)
+    assert stack_card(ads).models == ("a", "b", "c", "d")
+    for given, says in (
+        (("--only", "z*"), "fits 'z*'"),
+        (("--without", "q"), "fits 'q'"),
+        (("--only", "a", "--without", "a"), "no model is left"),
+    ):
+        refused = called("stack", *where(ads), *mean, *given)
+        assert refused.status == 2
+        assert says in refused.err
+
+
+def test_copies_and_constants_are_named_and_taken_once(ads: Path, models: Path) -> None:
+    call("add-oof", "--from", models, *where(ads))
+    call("stack", *where(ads), "--set", "level2.model=mean")
+    alone = stored(ads, "stack-mean")
+    write(models, "copy", predicted(2, 0.8))
+    write(models, "flatter", expit(0.6 * logit(predicted(3)) - 0.4))
+    write(models, "still", np.tile([0.1, 0.4, 0.2, 0.3], (len(IDS), 1)))
+    write(models, "noisy", predicted(3) + np.random.default_rng(0).normal(0, 1e-5, LABELS.shape))
+    call("add-oof", "--from", models, *where(ads))
+    done = call("stack", *where(ads), "--set", "level2.model=mean")
+    assert stack_card(ads).left_out == {
+        "copy": "b",
+        "flatter": "c",
+        "noisy": "c",
+        "still": "",
+    }
+    told = " ".join(done.out.split())
+    assert "3 model(s) say what another says and are used once: copy as b" in told
+    assert "1 model(s) say the same of every ad and are left out: still" in told
+    assert stored(ads, "stack-mean").equals(alone)
+
+
+def test_stack_of_more_models_than_learners_are_shown(ads: Path, models: Path) -> None:
+    for seed in range(45):
+        write(models, f"m{seed:02}", predicted(100 + seed, 1.5 + seed / 20), "npz")
+    call("add-oof", "--from", models, *where(ads))
+    chosen = ("--set", 'level2.model=["mean", "pooled"]')
+    done = call("stack", *where(ads), *chosen)
+    card = stack_card(ads, "selection")
+    assert len(card.models) == 49
+    assert not card.failed
+    best = max(list_oof(ads, ads.parent / "out"), key=lambda one: one.name == "b")
+    assert best.card is not None
+    assert card.scores.gap > best.card.scores.gap
+    assert "Submission" in done.out
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="one core works on one at a time")
+def test_number_of_processes_changes_nothing(ads: Path, models: Path) -> None:
+    from competition import add_oof_folder
+
+    found = [add_oof_folder(models, ads, ads.parent / f"out{n}", n_jobs=n).cards for n in (1, 2)]
+    for one, two in zip(*found, strict=True):
+        assert (one.model, one.files, one.scores) == (two.model, two.files, two.scores)
