@@ -180,15 +180,13 @@ def run(
     write_page_at_end(result.dataset, out, notes=notes, settings=settings, jobs=jobs)
     if save is not None:
         from competition.report.saved import print_distillation, print_way
+        from competition.saved.place import what_stays
 
         print_way(manifest)
         print_distillation(manifest)
         typer.echo(f"{saved} holds the stack: `python -m competition predict {saved} --data DIR`.")
         if saved != save:
-            typer.echo(
-                f"{save} holds another one still: `python -m competition describe {save} {saved}` "
-                "says what differs."
-            )
+            typer.echo(what_stays(save, saved))
 
 
 def save(

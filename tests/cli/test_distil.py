@@ -192,6 +192,19 @@ def test_a_kill_while_the_network_is_saved_leaves_nothing(
     assert (one.models, one.distillation) == (two.models, two.distillation)
 
 
+def test_a_damaged_stack_is_left_and_told_of(
+    saved: tuple[Path, pd.DataFrame, str], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(saved[0], tmp_path / "ads")
+    damaged = folder / "small" / "manifest.json"
+    damaged.write_text("{", "utf-8")
+    printed = " ".join(call("save", folder / "small", *given(folder), "--distil").out.split())
+    assert f"{folder / 'small-2'} holds the stack" in printed
+    assert f"{folder / 'small'} stays as it is, and cannot be read: {damaged} is dam" in printed
+    assert "says what differs" not in printed
+    assert damaged.read_text("utf-8") == "{"
+
+
 ARRAYS = """
 [inputs.vector]
 kind = "array"
