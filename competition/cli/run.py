@@ -39,11 +39,11 @@ MaxMb = Annotated[
     typer.Option("--max-mb", min=0.001, help="With --save: drop models until it is no larger."),
 ]
 Keep = Annotated[
-    Literal["folds", "refit"],
+    Literal["folds", "refit"] | None,
     typer.Option(
         "--keep",
-        help="What is saved: the models of every fold, or each fitted once more on all ads, five "
-        "times smaller and faster.",
+        help="What is saved: the models of every fold (the default), or each fitted once more on "
+        "all ads, five times smaller and faster.",
     ),
 ]
 Distil = Annotated[
@@ -104,7 +104,7 @@ def run(
         ),
     ] = None,
     with_checkpoints: WithCheckpoints = False,
-    keep: Keep = "folds",
+    keep: Keep = None,
     decide: Decide = None,
     max_ms: MaxMs = None,
     max_mb: MaxMb = None,
@@ -118,26 +118,26 @@ def run(
     from competition.report.tables import console, print_run
 
     settings = load_profile(profile or ("text" if data else "demo"), with_metric(overrides, metric))
+    before_training = None
     if save is not None:
         from competition.evaluation.thresholds import Decision
+        from competition.saved.early import refusing
         from competition.saved.place import check_target
 
         check_target(save)
         Decision.parse(decide or "f1")
+        before_training = refusing(decide or "f1", distil=distil)
     elif (
-        with_checkpoints
-        or distil
-        or keep != "folds"
-        or any(one is not None for one in (decide, max_ms, max_mb))
+        with_checkpoints or distil or any(one is not None for one in (keep, decide, max_ms, max_mb))
     ):
         raise typer.BadParameter(
             "--with-checkpoints, --keep, --decide, --max-ms-per-ad, --max-mb and --distil go with "
             "--save."
         )
-    if distil and (with_checkpoints or max_ms is not None or max_mb is not None):
+    if distil and (with_checkpoints or any(one is not None for one in (keep, max_ms, max_mb))):
         raise typer.BadParameter(
-            "--distil saves one small network that needs no checkpoint: give it without "
-            "--with-checkpoints, --max-ms-per-ad and --max-mb."
+            "--distil saves one small network that needs no checkpoint, fitted on all ads: give it "
+            "without --with-checkpoints, --keep, --max-ms-per-ad and --max-mb."
         )
     with ProgressBars(console) as progress:
         if data is None:
@@ -155,7 +155,8 @@ def run(
             holdout=holdout,
             like=like,
             device=device,
-            keep=keep if save is not None and not distil else None,
+            keep=(keep or "folds") if save is not None and not distil else None,
+            before_training=before_training,
             progress=progress,
         )
         if save is not None and distil:
@@ -171,7 +172,7 @@ def run(
                 save,
                 Budget(max_ms, max_mb),
                 with_checkpoints=with_checkpoints,
-                keep=keep,
+                keep=keep or "folds",
                 decide=decide or "f1",
             )
     print_run(result)
@@ -179,15 +180,13 @@ def run(
     write_page_at_end(result.dataset, out, notes=notes, settings=settings, jobs=jobs)
     if save is not None:
         from competition.report.saved import print_distillation, print_way
+        from competition.saved.place import what_stays
 
         print_way(manifest)
         print_distillation(manifest)
         typer.echo(f"{saved} holds the stack: `python -m competition predict {saved} --data DIR`.")
         if saved != save:
-            typer.echo(
-                f"{save} holds another one still: `python -m competition describe {save} {saved}` "
-                "says what differs."
-            )
+            typer.echo(what_stays(save, saved))
 
 
 def save(
@@ -202,7 +201,7 @@ def save(
     metric: Metric = None,
     device: Device = "auto",
     with_checkpoints: WithCheckpoints = False,
-    keep: Keep = "folds",
+    keep: Keep = None,
     decide: Decide = None,
     max_ms: MaxMs = None,
     max_mb: MaxMb = None,

@@ -103,7 +103,7 @@ def plan_models(
                     f"level1.{name}: the model {entry.name} has no default {parameter}. Set "
                     f"level1.{name}.{parameter}."
                 )
-        columns = _columns(name, chosen, entry.kinds, profile, dataset)
+        columns = readable_columns(name, chosen, entry.kinds, profile, dataset)
         if columns and entry.lacks:
             lacks = entry.lacks
             remark(f"The model {name} is left out: {lacks}")
@@ -174,7 +174,7 @@ def _went_with_its_feature(name: str, profile: Profile, dataset: AdDataset) -> b
     )
 
 
-def _columns(
+def readable_columns(
     name: str,
     chosen: Level1Settings,
     kinds: tuple[InputKind, ...],

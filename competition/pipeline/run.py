@@ -6,13 +6,15 @@
      └----> folds --------^
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import Scores
+from competition.folds import Folds
 from competition.oof.cards import Card, Level1Card, StackCard
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context, open_context, open_store
@@ -28,6 +30,8 @@ from competition.pipeline.submit import Submitted, open_sample, submit
 from competition.utils.errors import ModelError
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress
+
+BeforeTraining: TypeAlias = Callable[[Context[Profile], Sequence[Extraction], Folds], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +88,7 @@ def run(
     like: PathLike | None = None,
     device: str = "auto",
     keep: Literal["folds", "refit"] | None = None,
+    before_training: BeforeTraining | None = None,
     progress: Progress | None = None,
 ) -> RunResult:
     """Run a profile on a folder of ads; what is stored already is read, not run.
@@ -111,6 +116,9 @@ def run(
         What `save_stack` will be called with. For ``"folds"`` the fitted level-1 models of each
         fold are kept in the store, and folds whose model is not there are fitted again. Models that
         cannot be saved are refused before anything is trained.
+    before_training : callable or None
+        Takes the context with the ads and their features, the extractions and the folds, once all
+        are there; what it raises stops the run before anything is trained.
     progress : Progress or None
         Receives remarks and the progress of every stage.
 
@@ -146,6 +154,8 @@ def run(
         check_level2(profile, context.dataset, context.progress)
         store = open_store(context, None if own_folds is None else Path(own_folds))
         _remark(context, plan, store, has_own_folds=own_folds is not None)
+        if before_training is not None:
+            before_training(context, extractions, store.folds)
         jobs = [level1_job(planned, context, store.folds) for planned in plan]
         for job in jobs if keep else []:
             check_savable(job.name, make_estimator(job.model, job.params))

@@ -77,7 +77,8 @@ def print_distillation(manifest: Manifest) -> None:
         return
     (model,) = manifest.models.values()
     table = Table("what", "OOF GAP", title="One network in place of a stack")
-    table.add_row(f"{told.stack} of {told.n_models} level-1 models", f"{told.stack_gap:.4f}")
+    models = "level-1 models" if told.n_models > 1 else "level-1 model"
+    table.add_row(f"{told.stack} of {told.n_models} {models}", f"{told.stack_gap:.4f}")
     for share, reached in told.gaps:
         kept = " (saved)" if share == told.share else ""
         table.add_row(f"network, {_taught_by(share)}{kept}", f"{reached:.4f}")

@@ -6,14 +6,13 @@ Out-of-fold probabilities alone say nothing of an ad's own label, so that with f
 less than labels do; how much they weigh is chosen, fold by fold on the other folds.
 """
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from competition.config.profile import Level2Settings
+from competition.config.profile import Level1Settings, Level2Settings, Profile
 from competition.evaluation.chosen_metric import metric_of
 from competition.execution.devices import one_thread
 from competition.features.columns import read_columns
@@ -24,11 +23,14 @@ from competition.oof.cards import Level1Details
 from competition.oof.fold_files import Fingerprint, FoldPrediction
 from competition.oof.kept_models import write_model
 from competition.oof.store import OofStore
+from competition.pipeline.context import Context
 from competition.pipeline.crossfit import model_defaults
+from competition.pipeline.extract import Extraction
 from competition.pipeline.level1 import level1_job
 from competition.pipeline.origins import FROM_SCRATCH
-from competition.pipeline.plan import PlannedModel
+from competition.pipeline.plan import PlannedModel, readable_columns
 from competition.pipeline.run import RunResult
+from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack import fitted_stack
 from competition.pipeline.stack_input import stack_input
 from competition.saved.distil_folds import (
@@ -46,7 +48,7 @@ from competition.saved.records import SavedDistillation
 from competition.saved.refit import WHOLE
 from competition.saved.save import save_stack
 from competition.utils.errors import ModelError
-from competition.utils.files import PathLike
+from competition.utils.files import PathLike, folder_aside
 
 NAME = "distilled"
 NETWORKS = {"torch", "rapidocr"}  # what extractors import that run a neural network
@@ -77,28 +79,7 @@ def save_distilled(
     ModelError
         If there are too few folds, or the ads come with nothing that the network reads.
     """
-    if lacks := get_model(MODEL).lacks:
-        raise ModelError(f"--distil trains a network, and cannot here: {lacks}")
-    fewest = 4 if len(result.stack.parameters) > 1 else 3
-    if result.store.folds.n < fewest:
-        raise ModelError(
-            f"--distil needs {fewest} folds or more, and the run has {result.store.folds.n}: the "
-            "network of a fold learns from a stack that is made of the others. Set folds.n."
-        )
-    context = result.context
-    dear = [one.feature for one in result.extractions if not _is_cheap(one.feature, result)]
-    lean = without_features(result.context, dear)
-    columns = tuple(
-        column
-        for given in lean.dataset.inputs.values()
-        if given.kind in get_model(MODEL).kinds and lean.dataset.has(given.name)
-        for column in given.columns
-    )
-    if not columns:
-        raise ModelError(
-            "--distil finds nothing that is cheap to read: the ads have neither texts nor metadata "
-            "nor arrays, and all features come from neural networks. Save the stack without it."
-        )
+    lean, columns = what_is_read(result.context, result.extractions, result.store.folds.n)
     planned = PlannedModel(NAME, MODEL, columns, PARAMETERS)
     job = level1_job(planned, lean, result.store.folds)
     taught = Fingerprint(
@@ -110,11 +91,9 @@ def save_distilled(
     )
     soft = result.store.read(result.stack.model, result.stack)[0]
     found = networks_of_folds(result, data, job.columns)
-    seed = model_defaults(context).seed
-    with tempfile.TemporaryDirectory(dir=result.store.folder.parent) as temporary:
-        store = OofStore(
-            Path(temporary), result.store.tags, result.store.folds, result.store.test_ids
-        )
+    seed = model_defaults(result.context).seed
+    with folder_aside(result.store.folder) as temporary:
+        store = OofStore(temporary, result.store.tags, result.store.folds, result.store.test_ids)
         for fold in data.folds:
             others = [one for one in data.folds if one != fold]
             best = int(np.argmax(_scores(found, data, others, data.metric)))
@@ -161,13 +140,61 @@ def save_distilled(
     return target, manifest
 
 
-def _is_cheap(feature: str, result: RunResult) -> bool:
+def what_is_read(
+    context: Context[Profile], extractions: Sequence[Extraction], n_folds: int
+) -> tuple[Context[Profile], tuple[str, ...]]:
+    """Say what a network that imitates a run's stack reads.
+
+    Parameters
+    ----------
+    context : Context
+        Of the run, with the ads and their features.
+    extractions : sequence of Extraction
+    n_folds : int
+
+    Returns
+    -------
+    Context
+        As if neither profile nor ads had the features that neural networks make.
+    tuple of str
+        Columns.
+
+    Raises
+    ------
+    ModelError
+        If a network cannot be trained here, there are too few folds, or the ads come with nothing
+        that the network reads.
+    """
+    entry = get_model(MODEL)
+    if entry.lacks:
+        raise ModelError(f"--distil trains a network, and cannot here: {entry.lacks}")
+    fewest = 4 if len(plan_meta_learners(context.profile)) > 1 else 3
+    if n_folds < fewest:
+        raise ModelError(
+            f"--distil needs {fewest} folds or more, and the run has {n_folds}: the network of a "
+            "fold learns from a stack that is made of the others. Set folds.n, and remove "
+            f"{context.folds_file} or name another --out."
+        )
+    dear = [one.feature for one in extractions if not _is_cheap(one.feature, extractions)]
+    lean = without_features(context, dear)
+    columns = readable_columns(NAME, Level1Settings(), entry.kinds, lean.profile, lean.dataset)
+    if not columns:
+        raise ModelError(
+            "--distil finds nothing that is cheap to read: the ads have neither texts nor metadata "
+            "nor arrays that the profile reads, and all features come from neural networks. Save "
+            "the stack without it."
+        )
+    return lean, columns
+
+
+def _is_cheap(feature: str, extractions: Sequence[Extraction]) -> bool:
     """Whether no neural network makes a feature, nor what it is made from."""
-    features = result.context.profile.features
-    sources = {one.feature: one.source for one in result.extractions}
-    if NETWORKS & set(get_extractor(features[feature].extractor).libraries):
+    made = {one.feature: one for one in extractions}
+    one = made[feature]
+    if NETWORKS & set(get_extractor(one.extractor).libraries):
         return False
-    return sources[feature] not in sources or _is_cheap(sources[feature], result)
+    # An array that the ads come with is read from itself.
+    return one.source == feature or one.source not in made or _is_cheap(one.source, extractions)
 
 
 def _scores(

@@ -10,7 +10,6 @@ predict.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -60,11 +59,13 @@ def networks_of_folds(
         name: get_meta_learner(name).make(**params)
         for name, params in result.stack.parameters.items()
     }
-    _fit_pairs(result)
+    with result.store.locked([PAIRS], context.progress):
+        _fit_pairs(result)
+        others = [_without_fold(data, fold, result) for fold in data.folds]
     seed = model_defaults(context).seed
     tasks = [
-        _Task(columns, seed, result.store, fold, _without_fold(data, fold, result), candidates)
-        for fold in data.folds
+        _Task(columns, seed, result.store, fold, of_others, candidates)
+        for fold, of_others in zip(data.folds, others, strict=True)
     ]
     context.progress.update("distilling", 0, len(tasks))
     n_jobs = max(1, min(context.n_jobs, len(tasks)))
@@ -87,19 +88,23 @@ def _pairs_store(result: RunResult, fold: int) -> OofStore:
 
 
 def _fit_pairs(result: RunResult) -> None:
-    """Fit every level-1 model without each pair of folds, and predict both; those stored stay."""
+    """Fit every level-1 model without each pair of folds, and predict both; those stored stay.
+
+    Whoever calls it holds the lock of `PAIRS`.
+    """
     context, labels, of_ad = result.context, result.dataset.labels, result.store.folds.of_ad
     defaults = model_defaults(context)
-    with result.store.locked([PAIRS], context.progress):
-        tasks = []
-        for fold, other in combinations(range(result.store.folds.n), 2):
-            store = _pairs_store(result, fold)
+    tasks = []
+    for fold in range(result.store.folds.n):
+        store = _pairs_store(result, fold)
+        for job in result.jobs:
+            store.withdraw(job.name, job.fingerprint, context.progress)
             tasks += [
                 FoldTask(job, other, store, labels[of_ad != fold], defaults)
-                for job in result.jobs
+                for other in range(fold + 1, result.store.folds.n)
                 if not store.has_fold(job.name, other, job.fingerprint.value)
             ]
-        run_folds(tasks, context, "level 1 without each pair of folds")
+    run_folds(tasks, context, "level 1 without each pair of folds")
 
 
 def _without_fold(data: StackData, fold: int, result: RunResult) -> StackData:

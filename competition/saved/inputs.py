@@ -7,6 +7,7 @@ import pandas as pd
 
 from competition.datasets.base import AdDataset, Input
 from competition.datasets.metadata import Reading
+from competition.features.store import ArrayRef
 
 
 def settings_of(dataset: AdDataset, given: Input) -> dict[str, Any]:
@@ -28,11 +29,13 @@ def settings_of(dataset: AdDataset, given: Input) -> dict[str, Any]:
 
 
 def dims_of(dataset: AdDataset) -> dict[str, int]:
-    """Values in a row of each input of arrays."""
+    """Values in a row of each input of arrays, but those that the profile does not read."""
     found = {}
     for given in dataset.inputs.values():
         if given.kind == "array" and dataset.has(given.name):
-            found[given.name] = int(dataset.ads[given.columns[0]].dropna().iloc[0].dims)
+            first = dataset.ads[given.columns[0]].dropna().iloc[0]
+            if isinstance(first, ArrayRef):
+                found[given.name] = first.dims
     return found
 
 

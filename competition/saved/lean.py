@@ -22,7 +22,7 @@ from competition.saved.place import next_version
 from competition.saved.records import SavedBudget, SavedStep
 from competition.saved.save import save_stack
 from competition.saved.stack import load_stack
-from competition.utils.files import PathLike
+from competition.utils.files import PathLike, folder_aside
 
 
 def save_within(
@@ -122,10 +122,8 @@ def _stacked(
     The run's own stack stays as it is: this one has a store of its own, with the same files.
     """
     context = without_features(result.context, without)
-    with tempfile.TemporaryDirectory(dir=result.store.folder.parent) as temporary:
-        store = OofStore(
-            Path(temporary), result.store.tags, result.store.folds, result.store.test_ids
-        )
+    with folder_aside(result.store.folder) as temporary:
+        store = OofStore(temporary, result.store.tags, result.store.folds, result.store.test_ids)
         for model in models:
             shutil.copytree(
                 result.store.folder / model, store.folder / model, copy_function=_linked

@@ -139,6 +139,13 @@ class Manifest(Record):
         names = [*self.models, *(name for one in self.level2.learners for name in one)]
         if not self.models or not all(re.fullmatch(r"\w+", name) for name in names):
             raise ValueError("there is no model, or one of an impossible name")
+        read = {column for model in self.models.values() for column in model.columns}
+        if not read <= set(self.kinds):
+            raise ValueError(f"{min(read - set(self.kinds))} is read, and has no kind")
+        if not isinstance(self.profile.get("features"), dict):
+            raise ValueError("the profile has no features")
+        if self.distillation is not None and len(self.models) > 1:
+            raise ValueError("more than one model imitates another stack")
         return self
 
 
@@ -165,9 +172,11 @@ def read_manifest(folder: Path) -> Manifest:
         )
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        form = values.get("format")
-    except (ValueError, RecursionError, AttributeError) as bad:
-        raise StoreError(f"{path} is damaged ({bad}). Save the stack again.") from None
+        if not isinstance(values, dict):
+            raise ValueError("it is no JSON object")
+    except (ValueError, RecursionError) as bad:
+        raise StoreError(f"{path} is damaged ({bad}). {_AGAIN}") from None
+    form = values.get("format")
     if form != FORMAT:
         raise StoreError(
             f"{path} has the format {form!r}, and this version reads {FORMAT}. Install the version "
@@ -179,8 +188,10 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = Manifest.model_validate(values)
     except ValidationError as bad:
         mistake = bad.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in mistake["loc"])
-        raise StoreError(f"{path}: {where}: {mistake['msg']}. Save the stack again.") from None
+        where = ".".join(map(str, mistake["loc"]))
+        what = mistake["msg"].removeprefix("Value error, ")
+        said = f"{where}: {what}" if where else what
+        raise StoreError(f"{path}: {said}. {_AGAIN}") from None
     _check_files(folder, manifest)
     return manifest
 

@@ -41,6 +41,18 @@ def next_version(folder: PathLike, made_from: str) -> Path:
         number += 1
 
 
+def what_stays(folder: Path, saved: Path) -> str:
+    """Say what lies in the folder that was asked for, where a stack was saved beside it."""
+    try:
+        read_manifest(folder)
+    except StoreError as bad:
+        return f"{folder} stays as it is, and cannot be read: {bad}"
+    return (
+        f"{folder} holds another one still: `python -m competition describe {folder} {saved}` "
+        "says what differs."
+    )
+
+
 def _made_from(folder: Path) -> str:
     try:
         return read_manifest(folder).made_from

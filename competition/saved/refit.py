@@ -87,7 +87,9 @@ def _scale(job: Level1Job, store: OofStore) -> Scale:
         return Scale()
     model = load_model(job.model, model_folder(store, job.name, WHOLE))
     frame = read_columns(job.columns).loc[store.test_ids]
-    return fitted_scale(model.predict_proba(frame), store.read(job.name)[1])
+    with one_thread(get_model(job.model).libraries):
+        refitted = model.predict_proba(frame)
+    return fitted_scale(refitted, store.read(job.name)[1])
 
 
 def fitted_scale(refitted: np.ndarray, of_folds: np.ndarray) -> Scale:

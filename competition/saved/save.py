@@ -103,13 +103,8 @@ def save_stack(
     ('tags', [2])
     """
     target = check_target(folder)
-    decision = Decision.parse(decide)
     store, dataset, stack = result.store, result.dataset, result.stack
-    if decision.rule == "tags" and decision.value > len(dataset.tags):
-        raise MetricError(
-            f"{decide} sets more tags than {dataset.name} has, which are {len(dataset.tags)}. "
-            "Ask for fewer."
-        )
+    decision = decision_on(dataset, decide)
     jobs = {job.name: job for job in result.jobs}
     cards = sorted(result.cards, key=lambda card: card.model)
     scales = refit(result.jobs, store, result.context) if keep == "refit" else {}
@@ -195,6 +190,23 @@ def save_stack(
         ms = round(ms_per_ad(saved, result), 1)
         _write_manifest(new, manifest.model_copy(update={"ms_per_ad": ms}))
     return read_manifest(target)
+
+
+def decision_on(dataset: AdDataset, decide: str) -> Decision:
+    """Read how tags are to be set.
+
+    Raises
+    ------
+    MetricError
+        If `decide` says nothing that is known, or asks for more tags than there are.
+    """
+    decision = Decision.parse(decide)
+    if decision.rule == "tags" and decision.value > len(dataset.tags):
+        raise MetricError(
+            f"{decide} sets more tags than {dataset.name} has, which are {len(dataset.tags)}. "
+            "Ask for fewer."
+        )
+    return decision
 
 
 def _write_manifest(folder: Path, manifest: Manifest) -> None:

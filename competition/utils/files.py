@@ -82,6 +82,23 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def folder_aside(folder: Path) -> Iterator[Path]:
+    """Yield a new folder below `folder`, to work in; it is gone after the block.
+
+    What a killed process leaves of it is removed by the next one that writes to `folder`.
+
+    Raises
+    ------
+    WriteError
+        If the folder cannot be made.
+    """
+    with _aside(folder / "work") as workspace:
+        with told_as_write_error(workspace):
+            workspace.mkdir()
+        yield workspace
+
+
+@contextmanager
 def _aside(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` that nothing has; remove what lies there at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,16 @@
 """One small network in place of a stack: `save --distil`."""
 
 import json
+import os
+import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -15,6 +20,7 @@ from competition.saved.distil_folds import SHARES, networks_of_folds
 from competition.saved.manifest import read_manifest
 from tests.cli.calling import call, called
 from tests.cli.pictured import TOML, WORDS
+from tests.faults.runs import leftovers, started
 
 FACTS = """
 [inputs.facts]
@@ -166,6 +172,103 @@ def test_the_labels_of_a_fold_have_no_part_in_its_predictions(tmp_path: Path) ->
         assert np.abs(found[0][1][place].held_out - found[1][1][place].held_out).max() > 0.05
 
 
+def test_a_kill_while_the_network_is_saved_leaves_nothing(
+    saved: tuple[Path, pd.DataFrame, str], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(saved[0], tmp_path / "ads")
+    to = tmp_path / "stacks" / "small"
+    process = started("save", to, *given(folder), "--distil")
+    until = time.monotonic() + 100
+    while not list(to.parent.glob(".small.*")) and time.monotonic() < until:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not to.exists()
+    assert leftovers(folder / "out")  # else it was killed elsewhere
+    call("save", to, *given(folder), "--distil")
+    assert leftovers(tmp_path) == []
+    assert [one.name for one in (folder / "out" / "oof").iterdir()] == ["pictured"]
+    one, two = (read_manifest(path) for path in (folder / "small", to))
+    assert (one.models, one.distillation) == (two.models, two.distillation)
+
+
+def test_a_damaged_stack_is_left_and_told_of(
+    saved: tuple[Path, pd.DataFrame, str], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(saved[0], tmp_path / "ads")
+    damaged = folder / "small" / "manifest.json"
+    damaged.write_text("{", "utf-8")
+    printed = " ".join(call("save", folder / "small", *given(folder), "--distil").out.split())
+    assert f"{folder / 'small-2'} holds the stack" in printed
+    assert f"{folder / 'small'} stays as it is, and cannot be read: {damaged} is dam" in printed
+    assert "says what differs" not in printed
+    assert damaged.read_text("utf-8") == "{"
+
+
+ARRAYS = """
+[inputs.vector]
+kind = "array"
+column = "vector"
+"""
+
+
+@pytest.mark.parametrize(
+    ("kinds", "columns"),
+    [
+        (None, ("title", "price", "vector")),
+        (["text", "metadata"], ("title", "price")),
+        (["array"], ("vector",)),
+    ],
+)
+def test_arrays_that_ads_come_with_are_read_where_the_profile_reads_them(
+    kinds: list[str] | None, columns: tuple[str, ...], tmp_path: Path
+) -> None:
+    table = made_ads(tmp_path)
+    rng = np.random.default_rng(1)
+    for ad, tags in zip(table["id"], table["tags"], strict=True):
+        vector = rng.normal(size=4) + 3 * ("food" in tags)
+        np.save(tmp_path / f"{ad}.npy", vector.astype(np.float32))
+    for name in ("train", "test"):
+        part = pd.read_csv(tmp_path / f"{name}.csv")
+        part["vector"] = [f"{ad}.npy" if at % 5 else "" for at, ad in enumerate(part["id"])]
+        part.to_csv(tmp_path / f"{name}.csv", index=False)
+    (tmp_path / "competition.toml").write_text(TOML + FACTS + ARRAYS, "utf-8")
+    profile = 'models = ["tfidf_logreg", "probe"]\nfolds.n = 3\nlevel2.model = "mean"\n'
+    given_kinds = "" if kinds is None else f"kinds = {json.dumps(kinds)}\n"
+    (tmp_path / "own.toml").write_text(given_kinds + profile, "utf-8")
+    printed = call("save", tmp_path / "small", *given(tmp_path), "--distil").out
+    (model,) = read_manifest(tmp_path / "small").models.values()
+    assert model.columns == columns
+    assert f"It reads {', '.join(columns)}." in " ".join(printed.split())
+    to = tmp_path / "new.csv"
+    call("predict", tmp_path / "small", "--data", tmp_path, "--to", to)
+    found = pd.read_csv(to).set_index("id")
+    truth = table.set_index("id").loc[found.index, "tags"].str.get_dummies()
+    assert gap(truth[list(found)].to_numpy(), found.to_numpy()) > 0.7
+
+
+def test_pairs_that_were_damaged_are_fitted_again(
+    saved: tuple[Path, pd.DataFrame, str], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(saved[0], tmp_path / "ads")
+    pairs = sorted(folder.glob("out/oof/pictured/distil/without_fold_*/*/*.parquet"))
+    for pair, left in zip(pairs, (0, 100), strict=False):
+        os.truncate(pair, left)
+    content = pd.read_parquet(pairs[2])
+    content.iloc[0, -1] += 0.1
+    schema = pq.read_schema(pairs[2])
+    changed = pa.Table.from_pandas(content, preserve_index=False)
+    pq.write_table(changed.replace_schema_metadata(schema.metadata), pairs[2])
+    printed = call("save", folder / "again", *given(folder), "--distil").out
+    assert printed.count("is damaged, so that fold is run again") == 3
+    assert stored(folder / "out" / "oof").keys() == {
+        one.replace(str(saved[0]), str(folder)) for one in stored(saved[0] / "out" / "oof")
+    }
+    one, two = (read_manifest(folder / name) for name in ("small", "again"))
+    assert one.distillation == two.distillation
+    assert one.models == two.models
+
+
 PLUGIN = """\
 from competition import Level1Model, level1_model
 
@@ -212,23 +315,71 @@ def test_only_plug_ins_of_what_is_saved_must_be_named(
     assert len(pd.read_csv(tmp_path / "p.csv")) == 40
 
 
+ALONE = "--distil saves one small network that needs no checkpoint, fitted on all ads"
+NOT_CHEAP = """\
+plugins = ["deep.py"]
+folds.n = 4
+kinds = ["array"]
+
+[features.deep]
+extractor = "deep"
+
+[level1.probe]
+inputs = ["deep"]
+"""
+DEEP = """\
+import numpy as np
+from competition import Extractor, extractor
+
+
+@extractor("deep", kinds=("text",), gives="array", version=1)
+class Deep(Extractor):
+    libraries = ("torch",)
+
+    def extract_one(self, item):
+        return np.array([[len(item.value), item.value.count("s")]], dtype=np.float32)
+"""
+
+
 @pytest.mark.parametrize(
-    ("overrides", "options", "message"),
+    ("profile", "options", "message"),
     [
-        (["folds.n=3"], [], "--distil needs 4 folds or more, and the run has 3"),
-        ([], ["--max-mb", 5], "--distil saves one small network that needs no checkpoint"),
-        ([], ["--with-checkpoints"], "--distil saves one small network that needs no checkpoint"),
+        (PROFILE, ["--set", "folds.n=3"], "--distil needs 4 folds or more, and the run has 3"),
+        (PROFILE, ["--decide", "tags=3"], "tags=3 sets more tags than pictured has, which are 2."),
+        (PROFILE, ["--max-mb", 5], ALONE),
+        (PROFILE, ["--max-ms-per-ad", 5], ALONE),
+        (PROFILE, ["--with-checkpoints"], ALONE),
+        (PROFILE, ["--keep", "folds"], ALONE),
+        (PROFILE, ["--keep", "refit"], ALONE),
+        (NOT_CHEAP, [], "--distil finds nothing that is cheap to read"),
     ],
 )
-def test_what_cannot_be_distilled_is_refused(
-    overrides: list[str], options: list[object], message: str, tmp_path: Path
+def test_what_cannot_be_distilled_is_refused_before_anything_is_trained(
+    profile: str,
+    options: list[object],
+    message: str,
+    tmp_path: Path,
+    registries_restored: None,
 ) -> None:
     made_ads(tmp_path)
-    sets = [part for one in overrides for part in ("--set", one)]
-    done = called("save", tmp_path / "none", *given(tmp_path), "--distil", *options, *sets)
+    (tmp_path / "own.toml").write_text(profile, "utf-8")
+    (tmp_path / "deep.py").write_text(DEEP, "utf-8")
+    done = called("save", tmp_path / "none", *given(tmp_path), "--distil", *options)
     assert done.status == 2
     assert message in " ".join(done.err.replace("│", " ").split())
     assert not (tmp_path / "none").exists()
+    assert not list(tmp_path.glob("out/oof/pictured/*/*.parquet"))
+
+
+def test_folds_that_are_too_few_to_distil_are_made_anew_as_is_said(tmp_path: Path) -> None:
+    made_ads(tmp_path)
+    call = ("save", tmp_path / "small", *given(tmp_path), "--distil", "--set")
+    told = " ".join(called(*call, "folds.n=2").err.split())
+    folds = tmp_path / "out" / "oof" / "pictured" / "folds.csv"
+    assert f"Set folds.n, and remove {folds} or name another --out." in told
+    assert called(*call, "folds.n=4").status == 2
+    folds.unlink()
+    assert called(*call, "folds.n=4").status == 0
 
 
 def test_distil_goes_with_save(tmp_path: Path) -> None:

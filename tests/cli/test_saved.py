@@ -669,3 +669,30 @@ def test_a_table_is_read_as_the_training_ads_were(tmp_path: Path) -> None:
     for column in ("plot", "released", "studio", "pics"):
         without = stack.predict_proba(frame.drop(columns=column), root=data)
         assert not np.array_equal(without, by_frame), column
+
+
+def test_more_tags_than_there_are_is_refused_before_anything_is_trained(
+    ads: Path, tmp_path: Path
+) -> None:
+    where = ("--data", ads, "--out", tmp_path / "out", "--jobs", 1)
+    done = called("save", tmp_path / "stack", *where, "--decide", "tags=999")
+    assert done.status == 2
+    assert "tags=999 sets more tags than" in done.err
+    assert not list(tmp_path.glob("out/oof/*/*/*.parquet"))
+
+
+@pytest.mark.parametrize("given", [(), ("--keep", "refit"), ("--max-mb", 50)])
+def test_ads_may_have_arrays_that_the_profile_does_not_read(
+    given: tuple[object, ...], ads: Path, tmp_path: Path
+) -> None:
+    quick = ('models=["tfidf_logreg"]', "folds.n=3", "level2.model=mean")
+    sets = [part for one in quick for part in ("--set", one)]
+    where = ("--data", ads, "--out", tmp_path, "--profile", "text", "--jobs", 1)
+    call("save", tmp_path / "stack", *where, *sets, *given)
+    to = tmp_path / "p.parquet"
+    call("predict", tmp_path / "stack", "--data", ads, "--to", to)
+    found = pd.read_parquet(to).set_index("id")
+    stored = pd.read_parquet(tmp_path / "oof" / "demo" / "stack-mean" / "test.parquet")
+    stored = stored.set_index("id")
+    atol = 0.2 if "refit" in given else 0
+    np.testing.assert_allclose(found.loc[stored.index], stored, rtol=0, atol=atol)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from competition.saved.manifest import read_manifest
 from tests.cli.calling import call
 
 TAGS = 40
@@ -74,3 +75,23 @@ def test_predictions_have_the_same_bytes_with_any_number_of_threads(
     if keep == "folds":
         stored = pd.read_parquet(tmp_path / "oof" / "wide" / "stack-pooled" / "test.parquet")
         assert np.array_equal(found[0], stored.set_index("id").loc[found[0].index])
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core has one thread")
+def test_refitted_models_are_scaled_alike_with_any_number_of_threads(
+    ads: Path, tmp_path: Path
+) -> None:
+    profile = tmp_path / "own.toml"
+    profile.write_text('models = ["probe"]\nlevel2.model = "mean"\nfolds.n = 3\n')
+    run = ("--data", ads, "--profile", profile, "--out", tmp_path, "--jobs", "1")
+    found = []
+    for threads in ("1", "2"):
+        stack = tmp_path / threads
+        subprocess.run(
+            [sys.executable, "-m", "competition", "save", stack, *run, "--keep", "refit"],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
+        )
+        found.append(read_manifest(stack).models["probe"].scale)
+    assert found[0] == found[1]

@@ -1,5 +1,7 @@
 """What is wrong with a call is told before anything is predicted or trained, and where."""
 
+import json
+import shutil
 from pathlib import Path
 from unittest.mock import patch
 
@@ -99,3 +101,33 @@ def test_an_ad_that_has_only_what_no_model_reads_is_unsure(tmp_path: Path) -> No
     new = pd.DataFrame({"title": ["", "sun sand"], "poster": "a.png"}, index=["picture", "both"])
     found = competition.load_stack(tmp_path / "stack", n_jobs=1).predict(new, root=data)
     assert found["why"].to_list() == ["no input", ""]
+
+
+IMITATES = {"stack": "mean", "n_models": 2, "stack_gap": 0.5, "share": 0.5, "gaps": [[0.5, 0.5]]}
+
+
+@pytest.mark.parametrize("command", ["describe", "predict"])
+@pytest.mark.parametrize(
+    ("key", "value", "due"),
+    [
+        (None, [1], "is damaged (it is no JSON object). Copy the whole folder again"),
+        ("kinds", {}, "is read, and has no kind. Copy the whole folder again"),
+        ("profile", {}, "manifest.json: the profile has no features."),
+        ("distillation", IMITATES, "manifest.json: more than one model imitates another stack."),
+        ("models", {}, "manifest.json: there is no model, or one of an impossible name."),
+        ("top_k", "many", "manifest.json: top_k: Input should be a valid integer"),
+    ],
+)
+def test_a_manifest_without_a_seal_that_was_edited_is_one_sentence(
+    command: str, key: str | None, value: object, due: str, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(STACK, tmp_path / "stack")
+    path = folder / "manifest.json"
+    values = {**json.loads(path.read_text("utf-8")), "seal": ""}
+    path.write_text(json.dumps(value if key is None else {**values, key: value}), "utf-8")
+    more = ("--data", ADS, "--to", tmp_path / "p.csv") if command == "predict" else ()
+    done = called(command, folder, *more)
+    assert done.status == 2
+    assert due in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert not (tmp_path / "p.csv").exists()
