@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from competition.pipeline.label_errors import label_errors
     from competition.pipeline.run import run
     from competition.pipeline.stack import stack
-    from competition.pipeline.stored import list_oof, remove_oof, rename_oof
+    from competition.pipeline.stored import list_oof
+    from competition.pipeline.stored_changes import remove_oof, rename_oof
     from competition.saved.save import save_stack
     from competition.saved.stack import load_stack
     from competition.tuning.search import tune
@@ -93,8 +94,8 @@ _HOME = {
     "make_demo": "demo.make",
     "mean_average_precision": "evaluation.metrics",
     "meta_learner": "level2.registry",
-    "remove_oof": "pipeline.stored",
-    "rename_oof": "pipeline.stored",
+    "remove_oof": "pipeline.stored_changes",
+    "rename_oof": "pipeline.stored_changes",
     "run": "pipeline.run",
     "save_stack": "saved.save",
     "score": "evaluation.metrics",

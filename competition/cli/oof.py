@@ -131,7 +131,7 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", help="Remove what patterns fit, too.")] = False,
 ) -> None:
     """Remove stored models: their predictions and their cards."""
-    from competition.pipeline.stored import remove_oof
+    from competition.pipeline.stored_changes import remove_oof
     from competition.report.progress import ProgressBars
     from competition.report.tables import console
 
@@ -148,7 +148,7 @@ def rename(
     out: Out = HERE,
 ) -> None:
     """Give a model that was made elsewhere another name."""
-    from competition.pipeline.stored import rename_oof
+    from competition.pipeline.stored_changes import rename_oof
     from competition.report.progress import ProgressBars
     from competition.report.tables import console
 

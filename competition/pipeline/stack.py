@@ -33,9 +33,9 @@ from competition.pipeline.record import Recorder
 from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack_checks import best_model, gain_over, large_offsets
 from competition.pipeline.stack_input import STACK, stack_input, told_apart, write_stack
-from competition.pipeline.stored import UNFIT, matching
+from competition.pipeline.stored import UNFIT, chosen_of
 from competition.pipeline.submit import Submitted, open_sample, submit
-from competition.utils.errors import ModelError, StoreError, some
+from competition.utils.errors import ModelError, StoreError
 from competition.utils.files import PathLike, digest
 from competition.utils.progress import Progress
 
@@ -179,27 +179,6 @@ def stored_models(store: OofStore, context: AnyContext) -> list[ModelCard]:
             "`python -m competition add-oof`."
         )
     return cards
-
-
-def chosen_of(
-    cards: list[ModelCard], only: Sequence[str], without: Sequence[str], store: OofStore
-) -> list[ModelCard]:
-    """Cards of the models that `only` and `without` leave.
-
-    Raises
-    ------
-    StoreError
-        If a pattern fits no model, or none is left.
-    """
-    names = [card.model for card in cards]
-    kept = set(matching(names, only, store.folder))
-    kept -= set(matching(names, without, store.folder)) if without else set()
-    if not kept:
-        raise StoreError(
-            f"Without {some(list(without))} no model is left of {some(list(only) or names)}. Leave "
-            "some."
-        )
-    return [card for card in cards if card.model in kept]
 
 
 @contextmanager

@@ -1,9 +1,6 @@
-"""What lies in the OOF store of a dataset: listed, removed, renamed."""
+"""What lies in the OOF store of a dataset: listed, chosen from."""
 
-import os
-import shutil
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,10 +13,10 @@ from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
 from competition.evaluation.fold_offsets import without_offsets
 from competition.folds_file import load_or_make_folds
-from competition.oof.cards import Card, ExternalCard, Level1Card, StackCard, write_card
+from competition.oof.cards import Card, ExternalCard, Level1Card, ModelCard, StackCard
 from competition.oof.fold_files import shared_components
 from competition.oof.store import LOCKS, OofStore
-from competition.utils.errors import PredictionsError, StoreError, nearest, some
+from competition.utils.errors import StoreError, nearest, some
 from competition.utils.files import PathLike
 from competition.utils.locks import locked
 from competition.utils.progress import Progress
@@ -97,7 +94,7 @@ def list_oof(
     >>> [(one.name, one.kind) for one in found]
     [('tfidf_logreg', 'trained')]
     """
-    dataset, store = _opened(data, out, progress or Progress())
+    dataset, store = opened(data, out, progress or Progress())
     chosen = matching(stored_names(store.folder), patterns, store.folder)
     shared = shared_components(dataset, store.folds)
     found = [_described(store, name, shared) for name in chosen]
@@ -141,106 +138,28 @@ def matching(names: Sequence[str], patterns: Sequence[str], folder: Path) -> lis
     return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
 
 
-def remove_oof(
-    data: PathLike,
-    names: Sequence[str],
-    out: PathLike = ".",
-    *,
-    sure: bool = False,
-    progress: Progress | None = None,
-) -> list[str]:
-    """Remove models from the store: their predictions, cards and kept folds.
-
-    Parameters
-    ----------
-    data, out, progress
-        As of `list_oof`.
-    names : sequence of str
-        Names or patterns.
-    sure : bool
-        Patterns remove nothing without it.
-
-    Returns
-    -------
-    list of str
-        What was removed, sorted.
+def chosen_of(
+    cards: list[ModelCard], only: Sequence[str], without: Sequence[str], store: OofStore
+) -> list[ModelCard]:
+    """Cards of the models that `only` and `without` leave.
 
     Raises
     ------
     StoreError
-        If a name or pattern fits nothing, or patterns are given without `sure`; nothing is removed.
+        If a pattern fits no model, or none is left.
     """
-    progress = progress or Progress()
-    _, store = _opened(data, out, progress)
-    known = stored_names(store.folder)
-    chosen = matching(known, names, store.folder) if names else []
-    if not sure and any(name not in known for name in names):
+    names = [card.model for card in cards]
+    kept = set(matching(names, only, store.folder))
+    kept -= set(matching(names, without, store.folder)) if without else set()
+    if not kept:
         raise StoreError(
-            f"{len(chosen)} model(s) would be removed: {some(chosen, 10)}. To remove them, add "
-            "--yes (sure=True)."
+            f"Without {some(list(without))} no model is left of {some(list(only) or names)}. Leave "
+            "some."
         )
-    with store.locked(chosen, progress):
-        for name in chosen:
-            _remove(store.path(name, ""))
-    return chosen
+    return [card for card in cards if card.model in kept]
 
 
-def rename_oof(
-    data: PathLike,
-    old: str,
-    new: str,
-    out: PathLike = ".",
-    *,
-    progress: Progress | None = None,
-) -> ExternalCard:
-    """Give a model made elsewhere another name.
-
-    Parameters
-    ----------
-    data, out, progress
-        As of `list_oof`.
-    old, new : str
-
-    Returns
-    -------
-    ExternalCard
-
-    Raises
-    ------
-    StoreError
-        If there is no such model, or a run has trained it: its name comes from the profile.
-    PredictionsError
-        If the new name is taken or cannot be one.
-    """
-    from competition.pipeline.add_oof import check_name
-
-    check_name(new)
-    progress = progress or Progress()
-    _, store = _opened(data, out, progress)
-    folder = store.folder
-    if old not in (names := stored_names(folder)):
-        raise StoreError(f"There is no model {old!r} in {folder}.{nearest(old, names)}")
-    with store.locked(sorted({old, new}), progress):
-        card = store.card(old)
-        if not isinstance(card, ExternalCard):
-            raise StoreError(
-                f"{folder / old} was not brought by `add-oof`, so that its name cannot be changed: "
-                "the name of a model that a run trains stands in its profile."
-            )
-        renamed = card.model_copy(update={"model": new})
-        if store.path(new, "").exists() and store.card(new) != renamed:
-            raise PredictionsError(f"{folder / new} exists. Choose another name, or remove it.")
-        store.path(new, "").mkdir(exist_ok=True)
-        for file in card.files:
-            target = store.path(new, file)
-            target.unlink(missing_ok=True)
-            os.link(store.path(old, file), target)
-        write_card(store.path(new, "card.json"), renamed)
-        _remove(folder / old)
-    return renamed
-
-
-def _opened(data: PathLike, out: PathLike, progress: Progress) -> tuple[AdDataset, OofStore]:
+def opened(data: PathLike, out: PathLike, progress: Progress) -> tuple[AdDataset, OofStore]:
     """Open the store of a folder of ads without what trains models, which takes long to load."""
     dataset = load_dataset(data, progress)
     folder = Path(out).absolute() / "oof" / dataset.name
@@ -250,13 +169,6 @@ def _opened(data: PathLike, out: PathLike, progress: Progress) -> tuple[AdDatase
     with locked(folder / LOCKS, [folds_file.name], progress):
         folds = load_or_make_folds(folds_file, dataset, usual.n, usual.seed, progress=progress)
     return dataset, OofStore(folder, tuple(dataset.tag_names), folds, dataset.test_ids)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a model; what is stopped in between is unfinished, and can be removed again."""
-    (folder / "card.json").unlink(missing_ok=True)
-    with suppress(FileNotFoundError):
-        shutil.rmtree(folder)
 
 
 def _described(store: OofStore, name: str, shared: dict[str, str]) -> StoredModel:

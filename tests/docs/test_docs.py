@@ -55,7 +55,11 @@ def test_command_of_a_page_is_one_that_the_command_line_takes(
 def test_option_named_in_the_text_of_a_page_exists(page: Path) -> None:
     command = typer.main.get_command(app)
     known = {"--help"}
-    for one in (*command.commands.values(), *command.commands["benchmark"].commands.values()):
+    groups = [one for one in command.commands.values() if hasattr(one, "commands")]
+    for one in (
+        *command.commands.values(),
+        *(sub for of in groups for sub in of.commands.values()),
+    ):
         known |= {word for option in one.params for word in option.opts + option.secondary_opts}
     text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     named = {word for code in re.findall(r"`(--[^`\s]+)", text) for word in [code.split("=")[0]]}
