@@ -8,11 +8,23 @@ some have seen the labels of a fold. Each command runs as a process of its own. 
 benchmarks/many_models.md.
 """
 
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit
+
+from competition.evaluation.metrics import gap
+from competition.oof.cards import StackCard, read_card
+from competition.pipeline.stored import StoredModel, list_oof
+from competition.utils.files import write_text
 
 RESULT = Path(__file__).with_suffix(".md")
 N_BASES = 12
@@ -120,16 +132,17 @@ def main(given: list[str] | None = None) -> None:
             stored = folder / "out" / "oof" / "many" / f"stack-{learner}"
             test = pd.read_parquet(stored / "test.parquet").set_index("id")
             card = read_card(stored / "card.json")
+            assert isinstance(card, StackCard)
+            left_out = len(card.left_out)
             found[learner] = (card.scores.gap, gap(truth, test.to_numpy()))
         best = max(list_oof(folder, folder / "out"), key=_gap_of_brought)
-        left_out = len(getattr(card, "left_out", {}))
     scores = "\n".join(
         f"| {name} | {oof:.4f} | {test:.4f} |" for name, (oof, test) in found.items()
     )
     text = f"""# {args.models} models made elsewhere
 
-{args.ads:,} training ads, {args.ads // 5:,} test ads, {args.tags} tags; each command is a process of
-its own, with the processes that it starts. The peak is that of the largest process.
+{args.ads:,} training ads, {args.ads // 5:,} test ads, {args.tags} tags; each command is a process
+of its own, with the processes that it starts. The peak is that of the largest process.
 
 | | time | processor | peak |
 |---|---:|---:|---:|
