@@ -1,6 +1,5 @@
 """Models in the OOF store, removed and renamed."""
 
-import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -128,13 +127,12 @@ def rename_oof(
                 "the name of a model that a run trains stands in its profile."
             )
         renamed = card.model_copy(update={"model": new})
-        if store.path(new, "").exists() and store.card(new) != renamed:
+        begun = any(store.path(new, "").glob("fold_*"))
+        if begun or store.card(new) not in (None, renamed):
             raise PredictionsError(f"{folder / new} exists. Choose another name, or remove it.")
         store.path(new, "").mkdir(exist_ok=True)
         for file in card.files:
-            target = store.path(new, file)
-            target.unlink(missing_ok=True)
-            os.link(store.path(old, file), target)
+            shutil.copyfile(store.path(old, file), store.path(new, file))
         write_card(store.path(new, "card.json"), renamed)
         _remove(folder / old)
     return renamed

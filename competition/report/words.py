@@ -1,6 +1,7 @@
 """What a reader of a stack's score must know, in sentences: for the terminal and the page."""
 
 from competition.evaluation.chosen_metric import CALLED
+from competition.level2.components.preselection import MANY, SHOWN
 from competition.oof.cards import StackCard
 from competition.utils.errors import some
 
@@ -49,10 +50,15 @@ def suspicions(card: StackCard) -> list[str]:
 
 
 def _left_out(card: StackCard) -> list[str]:
-    """Say which models made elsewhere add nothing, and why."""
+    """Say which models a stack makes no use of, or not everywhere."""
     copies = [f"{name} as {other}" for name, other in card.left_out.items() if other]
     still = [name for name, other in card.left_out.items() if not other]
     found = []
+    if len(card.models) > MANY:
+        found.append(
+            f"Of {len(card.models):,} models each meta-learner that weighs them is shown {SHOWN}, "
+            "chosen in every fold by its training ads."
+        )
     if copies:
         found.append(
             f"{len(copies):,} model(s) say what another says and are used once: {some(copies, 5)}."

@@ -234,16 +234,23 @@ def test_renamed_model_is_the_same(ads: Path, models: Path) -> None:
         assert says in refused.err
 
 
-def test_renaming_that_was_stopped_is_ended_by_the_same_command(ads: Path, models: Path) -> None:
+@pytest.mark.parametrize("stopped", ["half", "whole"])
+def test_renaming_that_was_stopped_is_ended_by_the_same_command(
+    stopped: str, ads: Path, models: Path
+) -> None:
     call("add-oof", "--from", models, *where(ads))
     store = ads.parent / "out" / "oof" / "topics"
     kept = {path.name: path.read_bytes() for path in (store / "a").iterdir()}
     call("oof", "rename", "a", "ears", *where(ads))
-    (store / "a").mkdir()  # as it was when the new one stood already
+    (store / "a").mkdir()  # as it was when the new one stood already, or half of it
+    if stopped == "half":
+        (store / "ears" / "card.json").unlink()
+        (store / "ears" / "oof.parquet").write_bytes(b"half")
     for name, content in kept.items():
         (store / "a" / name).write_bytes(content)
     call("oof", "rename", "a", "ears", *where(ads))
     assert set(names(ads)) == {"ears", "b", "c", "d"}
+    assert (store / "ears" / "oof.parquet").read_bytes() == kept["oof.parquet"]
 
 
 def test_stack_takes_what_only_and_without_leave(ads: Path, models: Path) -> None:
@@ -299,7 +306,9 @@ def test_stack_of_more_models_than_learners_are_shown(ads: Path, models: Path) -
     best = max(list_oof(ads, ads.parent / "out"), key=lambda one: one.name == "b")
     assert best.card is not None
     assert card.scores.gap > best.card.scores.gap
-    assert "Submission" in done.out
+    assert "Of 49 models each meta-learner that weighs them is shown 24" in " ".join(
+        done.out.split()
+    )
 
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="one core works on one at a time")
