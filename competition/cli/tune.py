@@ -32,7 +32,11 @@ def tune(
     ] = None,
     storage: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="A database that machines share (default: a file)."),
+        typer.Option(
+            metavar="URL",
+            help="A database that machines share, or journal:PATH, a file that they all see "
+            "(default: a file below oof/).",
+        ),
     ] = None,
     write: Annotated[
         Path | None,

@@ -2,7 +2,7 @@
 
 ::
 
-    oof/<dataset>/tuning/studies.sqlite    every trial of every study, unless --storage names a URL
+    oof/<dataset>/tuning/studies.sqlite    every trial of every study, unless --storage names one
     oof/<dataset>/tuning/<model>.toml      the profile with the best values
 """
 
@@ -119,7 +119,8 @@ def tune(
     timeout : float or None
         Seconds after which no further trial begins.
     storage : str or None
-        URL of a database as Optuna takes it; several machines may share one.
+        URL of a database as Optuna takes it, or ``journal:PATH`` of a file on a shared folder;
+        several machines may share one.
     write : path or None
         File for the best profile, instead of one below ``out``.
     n_jobs : int or None

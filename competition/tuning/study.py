@@ -7,6 +7,7 @@ A failed trial is drawn again, so that the others are what they would have been 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.samplers import TPESampler
     from optuna.storages import RDBStorage
+    from optuna.storages.journal import JournalStorage
     from optuna.trial import FrozenTrial, Trial
 
 # A trial stops after its second fold or later where it lies below three quarters of the complete
@@ -26,6 +28,7 @@ KEPT_PERCENT = 75.0
 UNPRUNED = 4  # complete trials before that says something
 UNPRUNED_FOLDS = 1
 ENOUGH = 10  # complete trials before an importance says something
+JOURNAL = "journal:"  # begins the name of a file that machines append to
 HEARTBEAT = 60  # seconds; a trial without a heartbeat for twice as long is lost
 
 
@@ -74,7 +77,9 @@ def _reason(bad: BaseException) -> str:
     return str(getattr(cause, "orig", None) or bad).partition("\n")[0]
 
 
-def _open_storage(url: str) -> "RDBStorage":
+def _open_storage(url: str) -> "RDBStorage | JournalStorage":
+    if url.startswith(JOURNAL):
+        return _open_journal(Path(url.removeprefix(JOURNAL)))
     from optuna.exceptions import ExperimentalWarning, OptunaError
     from optuna.storages import RDBStorage
     from sqlalchemy.exc import SQLAlchemyError
@@ -91,6 +96,24 @@ def _open_storage(url: str) -> "RDBStorage":
                 f"The storage {shown_url(url)} cannot be opened ({type(bad).__name__}: {reason}). "
                 "Give the URL of a database that exists and whose driver is installed, like "
                 "postgresql://user:password@host/name, or leave --storage out."
+            ) from bad
+
+
+def _open_journal(path: Path) -> "JournalStorage":
+    """Open a file that machines append to; one lock file beside it is enough on NFS from 3 on."""
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
+
+    file = str(path.absolute())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        try:
+            return JournalStorage(JournalFileBackend(file, JournalFileOpenLock(file)))
+        except (OSError, ValueError, KeyError) as bad:
+            reason = bad.strerror if isinstance(bad, OSError) else "it holds something else"
+            raise TuningError(
+                f"The storage {JOURNAL}{path} cannot be opened ({reason}). Give a file in a folder "
+                f"that exists, like {JOURNAL}studies.journal, or leave --storage out."
             ) from bad
 
 
@@ -168,8 +191,8 @@ def importances(study: "Study") -> dict[str, float]:
 def _give_up_lost_trials(study: "Study") -> None:
     """Mark as failed the running trials whose process, of this machine, has ended.
 
-    Optuna watches the heartbeat of all others: trials of other machines, and one that was killed
-    before it could record its process.
+    Optuna watches the heartbeat of all others, where they share a database: trials of other
+    machines, and one that was killed before it could record its process.
     """
     from optuna.trial import TrialState
 

@@ -159,6 +159,55 @@ def test_two_machines_share_a_study_by_url(shared_table: Path, tmp_path: Path) -
     assert not (tmp_path / "b" / "oof" / "films" / "tuning" / "studies.sqlite").exists()
 
 
+def test_study_in_a_journal_has_the_trials_of_one_in_a_database(
+    shared_table: Path, straight: Tuned, tmp_path: Path
+) -> None:
+    storage = f"journal:{tmp_path / 'studies.journal'}"
+    with pytest.raises(KeyboardInterrupt):
+        tuned(shared_table, tmp_path / "a", 6, storage=storage, progress=StopIn(2))
+    done = tuned(shared_table, tmp_path / "b", 6, storage=storage)
+    assert trials(done) == trials(straight)
+    assert done.best_score == straight.best_score
+
+
+def test_machines_share_a_journal_at_once_and_one_is_killed(
+    shared_table: Path, tmp_path: Path
+) -> None:
+    storage = f"journal:{tmp_path / 'studies.journal'}"
+    command = [sys.executable, "-m", "competition", "tune", MODEL, "--data", str(shared_table)]
+    command += ["--jobs", "1", "--trials", "500", "--storage", storage, "--set"]
+    command += " --set ".join(OVERRIDES).split(" ")
+    killed = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "a")], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 60
+        journal = tmp_path / "studies.journal"
+        while time.monotonic() < deadline:
+            if (
+                journal.is_file() and journal.read_bytes().count(b'"op_code":6') >= 2
+            ):  # trials ended
+                break
+            time.sleep(0.02)
+        both = tuned(shared_table, tmp_path / "b", 6, storage=storage)
+        assert killed.poll() is None
+    finally:
+        killed.kill()
+        killed.wait()
+    assert both.complete + both.pruned >= 6
+    more = tuned(shared_table, tmp_path / "b", both.complete + both.pruned + 2, storage=storage)
+    assert more.study == both.study
+    numbers = [trial.number for trial in open_study(more.study, storage).trials]
+    assert numbers == sorted(set(numbers))
+
+
+def test_file_that_is_no_journal_is_told(shared_table: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("a line\nand another\n")
+    with pytest.raises(TuningError, match="cannot be opened"):
+        tuned(shared_table, tmp_path / "a", 1, storage=f"journal:{tmp_path / 'notes.txt'}")
+    assert (tmp_path / "notes.txt").read_text() == "a line\nand another\n"
+
+
 def test_changed_labels_begin_another_study(table: Path, straight: Tuned, tmp_path: Path) -> None:
     path = table / "train.csv"
     path.write_text(path.read_text(encoding="utf-8").replace("Space|Long", "Space"))
@@ -217,7 +266,14 @@ def test_trial_that_lags_is_stopped_but_never_the_first(table: Path, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "url", ["nonsense", "sqlite:////no/such/folder/x.sqlite", "nosuch://me:secret@host/name"]
+    "url",
+    [
+        "nonsense",
+        "sqlite:////no/such/folder/x.sqlite",
+        "nosuch://me:secret@host/name",
+        "journal:/no/such/folder/x.journal",
+        "journal:",
+    ],
 )
 def test_storage_that_cannot_be_opened_is_named_without_its_password(
     shared_table: Path, tmp_path: Path, url: str
