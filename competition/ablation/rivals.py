@@ -125,9 +125,9 @@ def _encoders(cards: Sequence[ModelCard], modalities: Sequence[Modality]) -> lis
 
 
 def _is_encoder(card: ModelCard) -> TypeGuard[Level1Card]:
-    return isinstance(card, Level1Card) and isinstance(
-        make_estimator(card.level1, card.parameters), EncoderModel
-    )
+    if not isinstance(card, Level1Card):
+        return False
+    return isinstance(make_estimator(card.level1, card.parameters).parts()[0], EncoderModel)
 
 
 def _cross_fitted(

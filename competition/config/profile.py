@@ -64,15 +64,26 @@ class FeatureSettings(Settings):
 
 
 class Level1Settings(Settings):
-    """One level-1 model: every further key is a parameter of the model."""
+    """One level-1 model: every further key is a parameter of the model.
+
+    Attributes
+    ----------
+    model : str or None
+        Its name in the registry; None: that of the table.
+    inputs : tuple of str or None
+    seeds : int
+        Copies of the model, with seeds one after the other, whose mean it is.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
     model: str | None = None
     inputs: Names | None = None
+    seeds: Annotated[int, Field(ge=1)] = 1
 
     @property
     def params(self) -> dict[str, Any]:
+        """Parameters of the model."""
         return dict(self.model_extra or {})
 
 

@@ -85,6 +85,10 @@ class Level1Model(Saved, BaseEstimator, ABC):
         """Files whose content the predictions depend on, such as a checkpoint's."""
         return ()
 
+    def parts(self) -> Sequence[Level1Model]:
+        """Models whose mean this is; one that stands alone is its own only part."""
+        return [self]
+
     def fit(self, X: pd.DataFrame, Y: np.ndarray) -> Self:
         """Learn from training ads.
 

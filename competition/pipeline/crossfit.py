@@ -21,6 +21,7 @@ from competition.execution.lanes import Need, run_in_lanes
 from competition.execution.local import run_tasks
 from competition.features.columns import Column, read_columns
 from competition.level1.base import Level1Model
+from competition.level1.components.seeds import SEEDS, SeedAverage
 from competition.level1.registry import get_model
 from competition.oof.fold_files import Fingerprint, FoldPrediction
 from competition.oof.kept_models import has_model, write_model
@@ -101,6 +102,8 @@ def make_estimator(
 ) -> Level1Model:
     """Make an unfitted model from its parameters, and from the defaults that it takes.
 
+    Where `SEEDS` is among the parameters, it is the mean of so many copies.
+
     A fold has one thread, whatever runs beside it: sums in another order have other last bits. A
     profile may set a model's `n_jobs`, which then is one of its parameters like any other.
 
@@ -118,8 +121,14 @@ def make_estimator(
         "tag_names": defaults.tag_names,
     }
     known = {name: value for name, value in values.items() if name in entry.parameters}
+    given = {**known, **params}
     try:
-        return entry.make(**{**known, **params})
+        if SEEDS not in params or SEEDS in entry.parameters:
+            return entry.make(**given)
+        copies, first = range(given.pop(SEEDS)), given["random_state"]
+        return SeedAverage(
+            tuple(entry.make(**{**given, "random_state": first + copy}) for copy in copies)
+        )
     except (TypeError, ValueError) as bad:
         raise ModelError(f"The level-1 model {model!r} cannot be made: {bad}.") from bad
 

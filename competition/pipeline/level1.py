@@ -39,6 +39,7 @@ def level1_job(
     )
     # A function may lie in one module, the class of what it makes in another.
     modules = {get_model(planned.model).make.__module__, type(estimator).__module__}
+    modules |= {type(part).__module__ for part in estimator.parts()}
     modules |= set(further_modules)
     seed = context.profile.seed
     fingerprint = level1_fingerprint(

@@ -16,6 +16,7 @@ from competition.datasets.base import AdDataset, Input, InputKind
 from competition.features.base import Extractor
 from competition.features.hub import absent_folder, why_not_at_hand
 from competition.features.registry import ExtractorEntry, get_extractor
+from competition.level1.components.seeds import SEEDS
 from competition.level1.registry import find_models, get_model
 from competition.pipeline.context import Context
 from competition.pipeline.settings import level1_entry, plan_meta_learners
@@ -48,7 +49,10 @@ class PlannedFeature:
 
 @dataclass(frozen=True)
 class PlannedModel:
-    """A level-1 model with the columns that it will read."""
+    """A level-1 model with the columns that it will read.
+
+    Its parameters are those of its constructor and, where it is a mean of copies, `SEEDS`.
+    """
 
     name: str
     model: str
@@ -97,6 +101,11 @@ def plan_models(
     for name, chosen in settings.items():
         entry = level1_entry(name, chosen)
         check_parameters(f"level1.{name}", chosen.params, entry.make)
+        if chosen.seeds > 1 and not {"random_state", SEEDS} & set(entry.parameters):
+            raise ProfileError(
+                f"level1.{name}.seeds = {chosen.seeds}: the model {entry.name} has no "
+                "random_state, so that all copies would be the same. Leave seeds out."
+            )
         for parameter in entry.required:
             if chosen.params.get(parameter, "") == "":
                 raise ProfileError(
@@ -113,7 +122,8 @@ def plan_models(
         elif columns:
             if entry.make.__module__.startswith("competition.level1."):
                 _check_paths(name, chosen.params)
-            planned.append(PlannedModel(name, entry.name, columns, chosen.params))
+            copies = {SEEDS: chosen.seeds} if chosen.seeds > 1 else {}
+            planned.append(PlannedModel(name, entry.name, columns, {**chosen.params, **copies}))
         elif name in profile.level1 and not _went_with_its_feature(name, profile, dataset):
             absent.append(name)
     for why, names in not_at_hand.items():

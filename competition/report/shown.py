@@ -16,6 +16,7 @@ from competition.pipeline.stack import stored_models
 from competition.pipeline.stack_input import STACK, stack_input
 from competition.utils.errors import StoreError
 
+MOST_MODELS = 40  # that the page shows, the best ones; `oof list` shows all
 MEASURED = 20_000  # training ads; of more, so many are drawn by lot
 MADE_OF = "level-1 models"  # the component of a stack's fingerprint that names its models
 
@@ -94,6 +95,10 @@ def shown(context: AnyContext, stack: StackCard) -> Shown:
             f"{store.folder} does not hold the level-1 models that {stack.model} was made from: "
             "another command makes them anew, or they were removed. Run again."
         )
+    if len(cards) > MOST_MODELS:
+        by_gap = sorted(cards, key=lambda card: -card.scores.gap)
+        best = {stack.best_model, *(card.model for card in by_gap[: MOST_MODELS - 1])}
+        cards = [card for card in cards if card.model in best]
     metadata = [column for column in stack.metadata if column in dataset.ads.columns]
     data, _ = stack_input(store, cards, dataset, metadata)
     rows = np.arange(len(data.labels))

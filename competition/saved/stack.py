@@ -261,9 +261,9 @@ class SavedStack:
             one = self.manifest.keep == "refit"
             folders = [of_model / WHOLE] if one else self._folds(of_model)
             found[name] = [load_model(saved.model, folder) for folder in folders]
-            for model in found[name]:
-                if "device" in model.get_params(deep=False):
-                    model.set_params(device=self.device)
+            for part in (part for model in found[name] for part in model.parts()):
+                if "device" in part.get_params(deep=False):
+                    part.set_params(device=self.device)
         return found
 
     @cached_property

@@ -306,6 +306,8 @@ def test_stack_of_more_models_than_learners_are_shown(ads: Path, models: Path) -
     best = max(list_oof(ads, ads.parent / "out"), key=lambda one: one.name == "b")
     assert best.card is not None
     assert card.scores.gap > best.card.scores.gap
+    page = (ads.parent / "out" / "oof" / "topics" / "report" / "index.html").read_text("utf-8")
+    assert "Of 49 models the page shows" in page
     assert "Of 49 models each meta-learner that weighs them is shown 24" in " ".join(
         done.out.split()
     )
