@@ -230,7 +230,7 @@ def main() -> None:
     lines = [
         "# Trees that all tags share against trees of each tag",
         "",
-        "Before: 100 trees for each tag. After: 200 (`lightgbm`) or 150 (`xgboost`) for all tags "
+        "Before: 100 trees for each tag. After: 200 (`lightgbm`) or 120 (`xgboost`) for all tags "
         "together. Seconds of one processor, all folds. The stack is `pooled` over three linear "
         "text models and the trees; its gain with a 95% interval over ads. Made by "
         "`python -m benchmarks.trees`, see there.",

@@ -54,12 +54,12 @@ class XGBoost(Level1Model):
 
     def __init__(
         self,
-        n_estimators: Count = 150,
-        learning_rate: Positive = 0.08,
+        n_estimators: Count = 120,
+        learning_rate: Positive = 0.1,
         max_depth: Count = 5,
         min_child_weight: NotNegative = 10.0,
-        reg_lambda: NotNegative = 1.0,
-        colsample_bynode: SomeShare = 0.5,
+        reg_lambda: NotNegative = 0.7,
+        colsample_bynode: SomeShare = 0.8,
         subsample: SomeShare = 0.7,
         min_df: Count = 2,
         random_state: Seed = 0,
@@ -78,8 +78,8 @@ class XGBoost(Level1Model):
     def search_space(trial: Trial) -> dict[str, Any]:
         """What `tune` tries."""
         return {
-            "n_estimators": trial.suggest_int("n_estimators", 50, 600, log=True),
-            "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
+            "n_estimators": trial.suggest_int("n_estimators", 25, 400, log=True),
+            "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
             "max_depth": trial.suggest_int("max_depth", 2, 8),
             "min_child_weight": trial.suggest_float("min_child_weight", 1, 50, log=True),
             "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 30, log=True),
