@@ -5,8 +5,8 @@ growing 100 trees for each tag, as both models did before. Each dataset's texts 
 before the clock starts; seconds are the processor's, of features, fits and predictions in all
 folds. The stack is `pooled` over the three linear text models and the tree model, or both of them.
 The demo ads are made without films; further folders of ads are named on the command line, and
-`debian` and `sections` stand for descriptions of Debian packages, as the machine's `apt-cache` has
-them, with their 65 most common debtags (3 a package) or their section as tags. ``debian:4000``
+`debtags` and `sections` stand for descriptions of Debian packages, as the machine's `apt-cache` has
+them, with their 65 most common debtags (3 a package) or their section as tags. ``debtags:4000``
 takes that many of a set. The table goes to benchmarks/trees.md.
 """
 
@@ -39,7 +39,7 @@ from competition.utils.files import write_text
 N_FOLDS = 5
 LINEAR = ("tfidf_logreg", "tfidf_linearsvc", "tfidf_nblogreg")
 MOST_TAGS = 65
-DEBIAN = ("debian", "sections")
+DEBIAN = ("debtags", "sections")
 
 
 class TreesOfEachTag(Level1Model):
@@ -135,7 +135,7 @@ def case_of_packages(tags_of: str, most: int | None = None) -> Case:
     packages.pop("", None)
     chosen = sorted(packages.items())
     random.Random(0).shuffle(chosen)
-    key = {"debian": "Tag", "sections": "Section"}[tags_of]
+    key = {"debtags": "Tag", "sections": "Section"}[tags_of]
     tags = [{tag for tag in package.get(key, "").split(", ") if tag} for _, package in chosen]
     counts = Counter(tag for one in tags for tag in one)
     common = [tag for tag, count in counts.most_common(MOST_TAGS) if count > 30]
@@ -226,7 +226,7 @@ def main() -> None:
     from threadpoolctl import threadpool_limits
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("datasets", nargs="*", help="folders of ads, debian or sections")
+    parser.add_argument("datasets", nargs="*", help="folders of ads, debtags or sections")
     lines = [
         "# Trees that all tags share against trees of each tag",
         "",
