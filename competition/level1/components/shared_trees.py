@@ -54,6 +54,8 @@ class LeafValues:
         ndarray of shape (n_ads, n_tags), dtype float32
         """
         n_ads, n_trees = leaves.shape
+        if not len(self.places):  # no tree found a split
+            return np.tile(_sigmoid(self.prior), (n_ads, 1))
         rows = self.places[np.arange(n_trees), leaves]
         ends = np.arange(0, rows.size + 1, n_trees)
         ones = np.ones(rows.size, dtype=np.float32)
@@ -123,7 +125,7 @@ def needed(most: int, n_tags: int) -> int:
 
 def _places(leaves: list[np.ndarray]) -> np.ndarray:
     """Rows of the values by tree and leaf; 0 where a leaf has none."""
-    places = np.zeros((len(leaves), 1 + max(used[-1] for used in leaves)), dtype=np.int32)
+    places = np.zeros((len(leaves), 1 + max((used[-1] for used in leaves), default=0)), dtype=np.int32)
     first = 1
     for row, used in zip(places, leaves, strict=True):
         row[used] = np.arange(first, first + len(used))
