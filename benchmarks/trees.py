@@ -1,9 +1,9 @@
 """Trees that all tags share against trees of each tag: `python -m benchmarks.trees [DIR ...]`.
 
-Out-of-fold predictions of `lightgbm` and `xgboost`, 5 random folds, and of the same two libraries
-growing 100 trees for each tag, as both models did before. Each dataset's texts are counted once,
-before the clock starts; seconds are the processor's, of features, fits and predictions in all
-folds. The stack is `pooled` over the three linear text models and the tree model, or both of them.
+Out-of-fold predictions of `lightgbm`, `xgboost` and `shared_trees` in 5 random folds. Each
+dataset's texts are counted once, before the clock starts; seconds are the processor's, of features,
+fits and predictions in all folds. The stack is `pooled` over the three linear text models and the
+trees.
 The demo ads are made without films; further folders of ads are named on the command line, and
 `debtags` and `sections` stand for descriptions of Debian packages, as the machine's `apt-cache` has
 them, with their 65 most common debtags (3 a package) or their section as tags. ``debtags:4000``
@@ -27,8 +27,7 @@ from competition.datasets import load_dataset
 from competition.demo.make import make_demo
 from competition.evaluation.bootstrap import gap_difference
 from competition.evaluation.metrics import gap
-from competition.level1.base import Level1Model
-from competition.level1.components.reduced import REDUCED_TERMS, ReducedFeatures
+from competition.level1.components.reduced import REDUCED_TERMS
 from competition.level1.registry import get_model
 from competition.level2.crossfit import cross_fit
 from competition.level2.data import Ads, StackData
@@ -42,63 +41,7 @@ MOST_TAGS = 65
 DEBIAN = ("debtags", "sections")
 
 
-class TreesOfEachTag(Level1Model):
-    """What both models were: 100 trees a tag over the same features."""
-
-    text_terms = REDUCED_TERMS
-
-    def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        self.features_ = ReducedFeatures(REDUCED_TERMS)
-        self._grow(self.features_.fit_transform(X, Y), Y)
-
-    def _grow(self, matrix: np.ndarray, Y: np.ndarray) -> None:
-        raise NotImplementedError
-
-
-class LightGBMOfEachTag(TreesOfEachTag):
-    """One booster per tag, over one binned matrix."""
-
-    def _grow(self, matrix: np.ndarray, Y: np.ndarray) -> None:
-        import lightgbm
-
-        parameters = {
-            **{"objective": "binary", "learning_rate": 0.05, "num_leaves": 7, "lambda_l2": 1.0},
-            **{"min_data_in_leaf": 10, "feature_fraction_bynode": 0.5, "bagging_fraction": 0.7},
-            **{"bagging_freq": 1, "max_bin": 63, "min_data_in_bin": 1, "feature_pre_filter": False},
-            **{"seed": 0, "deterministic": True, "force_row_wise": True, "num_threads": 1},
-            "verbosity": -1,
-        }
-        binned = lightgbm.Dataset(matrix, params=parameters).construct()
-        self.boosters_ = []
-        for labels in Y.T:
-            binned.set_label(labels.astype(np.float32))
-            self.boosters_.append(lightgbm.train(parameters, binned, 100))
-
-    def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        matrix = self.features_.transform(X)
-        return np.column_stack([one.predict(matrix, num_threads=1) for one in self.boosters_])
-
-
-class XGBoostOfEachTag(TreesOfEachTag):
-    """One tree per tag and round in one booster."""
-
-    def _grow(self, matrix: np.ndarray, Y: np.ndarray) -> None:
-        import xgboost
-
-        binned = xgboost.QuantileDMatrix(matrix, Y.astype(np.float32), max_bin=64, nthread=1)
-        parameters = {
-            **{"objective": "binary:logistic", "base_score": Y.mean(axis=0).tolist()},
-            **{"tree_method": "hist", "max_bin": 64, "learning_rate": 0.05, "max_depth": 3},
-            **{"colsample_bynode": 0.5, "subsample": 0.7, "seed": 0, "nthread": 1},
-        }
-        self.booster_ = xgboost.train(parameters, binned, num_boost_round=100)
-
-    def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        found = self.booster_.inplace_predict(self.features_.transform(X))
-        return found.reshape(len(X), -1)
-
-
-BEFORE = {"lightgbm": LightGBMOfEachTag, "xgboost": XGBoostOfEachTag}
+TREES = (("lightgbm",), ("xgboost",), ("lightgbm", "xgboost"), ("shared_trees",))
 
 
 class Case(NamedTuple):
@@ -182,30 +125,23 @@ def stacked(given: Case, models: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def rows(given: Case) -> Iterator[str]:
-    """Rows of the table: each tree model, and both."""
+    """Rows of the table: trees of each tag, alone and both, and trees that all tags share."""
     linear = {}
     for name in LINEAR:
         entry = get_model(name)
         texts = counted(given.ads, entry.make().text_terms, texts_alone=True)
         linear[name] = out_of_fold(entry.make, texts, given)[1]
     ads = counted(given.ads, REDUCED_TERMS, texts_alone=False)
-    before = {name: out_of_fold(kind, ads, given) for name, kind in BEFORE.items()}
-    after = {name: out_of_fold(get_model(name).make, ads, given) for name in BEFORE}
+    runs = {name: out_of_fold(get_model(name).make, ads, given) for (name, *_) in TREES}
     title = f"{given.name}, {len(given.ads):,} x {given.labels.shape[1]}"
-    for names in (*((name,) for name in BEFORE), tuple(BEFORE)):
-        seconds = [sum(run[name][0] for name in names) for run in (before, after)]
-        stacks = [
-            stacked(given, linear | {name: run[name][1] for name in names})
-            for run in (before, after)
-        ]
-        gain = gap_difference(given.labels, stacks[1], stacks[0])
-        alone = ["", ""]
-        if len(names) == 1:
-            alone = [f"{gap(given.labels, run[names[0]][1]):.4f}" for run in (before, after)]
+    shared = stacked(given, linear | {name: runs[name][1] for name in TREES[-1]})
+    for names in TREES:
+        stack = stacked(given, linear | {name: runs[name][1] for name in names})
+        gain = gap_difference(given.labels, shared, stack)
+        alone = f"{gap(given.labels, runs[names[0]][1]):.4f}" if len(names) == 1 else ""
         yield (
-            f"| {title} | {' and '.join(names)} | {seconds[0]:.1f} | {seconds[1]:.1f} "
-            f"| {seconds[0] / seconds[1]:.1f} | {alone[0]} | {alone[1]} "
-            f"| {gap(given.labels, stacks[0]):.4f} | {gap(given.labels, stacks[1]):.4f} "
+            f"| {title} | {' and '.join(names)} | {sum(runs[name][0] for name in names):.1f} "
+            f"| {alone} | {gap(given.labels, stack):.4f} "
             f"| {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}) |"
         )
 
@@ -230,14 +166,12 @@ def main() -> None:
     lines = [
         "# Trees that all tags share against trees of each tag",
         "",
-        "Before: 100 trees for each tag. After: 200 (`lightgbm`) or 120 (`xgboost`) for all tags "
-        "together. Seconds of one processor, all folds. The stack is `pooled` over three linear "
-        "text models and the trees; its gain with a 95% interval over ads. Made by "
-        "`python -m benchmarks.trees`, see there.",
+        "Seconds of one processor, all folds. The stack is `pooled` over three linear text models "
+        "and the trees; the last column is what it gains where `shared_trees` stands in their "
+        "place, with a 95% interval over ads. Made by `python -m benchmarks.trees`, see there.",
         "",
-        "| ads x tags | model | s before | s after | ratio | GAP before | GAP after "
-        "| stack before | stack after | stack's gain |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| ads x tags | trees | seconds | GAP | stack | gain of `shared_trees` |",
+        "|---|---|---:|---:|---:|---:|",
     ]
     with threadpool_limits(1):
         for given in cases(parser.parse_args().datasets):

@@ -125,7 +125,9 @@ def needed(most: int, n_tags: int) -> int:
 
 def _places(leaves: list[np.ndarray]) -> np.ndarray:
     """Rows of the values by tree and leaf; 0 where a leaf has none."""
-    places = np.zeros((len(leaves), 1 + max((used[-1] for used in leaves), default=0)), dtype=np.int32)
+    places = np.zeros(
+        (len(leaves), 1 + max((used[-1] for used in leaves), default=0)), dtype=np.int32
+    )
     first = 1
     for row, used in zip(places, leaves, strict=True):
         row[used] = np.arange(first, first + len(used))

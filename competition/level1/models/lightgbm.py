@@ -1,4 +1,4 @@
-"""LightGBM: trees whose leaves hold all tags."""
+"""LightGBM: one booster per tag, over one binned matrix."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pandas as pd
 
 from competition.level1.base import Level1Model
 from competition.level1.components.reduced import REDUCED_TERMS, ReducedFeatures
-from competition.level1.components.shared_trees import boost, needed
 from competition.level1.registry import level1_model
 from competition.text.terms import TermsSpec
 from competition.utils.parameters import (
@@ -23,26 +22,24 @@ from competition.utils.parameters import (
 )
 
 if TYPE_CHECKING:
-    from lightgbm import Booster
     from optuna import Trial
 
 
 @level1_model("lightgbm", kinds=("text", "metadata"))
 class LightGBM(Level1Model):
-    """Gradient-boosted trees over text scores and metadata, each grown leaf by leaf for all tags.
+    """Gradient-boosted trees over text scores and metadata, one booster per tag.
 
-    A round grows one tree on a random mixture of the tags' gradients (`shared_trees`). Boosting
-    starts from each tag's prior and takes a fixed number of small steps, so that the probability of
-    a rare tag stays near its prior unless the evidence is plain: GAP ranks the tags of all ads in
-    one list, where one overconfident rare tag costs more than many timid ones.
+    Boosting starts from the tag's prior and takes a fixed number of small steps, so that the
+    probability of a rare tag stays near its prior unless the evidence is plain: GAP ranks the tags
+    of all ads in one list, where one overconfident rare tag costs more than many timid ones.
 
     Parameters
     ----------
     n_estimators : int
-        Trees; of few tags, fewer. Fixed: no ads are set aside to stop early with.
+        Trees per tag. Fixed: no ads are set aside to stop early with.
     learning_rate : float
     num_leaves : int
-        Most leaves of a tree; of few tags, fewer.
+        Most leaves of a tree.
     min_child_samples : int
         Fewest ads in a leaf.
     reg_lambda : float
@@ -58,9 +55,9 @@ class LightGBM(Level1Model):
 
     def __init__(
         self,
-        n_estimators: Count = 200,
-        learning_rate: Positive = 0.06,
-        num_leaves: Leaves = 15,
+        n_estimators: Count = 100,
+        learning_rate: Positive = 0.05,
+        num_leaves: Leaves = 7,
         min_child_samples: Whole = 10,
         reg_lambda: NotNegative = 1.0,
         colsample_bynode: SomeShare = 0.5,
@@ -82,9 +79,9 @@ class LightGBM(Level1Model):
     def search_space(trial: Trial) -> dict[str, Any]:
         """What `tune` tries."""
         return {
-            "n_estimators": trial.suggest_int("n_estimators", 50, 800, log=True),
+            "n_estimators": trial.suggest_int("n_estimators", 25, 400, log=True),
             "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
-            "num_leaves": trial.suggest_int("num_leaves", 3, 63, log=True),
+            "num_leaves": trial.suggest_int("num_leaves", 3, 31, log=True),
             "min_child_samples": trial.suggest_int("min_child_samples", 3, 50, log=True),
             "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 30, log=True),
             "colsample_bynode": trial.suggest_float("colsample_bynode", 0.1, 1),
@@ -101,17 +98,18 @@ class LightGBM(Level1Model):
 
         self.features_ = ReducedFeatures(REDUCED_TERMS, self.min_df, self.random_state)
         parameters = {
-            "objective": "none",
-            "learning_rate": 1.0,  # of no matter: what leaves are worth is found elsewhere
-            "num_leaves": needed(self.num_leaves, Y.shape[1]),
+            "objective": "binary",
+            "boost_from_average": True,
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.num_leaves,
             "min_data_in_leaf": self.min_child_samples,
-            "min_sum_hessian_in_leaf": 0.0,
+            "lambda_l2": self.reg_lambda,
             "feature_fraction_bynode": self.colsample_bynode,
             "bagging_fraction": self.subsample,
             "bagging_freq": 1,
-            "max_bin": 127,
+            "max_bin": 63,
             "min_data_in_bin": 1,
-            # The ads are binned before any target is known: what no split on one target could use
+            # The ads are binned before any label is known: what no split of one tag could use
             # may not be dropped for all.
             "feature_pre_filter": False,
             "seed": self.random_state,
@@ -122,36 +120,14 @@ class LightGBM(Level1Model):
         }
         # Given as a bare array, features have no names: LightGBM refuses some that users have.
         matrix = self.features_.fit_transform(X, Y)
-        ones = np.ones(len(Y), dtype=np.float32)
-        booster = lightgbm.Booster(parameters, lightgbm.Dataset(matrix, ones, params=parameters))
-
-        def grow(target: np.ndarray) -> np.ndarray | None:
-            tree = booster.num_trees()
-            booster.update(fobj=lambda *_: (target, ones))
-            if booster.num_trees() == tree:
-                return None
-            return _leaves(booster, matrix, tree, 1)[:, 0]
-
-        self.leaf_values_ = boost(
-            Y,
-            grow,
-            n_rounds=self.n_estimators,
-            learning_rate=self.learning_rate,
-            reg_lambda=self.reg_lambda,
-            random_state=self.random_state,
-        )
-        # As `lightgbm.train` does: a copy that lets go of the ads.
-        self.booster_ = booster.model_from_string(booster.model_to_string()).free_dataset()
+        binned = lightgbm.Dataset(matrix, params=parameters).construct()
+        self.boosters_ = []
+        for labels in Y.T:
+            binned.set_label(labels.astype(np.float32))
+            self.boosters_.append(lightgbm.train(parameters, binned, self.n_estimators))
 
     def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
         matrix = self.features_.transform(X)
-        if not hasattr(self, "leaf_values_"):  # it was saved when each tag had a booster of its own
-            columns = [booster.predict(matrix, num_threads=1) for booster in self.boosters_]
-            return np.column_stack(columns)
-        return self.leaf_values_.predict_proba(_leaves(self.booster_, matrix))
-
-
-def _leaves(booster: Booster, matrix: np.ndarray, first: int = 0, trees: int = -1) -> np.ndarray:
-    """Leaf that an ad falls into, of some trees or of all: (n_ads, n_trees), of int."""
-    found = booster.predict(matrix, first, trees, pred_leaf=True, num_threads=1)
-    return np.asarray(found).reshape(len(matrix), -1).astype(np.intp)
+        return np.column_stack(
+            [booster.predict(matrix, num_threads=1) for booster in self.boosters_]
+        )

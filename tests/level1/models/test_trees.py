@@ -1,4 +1,4 @@
-"""Tree models: trees that all tags share, cautious rare tags, and better than frequencies."""
+"""Tree models: shared binning, cautious rare tags, and better than frequencies."""
 
 import numpy as np
 import pandas as pd
@@ -6,10 +6,11 @@ import pytest
 
 from competition.evaluation.metrics import gap
 from competition.level1.models.lightgbm import LightGBM
+from competition.level1.models.shared_trees import SharedTrees
 from competition.level1.models.xgboost import XGBoost
 from competition.testing.synthetic import auc, made_ads
 
-MODELS = [LightGBM, XGBoost]
+MODELS = [LightGBM, SharedTrees, XGBoost]
 
 
 def metadata(n_ads: int = 120, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -21,26 +22,12 @@ def noise(n_ads: int, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(values, columns=list("abcde"))
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_a_round_grows_one_tree_however_many_tags_there_are(model):
+def test_lightgbm_booster_of_a_tag_is_the_one_fitted_on_that_tag_alone():
     X, Y = metadata()
-    many = model(n_estimators=10).fit(X, np.tile(Y, 30))
-    assert many.leaf_values_.places.shape[0] == 10
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_a_single_tag_gets_half_of_the_trees(model):
-    X, Y = metadata()
-    assert len(model(n_estimators=10).fit(X, Y[:, :1]).leaf_values_.places) == 5
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_each_of_many_tags_is_told_from_the_others(model):
-    values = np.random.default_rng(0).normal(size=(800, 20))
-    X, Y = pd.DataFrame(values), (values > 1).astype(np.uint8)
-    X.columns = [f"v{column}" for column in X]
-    found = model().fit(X[:600], Y[:600]).predict_proba(X[600:])
-    assert min(auc(y, scores) for y, scores in zip(Y[600:].T, found.T, strict=True)) > 0.8
+    together = LightGBM(n_estimators=10).fit(X, Y).predict_proba(X)
+    for tag in range(Y.shape[1]):
+        alone = LightGBM(n_estimators=10).fit(X, Y[:, [tag]]).predict_proba(X)
+        np.testing.assert_array_equal(together[:, [tag]], alone)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -90,3 +77,22 @@ def test_film_genres_are_ranked_far_better_than_by_their_frequency(model, real_d
     frequency = np.tile(Y[train].mean(axis=0), (len(found), 1))
     gain = gap(Y[~train], found) - gap(Y[~train], frequency)
     assert gain > 0.1
+
+
+def test_a_round_grows_one_tree_however_many_tags_there_are():
+    X, Y = metadata()
+    many = SharedTrees(n_estimators=10).fit(X, np.tile(Y, 30))
+    assert many.leaf_values_.places.shape[0] == 10
+
+
+def test_a_single_tag_gets_half_of_the_trees():
+    X, Y = metadata()
+    assert len(SharedTrees(n_estimators=10).fit(X, Y[:, :1]).leaf_values_.places) == 5
+
+
+def test_each_of_many_tags_is_told_from_the_others():
+    values = np.random.default_rng(0).normal(size=(800, 20))
+    X, Y = pd.DataFrame(values), (values > 1).astype(np.uint8)
+    X.columns = [f"v{column}" for column in X]
+    found = SharedTrees().fit(X[:600], Y[:600]).predict_proba(X[600:])
+    assert min(auc(y, scores) for y, scores in zip(Y[600:].T, found.T, strict=True)) > 0.8
