@@ -96,7 +96,7 @@ def test_profile_with_keeps_what_was_not_tuned(table: Path, tmp_path: Path) -> N
     given = ['level1.chars.model="tfidf_logreg"', 'level1.chars.analyzer="char"', "seed=3"]
     tuned = tunable(table, tmp_path, *given, name="chars").profile_with({"C": 9.0, "min_df": 1})
     assert tuned.seed == 3
-    assert tuned.models == ("*", "!text_net")
+    assert tuned.models == ("*", "!text_net", "!shared_trees")
     assert tuned.level1["chars"].model == "tfidf_logreg"
     assert tuned.level1["chars"].params == {"analyzer": "char", "C": 9.0, "min_df": 1}
 
