@@ -162,11 +162,11 @@ The demo: {n_ads} training ads, {n_models} level-1 models. Processor time, one c
 | share that saving adds to a run with `--keep folds` | {share:.1%} | at most 10 % |
 | size with `--keep refit` | {sizes[0]:.1f} MB | under 60 MB |
 | size with `--keep folds` | {sizes[1]:.1f} MB | |
-| `load_stack` and all models | {loading:.2f} s | under 3 s |
+| `load_stack` and all models | {loading:.3g} s | under 3 s |
 | one ad, texts alone | {1000 * text_only:.0f} ms | under 50 ms |
 | one ad with its film | {1000 * with_film:.0f} ms | under 1 s |
-| {args.texts:,} texts, three text models of each fold | {ours:.1f} s | |
-| the same texts, a scikit-learn pipeline in place of each model | {theirs:.1f} s | |
+| {args.texts:,} texts, three text models of each fold | {ours:.3g} s | |
+| the same texts, a scikit-learn pipeline in place of each model | {theirs:.3g} s | |
 | times as fast | {theirs / ours:.1f} | at least 5 |
 """
     print(text)
