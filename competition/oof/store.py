@@ -37,6 +37,7 @@ from competition.evaluation.fold_offsets import mean_logits_of_folds
 from competition.folds import Folds
 from competition.oof.cards import (
     Card,
+    Details,
     ExternalCard,
     ExternalDetails,
     Level1Card,
@@ -236,7 +237,7 @@ class OofStore:
         model: str,
         fingerprint: Fingerprint,
         dataset: AdDataset,
-        details: Any,
+        details: Details,
         oof: np.ndarray,
         tests: np.ndarray,
         seconds: list[float],

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -26,6 +25,11 @@ class SeedAverage(Level1Model):
         self.models = models
 
     @property
+    def knows_tags(self) -> bool:  # type: ignore[override]
+        """Whether the copies know something of tags that no training ad carries."""
+        return self.models[0].knows_tags
+
+    @property
     def text_terms(self) -> TermsSpec | None:
         """How to count the terms of texts, which is the same for all copies."""
         return self.models[0].text_terms
@@ -38,22 +42,12 @@ class SeedAverage(Level1Model):
         """The copies."""
         return self.models
 
-    def fit(self, X: pd.DataFrame, Y: np.ndarray) -> Self:
-        """Fit every copy to training ads."""
-        for model in self.models:
-            model.fit(X, Y)
-        first = self.models[0]
-        self.columns_, self.prior_ = first.columns_, first.prior_
-        self.learnable_ = first.learnable_
-        return self
-
-    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        """Mean of the copies' probabilities: (n_ads, n_tags), float32."""
-        found = np.stack([model.predict_proba(X) for model in self.models])
-        return np.asarray(found.mean(axis=0, dtype=np.float64), dtype=np.float32)
-
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        raise NotImplementedError("each copy has its own")
+        for model in self.models:
+            model.columns_, model.prior_ = self.columns_, self.prior_
+            model.learnable_ = self.learnable_
+            model._fit(X, Y)
 
     def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        raise NotImplementedError("each copy has its own")
+        found = np.stack([model._predict_proba(X) for model in self.models])
+        return np.asarray(found.mean(axis=0, dtype=np.float64), dtype=np.float32)
