@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from competition.level1.base import Level1Model
 from competition.level1.components.reduced import REDUCED_TERMS, ReducedFeatures
 from competition.level1.components.shared_trees import boost, needed
-from competition.level1.models.lightgbm import LightGBM
 from competition.level1.registry import level1_model
+from competition.text.terms import TermsSpec
 from competition.utils.parameters import (
     Count,
     Leaves,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @level1_model("shared_trees", kinds=("text", "metadata"))
-class SharedTrees(LightGBM):
+class SharedTrees(Level1Model):
     """Gradient-boosted trees over text scores and metadata, each grown leaf by leaf for all tags.
 
     A round grows one tree of LightGBM on a random mixture of the tags' gradients, where `lightgbm`
@@ -68,17 +69,15 @@ class SharedTrees(LightGBM):
         min_df: Count = 2,
         random_state: Seed = 0,
     ) -> None:
-        super().__init__(
-            n_estimators,
-            learning_rate,
-            num_leaves,
-            min_child_samples,
-            reg_lambda,
-            colsample_bynode,
-            subsample,
-            min_df,
-            random_state,
-        )
+        self.n_estimators = n_estimators
+        self.learning_rate = learning_rate
+        self.num_leaves = num_leaves
+        self.min_child_samples = min_child_samples
+        self.reg_lambda = reg_lambda
+        self.colsample_bynode = colsample_bynode
+        self.subsample = subsample
+        self.min_df = min_df
+        self.random_state = random_state
 
     @staticmethod
     def search_space(trial: Trial) -> dict[str, Any]:
@@ -92,6 +91,11 @@ class SharedTrees(LightGBM):
             "colsample_bynode": trial.suggest_float("colsample_bynode", 0.1, 1),
             "subsample": trial.suggest_float("subsample", 0.4, 1),
         }
+
+    @property
+    def text_terms(self) -> TermsSpec:
+        """What is counted in texts."""
+        return REDUCED_TERMS
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
         import lightgbm
