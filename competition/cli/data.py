@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from competition.cli.options import HERE, Data, DataOption, Device, Out, Overrides
+from competition.cli.options import HERE, Data, DataOption, Device, On, Out, Overrides
 
 
 def check(
@@ -75,6 +75,7 @@ def extract(
         int | None, typer.Option("--jobs", min=1, help="Processes (default: one a core).")
     ] = None,
     device: Device = "auto",
+    on: On = "local",
 ) -> None:
     """Extract the features of a profile, and list every file that cannot be read."""
     from competition.config.profile import load_profile
@@ -85,7 +86,7 @@ def extract(
     settings = load_profile(profile, overrides)
     with ProgressBars(console) as progress:
         _, extractions = extraction.extract(
-            data, settings, out, n_jobs=jobs, device=device, progress=progress
+            data, settings, out, n_jobs=jobs, device=device, on=on, progress=progress
         )
     print_extractions(extractions)
 

@@ -54,6 +54,15 @@ Metric = Annotated[
 Device = Annotated[
     str, typer.Option("--device", help="Where networks run: auto, cpu, cuda, cuda:1, mps.")
 ]
+On = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        metavar="ENGINE",
+        help="Where tasks run: local; ray, the cluster at RAY_ADDRESS or one started here; slurm, "
+        "its queue; slurm:local, as jobs of this machine.",
+    ),
+]
 Out = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Folder that receives the results.")
 ]

@@ -12,6 +12,7 @@ from competition.cli.options import (
     Holdout,
     Like,
     Metric,
+    On,
     Out,
     Overrides,
     with_metric,
@@ -94,6 +95,7 @@ def run(
     like: Like = None,
     metric: Metric = None,
     device: Device = "auto",
+    on: On = "local",
     save: Annotated[
         Path | None,
         typer.Option(
@@ -155,6 +157,7 @@ def run(
             holdout=holdout,
             like=like,
             device=device,
+            on=on,
             keep=(keep or "folds") if save is not None and not distil else None,
             before_training=before_training,
             progress=progress,
@@ -248,6 +251,7 @@ def stack(
         list[str] | None,
         typer.Option("--without", metavar="NAME", help="Stack without these; patterns too."),
     ] = None,
+    on: On = "local",
 ) -> None:
     """Stack all stored level-1 models with the best meta-learner; write a submission."""
     from competition.config.profile import load_stack_settings
@@ -265,6 +269,7 @@ def stack(
             like=like,
             only=only or (),
             without=without or (),
+            on=on,
             progress=progress,
         )
     print_stack(result)

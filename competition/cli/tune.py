@@ -10,6 +10,7 @@ from competition.cli.options import (
     DataOption,
     Device,
     Metric,
+    On,
     Out,
     Overrides,
     with_metric,
@@ -49,6 +50,7 @@ def tune(
     ] = None,
     metric: Metric = None,
     device: Device = "auto",
+    on: On = "local",
 ) -> None:
     """Search a model's parameters for the highest OOF score; write the best as a profile."""
     from competition.config.profile import load_profile
@@ -69,6 +71,7 @@ def tune(
             write=write,
             n_jobs=jobs,
             device=device,
+            on=on,
             progress=progress,
         )
     print_tuned(tuned)

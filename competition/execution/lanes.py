@@ -7,30 +7,15 @@ alone, and what it took decides what may run beside the next ones.
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from competition.execution.devices import release_gpu
 from competition.execution.local import ended_from_outside, start_worker
+from competition.execution.needs import Need
 from competition.utils.processes import interrupts_ignored
 from competition.utils.registry import WithPlugins
 
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class Need:
-    """What a task needs.
-
-    Attributes
-    ----------
-    kind : str
-        Tasks of one kind need the same memory.
-    on_gpu : bool
-    """
-
-    kind: str
-    on_gpu: bool
 
 
 def next_to_start(

@@ -4,7 +4,8 @@ import itertools
 from collections.abc import Iterable, Iterator
 
 from competition.execution.devices import one_thread
-from competition.execution.local import run_tasks
+from competition.execution.engines import elsewhere, run_tasks, tasks_at_once
+from competition.execution.needs import GIB, Need
 from competition.features.base import Extractor, Item
 from competition.features.store import FeatureStore
 from competition.utils.progress import Progress
@@ -57,15 +58,18 @@ def extract_missing(
     if not pending:
         return 0
     progress.update(stage, 0, len(pending))
-    size = max(1, min(extractor.shard, -(-len(pending) // (4 * n_jobs))))
+    size = max(1, min(extractor.shard, -(-len(pending) // (4 * tasks_at_once(n_jobs)))))
     shards = [pending[start : start + size] for start in range(0, len(pending), size)]
-    on_gpu = extractor.on_gpu()
-    if n_jobs == 1 or len(shards) == 1 or not extractor.parallel or on_gpu:
+    engine, on_gpu = elsewhere(), extractor.on_gpu()
+    here = engine is None and (n_jobs == 1 or len(shards) == 1 or on_gpu)
+    if here or not extractor.parallel:
         n_workers = n_jobs if on_gpu else 0
         sizes: Iterable[int] = _extract_shards(extractor, items, shards, store, n_workers)
     else:
-        tasks = ((extractor, {key: items[key] for key in shard}, shard, store) for shard in shards)
-        sizes = run_tasks(_extract_shard, tasks, n_jobs=n_jobs)
+        tasks = [({key: items[key] for key in shard}, shard, store) for shard in shards]
+        need = Need(stage, on_gpu=extractor.device != "cpu", memory=3 * GIB)
+        needs = [need] * len(tasks)
+        sizes = run_tasks(_extract_shard, tasks, needs, n_jobs=n_jobs, shared=extractor)
     for done in itertools.accumulate(sizes):
         progress.update(stage, done, len(pending))
     return len(pending)

@@ -10,6 +10,7 @@ the best in standard errors of that distance. Folds then differ little in what p
 everything is brought to one scale before it is averaged, so that they fit together in GAP's list.
 """
 
+import math
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ from joblib import effective_n_jobs
 
 from competition.evaluation.chosen_metric import metric_of
 from competition.evaluation.metrics import gap
-from competition.execution.local import run_tasks
+from competition.execution.engines import run_tasks
+from competition.execution.needs import GIB, Need
 from competition.level2.base import MetaLearner
 from competition.level2.components.blend import Blend, fold_blend
 from competition.level2.components.race import outrun, ring
@@ -225,7 +227,8 @@ class _Fits:
         ]
         n_jobs = max(1, min(effective_n_jobs(self.n_jobs), len(tasks)))
         self.progress.update("level 2", len(made), len(wanted))
-        for one in run_tasks(_attempt, tasks, n_jobs=n_jobs):
+        need = Need("level 2", memory=GIB + 12 * math.prod(self.data.ads.shape))
+        for one in run_tasks(_attempt, tasks, [need] * len(tasks), n_jobs=n_jobs):
             made[one.name, one.place] = one
             self.progress.update("level 2", len(made), len(wanted), one.name)
         self.found.update((one, made[one]) for one in wanted)

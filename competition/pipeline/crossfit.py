@@ -17,8 +17,9 @@ import numpy as np
 
 from competition.config.profile import Profile
 from competition.execution.devices import choose_device, gpu_capacity, one_thread
-from competition.execution.lanes import Need, run_in_lanes
-from competition.execution.local import run_tasks
+from competition.execution.engines import elsewhere, run_tasks
+from competition.execution.lanes import run_in_lanes
+from competition.execution.needs import GIB, Need
 from competition.features.columns import Column, read_columns
 from competition.level1.base import Level1Model
 from competition.level1.components.seeds import SEEDS, SeedAverage
@@ -194,15 +195,19 @@ def run_folds(tasks: Sequence[FoldTask], context: Context[Profile], stage: str =
     progress.update(stage, 0, len(tasks))
     n_jobs = max(1, min(context.n_jobs, len(tasks)))
     on_gpu = [needs_device(task.job.model) for task in tasks]
-    device = choose_device(context.device) if n_jobs > 1 and any(on_gpu) else "cpu"
+    needs = [
+        Need(task.job.name, one and context.device != "cpu", memory=_memory(task.job))
+        for task, one in zip(tasks, on_gpu, strict=True)
+    ]
+    here = n_jobs > 1 and any(on_gpu) and elsewhere() is None
+    device = choose_device(context.device) if here else "cpu"
     if device.startswith("cuda"):
-        needs = [Need(task.job.name, one) for task, one in zip(tasks, on_gpu, strict=True)]
         capacity = gpu_capacity(device)
         outcomes = run_in_lanes(
             run_task, [(task,) for task in tasks], needs, n_jobs=n_jobs, capacity=capacity
         )
     else:
-        outcomes = run_tasks(run_task, zip(tasks), n_jobs=n_jobs)
+        outcomes = run_tasks(run_task, list(zip(tasks)), needs, n_jobs=n_jobs)
     for finished, (name, fold) in enumerate(outcomes, start=1):
         progress.update(stage, finished, len(tasks), f"{name}, fold {fold}")
 
@@ -236,6 +241,8 @@ def run_task(task: FoldTask) -> tuple[str, int]:
         If the model fails; the traceback is written beside its predictions.
     """
     job, store = task.job, task.store
+    if _is_stored(task):  # by this task, on a machine that was lost afterwards
+        return job.name, task.fold
     try:
         with one_thread(get_model(job.model).libraries):
             model, prediction = fit_and_predict(task)
@@ -257,6 +264,16 @@ def run_task(task: FoldTask) -> tuple[str, int]:
             "profile, and run again."
         ) from bad
     return job.name, task.fold
+
+
+def _is_stored(task: FoldTask) -> bool:
+    of = task.job.name, task.fold, task.job.fingerprint.value
+    return task.store.has_fold(*of) and (not task.keep or has_model(task.store, *of))
+
+
+def _memory(job: Level1Job) -> int:
+    """Bytes that a fold may need: its columns several times over, and what libraries take."""
+    return GIB + 4 * sum(column.path.stat().st_size for column in job.columns)
 
 
 def fit_and_predict(task: FoldTask) -> tuple[Level1Model, FoldPrediction]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset, Input, files_of
+from competition.execution.engines import LOCAL, running_on
 from competition.features.base import Item
 from competition.features.registry import get_extractor
 from competition.features.run import extract_missing
@@ -59,6 +60,7 @@ def extract(
     *,
     n_jobs: int | None = None,
     device: str = "auto",
+    on: str = LOCAL,
     progress: Progress | None = None,
 ) -> tuple[AdDataset, list[Extraction]]:
     r"""Read a folder of ads and extract the features of a profile.
@@ -74,6 +76,8 @@ def extract(
         Processes; None takes one per core.
     device : str
         Where networks run.
+    on : str
+        Where tasks run: "local", "ray", "slurm" or "slurm:local".
     progress : Progress or None
 
     Returns
@@ -108,7 +112,8 @@ def extract(
     ('vectors', 2, '3 x 2 (median)')
     """
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
-    context, extractions = extract_features(context)
+    with running_on(on, context.out, n_jobs, context.progress):
+        context, extractions = extract_features(context)
     return context.dataset, extractions
 
 

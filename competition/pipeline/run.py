@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import Scores
+from competition.execution.engines import LOCAL, running_on
 from competition.folds import Folds
 from competition.oof.cards import Card, Level1Card, StackCard
 from competition.oof.store import OofStore
@@ -87,6 +88,7 @@ def run(
     holdout: float | PathLike | None = None,
     like: PathLike | None = None,
     device: str = "auto",
+    on: str = LOCAL,
     keep: Literal["folds", "refit"] | None = None,
     before_training: BeforeTraining | None = None,
     progress: Progress | None = None,
@@ -112,6 +114,9 @@ def run(
         A sample submission, whose header, rows, order and form the leaderboard file takes.
     device : str
         Where networks run: a name of PyTorch's, or "auto".
+    on : str
+        Where tasks run: "local", "ray", "slurm" or "slurm:local"
+        (`competition.execution.engines`). Results do not depend on it.
     keep : {"folds", "refit"} or None
         What `save_stack` will be called with. For ``"folds"`` the fitted level-1 models of each
         fold are kept in the store, and folds whose model is not there are fitted again. Models that
@@ -140,7 +145,10 @@ def run(
     >>> [card.model for card in result.cards]
     ['tfidf_logreg']
     """
-    with Recorder("run", progress or Progress()) as recorder:
+    with (
+        Recorder("run", progress or Progress()) as recorder,
+        running_on(on, Path(out), n_jobs, recorder),
+    ):
         recorder.begin("reading")
         context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=recorder)
         context = replace(context, keep_models=keep == "folds")

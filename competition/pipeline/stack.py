@@ -5,11 +5,13 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from competition.config.profile import StackSettings
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import Scores
+from competition.execution.engines import LOCAL, running_on
 from competition.level2.kept import KeptCrossFits
 from competition.level2.registry import get_meta_learner
 from competition.level2.selection import nested_selection
@@ -76,6 +78,7 @@ def stack(
     like: PathLike | None = None,
     only: Sequence[str] = (),
     without: Sequence[str] = (),
+    on: str = LOCAL,
     progress: Progress | None = None,
 ) -> StackResult:
     """Stack the level-1 models that are stored for a folder of ads.
@@ -95,6 +98,9 @@ def stack(
         A sample submission, whose header, rows, order and form the leaderboard file takes.
     only, without : sequence of str
         Names or patterns, like ``tfidf_*``: stack only these level-1 models, and without those.
+    on : str
+        Where tasks run: "local", "ray", "slurm" or "slurm:local"
+        (`competition.execution.engines`). Results do not depend on it.
     progress : Progress or None
         Receives remarks, such as which models do not fit, and how far it has come.
 
@@ -121,7 +127,10 @@ def stack(
     >>> second.card.candidates["mean"] == first.stack.scores.gap
     True
     """
-    with Recorder("stack", progress or Progress()) as recorder:
+    with (
+        Recorder("stack", progress or Progress()) as recorder,
+        running_on(on, Path(out), n_jobs, recorder),
+    ):
         recorder.begin("reading")
         context = open_context(data, settings, out, n_jobs=n_jobs, progress=recorder)
         sample = open_sample(like, context)

@@ -9,7 +9,7 @@
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,12 @@ from competition.config.profile import Profile
 from competition.config.toml import profile_toml
 from competition.datasets.base import AdDataset
 from competition.evaluation.chosen_metric import CALLED, metric_of
-from competition.pipeline.context import open_context, open_store
+from competition.execution.engines import LOCAL, elsewhere, run_tasks, running_on
+from competition.execution.needs import GIB, Need
+from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.extract import extract_features
 from competition.tuning.study import (
+    JOURNAL,
     claim,
     complete,
     enqueue_start,
@@ -96,6 +99,7 @@ def tune(
     write: PathLike | None = None,
     n_jobs: int | None = None,
     device: str = "auto",
+    on: str = LOCAL,
     progress: Progress | None = None,
 ) -> Tuned:
     """Search the parameters of a model, or of the stack, for the highest OOF score.
@@ -127,6 +131,9 @@ def tune(
         Folds at a time; None takes one per core.
     device : str
         Where networks run.
+    on : str
+        Where trials run: "local", or side by side on "ray", "slurm" or "slurm:local". What is drawn
+        next then depends on which trials have ended.
     progress : Progress or None
 
     Raises
@@ -147,22 +154,47 @@ def tune(
     """
     deadline = time.monotonic() + (np.inf if timeout is None else timeout)
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
+    with running_on(on, context.out, n_jobs, context.progress):
+        return _tune(name, context, n_trials, deadline, storage, write)
+
+
+def _tune(
+    name: str,
+    context: Context[Profile],
+    n_trials: int,
+    deadline: float,
+    storage: str | None,
+    write: PathLike | None,
+) -> Tuned:
     context, _ = extract_features(context)
-    dataset, store = context.dataset, open_store(context)
+    dataset, store, profile = context.dataset, open_store(context), context.profile
+    # A trial that runs elsewhere takes its folds one after another, and reports in the study.
+    away = elsewhere() is not None
+    within = replace(context, n_jobs=1, progress=Progress()) if away else context
     if name == "stack":
-        tunable = tunable_stack(context, store)
+        tunable = tunable_stack(within, store)
     else:
-        tunable = tunable_model(name, context, store)
+        tunable = tunable_model(name, within, store)
     folder = context.tuning_folder
     path = folder / f"{tunable.name}.toml" if write is None else Path(write)
     if storage is None:
         folder.mkdir(parents=True, exist_ok=True)
         storage = f"sqlite:///{(folder / 'studies.sqlite').resolve()}"
+        if away:
+            storage = f"{JOURNAL}{(folder / 'studies.journal').resolve()}"
+    elif away and storage.startswith("sqlite:"):
+        raise TuningError(
+            "Machines cannot share a database of SQLite: give journal:PATH, a file that they all "
+            "see, or the URL of a database server, or leave --storage out."
+        )
     # Two that make a database at once would both fill it.
     with store.locked(["studies"], context.progress):
         study = open_study(f"{dataset.name}/{tunable.name}/{tunable.identity[:16]}", storage)
     with storage_told(storage):
-        search(study, tunable, dataset, n_trials, deadline, profile, context.progress)
+        if away:
+            search_side_by_side(study, storage, tunable, context, n_trials, deadline)
+        else:
+            search(study, tunable, dataset, n_trials, deadline, profile, context.progress)
         tuned = _summary(study, tunable, dataset, profile.metric, storage, path)
     called = CALLED.get(tuned.metric, tuned.metric)
     head = (
@@ -201,6 +233,59 @@ def search(
         study.optimize(objective, n_trials=1)
         done, best = n_finished(study), _best_so_far(study, profile.metric)
     report("done")
+
+
+def search_side_by_side(
+    study: "Study",
+    storage: str,
+    tunable: Tunable,
+    context: Context[Profile],
+    n_trials: int,
+    deadline: float,
+) -> None:
+    """Add trials until there are enough or the time is up, as many at a time as there are cores."""
+    enqueue_start(study, tunable.start)
+    profile, dataset, stage = context.profile, context.dataset, f"tuning {tunable.name}"
+    # By the clock of each machine: where one is wrong, trials end there sooner or later.
+    until = time.time() + deadline - time.monotonic()
+    trials = _Trials(study.study_name, storage, tunable, dataset, profile, n_trials, until)
+    while (done := n_finished(study)) < n_trials and time.monotonic() < deadline:
+        context.progress.update(stage, done, n_trials, _best_so_far(study, profile.metric))
+        places = [(trials, place) for place in range(done, n_trials)]
+        needs = [Need(stage, memory=2 * GIB)] * len(places)
+        for place in run_tasks(_one_trial, places, needs, n_jobs=context.n_jobs):
+            last = f"{_best_so_far(study, profile.metric)}trial {place}"
+            context.progress.update(stage, n_finished(study), n_trials, last)
+    context.progress.update(stage, done, max(done, n_trials), "done")
+
+
+@dataclass(frozen=True, eq=False)
+class _Trials:
+    """What all trials of a study have in common."""
+
+    study: str
+    storage: str
+    tunable: Tunable
+    dataset: AdDataset
+    profile: Profile
+    n_trials: int
+    until: float
+
+
+def _one_trial(trials: _Trials, place: int) -> int:
+    """Run one trial in another process, unless there are enough or the time is up."""
+    study = open_study(trials.study, trials.storage)
+    metric = trials.profile.metric
+
+    def objective(trial: "Trial") -> float:
+        claim(trial)
+        return _score(trial, trials.tunable, trials.dataset, metric, lambda _: None)
+
+    with storage_told(trials.storage):
+        if n_finished(study) < trials.n_trials and time.time() < trials.until:
+            study.sampler = sampler_of_next(study, trials.profile.seed, place)
+            study.optimize(objective, n_trials=1)
+    return place
 
 
 def _best_so_far(study: "Study", metric: str) -> str:

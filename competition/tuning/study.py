@@ -128,16 +128,21 @@ def shown_url(url: str) -> str:
         return url
 
 
-def sampler_of_next(study: "Study", seed: int) -> "TPESampler":
+def sampler_of_next(study: "Study", seed: int, place: int | None = None) -> "TPESampler":
     """Make the sampler of one trial, seeded by its place among those that have not failed.
 
     So a resumed study draws what it would have drawn without the interruption, and machines that
-    share a study draw different trials.
+    share a study draw different trials. Trials that begin at once are given different places, and
+    keep away from what the others try.
     """
+    from optuna.exceptions import ExperimentalWarning
     from optuna.samplers import TPESampler
 
-    place = len(unfailed(study))
-    return TPESampler(seed=int(np.random.SeedSequence([seed, place]).generate_state(1)[0]))
+    number = len(unfailed(study)) if place is None else place
+    own_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return TPESampler(seed=own_seed, constant_liar=place is not None)
 
 
 def enqueue_start(study: "Study", params: dict[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """What can be tuned: a level-1 model fold by fold, or a meta-learner over stored predictions."""
 
-import functools
 import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
@@ -12,7 +11,6 @@ from competition.config.profile import Level1Settings, Profile
 from competition.evaluation.chosen_metric import metric_digest
 from competition.execution.devices import one_thread
 from competition.execution.local import run_tasks
-from competition.features.columns import Column
 from competition.features.prepare import prepare_columns
 from competition.level1.registry import get_model
 from competition.level2.crossfit import cross_fit
@@ -96,16 +94,13 @@ def tunable_model(name: str, context: Context[Profile], store: OofStore) -> Tuna
     untuned = PlannedModel(name, planned.model, planned.columns, fixed)
     job = level1_job(untuned, context, store.folds)
 
-    @functools.cache
-    def columns(terms: Any) -> tuple[Column, ...]:
-        return prepare_columns(
-            dataset, planned.columns, terms, context.columns_folder, context.progress
-        )
-
     def oof(params: dict[str, Any]) -> Pieces:
         tried = {**planned.params, **params}
         terms = make_estimator(planned.model, tried).text_terms
-        job_now = replace(job, params=tried, columns=columns(terms))
+        columns = prepare_columns(
+            dataset, planned.columns, terms, context.columns_folder, context.progress
+        )
+        job_now = replace(job, params=tried, columns=columns)
         at_a_time = max(1, min(context.n_jobs, store.folds.n))
         tasks = [
             FoldTask(job_now, fold, no_tests, dataset.labels, defaults)

@@ -31,8 +31,10 @@ NOT_FOLLOWED = frozenset(
         "competition.pipeline.blends",
         # Where tasks run, and how many at a time.
         "competition.execution.devices",
+        "competition.execution.engines",
         "competition.execution.lanes",
         "competition.execution.local",
+        "competition.execution.needs",
         # A registry finds a class by its name; the module of the class is digested.
         "competition.utils.registry",
         "competition.features.base",

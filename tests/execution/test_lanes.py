@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from competition.execution.lanes import Need, next_to_start, run_in_lanes
+from competition.execution.lanes import next_to_start, run_in_lanes
+from competition.execution.needs import Need
 from competition.utils.errors import ProcessError
 
 BERT, FRAMES, WORDS = Need("bert", True), Need("frames", True), Need("words", False)

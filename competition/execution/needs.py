@@ -1,0 +1,32 @@
+"""What a task needs, whoever finds it a place to run."""
+
+from dataclasses import dataclass
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a task needs.
+
+    Attributes
+    ----------
+    kind : str
+        Tasks of one kind need the same.
+    on_gpu : bool
+        Whether it runs on a GPU where there is one.
+    cores : int
+    memory : int
+        Bytes.
+    gpu : float
+        Share of the card that it needs, if it runs there.
+    minutes : int
+        After so long a queue may end it; what it has stored is kept.
+    """
+
+    kind: str
+    on_gpu: bool = False
+    cores: int = 1
+    memory: int = GIB
+    gpu: float = 1.0
+    minutes: int = 24 * 60

@@ -1,0 +1,498 @@
+"""Tasks on a Ray cluster: the one at RAY_ADDRESS, or one that is started on this machine.
+
+Ray finds a place for each task by what it needs, and starts it again where a process or a machine
+was lost. Nothing here waits without a limit: Ray must answer, must have a machine that is large
+enough, and must go on.
+"""
+
+import atexit
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from competition.execution.needs import GIB, Need
+from competition.execution.sites import Outcome, Site, guarded
+from competition.utils.errors import ProcessError
+from competition.utils.progress import Progress
+from competition.utils.registry import WithPlugins
+
+R = TypeVar("R")
+
+ADDRESS = "RAY_ADDRESS"
+ANSWERS_IN = 50.0  # seconds until Ray must have answered
+LOOKS_EVERY = 5.0  # seconds between two looks at the cluster while a task is waited for
+GONE_AFTER = 30.0  # seconds without an answer after which a cluster is gone
+STALLED_AFTER = 120.0  # seconds in which nothing runs though there is room
+TOLD_EVERY = 300.0  # seconds after which what is waited for is said again
+LONGEST = 24 * 3600.0  # seconds in which some task must end
+TRIES = 4  # of a task whose process or machine is lost, or whose disk is full
+
+
+@dataclass(frozen=True, eq=False)
+class _Running:
+    """A task that Ray has."""
+
+    arguments: tuple[Any, ...]
+    need: Need
+    tries: int = 1
+    not_on: frozenset[str] = frozenset()  # hosts whose disk is full
+    actor: Any = None
+
+
+class RayEngine:
+    """Runs tasks on a Ray cluster.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the results, which all nodes see.
+    n_jobs : int or None
+        Cores of a cluster that is started here; None takes all.
+    progress : Progress
+        Hears what is waited for.
+
+    Raises
+    ------
+    ProcessError
+        If Ray cannot be reached or does not start.
+    """
+
+    def __init__(self, out: Path, n_jobs: int | None, progress: Progress) -> None:
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported anywhere
+        self.address = os.environ.get(ADDRESS, "")
+        self.progress = progress
+        if self.address:
+            _check_joinable(self.address)
+        import ray
+
+        with _handlers_kept(), _quiet():
+            try:
+                if self.address:
+                    ray.init(
+                        address=self.address, log_to_driver=False, logging_level=logging.CRITICAL
+                    )
+                else:
+                    ray.init(
+                        num_cpus=n_jobs,
+                        include_dashboard=False,
+                        log_to_driver=False,
+                        logging_level=logging.CRITICAL,
+                        _node_ip_address="127.0.0.1",
+                    )
+            except Exception as bad:
+                ray.shutdown()
+                raise ProcessError(f"Ray does not start here: {_reason(bad)}") from bad
+        self.ray, self.is_gone = ray, False
+        self.site = Site.of(out)
+        cores = int(self._total("CPU"))
+        where = f"at {self.address}" if self.address else "started on this machine"
+        n_nodes = len([node for node in ray.nodes() if node["Alive"]])
+        progress.remark(f"Ray {ray.__version__} {where}: {n_nodes} node(s), {cores} core(s)")
+
+    @property
+    def n_cores(self) -> int:
+        """Cores of all nodes."""
+        return max(1, int(self._total("CPU")))
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether a node has a GPU."""
+        return self._total("GPU") > 0
+
+    def close(self) -> None:
+        """Leave the cluster; one that was started here ends."""
+        self.site.remove()
+        if self.is_gone:  # to leave it in order would be to wait for it
+            atexit.register(_end_without_ray)
+        else:
+            self.ray.shutdown()
+
+    def run(
+        self,
+        function: Callable[..., R],
+        tasks: Sequence[tuple[Any, ...]],
+        needs: Sequence[Need],
+        shared: Any = None,
+    ) -> Iterator[R]:
+        """Do what `competition.execution.engines.run_tasks` does.
+
+        Where something is shared, processes that hold it stay until no task is left (actors).
+        """
+        for need in set(needs):
+            self._check_room(need)
+        call = self.ray.put(WithPlugins(function))
+        kept = _Kept(self.ray)
+        waiting = deque(
+            _Running(kept.put(arguments), need)
+            for arguments, need in zip(tasks, needs, strict=True)
+        )
+        actors = _Actors(self, shared) if shared is not None else None
+        running: dict[Any, _Running] = {}
+        watch = _Watch(self)
+        try:
+            while waiting or running:
+                most = self._most(actors, needs[0]) if watch.answers() else 0
+                while waiting and len(running) < most:
+                    one = waiting.popleft()
+                    if actors is not None and one.actor is None:
+                        one = replace(one, actor=actors.take(one.need, one.not_on))
+                    running[self._start(call, one)] = one
+                if not running:
+                    time.sleep(1)
+                    continue
+                done, _ = self.ray.wait(list(running), timeout=LOOKS_EVERY)
+                if not done and watch.answers():
+                    watch.look(running)
+                if not done:
+                    continue
+                watch.went_on()
+                for ref in done:
+                    one = running.pop(ref)
+                    outcome = self._outcome(ref)
+                    if outcome.full:
+                        if actors is not None:
+                            actors.drop(one.actor)
+                        waiting.appendleft(self._again(one, outcome))
+                        continue
+                    if outcome.error is not None:
+                        raise outcome.error
+                    if actors is not None:
+                        actors.give_back(one.actor, needed=bool(waiting))
+                    yield outcome.result
+        finally:
+            if not self.is_gone:
+                for ref, one in running.items():
+                    if one.actor is None:
+                        self.ray.cancel(ref, force=True)
+                if actors is not None:
+                    actors.end()
+
+    def _most(self, actors: "_Actors | None", need: Need) -> int:
+        """How many tasks Ray has at a time: each actor one, else somewhat more than run."""
+        at_once = max(1, self.n_cores // need.cores)
+        return at_once if actors is not None else 2 * at_once + 2
+
+    def _start(self, call: Any, one: _Running) -> Any:
+        if one.actor is not None:
+            return one.actor.call.remote(self.site, call, *one.arguments)
+        options = {**resources(one.need, self.has_gpu), **self._away_from(one.not_on)}
+        task = self.ray.remote(_call).options(max_retries=TRIES - 1, **options)
+        return task.remote(self.site, call, *one.arguments)
+
+    def _away_from(self, hosts: frozenset[str]) -> dict[str, Any]:
+        """Where else a task may run than on some hosts; the first other node, if it lives."""
+        if not hosts:
+            return {}
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        others = [
+            node["NodeID"]
+            for node in self.ray.nodes()
+            if node["Alive"] and _name(node) not in hosts and node["Resources"].get("CPU")
+        ]
+        if not others:
+            return {}
+        return {"scheduling_strategy": NodeAffinitySchedulingStrategy(others[0], soft=True)}
+
+    def _again(self, one: _Running, outcome: Outcome) -> _Running:
+        """Give a task that a full disk has stopped to another node."""
+        if one.tries >= TRIES:
+            raise ProcessError(
+                f"The disk of {outcome.host} is full, and no other node could do the task: "
+                f"{outcome.full} What is finished is kept, and the same command goes on."
+            )
+        self.progress.remark(f"{outcome.host}: {outcome.full} Its task goes to another node.")
+        hosts = one.not_on | {outcome.host}
+        return replace(one, tries=one.tries + 1, not_on=hosts, actor=None)
+
+    def _outcome(self, ref: Any) -> Outcome:
+        from ray import exceptions
+
+        lost = (
+            exceptions.WorkerCrashedError,
+            exceptions.NodeDiedError,
+            exceptions.ActorDiedError,
+            exceptions.ActorUnavailableError,
+            exceptions.OutOfMemoryError,
+            exceptions.ObjectLostError,
+        )
+        try:
+            outcome: Outcome = self.ray.get(ref, timeout=ANSWERS_IN)
+        except lost as bad:
+            raise ProcessError(
+                f"A task was lost {TRIES} times, as it is where a node leaves or its memory runs "
+                f"out ({_reason(bad)}). What is finished is kept, and the same command goes on."
+            ) from bad
+        except exceptions.RayTaskError as bad:
+            raise bad.cause from bad
+        return outcome
+
+    def _total(self, resource: str) -> float:
+        return float(self.ray.cluster_resources().get(resource, 0))
+
+    def _check_room(self, need: Need) -> None:
+        """Raise a ProcessError if no node is large enough for a task."""
+        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        if any(node.get("CPU", 0) >= need.cores and _fits(node, need) for node in nodes):
+            return
+        largest = max((node.get("memory", 0) for node in nodes), default=0)
+        cores = max((node.get("CPU", 0) for node in nodes), default=0)
+        raise ProcessError(
+            f"No node of the Ray cluster is large enough: a task ({need.kind}) needs {need.cores} "
+            f"core(s) and {need.memory / GIB:.1f} GiB, the largest nodes have {cores:.0f} core(s) "
+            f"and {largest / GIB:.1f} GiB. Add a larger node."
+        )
+
+
+class _Actors:
+    """Processes that hold what is shared, each with one task at a time."""
+
+    def __init__(self, engine: RayEngine, shared: Any) -> None:
+        self.engine = engine
+        self.shared = engine.ray.put(shared)
+        self.idle: list[Any] = []
+        self.all: list[Any] = []
+
+    def take(self, need: Need, not_on: frozenset[str]) -> Any:
+        """Return an idle one, or start one."""
+        if self.idle and not not_on:
+            return self.idle.pop()
+        options = {**resources(need, self.engine.has_gpu), **self.engine._away_from(not_on)}
+        make = self.engine.ray.remote(_Holder)
+        actor = make.options(max_restarts=-1, max_task_retries=TRIES - 1, **options)
+        self.all.append(actor.remote(self.shared))
+        return self.all[-1]
+
+    def give_back(self, actor: Any, *, needed: bool) -> None:
+        """Let another task have it, or end it, so that its cores are free for the others."""
+        if needed:
+            self.idle.append(actor)
+        else:
+            self.drop(actor)
+
+    def drop(self, actor: Any) -> None:
+        """End one."""
+        self.all.remove(actor)
+        self.engine.ray.kill(actor)
+
+    def end(self) -> None:
+        """End all."""
+        for actor in [*self.all]:
+            self.drop(actor)
+
+
+class _Holder:
+    """Holds what is shared in a process of its own."""
+
+    def __init__(self, shared: Any) -> None:
+        self.shared = shared
+
+    def call(self, site: Site, function: Callable[..., Any], *arguments: Any) -> Outcome:
+        """Call a function with what is shared, and with the rest."""
+        return guarded(site, function, (self.shared, *arguments))
+
+
+def _call(site: Site, function: Callable[..., Any], *arguments: Any) -> Outcome:
+    return guarded(site, function, arguments)
+
+
+class _Kept:
+    """Arguments that several tasks have in common, sent once."""
+
+    def __init__(self, ray: Any) -> None:
+        self.ray = ray
+        self.sent: dict[int, tuple[Any, Any]] = {}  # the argument too: its number is not used again
+
+    def put(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return references in the place of all that is not small."""
+        return tuple(
+            one if isinstance(one, str | int | float | Path | None) else self._put(one)
+            for one in arguments
+        )
+
+    def _put(self, argument: Any) -> Any:
+        if id(argument) not in self.sent:
+            self.sent[id(argument)] = argument, self.ray.put(argument)
+        return self.sent[id(argument)][1]
+
+
+class _Watch:
+    """Looks at the cluster while no task ends."""
+
+    def __init__(self, engine: RayEngine) -> None:
+        self.engine = engine
+        self.host, self.port = _host_and_port(engine.ray.get_runtime_context().gcs_address)
+        self.went_on()
+
+    def went_on(self) -> None:
+        """A task has ended."""
+        now = time.monotonic()
+        self.since = self.told = self.answered = self.busy = now
+
+    def answers(self) -> bool:
+        """Whether the cluster's head answers; Ray itself would wait for it, and end this process.
+
+        Raises
+        ------
+        ProcessError
+            If it has not answered for long.
+        """
+        now = time.monotonic()
+        if _answers(self.host, self.port, LOOKS_EVERY):
+            self.answered = now
+            return True
+        if now - self.answered > GONE_AFTER:
+            self.engine.is_gone = True
+            raise ProcessError(
+                f"Ray at {self.host}:{self.port} has not answered for {GONE_AFTER:.0f} s. What is "
+                "finished is kept: start the cluster again, and the same command goes on."
+            )
+        return False
+
+    def look(self, running: dict[Any, _Running]) -> None:
+        """Say what is waited for.
+
+        Raises
+        ------
+        ProcessError
+            If the cluster does not start what there is room for, or nothing has ended for very
+            long.
+        """
+        now, where = time.monotonic(), self.engine.address or "this machine"
+        ray, need = self.engine.ray, next(iter(running.values())).need
+        free, total = ray.available_resources().get("CPU", 0), self.engine._total("CPU")
+        if free < need.cores or total - free >= len(running) * need.cores:
+            self.busy = now
+        waited = f"{len(running)} task(s) ({need.kind}); {total - free:.0f} of {total:.0f} core(s)"
+        if now - self.busy > STALLED_AFTER:
+            raise ProcessError(
+                f"Ray at {where} starts no task though cores are free: waited for {waited} in use "
+                f"for {STALLED_AFTER:.0f} s. Look at `ray status`; the same command goes on."
+            )
+        if now - self.since > LONGEST:
+            raise ProcessError(
+                f"No task has ended in {LONGEST / 3600:.0f} hours on Ray at {where}: waited for "
+                f"{waited} in use. The same command goes on with what is finished."
+            )
+        if now - self.told > TOLD_EVERY:
+            self.told = now
+            self.engine.progress.remark(f"Ray at {where}: waiting for {waited} in use")
+
+
+def resources(need: Need, has_gpu: bool) -> dict[str, Any]:
+    """What Ray is asked for a task."""
+    share = need.gpu if need.on_gpu and has_gpu else 0
+    return {"num_cpus": need.cores, "memory": need.memory, "num_gpus": share}
+
+
+def _fits(node: dict[str, float], need: Need) -> bool:
+    return node.get("memory", 0) >= need.memory
+
+
+def _name(node: dict[str, Any]) -> str:
+    return str(node["NodeManagerHostname"])
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host, int(port)
+
+
+def _answers(host: str, port: int, seconds: float) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=seconds):
+            return True
+    except OSError:
+        return False
+
+
+def _check_joinable(address: str) -> None:
+    """Raise a ProcessError if nobody can join a cluster there.
+
+    Another process tries first: Ray may wait for ever, or end the process that asks.
+    """
+    where = f"{ADDRESS}={address}"
+    if address.startswith("ray://"):
+        raise ProcessError(
+            f"{where} is an address of Ray's client, which sends all through one machine. Run the "
+            "command on a node of the cluster and give the address of its head, HOST:6379."
+        )
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal():
+            raise ProcessError(f"{where} is no address: HOST:PORT or auto is expected.")
+        if not _answers(host, int(port), 10):
+            raise ProcessError(
+                f"Nothing answers at {where}. Start Ray there (ray start --head), or unset "
+                f"{ADDRESS} to start it on this machine."
+            )
+    code = "import ray; ray.init(address=%r, log_to_driver=False); ray.cluster_resources()"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code % address],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=ANSWERS_IN,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as bad:
+        raise ProcessError(
+            f"Ray at {where} takes the connection but has not answered within {ANSWERS_IN:.0f} s. "
+            "Look at `ray status` on its head; is this machine a node of the cluster "
+            "(ray start --address)?"
+        ) from bad
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it ended without a word"]
+        versions = [line.strip() for line in lines if "Ray:" in line]
+        reason = " and ".join(versions) if "ersion mismatch" in done.stderr else lines[-1]
+        raise ProcessError(
+            f"Ray at {where} cannot be joined: {reason}. Is this machine a node of that cluster, "
+            "and has it its token (RAY_AUTH_MODE=token, with RAY_AUTH_TOKEN or ~/.ray/auth_token)?"
+        )
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Undo what Ray sets for signals: a command ends in order, as it does without Ray."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        try:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        except ValueError:  # not in the main thread, where Ray sets none either
+            pass
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _end_without_ray() -> None:
+    """End the process at once: without its cluster, Ray waits for it first and then crashes."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(2)
+
+
+def _reason(bad: BaseException) -> str:
+    return (str(bad).strip() or type(bad).__name__).splitlines()[0]

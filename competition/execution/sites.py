@@ -1,0 +1,146 @@
+"""What must be the same wherever a task runs: code, libraries, the folder of the results."""
+
+import errno
+import os
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import competition
+from competition.execution.devices import one_thread
+from competition.utils.errors import CompetitionError, ProcessError
+from competition.utils.files import digest, write_text
+
+LIBRARIES = (
+    *("numpy", "scipy", "pandas", "scikit-learn", "lightgbm", "xgboost", "xgboost-cpu", "torch"),
+    *("transformers", "onnxruntime", "av", "pillow", "jieba", "rjieba"),
+)
+JOBS = ".jobs"  # folder, below that of the results, of what tasks elsewhere need while they run
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def _folder() -> Path:
+    return Path(competition.__file__).parent
+
+
+@cache
+def _code() -> str:
+    folder = _folder()
+    files = sorted(folder.rglob("*.py"))
+    return digest([[str(file.relative_to(folder)), digest(file.read_bytes())] for file in files])
+
+
+@cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    found = [("Python", f"{sys.version_info.major}.{sys.version_info.minor}")]
+    for name in LIBRARIES:
+        try:
+            found.append((name, metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            continue
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a task must find where it runs.
+
+    Attributes
+    ----------
+    marker : Path
+        A file in the folder of the results.
+    content : str
+        What stands there.
+    code : str
+        Digest of this package's files.
+    versions : tuple of (str, str)
+        Of Python and of the libraries that numbers come from.
+    """
+
+    marker: Path
+    content: str
+    code: str = field(default_factory=_code)
+    versions: tuple[tuple[str, str], ...] = field(default_factory=_versions)
+
+    @classmethod
+    def of(cls, out: Path) -> "Site":
+        """Describe this machine and a folder of results, where a marker is written."""
+        content = f"{socket.gethostname()}-{os.getpid()}"
+        marker = out / JOBS / f"{content}.seen"
+        write_text(marker, content)
+        return cls(marker, content)
+
+    def remove(self) -> None:
+        """Remove the marker."""
+        self.marker.unlink(missing_ok=True)
+        with suppress(OSError):  # another command works there
+            self.marker.parent.rmdir()
+
+    def check(self) -> None:
+        """Raise a ProcessError, in one sentence, if this process runs in another place."""
+        host = socket.gethostname()
+        if self.code != _code():
+            raise ProcessError(
+                f"{host} has another version of this package in {_folder()}: install the same one "
+                "on all machines."
+            )
+        here = dict(_versions())
+        for name, version in self.versions:
+            if here.get(name) != version:
+                raise ProcessError(
+                    f"{host} has {name} {here.get(name, '(none)')}, the machine that waits for the "
+                    f"results has {version}: install the same on all, or the numbers differ."
+                )
+        try:
+            found = self.marker.read_text(encoding="utf-8")
+        except OSError:
+            found = ""
+        if found != self.content:
+            raise ProcessError(
+                f"{host} does not see {self.marker.parent.parent}, where results go: --out must "
+                "be a folder that all machines share, under the same path."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of a task: its result, or what is wrong with it or with the machine's disk."""
+
+    result: Any = None
+    error: CompetitionError | None = None
+    full: str = ""  # why nothing could be written, where a disk is full
+    host: str = ""
+
+
+def guarded(site: Site, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Outcome:
+    """Call a function on another machine, as this one would: with one thread, errors returned."""
+    host = socket.gethostname()
+    try:
+        _checked(site)
+        with one_thread(()):
+            return Outcome(function(*arguments))
+    except (CompetitionError, OSError) as bad:
+        if _is_full(bad):
+            return Outcome(full=str(bad), host=host)
+        if isinstance(bad, CompetitionError):
+            return Outcome(error=bad)
+        raise
+
+
+@cache
+def _checked(site: Site) -> None:  # once a process
+    site.check()
+
+
+def _is_full(bad: BaseException | None) -> bool:
+    while bad is not None:
+        if isinstance(bad, OSError) and bad.errno in FULL:
+            return True
+        bad = bad.__cause__ or bad.__context__
+    return False
