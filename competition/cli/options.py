@@ -8,8 +8,10 @@ import typer
 
 HERE = Path()  # the current folder: where results go unless --out names another
 
-Data = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of ads.")]
-DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of ads.")]
+Data = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of ads, or s3://BUCKET/FOLDER.")]
+DataOption = Annotated[
+    Path, typer.Option("--data", metavar="DIR", help="Folder of ads, or s3://BUCKET/FOLDER.")
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override one value of the profile."),

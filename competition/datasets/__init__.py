@@ -9,6 +9,7 @@ from competition.datasets.base import AdDataset
 from competition.datasets.description import described
 from competition.datasets.metadata import Reading
 from competition.datasets.problems import Problems
+from competition.datasets.remote import CACHE, local_folder
 from competition.datasets.table_config import CONFIG
 from competition.utils.errors import DatasetError
 from competition.utils.files import PathLike
@@ -60,16 +61,20 @@ def load_dataset(
     root: PathLike | AdDataset,
     progress: Progress | None = None,
     readings: Mapping[str, Reading] | None = None,
+    cache: PathLike = CACHE,
 ) -> AdDataset:
     """Read a folder of ads; a dataset that is read already stays as it is.
 
     Parameters
     ----------
-    root : path or AdDataset
+    root : path, str or AdDataset
+        A folder, or ``s3://BUCKET/FOLDER``.
     progress : Progress, optional
         Is told the warnings that are not of a single ad, and how many files are not there.
     readings : dict of str to Reading, optional
         How columns of metadata are read, where their cells alone should not say it.
+    cache : path
+        Folder that receives a copy of what lies under a URL.
 
     Raises
     ------
@@ -88,7 +93,7 @@ def load_dataset(
     """
     if isinstance(root, AdDataset):
         return root
-    root = Path(root)
+    root = local_folder(root, cache, progress)
     problems = Problems()
     dataset = read_dataset(root, problems, readings)
     problems.raise_errors(f"{root} has", f"`python -m competition check {root}` lists all of them.")

@@ -5,6 +5,7 @@ from pathlib import Path
 from competition.datasets import read_dataset
 from competition.datasets.base import AdDataset, files_of
 from competition.datasets.problems import Problems
+from competition.datasets.remote import CACHE, local_folder
 from competition.media.faults import CHECKED, find_faults
 from competition.utils.progress import Progress
 
@@ -24,7 +25,7 @@ def check_dataset(root: Path, n_folds: int, progress: Progress) -> tuple[AdDatas
     (AdDataset, Problems)
     """
     problems = Problems()
-    dataset = read_dataset(root, problems)
+    dataset = read_dataset(local_folder(root, CACHE, progress), problems)
     _check_files(dataset, problems, progress)
     _check_tags(dataset, n_folds, problems)
     return dataset, problems

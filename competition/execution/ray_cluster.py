@@ -45,7 +45,7 @@ class _Running:
     arguments: tuple[Any, ...]
     need: Need
     tries: int = 1
-    not_on: frozenset[str] = frozenset()  # hosts whose disk is full
+    not_on: frozenset[str] = frozenset()  # nodes whose disk is full
     actor: Any = None
 
 
@@ -190,16 +190,16 @@ class RayEngine:
         task = self.ray.remote(_call).options(max_retries=TRIES - 1, **options)
         return task.remote(self.site, call, *one.arguments)
 
-    def _away_from(self, hosts: frozenset[str]) -> dict[str, Any]:
-        """Where else a task may run than on some hosts; the first other node, if it lives."""
-        if not hosts:
+    def _away_from(self, full: frozenset[str]) -> dict[str, Any]:
+        """Where else a task may run than on some nodes: on the first other one, while it lives."""
+        if not full:
             return {}
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         others = [
             node["NodeID"]
             for node in self.ray.nodes()
-            if node["Alive"] and _name(node) not in hosts and node["Resources"].get("CPU")
+            if node["Alive"] and node["NodeID"] not in full and node["Resources"].get("CPU")
         ]
         if not others:
             return {}
@@ -213,8 +213,8 @@ class RayEngine:
                 f"{outcome.full} What is finished is kept, and the same command goes on."
             )
         self.progress.remark(f"{outcome.host}: {outcome.full} Its task goes to another node.")
-        hosts = one.not_on | {outcome.host}
-        return replace(one, tries=one.tries + 1, not_on=hosts, actor=None)
+        full = one.not_on | {outcome.node}
+        return replace(one, tries=one.tries + 1, not_on=full, actor=None)
 
     def _outcome(self, ref: Any) -> Outcome:
         from ray import exceptions
@@ -300,11 +300,13 @@ class _Holder:
 
     def call(self, site: Site, function: Callable[..., Any], *arguments: Any) -> Outcome:
         """Call a function with what is shared, and with the rest."""
-        return guarded(site, function, (self.shared, *arguments))
+        return _call(site, function, self.shared, *arguments)
 
 
 def _call(site: Site, function: Callable[..., Any], *arguments: Any) -> Outcome:
-    return guarded(site, function, arguments)
+    import ray
+
+    return replace(guarded(site, function, arguments), node=ray.get_runtime_context().get_node_id())
 
 
 class _Kept:
@@ -398,10 +400,6 @@ def resources(need: Need, has_gpu: bool) -> dict[str, Any]:
 
 def _fits(node: dict[str, float], need: Need) -> bool:
     return node.get("memory", 0) >= need.memory
-
-
-def _name(node: dict[str, Any]) -> str:
-    return str(node["NodeManagerHostname"])
 
 
 def _host_and_port(address: str) -> tuple[str, int]:

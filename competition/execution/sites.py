@@ -116,6 +116,7 @@ class Outcome:
     error: CompetitionError | None = None
     full: str = ""  # why nothing could be written, where a disk is full
     host: str = ""
+    node: str = ""  # what the engine calls the machine
 
 
 def guarded(site: Site, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Outcome:

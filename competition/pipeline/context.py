@@ -22,6 +22,7 @@ from typing import Generic, Self, TypeAlias, TypeVar
 from competition.config.profile import Profile, StackSettings
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
+from competition.datasets.remote import is_url
 from competition.evaluation.chosen_metric import metric_of
 from competition.execution.devices import check_device_name, n_cores
 from competition.folds_file import load_or_make_folds
@@ -138,7 +139,7 @@ def open_context(
     Parameters
     ----------
     data : path or AdDataset
-        Folder of ads, or the ads.
+        Folder of ads or its URL, or the ads.
     profile : Profile or StackSettings
     out : path
     n_jobs : int or None
@@ -170,10 +171,12 @@ def open_context(
         raise ProfileError(
             f"n_jobs = {n_jobs}: a whole number of at least 1, or None, is expected."
         )
+    if is_url(out):
+        raise ProfileError(f"Results go to a folder, not to {out}: name one that all machines see.")
     cores = n_cores()
     where, listener = Path(out).absolute(), progress or Progress()
     check_out(where)
-    dataset = load_dataset(data, listener)
+    dataset = load_dataset(data, listener, cache=where / "cache")
     # Processes that work on it may have another current folder.
     dataset = replace(dataset, root=dataset.root.absolute())
     return Context(dataset, profile, where, n_jobs or cores, cores, device, listener)

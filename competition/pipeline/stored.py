@@ -161,7 +161,7 @@ def chosen_of(
 
 def opened(data: PathLike, out: PathLike, progress: Progress) -> tuple[AdDataset, OofStore]:
     """Open the store of a folder of ads without what trains models, which takes long to load."""
-    dataset = load_dataset(data, progress)
+    dataset = load_dataset(data, progress, cache=Path(out) / "cache")
     folder = Path(out).absolute() / "oof" / dataset.name
     if not folder.is_dir():
         raise StoreError(f"Nothing is stored for {dataset.name}: there is no folder {folder}.")

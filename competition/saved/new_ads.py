@@ -13,6 +13,7 @@ from competition.datasets.frames import read_new_frame
 from competition.datasets.metadata import with_commas
 from competition.datasets.problems import Problems
 from competition.datasets.reading import Dialect, read_table
+from competition.datasets.remote import CACHE, is_url, local_folder
 from competition.datasets.table_config import CONFIG, read_config
 from competition.datasets.table_rows import Table
 from competition.saved.manifest import Manifest
@@ -33,8 +34,9 @@ def open_new_ads(
     Parameters
     ----------
     source : path, DataFrame or AdDataset
-        A folder of ads in any layout, of which the test ads are taken, or all where it has none; a
-        table, or a frame, with a column of ids and one named as each input of the stack.
+        A folder of ads in any layout or its URL, of which the test ads are taken, or all where it
+        has none; a table, or a frame, with a column of ids and one named as each input of the
+        stack.
     manifest : Manifest
     root : path
         What paths in a frame are relative to; those of a table are to its folder.
@@ -51,6 +53,8 @@ def open_new_ads(
             f"The new ads are a {type(source).__name__}. Pass a DataFrame, or the path of a folder "
             "or a table."
         )
+    if isinstance(source, str | os.PathLike) and is_url(os.fspath(source)):
+        source = local_folder(os.fspath(source), CACHE, listener)
     if isinstance(source, pd.DataFrame):
         dataset = _of_frame(source, manifest, Path(root), listener)
     elif isinstance(source, AdDataset):

@@ -15,6 +15,7 @@ EXTRAS = {
     "python_multipart": "serve",
     "rapidocr": "media",
     "safetensors": "networks",
+    "s3fs": "s3",
     "submitit": "slurm",
     "tokenizers": "networks",
     "torch": "networks",

@@ -1,0 +1,146 @@
+"""Ads under a URL, on a server that speaks S3."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from competition import load_dataset
+from competition.datasets.remote import is_url
+from competition.utils.errors import DatasetError, WriteError
+from tests.cli.calling import call, called
+
+boto3 = pytest.importorskip("boto3", reason="the extra s3 is not installed")
+moto_server = pytest.importorskip("moto.server", reason="moto's server is not installed")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    running = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()
+
+
+@pytest.fixture
+def bucket(server: str, shared_table: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A bucket that holds the ads in ads/films; it is empty before each test."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    made = boto3.resource("s3").Bucket("bucket")
+    made.create()
+    for path in shared_table.iterdir():
+        made.upload_file(str(path), f"ads/films/{path.name}")
+    yield made
+    made.objects.all().delete()
+    made.delete()
+
+
+URL = "s3://bucket/ads/films"
+RUN = ["--set", 'models=["tfidf_logreg"]', "--set", "folds.n=3", "--set", "level2.model=mean"]
+
+
+def copies(folder: Path) -> dict[str, int]:
+    """When each file of the copy was written."""
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("cache/remote/*/films/*")}
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_run_of_ads_in_a_bucket_is_the_run_of_the_folder(
+    shared_table: Path, tmp_path: Path
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    call("run", "--data", shared_table, "--out", here, "--jobs", 1, *RUN)
+    done = call("run", "--data", URL, "--out", there, "--jobs", 1, *RUN)
+    assert "3 files, 3 of them copied now" in done.out + done.err
+    (first,), (second,) = here.glob("submissions/films*.csv"), there.glob("submissions/films*.csv")
+    assert first.name == second.name
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_only_what_has_changed_is_copied_again(bucket: Any, tmp_path: Path) -> None:
+    load_dataset(URL, cache=tmp_path / "cache")
+    before = copies(tmp_path)
+    assert set(before) == {"competition.toml", "train.csv", "test.csv"}
+    bucket.put_object(Key="ads/films/notes.txt", Body=b"one")
+    load_dataset(URL, cache=tmp_path / "cache")
+    assert copies(tmp_path).items() >= before.items()
+    bucket.put_object(Key="ads/films/notes.txt", Body=b"two")  # of the same size
+    (train,) = tmp_path.glob("cache/remote/*/films/train.csv")
+    train.write_bytes(train.read_bytes()[:-9])  # as a full disk may leave it
+    assert len(load_dataset(URL, cache=tmp_path / "cache").train_ids) == 40
+    assert next(tmp_path.glob("cache/remote/*/films/notes.txt")).read_bytes() == b"two"
+    after = copies(tmp_path)
+    assert {name for name in before if after[name] != before[name]} == {"train.csv"}
+    bucket.Object("ads/films/notes.txt").delete()
+    load_dataset(URL, cache=tmp_path / "cache")
+    assert set(copies(tmp_path)) == set(before)
+
+
+def test_no_file_is_written_outside_of_the_copy(bucket: Any, tmp_path: Path) -> None:
+    bucket.put_object(Key="ads/films/../../../evil.csv", Body=b"x")
+    with pytest.raises(DatasetError, match=r"evil\.csv', which would lie outside"):
+        load_dataset(URL, cache=tmp_path / "a" / "b" / "cache")
+    assert not list(tmp_path.rglob("evil.csv"))
+
+
+def test_a_damaged_index_copies_anew(bucket: Any, tmp_path: Path) -> None:
+    load_dataset(URL, cache=tmp_path / "cache")
+    (index,) = tmp_path.glob("cache/remote/*/copied.json")
+    index.write_text("[")
+    assert len(load_dataset(URL, cache=tmp_path / "cache").train_ids) == 40
+    assert set(json.loads(index.read_text())) == {"competition.toml", "train.csv", "test.csv"}
+    bucket.Object("ads/films/test.csv").delete()
+
+
+@pytest.mark.usefixtures("bucket")
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://example.com/ads", "Ads cannot be read from https://example.com/ads"),
+        ("gs://bucket/ads", "Ads cannot be read from gs://bucket/ads"),
+        ("s3://bucket/nothing", "s3://bucket/nothing holds no file"),
+        ("s3://no-such-bucket/ads", "The specified bucket does not exist. The credentials"),
+    ],
+)
+def test_other_urls_are_refused_in_one_sentence(url: str, reason: str, tmp_path: Path) -> None:
+    done = called("run", "--data", url, "--out", tmp_path)
+    assert (done.status, done.out) == (2, "")
+    assert reason in done.err.replace("\n", " ")
+    assert not list(tmp_path.glob("oof"))
+
+
+def test_server_that_does_not_answer_is_told(tmp_path: Path, bucket: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(DatasetError, match=r"Could not connect to the endpoint"):
+        load_dataset(URL, cache=tmp_path)
+
+
+@pytest.mark.usefixtures("bucket")
+def test_disk_that_takes_no_more_is_told_as_such(tmp_path: Path) -> None:
+    tmp_path.joinpath("remote").write_text("a file where a folder would be")
+    with pytest.raises(WriteError):
+        load_dataset(URL, cache=tmp_path)
+
+
+def test_results_go_to_no_url(shared_table: Path) -> None:
+    done = called("run", "--data", shared_table, "--out", "s3://bucket/out")
+    assert done.status == 2
+    assert "Results go to a folder, not to s3:/bucket/out" in done.err
+
+
+@pytest.mark.usefixtures("bucket")
+def test_check_reads_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "40 training ads" in call("check", URL).out
+
+
+def test_what_is_a_url(tmp_path: Path) -> None:
+    assert is_url("s3:/bucket/ads")
+    assert not is_url(tmp_path)
+    assert not is_url("ads: all of them/films")
