@@ -5,13 +5,14 @@ is submitted again; each finds what is stored already. Partition, account and th
 the variables that sbatch itself reads (SBATCH_PARTITION, SBATCH_ACCOUNT, ...).
 """
 
+import os
 import shutil
 import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,10 +32,13 @@ TOLD_EVERY = 600.0  # seconds after which what is waited for is said again
 LONGEST = 72 * 3600.0  # seconds in which some job must end
 SETTLES_IN = 20.0  # seconds until a result that was written elsewhere is seen
 TRIES = 4
+MOST_JOBS = 64  # that the tasks of a stage are dealt out to
+JOBS_A_CORE = 4
+LOST = "it was ended before its result was there"
 
 
 @dataclass(frozen=True, eq=False)
-class _Submitted:
+class _Job:
     arguments: tuple[Any, ...]
     need: Need
     tries: int = 1
@@ -61,8 +65,6 @@ class SlurmEngine:
         If this machine cannot submit jobs.
     """
 
-    has_gpu = True  # a job that needs one asks for it
-
     def __init__(self, out: Path, n_jobs: int | None, progress: Progress, *, here: bool) -> None:
         if not here and shutil.which("sbatch") is None:
             raise ProcessError(
@@ -88,16 +90,9 @@ class SlurmEngine:
         shared: Any = None,
     ) -> Iterator[R]:
         """Do what `competition.execution.engines.run_tasks` does."""
-        kept = _Kept(self.folder)
-        call = kept.put(WithPlugins(function))
         given = [arguments if shared is None else (shared, *arguments) for arguments in tasks]
-        waiting = deque(
-            _Submitted((self.site, call, *map(kept.put, arguments)), need)
-            for arguments, need in sorted(
-                zip(given, needs, strict=True), key=lambda pair: _asked(pair[1])
-            )
-        )
-        running: list[_Submitted] = []
+        waiting = deque(self._jobs(WithPlugins(function), given, needs))
+        running: list[_Job] = []
         since = told = time.monotonic()
         try:
             while waiting or running:
@@ -106,13 +101,15 @@ class SlurmEngine:
                 ended = [one for one in running if one.job.done()]
                 running = [one for one in running if one not in ended]
                 for one in ended:
-                    outcome = self._outcome(one)
-                    if outcome is None or outcome.full:
-                        waiting.append(self._again(one, outcome))
+                    outcomes = self._outcomes(one)
+                    lost = next((outcome.full for outcome in outcomes if outcome.full), "")
+                    if lost or not outcomes:
+                        waiting.append(self._again(one, lost or LOST))
                         continue
-                    if outcome.error is not None:
-                        raise outcome.error
-                    yield outcome.result
+                    for outcome in outcomes:
+                        if outcome.error is not None:
+                            raise outcome.error
+                        yield outcome.result
                 now = time.monotonic()
                 if ended:
                     since = told = now
@@ -131,7 +128,25 @@ class SlurmEngine:
             for one in running:
                 one.job.cancel(check=False)
 
-    def _submit(self, some: list[_Submitted]) -> list[_Submitted]:
+    def _jobs(
+        self,
+        function: Callable[..., Any],
+        tasks: list[tuple[Any, ...]],
+        needs: Sequence[Need],
+    ) -> Iterator[_Job]:
+        """Deal tasks of the same needs out to jobs: a few a core, each with one task or several.
+
+        What several tasks of a job have in common is written once.
+        """
+        at_most = -(-len(tasks) // min(MOST_JOBS, JOBS_A_CORE * self.n_cores))
+        both = sorted(zip(needs, tasks, strict=True), key=lambda pair: _asked(pair[0]))
+        for _, group in groupby(both, key=lambda pair: _asked(pair[0])):
+            alike = list(group)
+            for start in range(0, len(alike), at_most):
+                some = alike[start : start + at_most]
+                yield _Job((self.site, function, [task for _, task in some]), some[0][0])
+
+    def _submit(self, some: list[_Job]) -> list[_Job]:
         """Submit tasks, those of the same needs as one array."""
         import submitit
 
@@ -151,33 +166,32 @@ class SlurmEngine:
                 slurm_array_parallelism=AT_ONCE,
                 stderr_to_stdout=True,
             )
-            with executor.batch():
-                jobs = [executor.submit(_Task(), *one.arguments) for one in of_need]
+            with _quiet() if self.here else nullcontext(), executor.batch():
+                jobs = [executor.submit(_Tasks(), *one.arguments) for one in of_need]
             found += [replace(one, job=job) for one, job in zip(of_need, jobs, strict=True)]
         return found
 
-    def _outcome(self, one: _Submitted) -> Outcome | None:
-        """Return what a job has left; None where it was lost."""
+    def _outcomes(self, one: _Job) -> list[Outcome]:
+        """Return what a job has left; nothing where it was lost."""
         import submitit
 
         until = time.monotonic() + (0 if self.here else SETTLES_IN)
         while not one.job.paths.result_pickle.exists():
             if time.monotonic() >= until:
-                return None
+                return []
             time.sleep(LOOKS_EVERY)
         bad = one.job.exception()
         if isinstance(bad, submitit.core.utils.UncompletedJobError):
-            return None
+            return []
         if bad is not None:
             raise ProcessError(
                 f"A job ({one.need.kind}) has failed: {_last_line(str(bad))}. Its log is "
                 f"{one.job.paths.stdout}."
             ) from bad
-        outcome: Outcome = one.job.result()
-        return outcome
+        outcomes: list[Outcome] = one.job.result()
+        return outcomes
 
-    def _again(self, one: _Submitted, outcome: Outcome | None) -> _Submitted:
-        what = outcome.full if outcome is not None else "it was ended before its result was there"
+    def _again(self, one: _Job, what: str) -> _Job:
         if one.tries >= TRIES:
             raise ProcessError(
                 f"A job ({one.need.kind}) was lost {TRIES} times: {what}. What is finished is "
@@ -187,12 +201,13 @@ class SlurmEngine:
         return replace(one, tries=one.tries + 1, job=None)
 
 
-class _Task:
+class _Tasks:
     """What a job calls; pre-empted, it is queued again and starts anew."""
 
-    def __call__(self, site: Site, function: Any, *arguments: Any) -> Outcome:
-        given = [one.read() if isinstance(one, _File) else one for one in (function, *arguments)]
-        return guarded(site, given[0], tuple(given[1:]))
+    def __call__(
+        self, site: Site, function: Callable[..., Any], tasks: list[tuple[Any, ...]]
+    ) -> list[Outcome]:
+        return [guarded(site, function, arguments) for arguments in tasks]
 
     def checkpoint(self, *arguments: Any) -> Any:
         from submitit.helpers import DelayedSubmission
@@ -200,50 +215,24 @@ class _Task:
         return DelayedSubmission(self, *arguments)
 
 
-@dataclass(frozen=True)
-class _File:
-    """An argument that lies in a file."""
-
-    path: Path
-
-    def read(self) -> Any:
-        return _read(self.path)
-
-
-@cache
-def _read(path: Path) -> Any:
-    import cloudpickle
-
-    with path.open("rb") as file:
-        return cloudpickle.load(file)
-
-
-class _Kept:
-    """Arguments that several tasks have in common, written once."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.written: dict[int, tuple[Any, _File]] = {}
-
-    def put(self, argument: Any) -> Any:
-        """Return a file in the place of all that is not small."""
-        import cloudpickle
-
-        if isinstance(argument, str | int | float | Path | None):
-            return argument
-        if id(argument) not in self.written:
-            number, path = tempfile.mkstemp(dir=self.folder, suffix=".argument")
-            with open(number, "wb") as file:
-                cloudpickle.dump(argument, file)
-            self.written[id(argument)] = argument, _File(Path(path))
-        return self.written[id(argument)][1]
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Give processes that are started inside no terminal: ended early, they show a traceback."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _asked(need: Need) -> tuple[str, bool, int, int, int]:
     return need.kind, need.on_gpu, need.cores, need.memory, need.minutes
 
 
-def _states(running: list[_Submitted]) -> str:
+def _states(running: list[_Job]) -> str:
     states = sorted(str(one.job.state) for one in running)
     return ", ".join(f"{len(list(group))} {state}" for state, group in groupby(states))
 

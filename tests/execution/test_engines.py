@@ -1,0 +1,203 @@
+"""Where tasks run, and what is said where they cannot."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from competition.execution import engines, ray_cluster
+from competition.execution.engines import elsewhere, run_tasks, running_on, tasks_at_once
+from competition.execution.needs import GIB, Need
+from competition.execution.sites import Site, guarded
+from competition.utils.errors import ModelError, ProcessError
+from competition.utils.progress import Progress
+from tests.cli.calling import called
+from tests.faults.runs import assert_one_sentence
+
+pytest.importorskip("ray", reason="the extra cluster is not installed")
+pytest.importorskip("submitit", reason="the extra slurm is not installed")
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def add(first: list[int], number: int) -> int:
+    first.append(number)
+    return len(first)
+
+
+def refuse(number: int) -> int:
+    raise ModelError(f"task {number} cannot be done")
+
+
+def fail(number: int) -> int:
+    raise KeyError(number)
+
+
+def end() -> None:
+    os._exit(3)
+
+
+NEEDS = [Need("small")] * 4
+
+
+def test_here_is_the_default() -> None:
+    assert elsewhere() is None
+    assert tasks_at_once(3) == 3
+    assert sorted(run_tasks(square, [(n,) for n in range(4)], NEEDS, n_jobs=1)) == [0, 1, 4, 9]
+
+
+def test_what_is_shared_is_the_first_argument_of_every_call() -> None:
+    found = list(run_tasks(add, [(1,), (2,), (3,)], NEEDS[:3], n_jobs=1, shared=[]))
+    assert found == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["kubernetes", "Ray", ""])
+def test_unknown_engine_is_refused_with_the_known_ones(name: str, shared_table: Path) -> None:
+    done = called("run", "--data", shared_table, "--on", name)
+    assert_one_sentence(done)
+    assert "Choose one of local, ray, slurm, slurm:local." in done.err
+
+
+def test_slurm_without_sbatch_is_refused(
+    shared_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    done = called("stack", "--data", shared_table, "--out", tmp_path, "--on", "slurm")
+    assert_one_sentence(done)
+    assert "--on slurm needs sbatch" in done.err
+    assert not any(tmp_path.iterdir())
+
+
+def test_engine_that_is_not_installed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "lacking", lambda libraries: "it is not there")
+    with (
+        pytest.raises(ProcessError, match=r"--on ray cannot run: ray is not installed: pip"),
+        running_on("ray", tmp_path, 1, Progress()),
+    ):
+        pass
+
+
+# Ray that cannot be joined
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """Address of a server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = []
+
+        def take() -> None:
+            while True:
+                try:
+                    taken.append(server.accept())
+                except OSError:
+                    return
+
+        threading.Thread(target=take, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("127.0.0.1:9", "Nothing answers at RAY_ADDRESS=127.0.0.1:9"),
+        ("ray://head:10001", "is an address of Ray's client"),
+        ("head", "is no address: HOST:PORT or auto is expected"),
+        ("head:six", "is no address: HOST:PORT or auto is expected"),
+    ],
+)
+def test_address_where_no_cluster_is(
+    address: str,
+    reason: str,
+    shared_table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    done = called("run", "--data", shared_table, "--out", tmp_path / "out", "--on", "ray")
+    assert_one_sentence(done)
+    assert reason in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_cluster_that_stalls_is_told_in_time(
+    silent: str, shared_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", silent)
+    monkeypatch.setattr(ray_cluster, "ANSWERS_IN", 5.0)
+    done = called("run", "--data", shared_table, "--out", tmp_path / "out", "--on", "ray")
+    assert_one_sentence(done)
+    assert "takes the connection but has not answered within 5 s" in done.err
+
+
+# Ray that is started here
+
+
+@pytest.mark.slow
+def test_ray_that_is_started_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    heard: list[str] = []
+
+    class Heard(Progress):
+        def remark(self, text: str) -> None:
+            heard.append(text)
+
+    with running_on("ray", tmp_path, 2, Heard()):
+        assert tasks_at_once(1) == 2
+        assert "started on this machine: 1 node(s), 2 core(s)" in heard[0]
+        found = run_tasks(square, [(n,) for n in range(30)], [Need("small")] * 30, n_jobs=1)
+        assert sorted(found) == [n * n for n in range(30)]
+        tasks = [(n,) for n in range(8)]
+        counts = list(run_tasks(add, tasks, [Need("adds")] * 8, n_jobs=1, shared=[]))
+        assert len(counts) == 8
+        assert max(counts) >= 4  # two processes, each with a list that it keeps
+        with pytest.raises(ModelError, match="task 2 cannot be done"):
+            list(run_tasks(refuse, [(2,)], NEEDS[:1], n_jobs=1))
+        with pytest.raises(KeyError):
+            list(run_tasks(fail, [(2,)], NEEDS[:1], n_jobs=1))
+        with pytest.raises(ProcessError, match="A task was lost 4 times"):
+            list(run_tasks(end, [()], NEEDS[:1], n_jobs=1))
+        large = [Need("large", memory=10**6 * GIB)]
+        with pytest.raises(ProcessError, match=r"large\) needs 1 core\(s\) and 1000000.0 GiB"):
+            list(run_tasks(square, [(1,)], large, n_jobs=1))
+    assert elsewhere() is None
+    assert not (tmp_path / ".jobs").exists()
+
+
+# What must be the same everywhere
+
+
+def test_machine_with_other_code_is_told(tmp_path: Path) -> None:
+    site = Site.of(tmp_path)
+    assert guarded(site, square, (3,)).result == 9
+    other = guarded(replace(site, code="other"), square, (3,))
+    assert "has another version of this package" in str(other.error)
+
+
+def test_machine_with_other_libraries_is_told(tmp_path: Path) -> None:
+    site = replace(Site.of(tmp_path), versions=(("numpy", "1.0"),))
+    assert "the machine that waits for the results has 1.0" in str(
+        guarded(site, square, (3,)).error
+    )
+
+
+def test_machine_that_does_not_see_the_results_is_told(tmp_path: Path) -> None:
+    site = replace(Site.of(tmp_path), marker=tmp_path / "elsewhere" / ".jobs" / "x")
+    told = str(guarded(site, square, (3,)).error)
+    assert f"does not see {tmp_path / 'elsewhere'}, where results go" in told
+
+
+def test_two_commands_may_use_one_folder(tmp_path: Path) -> None:
+    first, second = Site.of(tmp_path), Site.of(tmp_path)
+    first.remove()
+    second.remove()
+    assert not any(tmp_path.iterdir())
