@@ -131,13 +131,14 @@ class RayEngine:
         """
         for need in set(needs):
             self._check_room(need)
-        call = self.ray.put(WithPlugins(function))
+        with_plugins = WithPlugins(function)
+        call = self.ray.put(with_plugins)
         kept = _Kept(self.ray)
         waiting = deque(
             _Running(kept.put(arguments), need)
             for arguments, need in zip(tasks, needs, strict=True)
         )
-        actors = _Actors(self, shared) if shared is not None else None
+        actors = _Actors(self, (with_plugins, shared)) if shared is not None else None
         running: dict[Any, _Running] = {}
         watch = _Watch(self)
         try:
@@ -258,9 +259,9 @@ class RayEngine:
 class _Actors:
     """Processes that hold what is shared, each with one task at a time."""
 
-    def __init__(self, engine: RayEngine, shared: Any) -> None:
+    def __init__(self, engine: RayEngine, shared: tuple[WithPlugins, Any]) -> None:
         self.engine = engine
-        self.shared = engine.ray.put(shared)
+        self.shared = shared  # after what loads its class, where that is a user's own
         self.idle: list[Any] = []
         self.all: list[Any] = []
 
@@ -295,8 +296,8 @@ class _Actors:
 class _Holder:
     """Holds what is shared in a process of its own."""
 
-    def __init__(self, shared: Any) -> None:
-        self.shared = shared
+    def __init__(self, shared: tuple[WithPlugins, Any]) -> None:
+        _, self.shared = shared
 
     def call(self, site: Site, function: Callable[..., Any], *arguments: Any) -> Outcome:
         """Call a function with what is shared, and with the rest."""

@@ -1,5 +1,6 @@
 """A saved stack gives the bytes of its run, however many threads the libraries may use."""
 
+import json
 import os
 import subprocess
 import sys
@@ -95,3 +96,106 @@ def test_refitted_models_are_scaled_alike_with_any_number_of_threads(
         )
         found.append(read_manifest(stack).models["probe"].scale)
     assert found[0] == found[1]
+
+
+COUNTS = '''\
+"""Plug-ins of every kind that write down how many threads they may use."""
+
+import json
+import json
+import os
+import time
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import sklearn.ensemble
+import torch
+from threadpoolctl import threadpool_info
+
+from competition import Extractor, Level1Model, MetaLearner, extractor, level1_model, meta_learner
+
+
+def write_down(what):
+    np.ones((300, 300)) @ np.ones((300, 300))
+    pools = {one["prefix"] + one["filepath"]: one["num_threads"] for one in threadpool_info()}
+    found = {"what": what, "torch": torch.get_num_threads(), **pools}
+    name = f"{what}-{os.getpid()}-{time.time_ns()}.json"
+    Path(os.environ["COUNTS"], name).write_text(json.dumps(found))
+
+
+@extractor("counts", kinds=("text",), gives="metadata", version=1)
+class Counts(Extractor):
+    """Letters."""
+
+    libraries = ("torch",)
+    shard = 10
+
+    def extract_one(self, item):
+        write_down("extract")
+        return {"letters": float(len(item.value))}
+
+
+@level1_model("counts", kinds=("metadata",))
+class CountsToo(Level1Model):
+    """Shares."""
+
+    def _fit(self, X, Y):
+        write_down("level1")
+        self.share = Y.mean(axis=0)
+
+    def _predict_proba(self, X):
+        write_down("level1")
+        return np.tile(self.share, (len(X), 1))
+
+
+@meta_learner("counts")
+class CountsAsWell(MetaLearner):
+    """The first model."""
+
+    def _fit(self, data):
+        write_down("level2")
+
+    def _predict_proba(self, ads):
+        return ads.probabilities[:, 0]
+'''
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core has one thread")
+@pytest.mark.parametrize(
+    "on",
+    [
+        "local",
+        pytest.param("ray", marks=pytest.mark.slow),
+        pytest.param("slurm:local", marks=pytest.mark.slow),
+    ],
+)
+def test_as_many_tasks_as_cores_have_one_thread_each(
+    on: str, shared_table: Path, tmp_path: Path
+) -> None:
+    counts = tmp_path / "counts"
+    counts.mkdir()
+    (tmp_path / "plugins.py").write_text(COUNTS)
+    profile = tmp_path / "own.toml"
+    profile.write_text(
+        'plugins = ["plugins.py"]\nmodels = ["counts", "tfidf_logreg"]\nfolds.n = 4\n'
+        'level2.model = ["counts", "mean"]\n\n'
+        '[features.letters]\nextractor = "counts"\ninput = "story"\n'
+    )
+    free = {name: value for name, value in os.environ.items() if "_NUM_THREADS" not in name}
+    free.pop("RAY_ADDRESS", None)
+    run = ("run", "--data", shared_table, "--profile", profile, "--out", tmp_path / "out")
+    done = subprocess.run(
+        [sys.executable, "-m", "competition", *run, "--jobs", "2", "--on", on],
+        env={**free, "COUNTS": str(counts)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(path.read_text()) for path in counts.iterdir()]
+    assert {one.pop("what") for one in found} == {"extract", "level1", "level2"}
+    assert len({path.name.split("-")[1] for path in counts.iterdir()}) >= 2  # processes
+    assert any("openblas" in pool for one in found for pool in one)
+    more = [(pool, n) for one in found for pool, n in one.items() if n != 1]
+    assert not more
