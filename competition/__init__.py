@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from competition.pipeline.add_oof import add_oof
     from competition.pipeline.add_oof_folder import add_oof_folder
     from competition.pipeline.extract import extract
+    from competition.pipeline.forecast import plan_run
     from competition.pipeline.label_errors import label_errors
     from competition.pipeline.run import run
     from competition.pipeline.stack import stack
@@ -62,6 +63,7 @@ __all__ = [
     "make_demo",
     "mean_average_precision",
     "meta_learner",
+    "plan_run",
     "remove_oof",
     "rename_oof",
     "run",
@@ -94,6 +96,7 @@ _HOME = {
     "make_demo": "demo.make",
     "mean_average_precision": "evaluation.metrics",
     "meta_learner": "level2.registry",
+    "plan_run": "pipeline.forecast",
     "remove_oof": "pipeline.stored_changes",
     "rename_oof": "pipeline.stored_changes",
     "run": "pipeline.run",

@@ -32,7 +32,7 @@ from competition.oof.cards import Level1Card, ModelCard
 from competition.pipeline.context import open_context, open_store
 from competition.pipeline.extract import extract_features
 from competition.pipeline.plan import plan_metadata
-from competition.pipeline.settings import plan_meta_learners
+from competition.pipeline.settings import plan_meta_learners, refuse_limits
 from competition.pipeline.stack import fitted_stack, stored_models
 from competition.pipeline.stack_input import stack_input
 from competition.utils.files import PathLike
@@ -123,6 +123,7 @@ def ablate(
     >>> [table.name for table in ablation.tables]
     ['modalities', 'combinations', 'missing', 'fusion', 'models']
     """
+    refuse_limits(profile, "ablate")
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
     context, _ = extract_features(context)
     dataset, store = context.dataset, open_store(context)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -53,6 +53,22 @@ Metric = Annotated[
         "scores, as module:function.",
     ),
 ]
+Quality = Annotated[
+    Literal["fast", "default", "best"] | None,
+    typer.Option(
+        "--quality",
+        help="fast: the models and meta-learners that are cheap; best: all meta-learners, and "
+        "three copies of each model that draws random numbers.",
+    ),
+]
+TimeLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--time-limit",
+        metavar="TIME",
+        help="End in about this time, like 90s, 20m or 1.5h: what does not fit is left out.",
+    ),
+]
 Device = Annotated[
     str, typer.Option("--device", help="Where networks run: auto, cpu, cuda, cuda:1, mps.")
 ]
@@ -72,4 +88,10 @@ Out = Annotated[
 
 def with_metric(overrides: list[str] | None, metric: str | None) -> list[str]:
     """Return overrides that set the metric too, where one is given."""
-    return [*(overrides or []), *([] if metric is None else [f"metric={json.dumps(metric)}"])]
+    return with_options(overrides, metric=metric)
+
+
+def with_options(overrides: list[str] | None, **given: str | None) -> list[str]:
+    """Return overrides that set keys of the names of options too, where these are given."""
+    more = [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+    return [*(overrides or []), *more]

@@ -15,9 +15,13 @@ from competition.cli.options import (
     On,
     Out,
     Overrides,
+    Quality,
+    TimeLimit,
     with_metric,
+    with_options,
 )
 from competition.cli.page import write_page_at_end
+from competition.cli.plan import print_plan
 
 Jobs = Annotated[
     int | None,
@@ -94,6 +98,16 @@ def run(
     holdout: Holdout = None,
     like: Like = None,
     metric: Metric = None,
+    quality: Quality = None,
+    time_limit: TimeLimit = None,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Run nothing: say what would run, what is stored, how long it may take and how "
+            "much memory.",
+        ),
+    ] = False,
     device: Device = "auto",
     on: On = "local",
     save: Annotated[
@@ -119,7 +133,13 @@ def run(
     from competition.report.progress import ProgressBars
     from competition.report.tables import console, print_run
 
-    settings = load_profile(profile or ("text" if data else "demo"), with_metric(overrides, metric))
+    settings = load_profile(
+        profile or ("text" if data else "demo"),
+        with_options(overrides, metric=metric, quality=quality, time_limit=time_limit),
+    )
+    if plan:
+        print_plan(data, settings, out, jobs, own_folds, holdout, device)
+        return
     before_training = None
     if save is not None:
         from competition.evaluation.thresholds import Decision
@@ -179,6 +199,7 @@ def run(
                 decide=decide or "f1",
             )
     print_run(result)
+    settings = result.context.profile  # without what its quality or time limit leaves out
     notes = notes_of(settings, result.extractions)
     write_page_at_end(result.dataset, out, notes=notes, settings=settings, jobs=jobs)
     if save is not None:
@@ -202,6 +223,8 @@ def save(
     out: Out = HERE,
     jobs: Jobs = None,
     metric: Metric = None,
+    quality: Quality = None,
+    time_limit: TimeLimit = None,
     device: Device = "auto",
     with_checkpoints: WithCheckpoints = False,
     keep: Keep = None,
@@ -218,6 +241,8 @@ def save(
         out,
         jobs=jobs,
         metric=metric,
+        quality=quality,
+        time_limit=time_limit,
         device=device,
         save=to,
         with_checkpoints=with_checkpoints,

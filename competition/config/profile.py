@@ -4,20 +4,28 @@ An unknown key is an error that names the nearest known one.
 """
 
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator
 
 from competition.datasets.base import InputKind
+from competition.utils.durations import seconds_of
 from competition.utils.errors import ProfileError, nearest
 from competition.utils.parameters import Names, Seed, quoted
 from competition.utils.registry import load_plugins
 from competition.utils.settings import Settings, parse_settings, read_toml
 
 # Folders beside those of the models, and the commands that write them.
-RESERVED_NAMES = {"ablation": "ablate", "distil": "save --distil", "tuning": "tune"}
+RESERVED_NAMES = {
+    "ablation": "ablate",
+    "distil": "save --distil",
+    "time_limit": "run --time-limit",
+    "tuning": "tune",
+}
 PROFILES = Path(__file__).parent / "profiles"
+Quality = Literal["fast", "default", "best"]
 
 # From a few dozen ads, where nothing can be learned, to many, and to telling metadata, one of these
 # proves best or close to it, and all of them together take seconds.
@@ -172,6 +180,10 @@ class Profile(Settings):
         Seed of every model.
     metric : str
         What the stack and `tune` are chosen by: "gap", "map", "f1" or "module:function".
+    quality : {"fast", "default", "best"}
+        Fewer models or more than the profile names (`competition.pipeline.quality`).
+    time_limit : str or None
+        What a run may take, like "90s", "20m" or "1.5h" (`competition.pipeline.time_plan`).
     kinds : tuple of str or None
         Use only inputs of these kinds, and of `models` only those that read nothing else; None
         uses all.
@@ -191,6 +203,8 @@ class Profile(Settings):
     plugins: tuple[str, ...] = ()
     seed: Seed = 0
     metric: str = "gap"
+    quality: Quality = "default"
+    time_limit: str | None = None
     kinds: tuple[InputKind, ...] | None = None
     models: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
@@ -203,6 +217,27 @@ class Profile(Settings):
     )
     level2: Level2Settings = Level2Settings()
     _called: str = PrivateAttr("")
+    _own: frozenset[str] = PrivateAttr(frozenset())
+
+    @property
+    def seconds(self) -> float | None:
+        """The time limit; None where there is none."""
+        return None if self.time_limit is None else seconds_of(self.time_limit)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both say the same, whoever has set it."""
+        return isinstance(other, Profile) and self.model_dump() == other.model_dump()
+
+    def sets(self, key: str) -> bool:
+        """Whether the user has set a key, or one below it, in a file of his own or by ``--set``."""
+        return any(own == key or own.startswith(f"{key}.") for own in self._own)
+
+    @field_validator("time_limit")
+    @classmethod
+    def _is_a_time(cls, value: str | None) -> str | None:
+        if value is not None:
+            seconds_of(value)
+        return value
 
     @property
     def called(self) -> str:
@@ -293,9 +328,12 @@ def load_profile(name: str, overrides: list[str] | None = None) -> Profile:
         raise ProfileError(f"There is no profile {name!r}.{hint}")
     data = read_toml(path, ProfileError)
     _anchor_plugins(data, path.parent)
+    own = [] if path.parent == PROFILES else list(_keys(data))
+    own += [override.partition("=")[0].strip() for override in overrides or []]
     profile = _parsed(Profile, data, overrides, f"profile {name}")
     profile = profile.model_copy(update={"optional": _still_optional(profile, overrides or [])})
     profile._called = path.stem
+    profile._own = frozenset(own)
     return profile
 
 
@@ -343,6 +381,14 @@ def _still_optional(profile: Profile, overrides: list[str]) -> tuple[str, ...]:
                 f"optional: the profile sets no checkpoint {key!r}.{nearest(key, named)}"
             )
     return tuple(kept)
+
+
+def _keys(data: dict[str, Any], above: str = "") -> Iterator[str]:
+    """Keys of tables within tables, joined by dots; that of a table too."""
+    for key, value in data.items():
+        yield f"{above}{key}"
+        if isinstance(value, dict):
+            yield from _keys(value, f"{above}{key}.")
 
 
 def _anchor_plugins(data: dict[str, Any], folder: Path) -> None:

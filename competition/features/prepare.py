@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from competition.datasets.base import AdDataset, files_of
+from competition.datasets.base import AdDataset, InputKind, files_of
 from competition.features.columns import (
     Column,
     content_digest,
@@ -43,72 +44,104 @@ def prepare_columns(
         Folder of the dataset's columns, beside ``digests.parquet``.
     progress : Progress
     """
-    kinds = {column: given.kind for given in dataset.inputs.values() for column in given.columns}
-
-    def prepared(column: str) -> Column:
-        if kinds[column] == "array":
-            return _array_column(dataset.ads[column], cache)
-        if kinds[column] == "image":
-            return _file_column(dataset.ads[column], dataset.root, cache)
-        if kinds[column] == "text" and terms is not None:
-            return _terms_column(dataset.ads[column], terms, cache, progress)
-        return _plain_column(dataset.ads[column], cache, progress)
-
-    return tuple(map(prepared, columns))
+    digests = Digests(cache.parent / "digests.parquet") if _files(dataset, columns) else None
+    found = _named(dataset, columns, terms, cache, digests)
+    for column in found:
+        _store(column, dataset, terms, progress)
+    if digests is not None:
+        digests.save()
+    return found
 
 
-def _plain_column(values: pd.Series, cache: Path, progress: Progress) -> Column:
-    fingerprint = content_digest(values)
-    path = cache / f"{_file_name(str(values.name))}-{fingerprint[:16]}.parquet"
-    if not is_stored(path, progress):
-        write_series(path, values)
-    return Column(str(values.name), fingerprint, path)
+def name_columns(
+    dataset: AdDataset,
+    columns: Sequence[str],
+    terms: TermsSpec | None,
+    cache: Path,
+    progress: Progress,
+) -> tuple[Column, ...]:
+    """Return the columns that `prepare_columns` would store, and store nothing."""
+    digests = Digests(cache.parent / "digests.parquet") if _files(dataset, columns) else None
+    return _named(dataset, columns, terms, cache, digests)
 
 
-def _array_column(refs: pd.Series, cache: Path) -> Column:
-    name = str(refs.name)
-    made_from = [
-        [str(ad), ref.feature, ref.key] if ref is not None else [str(ad)]
-        for ad, ref in refs.items()
-    ]
-    fingerprint = digest(made_from)
-    path = cache / f"{_file_name(name)}-{fingerprint[:16]}.refs"
-    write_refs(path, refs)
-    return Column(name, fingerprint, path)
+def _files(dataset: AdDataset, columns: Sequence[str]) -> list[str]:
+    """Columns that hold paths of pictures."""
+    kinds = _kinds(dataset)
+    return [column for column in columns if kinds[column] == "image"]
 
 
-def _file_column(files: pd.Series, root: Path, cache: Path) -> Column:
-    """Store the path of each ad's first file, None where missing; the fingerprint is of content."""
-    name = str(files.name)
-    digests = Digests(cache.parent / "digests.parquet")
-    found = [None if pd.isna(file) else (root / files_of(file)[0]).resolve() for file in files]
-    contents = [None if file is None else digests.of(file) for file in found]
-    digests.save()
-    fingerprint = digest(list(files.index), contents)
-    path = cache / f"{_file_name(name)}-{fingerprint[:16]}.parquet"
-    # Written anew: a dataset that was moved has the same content under other paths.
-    paths = [None if file is None else str(file) for file in found]
-    write_series(path, pd.Series(paths, files.index, dtype=object))
-    return Column(name, fingerprint, path)
+def _kinds(dataset: AdDataset) -> dict[str, InputKind]:
+    return {column: given.kind for given in dataset.inputs.values() for column in given.columns}
 
 
-def _terms_column(texts: pd.Series, spec: TermsSpec, cache: Path, progress: Progress) -> Column:
-    name = str(texts.name)
-    source = source_digest("competition.text.terms")
-    how = [spec.analyzer, *spec.ngram_range]
-    fingerprint = digest(content_digest(texts), how, source)
-    label = f"{_file_name(name)}.{spec.analyzer}{spec.ngram_range[0]}-{spec.ngram_range[1]}"
-    path = cache / f"{label}-{fingerprint[:16]}.ragged"
-    if not is_stored(path, progress):
-        from competition.text.terms import extract_terms
+def _named(
+    dataset: AdDataset,
+    columns: Sequence[str],
+    terms: TermsSpec | None,
+    cache: Path,
+    digests: Digests | None,
+) -> tuple[Column, ...]:
+    kinds = _kinds(dataset)
 
-        arrays = []
-        progress.update(f"counting the terms of {name}", 0, len(texts))
-        for start in range(0, len(texts), CHUNK):
-            arrays += extract_terms(texts.iloc[start : start + CHUNK].tolist(), spec)
-            progress.update(f"counting the terms of {name}", len(arrays), len(texts))
-        write_ragged(path, texts.index, arrays)
-    return Column(name, fingerprint, path)
+    def named(name: str) -> Column:
+        values, label, ending = dataset.ads[name], _file_name(name), ".parquet"
+        if kinds[name] == "array":
+            fingerprint, ending = _array_fingerprint(values), ".refs"
+        elif kinds[name] == "image" and digests is not None:
+            found = _first_files(values, dataset.root)
+            contents = [None if file is None else digests.of(file) for file in found]
+            fingerprint = digest(list(values.index), contents)
+        elif kinds[name] == "text" and terms is not None:
+            how = [terms.analyzer, *terms.ngram_range]
+            source = source_digest("competition.text.terms")
+            fingerprint, ending = digest(content_digest(values), how, source), ".ragged"
+            label += f".{terms.analyzer}{terms.ngram_range[0]}-{terms.ngram_range[1]}"
+        else:
+            fingerprint = content_digest(values)
+        return Column(name, fingerprint, cache / f"{label}-{fingerprint[:16]}{ending}")
+
+    return tuple(map(named, columns))
+
+
+def _store(column: Column, dataset: AdDataset, terms: TermsSpec | None, progress: Progress) -> None:
+    """Write a column, unless it is stored; places of files and arrays are written anew."""
+    values, path = dataset.ads[column.name], column.path
+    if path.suffix == ".refs":
+        write_refs(path, values)
+    elif _files(dataset, [column.name]):
+        # Written anew: a dataset that was moved has the same content under other paths.
+        paths = [None if file is None else str(file) for file in _first_files(values, dataset.root)]
+        write_series(path, pd.Series(paths, values.index, dtype=object))
+    elif not is_stored(path, progress):
+        if path.suffix == ".ragged" and terms is not None:
+            write_ragged(path, values.index, _counted(values, terms, progress))
+        else:
+            write_series(path, values)
+
+
+def _array_fingerprint(refs: pd.Series) -> str:
+    return digest(
+        [
+            [str(ad), ref.feature, ref.key] if ref is not None else [str(ad)]
+            for ad, ref in refs.items()
+        ]
+    )
+
+
+def _first_files(files: pd.Series, root: Path) -> list[Path | None]:
+    return [None if pd.isna(file) else (root / files_of(file)[0]).resolve() for file in files]
+
+
+def _counted(texts: pd.Series, spec: TermsSpec, progress: Progress) -> list[np.ndarray]:
+    from competition.text.terms import extract_terms
+
+    stage, arrays = f"counting the terms of {texts.name}", []
+    progress.update(stage, 0, len(texts))
+    for start in range(0, len(texts), CHUNK):
+        arrays += extract_terms(texts.iloc[start : start + CHUNK].tolist(), spec)
+        progress.update(stage, len(arrays), len(texts))
+    return arrays
 
 
 def _file_name(name: str) -> str:

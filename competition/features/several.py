@@ -33,9 +33,7 @@ def join_files(store: FeatureStore, files: Mapping[str, Sequence[str]]) -> dict[
     dict of str to str
         The key of each ad's feature; of an ad with one file it is that of the file.
     """
-    keys = {
-        ad: its[0] if len(its) == 1 else digest("files", list(its)) for ad, its in files.items()
-    }
+    keys = {ad: key_of_files(its) for ad, its in files.items()}
     several = {keys[ad]: its for ad, its in files.items() if len(its) > 1}
     if not several:
         return keys
@@ -45,6 +43,11 @@ def join_files(store: FeatureStore, files: Mapping[str, Sequence[str]]) -> dict[
         block = missing[start : start + AT_ONCE]
         store.write(block, [_joined(store, found.loc[list(several[key])]) for key in block])
     return keys
+
+
+def key_of_files(keys: Sequence[str]) -> str:
+    """Return the key of an ad's feature: that of its file, or of several files together."""
+    return keys[0] if len(keys) == 1 else digest("files", list(keys))
 
 
 def _joined(store: FeatureStore, rows: pd.DataFrame) -> Extracted:

@@ -20,6 +20,7 @@ from competition.features.store import Digests, FeatureStore, feature_settings
 from competition.pipeline.context import Context, open_context
 from competition.pipeline.origins import made_by
 from competition.pipeline.plan import PlannedFeature, plan_feature
+from competition.pipeline.settings import refuse_limits
 from competition.utils.errors import CompetitionError, FeatureError, ProfileError, StoreError
 from competition.utils.files import PathLike, digest
 from competition.utils.progress import Progress
@@ -111,6 +112,7 @@ def extract(
     >>> vectors.feature, vectors.n_new, vectors.shape
     ('vectors', 2, '3 x 2 (median)')
     """
+    refuse_limits(profile, "extract")
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
     with running_on(on, context.out, n_jobs, context.progress):
         context, extractions = extract_features(context)
@@ -145,7 +147,7 @@ def extract_features(context: Context[Profile]) -> tuple[Context[Profile], list[
     for name in profile.features:
         feature = plan_feature(name, own, context)
         if feature is None and own.has(name) and profile.features[name].use == "extract":
-            context = context.with_dataset(_without_input(context.dataset, name))
+            context = context.with_dataset(without_input(context.dataset, name))
         if feature is not None and _wanted(profile, feature.entry.gives):
             context, extraction = _extract(context, feature, own, digests)
             done.append(extraction)
@@ -166,7 +168,7 @@ def _extract(
     cells = _source_cells(dataset, planned.source, own)
     if planned.keeps:
         cells = cells[dataset.lacks(planned.name)]
-    files, items = _items(dataset.root, planned.source, cells, digests)
+    files, items = source_items(dataset.root, planned.source, cells, digests)
     kind = planned.source.kind
     try:
         settings = feature_settings(planned.entry, planned.extractor, digests, kind)
@@ -212,13 +214,20 @@ def _extract(
     return context.with_dataset(extended), extraction
 
 
+def extract_stored(
+    context: Context[Profile], planned: PlannedFeature, own: AdDataset, digests: Digests
+) -> Context[Profile]:
+    """Return the context with a feature that is stored of all ads; nothing is written."""
+    return _extract(context, planned, own, digests)[0]
+
+
 def _source_cells(dataset: AdDataset, source: Input, own: AdDataset) -> pd.Series:
     """Texts or paths that a feature is extracted from; arrays are read already in `dataset`."""
     ads = own.ads if source.kind == "array" and source.name in own.inputs else dataset.ads
     return ads[source.columns[0]]
 
 
-def _items(
+def source_items(
     root: Path, source: Input, cells: pd.Series, digests: Digests
 ) -> tuple[dict[str, list[str]], dict[str, Item]]:
     """Keys of the files, or of the text, of each ad to extract, and the items by key."""
@@ -326,7 +335,7 @@ def _filled(
     }
 
 
-def _without_input(dataset: AdDataset, name: str) -> AdDataset:
+def without_input(dataset: AdDataset, name: str) -> AdDataset:
     """Return the ads without an input that they came with, as the profile wants another."""
     inputs = {key: given for key, given in dataset.inputs.items() if key != name}
     ads = dataset.ads.drop(columns=list(dataset.inputs[name].columns))

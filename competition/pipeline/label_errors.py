@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from competition.config.profile import Profile, StackSettings
 from competition.datasets.base import AdDataset, files_of
@@ -12,10 +12,11 @@ from competition.datasets.shown_values import shown_value
 from competition.evaluation.label_errors import LabelErrors, rank_label_errors
 from competition.oof.cards import StackCard
 from competition.oof.fold_files import shared_components
-from competition.pipeline.context import open_context, open_store
+from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack import SELECTION, UNFIT
 from competition.pipeline.stack_input import STACK
+from competition.pipeline.time_plan import as_it_ran
 from competition.utils import spreadsheets
 from competition.utils.errors import StoreError
 from competition.utils.files import PathLike, written_whole
@@ -145,6 +146,8 @@ def label_errors(
     """
     context = open_context(data, settings, out, progress=progress)
     dataset, store = context.dataset, open_store(context)
+    if isinstance(settings, Profile):
+        settings = as_it_ran(cast(Context[Profile], context)).profile
     learners = plan_meta_learners(settings)
     name = STACK + (SELECTION if len(learners) > 1 else next(iter(learners)))
     card = store.card(name)

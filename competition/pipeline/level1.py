@@ -1,9 +1,10 @@
 """Level 1 of a run: what each model is made from, and the cross-fits that are not stored yet."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from competition.config.profile import Profile
+from competition.features.columns import Column
 from competition.features.prepare import prepare_columns
 from competition.folds import Folds
 from competition.level1.registry import get_model
@@ -21,6 +22,7 @@ def level1_job(
     context: Context[Profile],
     folds: Folds,
     further_modules: Iterable[str] = (),
+    prepare: Callable[..., tuple[Column, ...]] = prepare_columns,
 ) -> Level1Job:
     """Prepare a model's columns and say what its predictions are made from.
 
@@ -31,10 +33,12 @@ def level1_job(
     folds : Folds
     further_modules : iterable of str
         Modules of other models that this one makes use of.
+    prepare : callable
+        `prepare_columns`, or `name_columns` where nothing is to be stored.
     """
     dataset = context.dataset
     estimator = make_estimator(planned.model, planned.params)
-    columns = prepare_columns(
+    columns = prepare(
         dataset, planned.columns, estimator.text_terms, context.columns_folder, context.progress
     )
     # A function may lie in one module, the class of what it makes in another.

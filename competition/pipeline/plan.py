@@ -78,23 +78,8 @@ def plan_models(
         If a model, an input or a parameter is unknown, or no model can run.
     """
     settings = dict(profile.level1)
-    names: list[str] = []
-    for pattern in profile.models:
-        matching = find_models(pattern.removeprefix("!"))
-        if not matching:
-            hint = ""
-            if pattern.removeprefix("!") in profile.level1:
-                hint = " A model with a section of its own runs without being named here."
-            raise ProfileError(f"models: no registered level-1 model matches {pattern!r}.{hint}")
-        if pattern.startswith("!"):
-            names = [name for name in names if name not in matching]
-        else:
-            # What cannot run without a setting, such as a checkpoint, is no part of "all".
-            ready = [name for name in matching if name == pattern or not get_model(name).required]
-            names += [name for name in ready if name not in names]
-    for name in names:
-        if profile.kinds is None or set(get_model(name).kinds) <= set(profile.kinds):
-            settings.setdefault(name, Level1Settings())
+    for name in names_by_patterns(profile):
+        settings.setdefault(name, Level1Settings())
     remark = (progress or Progress()).remark
     planned, absent, lacks = [], [], ""
     not_at_hand: dict[str, list[str]] = {}
@@ -143,6 +128,32 @@ def plan_models(
             f"{kinds}. `python -m competition models` lists what each model reads."
         )
     return planned
+
+
+def names_by_patterns(profile: Profile) -> list[str]:
+    """Names of the registered models that the patterns of a profile choose, of its kinds.
+
+    Raises
+    ------
+    ProfileError
+        If a pattern matches none.
+    """
+    names: list[str] = []
+    for pattern in profile.models:
+        matching = find_models(pattern.removeprefix("!"))
+        if not matching:
+            hint = ""
+            if pattern.removeprefix("!") in profile.level1:
+                hint = " A model with a section of its own runs without being named here."
+            raise ProfileError(f"models: no registered level-1 model matches {pattern!r}.{hint}")
+        if pattern.startswith("!"):
+            names = [name for name in names if name not in matching]
+        else:
+            # What cannot run without a setting, such as a checkpoint, is no part of "all".
+            ready = [name for name in matching if name == pattern or not get_model(name).required]
+            names += [name for name in ready if name not in names]
+    kinds = profile.kinds
+    return [name for name in names if kinds is None or set(get_model(name).kinds) <= set(kinds)]
 
 
 def _not_at_hand(table: str, params: dict[str, Any], profile: Profile) -> str:

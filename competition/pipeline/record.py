@@ -24,6 +24,7 @@ from competition.oof.fold_files import versions
 from competition.oof.store import OofStore
 from competition.pipeline.context import AnyContext
 from competition.pipeline.submit import Submitted
+from competition.pipeline.time_plan import ALL_OF_IT, PlanRecord
 from competition.utils.errors import StoreError
 from competition.utils.files import file_digest, write_text
 from competition.utils.progress import Progress
@@ -101,6 +102,7 @@ class RunRecord(_Part):
     n_tags: int
     n_folds: int
     n_trained: int
+    plan: PlanRecord = ALL_OF_IT
     stages: tuple[StageRecord, ...]
     scores: dict[str, Scores]
     stack: str
@@ -201,6 +203,7 @@ class Recorder(Progress):
         submitted: Submitted | None,
         holdout: Scores | None,
         n_trained: int,
+        plan: PlanRecord = ALL_OF_IT,
     ) -> RunRecord:
         """End the last stage, and write the record beside the cards."""
         self._end_stage()
@@ -228,6 +231,7 @@ class Recorder(Progress):
             n_tags=len(store.tags),
             n_folds=store.folds.n,
             n_trained=n_trained,
+            plan=plan,
             stages=tuple(self._stages),
             scores={card.model: card.scores for card in (*cards, stack)},
             stack=stack.model,

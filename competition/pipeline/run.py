@@ -6,6 +6,7 @@
      └----> folds --------^
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,10 +25,16 @@ from competition.pipeline.extract import Extraction, extract_features
 from competition.pipeline.holdout import score_holdout, set_aside
 from competition.pipeline.level1 import cross_fitted_models, level1_job
 from competition.pipeline.plan import PlannedModel, check_level2, plan_models
+from competition.pipeline.quality import Shaped, with_quality
 from competition.pipeline.record import Recorder
 from competition.pipeline.settings import beside
 from competition.pipeline.stack import fitted_stack
 from competition.pipeline.submit import Submitted, open_sample, submit
+from competition.pipeline.time_plan import PlanRecord
+from competition.pipeline.timed import Watch, open_watch, refuse_elsewhere, say
+from competition.pipeline.timed_features import features_in_time
+from competition.pipeline.timed_level1 import level1_in_time
+from competition.pipeline.timed_level2 import level2_in_time
 from competition.utils.errors import ModelError
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress
@@ -145,6 +152,9 @@ def run(
     >>> [card.model for card in result.cards]
     ['tfidf_logreg']
     """
+    began = time.monotonic()
+    if on != LOCAL:
+        refuse_elsewhere(profile, on)
     with (
         Recorder("run", progress or Progress()) as recorder,
         running_on(on, Path(out), n_jobs, recorder),
@@ -154,12 +164,16 @@ def run(
         context = replace(context, keep_models=keep == "folds")
         own = context.dataset
         sample = open_sample(like, context)
+        context, shape = with_quality(context)
+        watch = open_watch(context, holdout, began)
         recorder.begin("features")
+        if watch is not None:
+            context = features_in_time(context, watch)
         context, extractions = extract_features(context)
         recorder.begin("level 1")
         context, held_out = set_aside(context, holdout)
-        plan = plan_models(profile, context.dataset, context.progress)
-        check_level2(profile, context.dataset, context.progress)
+        plan = plan_models(context.profile, context.dataset, context.progress)
+        check_level2(context.profile, context.dataset, context.progress)
         store = open_store(context, None if own_folds is None else Path(own_folds))
         _remark(context, plan, store, has_own_folds=own_folds is not None)
         if before_training is not None:
@@ -167,15 +181,25 @@ def run(
         jobs = [level1_job(planned, context, store.folds) for planned in plan]
         for job in jobs if keep else []:
             check_savable(job.name, make_estimator(job.model, job.params))
+        if watch is not None:
+            context = level1_in_time(context, own, store, watch)
+            left = plan_models(context.profile, context.dataset)
+            jobs = [level1_job(planned, context, store.folds) for planned in left]
         with cross_fitted_models(jobs, store, context) as (cards, n_trained):
             recorder.begin("level 2")
+            if watch is not None:
+                context = level2_in_time(cards, store, context, watch)
+                n_trained += watch.n_trained
+            record = _plan_record(profile, shape, watch)
             with fitted_stack(cards, store, context) as stack:
                 others = _stacks_beside(cards, store, context)
                 recorder.begin("submission")
-                submitted = submit(context, store, stack, held_out, sample)
+                submitted = submit(context, store, stack, held_out, sample, record)
                 scores = score_holdout(context.dataset, store, stack, held_out)
                 of_all: list[Card] = [*cards, *others]
-                recorder.write(context, store, of_all, stack, submitted, scores, n_trained)
+                if watch is not None:
+                    say(watch, context.progress.remark)
+                recorder.write(context, store, of_all, stack, submitted, scores, n_trained, record)
     return RunResult(
         context.dataset,
         extractions,
@@ -189,6 +213,14 @@ def run(
         jobs,
         own,
         replace(context, progress=progress or Progress()),
+    )
+
+
+def _plan_record(profile: Profile, shape: Shaped, watch: Watch | None) -> PlanRecord:
+    """What the quality and the time limit leave out."""
+    time = None if watch is None else watch.plan
+    return PlanRecord(
+        quality=profile.quality, models=shape.models, features=shape.features, time=time
     )
 
 

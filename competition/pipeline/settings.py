@@ -43,6 +43,22 @@ def check_settings(profile: Profile | StackSettings) -> None:
     plan_meta_learners(profile)
 
 
+def refuse_limits(profile: Profile, command: str) -> None:
+    """Refuse `quality` and `time_limit` where a command cannot obey them.
+
+    Raises
+    ------
+    ProfileError
+        If the profile has one.
+    """
+    for key, given in (("quality", profile.quality), ("time_limit", profile.time_limit)):
+        if given not in (None, "default"):
+            raise ProfileError(
+                f"{key} = {quoted(given)}: `{command}` does not obey it, `run` and `save` do. "
+                "Leave it out."
+            )
+
+
 def _refuse_former(where: str, given: dict[str, Any], known: Collection[str]) -> None:
     """Name the new key where a profile has the former one."""
     for former, now in FORMER.items():

@@ -216,13 +216,8 @@ def fitted_stack(
         If another run has made a level-1 model anew since its card was read.
     """
     dataset, progress = context.dataset, context.progress
-    params = _installed(plan_meta_learners(context.profile), progress)
-    metadata = plan_metadata(context.profile, dataset)
-    # Whoever asks, the same stack: its models are sorted.
-    plan = _Plan(
-        sorted(cards, key=lambda card: card.model), params, metadata, context.profile.metric
-    )
-    fingerprint = plan.fingerprint(params, store, dataset)
+    plan = _plan_of(cards, context, progress)
+    fingerprint = plan.fingerprint(plan.params, store, dataset)
     card = store.current_card(plan.name, fingerprint)
     if isinstance(card, StackCard):
         yield card
@@ -230,6 +225,23 @@ def fitted_stack(
     with store.locked([plan.name], progress):
         card = store.current_card(plan.name, fingerprint)  # another run may have made it meanwhile
         yield card if isinstance(card, StackCard) else _fit(plan, fingerprint, store, context)
+
+
+def stored_stack(
+    cards: Sequence[ModelCard], store: OofStore, context: AnyContext
+) -> StackCard | None:
+    """Return the card of the stack that `fitted_stack` would read; None where it would fit one."""
+    plan = _plan_of(cards, context, Progress())
+    card = store.current_card(plan.name, plan.fingerprint(plan.params, store, context.dataset))
+    return card if isinstance(card, StackCard) else None
+
+
+def _plan_of(cards: Sequence[ModelCard], context: AnyContext, progress: Progress) -> "_Plan":
+    params = _installed(plan_meta_learners(context.profile), progress)
+    metadata = plan_metadata(context.profile, context.dataset)
+    # Whoever asks, the same stack: its models are sorted.
+    ordered = sorted(cards, key=lambda card: card.model)
+    return _Plan(ordered, params, metadata, context.profile.metric)
 
 
 @dataclass(frozen=True, eq=False)

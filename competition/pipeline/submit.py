@@ -9,6 +9,7 @@ from competition.oof.cards import StackCard
 from competition.oof.store import OofStore
 from competition.pipeline.context import AnyContext
 from competition.pipeline.holdout import Holdout
+from competition.pipeline.time_plan import ALL_OF_IT, PlanRecord
 from competition.submission.ledger import note_submission
 from competition.submission.like import Sample, read_sample, write_like
 from competition.submission.write import FORMATS, write_submission
@@ -58,6 +59,7 @@ def submit(
     stack: StackCard,
     holdout: Holdout | None = None,
     sample: Sample | None = None,
+    plan: PlanRecord = ALL_OF_IT,
 ) -> Submitted | None:
     """Write ``<dataset>-<stack>-<OOF GAP>``, a card beside it and a row of the ledger; check it.
 
@@ -99,6 +101,8 @@ def submit(
         "oof_scores": asdict(stack.scores),
         "test_scores": asdict(scores) if scores else None,
     }
+    if plan != ALL_OF_IT:
+        card["plan"] = plan.model_dump(mode="json")
     write_json(folder / f"{name}.card.json", card)
     note_submission(path, context.profile.called, stack.scores.gap, context.progress)
     return Submitted(path, scores)

@@ -18,6 +18,7 @@ from competition.pipeline.extract import extract_features
 from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack import SELECTION, stored_models
 from competition.pipeline.stack_input import STACK
+from competition.pipeline.time_plan import as_it_ran
 from competition.report.preview_drawing import FileOfAd, pictures_of
 from competition.submission.read import without_mp4
 from competition.submission.score import read_truth
@@ -223,6 +224,8 @@ def open_viewer(
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
     if ad is not None:
         check_ad(ad, context.dataset)
+    context = as_it_ran(context)
+    profile = context.profile
     learners = plan_meta_learners(profile)
     name = STACK + (SELECTION if len(learners) > 1 else next(iter(learners)))
     store = open_store(context)

@@ -23,6 +23,7 @@ from competition.execution.engines import LOCAL, elsewhere, run_tasks, running_o
 from competition.execution.needs import GIB, Need
 from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.extract import extract_features
+from competition.pipeline.settings import refuse_limits
 from competition.tuning.study import (
     JOURNAL,
     claim,
@@ -152,6 +153,7 @@ def tune(
     >>> tuned.start["C"], tuned.best_score >= tuned.start_score
     (4.0, True)
     """
+    refuse_limits(profile, "tune")
     deadline = time.monotonic() + (np.inf if timeout is None else timeout)
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
     with running_on(on, context.out, n_jobs, context.progress):

@@ -13,7 +13,9 @@ from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset, Input
 from competition.features.registry import get_extractor
 from competition.pipeline.context import Context
+from competition.pipeline.imagined import model_names
 from competition.pipeline.plan import check_level2, plan_feature, plan_models
+from competition.pipeline.quality import shaped
 from competition.utils.errors import CompetitionError, ProfileError
 from tests.made_pitt import write_pitt
 from tests.recorded import Recorded
@@ -85,6 +87,30 @@ def test_written_it_reads_the_same(name: str, tmp_path: Path) -> None:
     path = tmp_path / f"{name}.toml"
     path.write_text(profile_toml(load_profile(name)), encoding="utf-8")
     assert load_profile(str(path)) == load_profile(name)
+
+
+@pytest.mark.parametrize("quality", ["fast", "best"])
+@pytest.mark.parametrize("name", profile_names())
+def test_every_quality_goes_with_it(
+    name: str, quality: str, datasets: dict[str, AdDataset], tmp_path: Path
+) -> None:
+    dataset, whole = datasets[ADS[name]], load_profile(name)
+    profile = load_profile(name, [f"quality={quality}"])
+    context = Context(dataset, profile, tmp_path, 1, 1, "cpu", Recorded())
+    found = shaped(context)
+    usual = set(model_names(replace(context, profile=whole)))
+    models = set(model_names(replace(context, profile=found.profile)))
+    assert models
+    assert found.profile.quality == "default"
+    if quality == "fast":
+        assert models - usual <= {"shared_trees"}
+        assert set(found.models) == usual - models
+        assert set(found.profile.level2.params) == {"pooled", "logit_mean", "single"}
+    else:
+        assert models >= usual
+        assert len(found.profile.level2.params) > 10
+    check_level2(found.profile, dataset)
+    assert not list(tmp_path.iterdir())
 
 
 def mistakes(text: str) -> Iterator[str]:

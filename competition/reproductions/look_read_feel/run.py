@@ -12,6 +12,7 @@ from competition.pipeline.context import Context, open_context
 from competition.pipeline.crossfit import ModelDefaults
 from competition.pipeline.extract import extract_features
 from competition.pipeline.plan import PlannedModel, plan_models
+from competition.pipeline.settings import refuse_limits
 from competition.reproductions.look_read_feel.fits import Fits
 from competition.reproductions.look_read_feel.inputs import fitted_vectors, given, made_from
 from competition.reproductions.look_read_feel.methods import (
@@ -67,6 +68,7 @@ def run(
     """
     if splits < 1:
         raise ProfileError(f"--splits {splits}: at least one split is needed.")
+    refuse_limits(profile, "benchmark")
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
     had = given(profile, context.dataset, context.progress)
     context, extractions = extract_features(replace(context, profile=had.extracted))

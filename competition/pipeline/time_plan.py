@@ -1,0 +1,182 @@
+"""The plan of a run with a time limit: what it leaves out, so that it ends in time.
+
+::
+
+    oof/<dataset>/time_limit/<limit>-<digest>.json
+
+It is written by the run that measures, and obeyed by every later one of the same limit, ads and
+profile, which measures nothing: the same plan gives the same predictions. Remove the file to make a
+new one.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from competition.config.profile import Level1Settings, Profile, Quality
+from competition.pipeline.context import Context
+from competition.pipeline.quality import shaped
+from competition.pipeline.reduced import with_learners, without
+from competition.utils.errors import StoreError
+from competition.utils.files import digest, write_text
+
+FOLDER = "time_limit"
+SHOWN_DIGITS = 16
+Decided = Literal["features", "level 1", "level 2"]
+
+
+class TimePlan(BaseModel):
+    """What a run with a time limit leaves out, each part with the reason.
+
+    Attributes
+    ----------
+    limit : str
+    decided : tuple of {"features", "level 1", "level 2"}
+        What has been measured and decided; what has not is decided by the next run.
+    features, models, learners : dict of str to str
+        What is left out, and why.
+    seeds : dict of str to int
+        Models of fewer copies than the profile says.
+    instead : str
+        A meta-learner that the profile does not name, where none of it fits; "" elsewhere.
+    measured : dict of str to float
+        Seconds of a fold of each model, of an ad of each feature and of a fit of each meta-learner
+        that was measured.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    limit: str
+    decided: tuple[Decided, ...] = ()
+    features: dict[str, str] = {}
+    models: dict[str, str] = {}
+    learners: dict[str, str] = {}
+    seeds: dict[str, int] = {}
+    instead: str = ""
+    measured: dict[str, float] = {}
+
+    def sentences(self) -> list[str]:
+        """Say what is left out and made shorter, a sentence for each kind."""
+        found = []
+        for what, gone in (
+            ("features", self.features),
+            ("models", self.models),
+            ("meta-learners", self.learners),
+        ):
+            if gone:
+                listed = "; ".join(f"{name} ({why})" for name, why in gone.items())
+                found.append(f"Left out for the time limit of {self.limit}, {what}: {listed}")
+        for name, seeds in self.seeds.items():
+            found.append(f"Made shorter for the time limit: {name}, {seeds} copy in place of more")
+        if self.instead:
+            found.append(f"In place of the meta-learners: {self.instead}")
+        return found
+
+
+class PlanRecord(BaseModel):
+    """What a run has left out of its profile, for its record and the card of its submission.
+
+    Attributes
+    ----------
+    quality : {"fast", "default", "best"}
+    models, features : tuple of str
+        Which the quality took away.
+    time : TimePlan or None
+        What the time limit took away; None without one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    quality: Quality = "default"
+    models: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    time: TimePlan | None = None
+
+
+ALL_OF_IT = PlanRecord()  # nothing is left out
+
+
+@dataclass(frozen=True)
+class PlanFile:
+    """Where the plan of a run lies."""
+
+    path: Path
+
+    def read(self) -> TimePlan | None:
+        """Return the plan; None where there is none.
+
+        Raises
+        ------
+        StoreError
+            If the file holds something else.
+        """
+        try:
+            return TimePlan.model_validate_json(self.path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as bad:
+            raise StoreError(
+                f"{self.path} is no plan of a time limit that was written here. Remove it, and a "
+                "new one is made."
+            ) from bad
+
+    def write(self, plan: TimePlan) -> None:
+        """Write the plan, whole or not at all."""
+        write_text(self.path, plan.model_dump_json(indent=2) + "\n")
+
+
+def plan_file(context: Context[Profile]) -> PlanFile:
+    """Return where the plan lies of a run of these ads by this profile.
+
+    Parameters
+    ----------
+    context : Context
+        With the ads as they came, without those held out; its profile has a time limit.
+    """
+    profile, dataset = context.profile, context.dataset
+    parts = digest(
+        profile.model_dump(mode="json"),
+        [list(dataset.ads.index), dataset.ads["split"].tolist(), dataset.tag_names],
+        dataset.labels.tobytes(),
+    )
+    name = f"{profile.time_limit}-{parts[:SHOWN_DIGITS]}.json"
+    return PlanFile(context.store_folder / FOLDER / name)
+
+
+def stored_plan(context: Context[Profile]) -> tuple[TimePlan | None, Path]:
+    """Return the stored plan of a run, and where it would lie."""
+    file = plan_file(context)
+    return file.read(), file.path
+
+
+def as_it_ran(context: Context[Profile]) -> Context[Profile]:
+    """Return the context with the profile as a run of its quality and time limit had it."""
+    context = replace(context, profile=shaped(context).profile)
+    plan = None if context.profile.time_limit is None else stored_plan(context)[0]
+    return context if plan is None else replace(context, profile=reduced_by(plan, context))
+
+
+def reduced_by(plan: TimePlan, context: Context[Profile]) -> Profile:
+    """Return the profile without what a plan leaves out.
+
+    Parameters
+    ----------
+    plan : TimePlan
+    context : Context
+        With the ads as they came.
+    """
+    profile = without(context.profile, context.dataset, plan.models, plan.features)
+    level1 = dict(profile.level1)
+    for name, seeds in plan.seeds.items():
+        given = level1.get(name, Level1Settings())
+        level1[name] = Level1Settings.model_validate(
+            {**given.model_dump(exclude_unset=True), "seeds": seeds}
+        )
+    profile = profile.model_copy(update={"level1": level1})
+    if plan.learners:
+        level2 = with_learners(profile.level2, plan.learners, plan.instead)
+        profile = profile.model_copy(update={"level2": level2})
+    return profile

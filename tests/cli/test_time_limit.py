@@ -1,0 +1,367 @@
+"""`run --time-limit`: what does not fit is left out, the plan is stored and obeyed."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from competition.pipeline.record import read_record
+from tests.cli.calling import Called, call, called
+from tests.cli.conftest import MODELS, QUICK
+from tests.conftest import TRAIN_HEADER, table_rows, write_csv
+from tests.faults.runs import leftovers, predictions, started
+
+PLUGINS = '''\
+import time
+
+import numpy as np
+
+from competition import Extractor, Level1Model, MetaLearner, extractor, level1_model, meta_learner
+
+
+@level1_model("sleeper", kinds=("text",))
+class Sleeper(Level1Model):
+    """Sleeps, and answers with the share of each tag."""
+
+    def __init__(self, seconds: float = 60.0):
+        self.seconds = seconds
+
+    def _fit(self, X, Y):
+        time.sleep(self.seconds)
+        self.shares_ = Y.mean(axis=0)
+
+    def _predict_proba(self, X):
+        return np.tile(self.shares_, (len(X), 1))
+
+
+@extractor("slow_letters", kinds=("text",), gives="array", version=1)
+class Letters(Extractor):
+    """How many letters a text has, after a while."""
+
+    def __init__(self, seconds: float = 0.0):
+        self.seconds = seconds
+
+    def extract_one(self, item):
+        time.sleep(self.seconds)
+        return np.array([[float(len(item.value)), 1.0]], dtype=np.float32)
+
+
+@meta_learner("dozer")
+class Dozer(MetaLearner):
+    """Sleeps, and takes the first model."""
+
+    def _fit(self, data):
+        time.sleep(60)
+
+    def _predict_proba(self, ads):
+        return ads.probabilities[:, 0]
+'''
+
+
+@pytest.fixture(scope="module")
+def plugins(
+    tmp_path_factory: pytest.TempPathFactory, registries_restored_at_last: None
+) -> tuple[str, ...]:
+    """Options of a run that reads plug-ins that sleep."""
+    path = tmp_path_factory.mktemp("plugins") / "sleeping.py"
+    path.write_text(PLUGINS, encoding="utf-8")
+    models = json.dumps([*MODELS, "sleeper"])
+    return (*QUICK, "--set", f"plugins=[{str(path)!r}]", "--set", f"models={models}")
+
+
+@dataclass(frozen=True)
+class Limited:
+    """A run with a limit that has ended: what it was called with, what it left and printed."""
+
+    options: tuple[object, ...]
+    out: Path
+    done: Called
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def limited(
+    shared_table: Path, plugins: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Limited:
+    """A run of 45 s that leaves out the sleeper."""
+    options = ("--data", shared_table, *plugins, "--time-limit", "45s")
+    out, start = tmp_path_factory.mktemp("limited") / "out", time.monotonic()
+    done = call("run", "--out", out, *options)
+    return Limited(options, out, done, time.monotonic() - start)
+
+
+def plan_path(out: Path) -> Path:
+    (path,) = out.glob("oof/*/time_limit/*.json")
+    return path
+
+
+def plan_of(out: Path) -> dict[str, Any]:
+    return json.loads(plan_path(out).read_text("utf-8"))
+
+
+def said(done: Called) -> str:
+    return " ".join(done.out.split())
+
+
+def without_cards(out: Path) -> dict[str, bytes]:
+    return {name: value for name, value in predictions(out).items() if "card" not in name}
+
+
+def test_model_that_takes_too_long_is_stopped_and_named(limited: Limited) -> None:
+    out, done = limited.out, limited.done
+    assert limited.seconds < 45
+    plan = plan_of(out)
+    assert plan["decided"] == ["features", "level 1", "level 2"]
+    assert set(plan["models"]) == {"sleeper"}
+    assert "its first fold had not ended after" in plan["models"]["sleeper"]
+    assert "Left out for the time limit of 45s, models: sleeper (its first fold" in said(done)
+    record = read_record(out / "oof" / "films" / "run.json")
+    assert set(record.scores) == {*MODELS, "stack-mean"}
+    assert record.n_trained == 6
+    assert record.plan.time is not None
+    assert set(record.plan.time.models) == {"sleeper"}
+    assert record.submission is not None
+    card = (out / record.submission.file).with_suffix(".card.json")
+    assert set(json.loads(card.read_text("utf-8"))["plan"]["time"]["models"]) == {"sleeper"}
+    assert not leftovers(out)
+
+
+def test_second_run_obeys_the_plan_and_measures_nothing(limited: Limited, tmp_path: Path) -> None:
+    out = shutil.copytree(limited.out, tmp_path / "out")
+    before, plan = predictions(out), plan_path(out).read_bytes()
+    start = time.monotonic()
+    done = call("run", "--out", out, *limited.options)
+    assert time.monotonic() - start < 10
+    assert predictions(out) == before
+    assert plan_path(out).read_bytes() == plan
+    assert read_record(out / "oof" / "films" / "run.json").n_trained == 0
+    assert "Remove that file to measure again and make a new one." in said(done)
+    told = call("run", "--out", out, *limited.options, "--plan")
+    assert "would be obeyed" in told.out
+    assert told.row("tfidf_logreg")[1] == "stored"
+    assert "sleeper" not in told.out
+
+
+def test_same_plan_in_another_folder_gives_the_same_bytes(limited: Limited, tmp_path: Path) -> None:
+    target = tmp_path / plan_path(limited.out).relative_to(limited.out)
+    target.parent.mkdir(parents=True)
+    shutil.copyfile(plan_path(limited.out), target)
+    call("run", "--out", tmp_path, *limited.options)
+    assert without_cards(tmp_path) == without_cards(limited.out)
+
+
+def test_run_without_a_limit_that_names_the_same_gives_the_same_bytes(
+    limited: Limited, shared_table: Path, tmp_path: Path
+) -> None:
+    call("run", "--out", tmp_path, "--data", shared_table, *QUICK)
+    assert without_cards(limited.out) == without_cards(tmp_path)
+
+
+def test_limit_that_nothing_fits_ends_with_a_submission_and_says_so(
+    shared_table: Path, tmp_path: Path
+) -> None:
+    options = ("--profile", "text", "--jobs", 1, "--set", "folds.n=3", "--time-limit", "1s")
+    done = call("run", "--data", shared_table, "--out", tmp_path, *options)
+    assert "The time limit of 1s was overrun" in said(done)
+    record = read_record(tmp_path / "oof" / "films" / "run.json")
+    assert record.submission is not None
+    models = [name for name in record.scores if not name.startswith("stack-")]
+    assert models == ["tfidf_logreg"]
+    assert record.stack == "stack-logit_mean"
+    assert set(plan_of(tmp_path)["models"]) >= {"lightgbm", "xgboost"}
+
+
+def test_what_is_stored_costs_nothing(shared_table: Path, tmp_path: Path) -> None:
+    options = ("--data", shared_table, "--out", tmp_path, *QUICK)
+    call("run", *options)
+    before = predictions(tmp_path)
+    call("run", *options, "--time-limit", "2s")
+    plan = plan_of(tmp_path)
+    assert (plan["models"], plan["learners"]) == ({}, {})
+    assert without_cards(tmp_path) == {k: v for k, v in before.items() if "card" not in k}
+    assert read_record(tmp_path / "oof" / "films" / "run.json").n_trained == 0
+
+
+def test_feature_that_takes_too_long_is_left_out_with_what_reads_it(
+    shared_table: Path, tmp_path: Path, plugins: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+    features = (
+        *("--set", 'kinds=["text", "metadata", "array"]', "--set", f'models=["{MODELS[0]}"]'),
+        *("--set", "features.slow.extractor=slow_letters", "--set", "features.slow.seconds=2"),
+        *("--set", "features.quick.extractor=slow_letters"),
+        *("--set", "level1.probe_slow.model=probe", "--set", 'level1.probe_slow.inputs=["slow"]'),
+        *("--set", "level1.probe_quick.model=probe"),
+        *("--set", 'level1.probe_quick.inputs=["quick"]'),
+    )
+    options = ("--data", shared_table, "--out", out, *plugins, *features)
+    start = time.monotonic()
+    done = call("run", *options, "--time-limit", "60s")
+    assert time.monotonic() - start < 60
+    assert set(plan_of(out)["features"]) == {"slow"}
+    assert "its extraction takes about" in plan_of(out)["features"]["slow"]
+    scores = read_record(out / "oof" / "films" / "run.json").scores
+    assert set(scores) == {MODELS[0], "probe_quick", "stack-mean"}
+    assert "features: slow" in said(done)
+    report = json.loads((out / "oof" / "films" / "report" / "notes.json").read_text("utf-8"))
+    assert [one["name"] for one in report["features"]] == ["quick"]
+
+
+def test_feature_that_a_model_must_have_stays_whatever_it_takes(
+    shared_table: Path, tmp_path: Path, plugins: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+    features = (
+        *("--set", 'kinds=["text", "array"]', "--set", "models=[]"),
+        *("--set", "features.slow.extractor=slow_letters", "--set", "features.slow.seconds=0.2"),
+        *("--set", "features.slower.extractor=slow_letters"),
+        *("--set", "features.slower.seconds=0.3"),
+        *("--set", "level1.probe_slow.model=probe", "--set", 'level1.probe_slow.inputs=["slow"]'),
+        *("--set", "level1.probe_slower.model=probe"),
+        *("--set", 'level1.probe_slower.inputs=["slower"]'),
+    )
+    options = ("--data", shared_table, "--out", out, *plugins, *features)
+    done = call("run", *options, "--time-limit", "5s")
+    record = read_record(out / "oof" / "films" / "run.json")
+    assert set(plan_of(out)["features"]) == {"slower"}
+    assert set(record.scores) == {"probe_slow", "stack-mean"}
+    assert record.submission is not None
+    assert "The time limit of 5s was overrun" in said(done)
+
+
+def test_meta_learner_that_takes_too_long_is_left_out(
+    shared_table: Path, tmp_path: Path, plugins: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+    choice = ("--set", 'level2.model=["mean", "dozer"]', "--set", f'models=["{MODELS[0]}"]')
+    options = ("--data", shared_table, "--out", out, *plugins, *choice)
+    call("run", *options, "--time-limit", "45s")
+    assert set(plan_of(out)["learners"]) == {"dozer"}
+    assert plan_of(out)["instead"] == ""
+    assert read_record(out / "oof" / "films" / "run.json").stack == "stack-mean"
+
+
+@pytest.mark.slow
+def test_killed_run_ends_as_its_plan_says(
+    shared_table: Path, tmp_path: Path, plugins: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+    slow = ("--set", "level1.sleeper.seconds=3", "--time-limit", "60s")
+    options = ("--data", shared_table, *plugins, *slow)
+    process = started("run", "--out", out, *options)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        plans = list(out.glob("oof/films/time_limit/*.json"))
+        if plans and "level 1" in json.loads(plans[0].read_text("utf-8"))["decided"]:
+            break
+        time.sleep(0.05)
+    assert process.poll() is None, process.communicate()[0]
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    plan = plan_of(out)
+    assert plan["models"] == {}
+    target = tmp_path / "other" / plan_path(out).relative_to(out)
+    target.parent.mkdir(parents=True)
+    shutil.copyfile(plan_path(out), target)
+    call("run", "--out", out, *options)
+    call("run", "--out", tmp_path / "other", *options)
+    assert without_cards(out) == without_cards(tmp_path / "other")
+    assert "sleeper" in read_record(out / "oof" / "films" / "run.json").scores
+
+
+@pytest.mark.slow
+def test_labels_decide_nothing(tmp_path: Path, plugins: tuple[str, ...]) -> None:
+    """Another truth, another score: the same parts are left out."""
+    from tests.conftest import write_table
+
+    plain, turned = write_table(tmp_path / "plain"), write_table(tmp_path / "turned")
+    rows = table_rows(40)
+    shuffled = [[*row[:6], *rows[(7 * place) % 40][6:]] for place, row in enumerate(rows)]
+    write_csv(turned / "train.csv", TRAIN_HEADER, shuffled)
+    left_out = []
+    for data in (plain, turned):
+        out = tmp_path / f"out-{data.name}"
+        call("run", "--data", data, "--out", out, *plugins, "--time-limit", "45s")
+        left_out.append(set(plan_of(out)["models"]))
+    assert left_out == [{"sleeper"}, {"sleeper"}]
+
+
+@pytest.mark.parametrize("given", ["3", "3 minutes", "-2m", "0s", "m", "1d", "nan"])
+def test_wrong_time_is_explained_in_a_sentence(
+    shared_table: Path, tmp_path: Path, given: str
+) -> None:
+    where = ("--data", shared_table, "--out", tmp_path, *QUICK)
+    done = called("run", *where, f"--time-limit={given}")
+    assert done.status == 2
+    message = "give a number above 0 with s, m or h behind it, like 90s, 20m or 1.5h"
+    assert message in " ".join(done.err.split())
+    assert len(done.err.strip().splitlines()) == 1
+    assert not (tmp_path / "oof").exists()
+
+
+def test_limit_of_a_profile_is_obeyed_and_the_option_wins(
+    shared_table: Path, tmp_path: Path
+) -> None:
+    profile = tmp_path / "mine.toml"
+    profile.write_text(
+        f'time_limit = "20m"\nmodels = ["{MODELS[0]}"]\n[folds]\nn = 3\n[level2]\nmodel = "mean"\n',
+        "utf-8",
+    )
+    where = ("--data", shared_table, "--profile", profile, "--jobs", 1)
+    done = call("run", *where, "--out", tmp_path / "a")
+    assert plan_of(tmp_path / "a")["limit"] == "20m"
+    assert "Nothing is left out for the time limit of 20m." in said(done)
+    call("run", *where, "--out", tmp_path / "b", "--time-limit", "0.5h")
+    assert plan_of(tmp_path / "b")["limit"] == "0.5h"
+    call("run", *where, "--out", tmp_path / "c", "--set", "time_limit=40m")
+    assert plan_of(tmp_path / "c")["limit"] == "40m"
+
+
+def test_limit_is_refused_where_tasks_wait_for_other_machines(
+    shared_table: Path, tmp_path: Path
+) -> None:
+    where = ("--data", shared_table, "--out", tmp_path, *QUICK, "--on", "slurm:local")
+    done = called("run", *where, "--time-limit", "20m")
+    assert done.status == 2
+    assert "time_limit = 20m: nobody knows how long tasks wait" in done.err
+    assert not (tmp_path / "oof").exists()
+
+
+def test_damaged_plan_is_named(shared_table: Path, tmp_path: Path) -> None:
+    where = ("--data", shared_table, "--out", tmp_path, *QUICK, "--time-limit", "20m")
+    call("run", *where)
+    plan_path(tmp_path).write_text("{", "utf-8")
+    done = called("run", *where)
+    assert done.status == 2
+    assert "Remove it, and a new one is made." in done.err
+
+
+def test_saved_stack_holds_what_the_plan_has_left(limited: Limited, tmp_path: Path) -> None:
+    out, stack = shutil.copytree(limited.out, tmp_path / "out"), tmp_path / "stack"
+    call("save", stack, "--out", out, *limited.options)
+    assert {path.name for path in (stack / "level1").iterdir()} == set(MODELS)
+
+
+def test_show_finds_the_stack_of_the_plan(
+    limited: Limited, shared_table: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(limited.out, tmp_path / "out")
+    given = [*map(str, limited.options)]
+    sets = [given[place + 1] for place, word in enumerate(given) if word == "--set"]
+    settings = [word for one in [*sets, "time_limit=45s"] for word in ("--set", one)]
+    done = call("show", "ad1", "--data", shared_table, "--out", out, *settings)
+    assert "Love" in done.out
+
+
+def test_stored_plan_is_that_of_its_ads(shared_table: Path, tmp_path: Path) -> None:
+    limit = ("--time-limit", "20m")
+    call("run", "--data", shared_table, "--out", tmp_path, *QUICK, *limit)
+    call("run", "--data", shared_table, "--out", tmp_path, *QUICK, *limit, "--holdout", 0.25)
+    names = [path.parent.parent.name for path in tmp_path.glob("oof/*/time_limit/*.json")]
+    assert sorted(names) == ["films", "films-holdout-0.25"]
