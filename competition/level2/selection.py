@@ -13,7 +13,7 @@ everything is brought to one scale before it is averaged, so that they fit toget
 import math
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -24,8 +24,9 @@ from competition.evaluation.chosen_metric import metric_of
 from competition.evaluation.metrics import gap
 from competition.execution.engines import run_tasks
 from competition.execution.needs import GIB, Need
-from competition.level2.base import MetaLearner
+from competition.level2.base import MetaLearner, one_blas_thread
 from competition.level2.components.blend import Blend, fold_blend
+from competition.level2.components.preselection import MANY, preselected
 from competition.level2.components.race import outrun, ring
 from competition.level2.crossfit import StackPredictions, cross_fit
 from competition.level2.data import Ads, StackData
@@ -145,6 +146,7 @@ def nested_selection(
             "again with n = 3 or more."
         )
     metric_of(data.metric)
+    data = _with_shown(candidates, data, choose, n_jobs)
     fits = _Fits(candidates, data, test, n_jobs, progress or Progress(), kept)
     pairs = list(combinations(range(n_folds), 2)) if choose else []
     racing = [name for name in candidates if candidates[name].complexity >= BENDS and choose]
@@ -189,6 +191,25 @@ def nested_selection(
     )
 
 
+def _with_shown(
+    candidates: Mapping[str, MetaLearner], data: StackData, choose: bool, n_jobs: int
+) -> StackData:
+    """Choose the models that all candidates are shown, once for each set of folds left in."""
+    if len(data.models) <= MANY or all(one.sees_all for one in candidates.values()):
+        return data
+    left_out: list[tuple[int, ...]] = [(fold,) for fold in data.folds]
+    left_out += combinations(data.folds, 2) if choose else []
+    tasks = [(data, tuple(one for one in data.folds if one not in out)) for out in left_out]
+    n_jobs = max(1, min(effective_n_jobs(n_jobs), len(tasks)))
+    needs = [_need(data)] * len(tasks)
+    return replace(data, shown=dict(run_tasks(_shown, tasks, needs, n_jobs=n_jobs)))
+
+
+def _shown(data: StackData, folds: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    with one_blas_thread():
+        return folds, preselected(data.take(np.flatnonzero(np.isin(data.fold, folds))))
+
+
 class _Fits:
     """Fits of candidates, made or read as they are asked for."""
 
@@ -227,8 +248,8 @@ class _Fits:
         ]
         n_jobs = max(1, min(effective_n_jobs(self.n_jobs), len(tasks)))
         self.progress.update("level 2", len(made), len(wanted))
-        need = Need("level 2", memory=GIB + 12 * math.prod(self.data.ads.shape))
-        for one in run_tasks(_attempt, tasks, [need] * len(tasks), n_jobs=n_jobs):
+        needs = [_need(self.data)] * len(tasks)
+        for one in run_tasks(_attempt, tasks, needs, n_jobs=n_jobs):
             made[one.name, one.place] = one
             self.progress.update("level 2", len(made), len(wanted), one.name)
         self.found.update((one, made[one]) for one in wanted)
@@ -241,6 +262,10 @@ class _Fits:
             for name in self.candidates
             if name not in failed
         }
+
+
+def _need(data: StackData) -> Need:
+    return Need("level 2", memory=GIB + 12 * math.prod(data.ads.shape))
 
 
 def _attempt(
