@@ -288,6 +288,7 @@ def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyCon
         failed=selection.failed,
         chosen=tuple(selection.chosen),
         weights=_by_fold(selection.weights),
+        dropped=selection.dropped,
         outrun=selection.outrun,
         corrections=_by_fold(selection.corrections) or None,
         metric=plan.metric,
