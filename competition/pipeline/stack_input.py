@@ -74,7 +74,8 @@ def stack_input(
         write_joined(joined, store, cards, dataset)
     read = [set(card.inputs) if isinstance(card, Level1Card) else set() for card in cards]
     reads = np.array(
-        [[bool(of & set(one.columns)) for one in dataset.inputs.values()] for of in read]
+        [[bool(of & set(one.columns)) for one in dataset.inputs.values()] for of in read],
+        dtype=bool,
     ).reshape(len(cards), -1)
     if lacking:
         marks = {f"prediction of {cards[model].model}": of for model, of in lacking.items()}
