@@ -85,13 +85,12 @@ class MetaLearner(Saved, BaseEstimator, ABC):
         """
         if len(data.ads) == 0:
             raise ModelError(f"{type(self).__name__} needs training ads, and there are none.")
-        check_range(data.ads, "training", data.models)
-        self.models_, self.n_tags_ = data.models, data.labels.shape[1]
-        with _one_blas_thread():
-            many = not self.sees_all and len(data.models) > MANY
-            self.taken_ = preselected(data) if many else ()
-            if many:
+        self.models_, self.n_tags_, self.taken_ = data.models, data.labels.shape[1], ()
+        with one_blas_thread():
+            if not self.sees_all and len(data.models) > MANY:
+                self.taken_ = data.shown.get(tuple(data.folds)) or preselected(data)
                 data = data.of_models([data.models[place] for place in self.taken_])
+            check_range(data.ads, "training", data.models)
             self._fit(data)
         return self
 
@@ -127,9 +126,12 @@ class MetaLearner(Saved, BaseEstimator, ABC):
             )
         if len(ads) == 0:
             return np.empty((0, self.n_tags_), dtype=np.float32)
-        check_range(ads, "predicted", self.models_)
-        with _one_blas_thread():
-            shown = ads.of_models(self.taken_) if self.taken_ else ads
+        shown, models = ads, self.models_
+        if self.taken_:
+            shown = ads.of_models(self.taken_)
+            models = tuple(self.models_[place] for place in self.taken_)
+        check_range(shown, "predicted", models)
+        with one_blas_thread():
             return np.asarray(self._predict_proba(shown), dtype=np.float32)
 
     def for_fold(self, place: int) -> Self:
@@ -156,8 +158,8 @@ class MetaLearner(Saved, BaseEstimator, ABC):
         """Predict at least one ad: (n_ads, n_tags), between 0 and 1."""
 
 
-def _one_blas_thread() -> Any:
-    """Sums of several threads add up in another order, and the last bits with them."""
+def one_blas_thread() -> Any:
+    """One thread for linear algebra: sums of several add up in another order, to other bits."""
     import scipy.linalg  # noqa: F401  (its library of linear algebra is loaded from here on)
 
     return native_libraries().limit(limits=1, user_api="blas")

@@ -67,11 +67,18 @@ class Ads:
         taken._rows = rows if self._rows is None else self._rows[rows]
         return taken
 
-    def of_models(self, positions: Sequence[int]) -> "Ads":
-        """Return the same ads as the level-1 models at these positions alone predict them."""
-        shown = np.empty((len(self), len(positions), self.shape[2]), dtype=np.float32)
+    def of_models(self, positions: Sequence[int], room: np.ndarray | None = None) -> "Ads":
+        """Return the same ads as the level-1 models at these positions alone predict them.
+
+        Their predictions are written to `room`, an array of their shape, if there is one.
+        """
+        shape = (len(self), len(positions), self.shape[2])
+        shown = np.empty(shape, dtype=np.float32) if room is None else room
         for block in blocks(len(self)):
-            shown[block] = self.read(block)[:, positions]
+            if self._rows is None:
+                shown[block] = self._array[block][:, positions]
+            else:
+                shown[block] = self._array[self._rows[block][:, None], positions]
         return Ads(shown, self.metadata, self.missing)
 
     def without_metadata(self) -> "Ads":
@@ -109,6 +116,9 @@ class StackData:
         do not, what these lead to expect stands in place of that fold's predictions.
     n_threads : int
         Threads that a meta-learner may use; no byte of its predictions depends on it.
+    shown : mapping of tuple of int to tuple of int
+        Where there are many models: the positions of those that a meta-learner is shown, by the
+        folds that it learns from. Chosen once for all meta-learners, by these folds alone.
     """
 
     models: tuple[str, ...]
@@ -121,6 +131,7 @@ class StackData:
     metric: str = "gap"
     leaked: Mapping[str, StandingOut] = field(default_factory=dict)
     n_threads: int = 1
+    shown: Mapping[tuple[int, ...], tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def folds(self) -> list[int]:
@@ -141,16 +152,17 @@ class StackData:
         """Return the data as if the ads of `fold` did not exist."""
         return self.take(np.flatnonzero(self.fold != fold))
 
-    def of_models(self, models: Sequence[str]) -> "StackData":
-        """Return the data as if there were no other level-1 models than these."""
+    def of_models(self, models: Sequence[str], room: np.ndarray | None = None) -> "StackData":
+        """Return the data as if there were no other level-1 models; `room` is as of the ads."""
         place_of = {model: place for place, model in enumerate(self.models)}
         positions = [place_of[model] for model in models]
         return replace(
             self,
             models=tuple(models),
             reads=self.reads[positions],
-            ads=self.ads.of_models(positions),
+            ads=self.ads.of_models(positions, room),
             leaked={model: found for model, found in self.leaked.items() if model in models},
+            shown={},
         )
 
     def without_metadata(self) -> "StackData":

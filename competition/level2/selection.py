@@ -13,7 +13,7 @@ everything is brought to one scale before it is averaged, so that they fit toget
 import math
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -24,9 +24,11 @@ from competition.evaluation.chosen_metric import metric_of
 from competition.evaluation.metrics import gap
 from competition.execution.engines import run_tasks
 from competition.execution.needs import GIB, Need
-from competition.level2.base import MetaLearner
+from competition.level2.base import MetaLearner, one_blas_thread
 from competition.level2.components.blend import Blend, fold_blend
-from competition.level2.components.race import outrun, ring
+from competition.level2.components.halving import MANY_ADS, hopeless, parts
+from competition.level2.components.preselection import MANY, preselected
+from competition.level2.components.race import Standing, outrun, ring, standings
 from competition.level2.crossfit import StackPredictions, cross_fit
 from competition.level2.data import Ads, StackData
 from competition.level2.kept import Attempt, KeptCrossFits, Place
@@ -34,6 +36,7 @@ from competition.oof.fold_files import check_probabilities
 from competition.utils.errors import CompetitionError, ModelError
 from competition.utils.progress import Progress
 
+LEARNED = 2  # the complexity from which on a candidate takes time, and may be dropped early
 BENDS = 5  # the complexity from which on a candidate is costly, and must keep up to be fitted on
 
 Attempts = dict[tuple[str, Place], Attempt]
@@ -61,6 +64,9 @@ class NestedSelection:
         uses in each fold.
     failed : dict of str to str
         Why each other candidate failed.
+    dropped : dict of str to int
+        Candidates that could not win on a part of the ads, with the number of these ads: they were
+        not fitted to all.
     outrun : tuple of str
         Costly candidates that fell so far behind on the first fits that they were not fitted on.
     blends : tuple of Blend
@@ -74,6 +80,7 @@ class NestedSelection:
     inner_errors: dict[str, list[float]] = field(default_factory=dict)
     corrections: dict[str, list[float]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
     outrun: tuple[str, ...] = ()
     blends: tuple[Blend, ...] = ()
 
@@ -92,6 +99,7 @@ def nested_selection(
     n_jobs: int = 1,
     progress: Progress | None = None,
     kept: KeptCrossFits | None = None,
+    many_ads: int = MANY_ADS,
 ) -> NestedSelection:
     """Weigh the candidates for every fold without that fold, and predict the fold by their mean.
 
@@ -113,6 +121,11 @@ def nested_selection(
     than two standard errors below the best for a fold k, it weighs nothing there, and where it is
     for all, it is fitted no further.
 
+    Of `many_ads` or more, all candidates are first fitted so to parts of the ads, up to a quarter.
+    One of complexity 2 or more that is far behind on them for fold k, and does not gain on the best
+    fast enough to be near on all ads, weighs nothing there; where that is so for all, it is not
+    fitted to all ads (`competition.level2.components.halving`). No label of fold k takes part.
+
     A candidate that fails anywhere is left out of all folds. Where there is but one, it predicts
     all folds as it is.
 
@@ -129,6 +142,8 @@ def nested_selection(
         Hears how far the fits have come.
     kept : KeptCrossFits or None
         Where fits are kept; those that are there already are read, not fitted.
+    many_ads : int
+        Ads from which on candidates are dropped on a part of them.
 
     Raises
     ------
@@ -145,14 +160,23 @@ def nested_selection(
             "again with n = 3 or more."
         )
     metric_of(data.metric)
-    fits = _Fits(candidates, data, test, n_jobs, progress or Progress(), kept)
+    data = _with_shown(candidates, data, choose, n_jobs)
+    progress = progress or Progress()
+    early, dropped = [set[str]() for _ in range(n_folds)], dict[str, int]()
+    if choose and len(data.labels) >= many_ads:
+        early, dropped = _dropped_early(candidates, data, n_jobs, progress)
+    candidates = {name: one for name, one in candidates.items() if name not in dropped}
+    fits = _Fits(candidates, data, test, n_jobs, progress, kept)
     pairs = list(combinations(range(n_folds), 2)) if choose else []
     racing = [name for name in candidates if candidates[name].complexity >= BENDS and choose]
     steady = [name for name in candidates if name not in racing]
     first = ring(n_folds)
     fits.run([(name, place) for name in steady for place in [*pairs, None]])
     fits.run([(name, place) for name in racing for place in first])
-    behind = outrun(racing, fits.held_out(first), data)
+    behind = early
+    if racing:
+        standing = standings(fits.held_out(first), data, early)
+        behind = [out | outrun(racing, one) for out, one in zip(early, standing, strict=True)]
     lost = set.intersection(*behind)
     rest = [place for place in pairs if place not in first]
     still = [name for name in racing if name not in lost and name not in fits.failed]
@@ -184,9 +208,52 @@ def nested_selection(
         {name: [blend.errors[name] for blend in blends] for name in working},
         corrections,
         fits.failed,
+        dropped,
         tuple(name for name in racing if name in lost),
         tuple(blends),
     )
+
+
+def _with_shown(
+    candidates: Mapping[str, MetaLearner], data: StackData, choose: bool, n_jobs: int
+) -> StackData:
+    """Choose the models that all candidates are shown, once for each set of folds left in."""
+    if len(data.models) <= MANY or all(one.sees_all for one in candidates.values()):
+        return data
+    left_out: list[tuple[int, ...]] = [(fold,) for fold in data.folds]
+    left_out += combinations(data.folds, 2) if choose else []
+    tasks = [(data, tuple(one for one in data.folds if one not in out)) for out in left_out]
+    n_jobs = max(1, min(effective_n_jobs(n_jobs), len(tasks)))
+    needs = [_need(data)] * len(tasks)
+    return replace(data, shown=dict(run_tasks(_shown, tasks, needs, n_jobs=n_jobs)))
+
+
+def _shown(data: StackData, folds: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    with one_blas_thread():
+        return folds, preselected(data.take(np.flatnonzero(np.isin(data.fold, folds))))
+
+
+def _dropped_early(
+    candidates: Mapping[str, MetaLearner], data: StackData, n_jobs: int, progress: Progress
+) -> tuple[list[set[str]], dict[str, int]]:
+    """Candidates that cannot win in each fold; those that cannot in any, with the ads seen."""
+    first, behind = ring(len(data.folds)), [set[str]() for _ in data.folds]
+    dropped: dict[str, int] = {}
+    before: list[Standing] = []
+    looked_at = parts(len(data.labels))
+    for steps, rows in zip(range(len(looked_at), 0, -1), looked_at, strict=True):
+        some = data.take(rows)
+        left = {name: one for name, one in candidates.items() if name not in dropped}
+        learned = [name for name in left if left[name].complexity >= LEARNED]
+        fits = _Fits(left, some, None, n_jobs, progress, None)
+        fits.run([(name, place) for name in left for place in first])
+        now = standings(fits.held_out(first), some, behind)
+        for place, one in enumerate(before):
+            behind[place] |= hopeless(learned, one, now[place], steps)
+        lost = set.intersection(*behind)
+        dropped |= {name: len(rows) for name in left if name in lost}
+        before = now
+    return behind, dropped
 
 
 class _Fits:
@@ -227,8 +294,8 @@ class _Fits:
         ]
         n_jobs = max(1, min(effective_n_jobs(self.n_jobs), len(tasks)))
         self.progress.update("level 2", len(made), len(wanted))
-        need = Need("level 2", memory=GIB + 12 * math.prod(self.data.ads.shape))
-        for one in run_tasks(_attempt, tasks, [need] * len(tasks), n_jobs=n_jobs):
+        needs = [_need(self.data)] * len(tasks)
+        for one in run_tasks(_attempt, tasks, needs, n_jobs=n_jobs):
             made[one.name, one.place] = one
             self.progress.update("level 2", len(made), len(wanted), one.name)
         self.found.update((one, made[one]) for one in wanted)
@@ -241,6 +308,10 @@ class _Fits:
             for name in self.candidates
             if name not in failed
         }
+
+
+def _need(data: StackData) -> Need:
+    return Need("level 2", memory=GIB + 12 * math.prod(data.ads.shape))
 
 
 def _attempt(

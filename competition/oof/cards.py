@@ -132,6 +132,9 @@ class StackDetails(_Record):
         The meta-learner that weighs most in each fold.
     weights : dict of str to tuple of float
         What each weighs in each fold; they sum to 1.
+    dropped : dict of str to int
+        Those that could not win on a part of the ads and were not fitted to all, with the number of
+        ads of that part.
     outrun : tuple of str
         Costly ones that fell behind on the first fits and were not fitted on.
     corrections : dict of str to tuple of float, or None
@@ -160,6 +163,7 @@ class StackDetails(_Record):
     failed: dict[str, str] = {}
     chosen: tuple[str, ...] = ()
     weights: dict[str, tuple[float, ...]] = {}
+    dropped: dict[str, int] = {}
     outrun: tuple[str, ...] = ()
     corrections: dict[str, tuple[float, ...]] | None = None
     metric: str = "gap"

@@ -277,7 +277,7 @@ def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyCon
     store.withdraw(name, fingerprint, progress)
     candidates = {one: get_meta_learner(one).make(**given) for one, given in plan.params.items()}
     data, test = stack_input(store, plan.cards, dataset, plan.metadata, plan.metric)
-    data, test, left_out = told_apart(data, test, plan.cards)
+    data, test, left_out = told_apart(data, test, plan.cards, store)
     cards = [card for card in plan.cards if card.model not in left_out]
     made_from = {one: plan.fingerprint([one], store, dataset).made_from for one in plan.params}
     kept = KeptCrossFits(
@@ -300,6 +300,7 @@ def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyCon
         failed=selection.failed,
         chosen=tuple(selection.chosen),
         weights=_by_fold(selection.weights),
+        dropped=selection.dropped,
         outrun=selection.outrun,
         corrections=_by_fold(selection.corrections) or None,
         metric=plan.metric,

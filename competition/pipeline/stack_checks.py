@@ -13,11 +13,11 @@ from competition.oof.cards import FoldOffset, ModelCard
 
 def best_model(cards: Sequence[ModelCard], data: StackData) -> str:
     """Name of the level-1 model that the metric calls best; of equal ones, the first."""
-    if data.metric == "gap" and not data.leaked:
-        return max(cards, key=lambda card: card.scores.gap).model
-    metric, probabilities = metric_of(data.metric), data.ads.probabilities
+    metric, by_card = metric_of(data.metric), {card.model: card.scores.gap for card in cards}
     scores = {
-        model: metric(data.labels, probabilities[:, place], data.top_k)
+        model: by_card[model]
+        if data.metric == "gap" and model not in data.leaked
+        else metric(data.labels, data.ads.of_models([place]).probabilities[:, 0], data.top_k)
         for place, model in enumerate(data.models)
     }
     return max(scores, key=lambda model: scores[model])
@@ -25,7 +25,7 @@ def best_model(cards: Sequence[ModelCard], data: StackData) -> str:
 
 def gain_over(model: str, data: StackData, oof: np.ndarray, seed: int) -> Difference:
     """Metric of a stack's out-of-fold probabilities less that of one of its models."""
-    rival = data.ads.probabilities[:, data.models.index(model)]
+    rival = data.ads.of_models([data.models.index(model)]).probabilities[:, 0]
     return metric_difference(data.metric, data.labels, oof, rival, data.top_k, seed, data.group)
 
 

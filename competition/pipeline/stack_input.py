@@ -1,11 +1,6 @@
 """What a stack is made from, read from the store, and its predictions, written there."""
 
-import math
-import os
-import tempfile
-import weakref
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,12 +14,8 @@ from competition.level2.data import Ads, StackData
 from competition.oof.cards import ExternalCard, Level1Card, ModelCard
 from competition.oof.fold_files import FoldPrediction
 from competition.oof.store import OofStore
-from competition.utils.errors import WriteError
-from competition.utils.files import why_not_written
-from competition.utils.processes import another_lives, this_process
+from competition.pipeline.joined import Joined, read_joined, room, write_joined
 
-LARGE = 2**29  # bytes: predictions of more are read from a file, not held in memory
-_mapped: set[str] = set()  # names of the files that this process has mapped
 STACK = "stack-"  # begins the name of a meta-learner's folder; no level-1 name has a hyphen
 
 
@@ -71,30 +62,21 @@ def stack_input(
     StoreError
         If a model is not what its card describes, as where another run has made it anew.
     """
-    n_tags = len(store.tags)
-    train = _room((len(store.folds.ids), len(cards), n_tags), store.folder)
-    test = _room((len(store.test_ids), len(cards), n_tags), store.folder)
-    reads = np.zeros((len(cards), len(dataset.inputs)), dtype=bool)
-    for place, card in enumerate(cards):
-        oof, test[:, place] = store.read(card.model, card)
-        train[:, place] = without_offsets(oof, store.folds.of_ad, card.fold_offsets)
-        columns = set(card.inputs) if isinstance(card, Level1Card) else set()
-        reads[place] = [bool(columns & set(one.columns)) for one in dataset.inputs.values()]
     missing = missing_inputs(dataset)
     lacking = {
         place: dataset.ads.index.isin(card.lacking)
         for place, card in enumerate(cards)
         if isinstance(card, ExternalCard) and card.lacking
     }
-    is_train = (dataset.ads["split"] == "train").to_numpy()
-    leaked = fill_leaked_and_lacking(
-        train,
-        test,
-        dataset.labels,
-        store.folds.of_ad,
-        dataset.submission.top_k,
-        {place: (of[is_train], of[~is_train]) for place, of in lacking.items()},
-    )
+    joined = read_joined(store, cards, dataset)
+    if joined is None:
+        joined = _joined(store, cards, dataset, lacking)
+        write_joined(joined, store, cards, dataset)
+    read = [set(card.inputs) if isinstance(card, Level1Card) else set() for card in cards]
+    reads = np.array(
+        [[bool(of & set(one.columns)) for one in dataset.inputs.values()] for of in read],
+        dtype=bool,
+    ).reshape(len(cards), -1)
     if lacking:
         marks = {f"prediction of {cards[model].model}": of for model, of in lacking.items()}
         missing = missing.assign(**marks)
@@ -102,7 +84,10 @@ def stack_input(
     frame = dataset.ads[list(metadata)]
     training, tests = (
         Ads(probabilities, frame.loc[ids], missing.loc[ids].to_numpy())
-        for probabilities, ids in ((train, dataset.train_ids), (test, dataset.test_ids))
+        for probabilities, ids in (
+            (joined.train, dataset.train_ids),
+            (joined.test, dataset.test_ids),
+        )
     )
     data = StackData(
         models=tuple(card.model for card in cards),
@@ -113,13 +98,38 @@ def stack_input(
         top_k=dataset.submission.top_k,
         group=dataset.groups,
         metric=metric,
-        leaked={cards[place].model: found for place, found in leaked.items()},
+        leaked={cards[place].model: found for place, found in joined.leaked.items()},
     )
     return data, tests
 
 
+def _joined(
+    store: OofStore,
+    cards: Sequence[ModelCard],
+    dataset: AdDataset,
+    lacking: Mapping[int, np.ndarray],
+) -> Joined:
+    """Read the predictions of the models, without offsets, and fill in what is expected."""
+    n_tags = len(store.tags)
+    train = room((len(store.folds.ids), len(cards), n_tags), store.folder)
+    test = room((len(store.test_ids), len(cards), n_tags), store.folder)
+    for place, card in enumerate(cards):
+        oof, test[:, place] = store.read(card.model, card)
+        train[:, place] = without_offsets(oof, store.folds.of_ad, card.fold_offsets)
+    is_train = (dataset.ads["split"] == "train").to_numpy()
+    leaked = fill_leaked_and_lacking(
+        train,
+        test,
+        dataset.labels,
+        store.folds.of_ad,
+        dataset.submission.top_k,
+        {place: (of[is_train], of[~is_train]) for place, of in lacking.items()},
+    )
+    return Joined(train, test, leaked)
+
+
 def told_apart(
-    data: StackData, test: Ads, cards: Sequence[ModelCard]
+    data: StackData, test: Ads, cards: Sequence[ModelCard], store: OofStore
 ) -> tuple[StackData, Ads, dict[str, str]]:
     """Leave out models made elsewhere that are constant or say what another says.
 
@@ -128,6 +138,8 @@ def told_apart(
     data, test
         What `stack_input` returns for `cards`.
     cards : sequence of Level1Card or ExternalCard
+    store : OofStore
+        What is left lies beside it, in a file, if it is large.
 
     Returns
     -------
@@ -145,39 +157,9 @@ def told_apart(
     left_out = {
         names[place]: "" if of is None else names[of] for place, of in sorted(copies.items())
     }
-    return data.of_models([names[place] for place in kept]), test.of_models(kept), left_out
-
-
-def _room(shape: tuple[int, int, int], folder: Path) -> np.ndarray:
-    """Return an array to be filled, in a file mapped into memory if it is large.
-
-    The file lies in `folder` and goes with the array.
-    """
-    if math.prod(shape) * 4 <= LARGE:
-        return np.empty(shape, dtype=np.float32)
-    for left in folder.glob(".stacked.*.tmp"):  # of a run that was killed
-        host, number, *_ = left.name.removeprefix(".stacked.").rsplit(".", 3)
-        if left.name not in _mapped and not another_lives(f"{host}:{number}"):
-            left.unlink(missing_ok=True)
-    process = this_process().replace(":", ".")
-    handle, name = tempfile.mkstemp(prefix=f".stacked.{process}.", suffix=".tmp", dir=folder)
-    try:
-        # A sparse file would end the process where the disk is full when it is filled.
-        os.posix_fallocate(handle, 0, math.prod(shape) * 4)
-    except OSError as bad:
-        _remove(Path(name))
-        raise WriteError(f"{name} cannot be written: {why_not_written(Path(name), bad)}") from bad
-    finally:
-        os.close(handle)
-    room = np.memmap(name, dtype=np.float32, mode="w+", shape=shape)
-    _mapped.add(Path(name).name)
-    weakref.finalize(room.base, _remove, Path(name))
-    return room
-
-
-def _remove(mapped: Path) -> None:
-    mapped.unlink(missing_ok=True)
-    _mapped.discard(mapped.name)
+    shape = (len(data.labels), len(kept), data.labels.shape[1])
+    data = data.of_models([names[place] for place in kept], room(shape, store.folder))
+    return data, test.of_models(kept), left_out
 
 
 def write_stack(

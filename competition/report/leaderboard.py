@@ -17,6 +17,7 @@ from competition.report.shown import Shown
 N_RESAMPLES = 200
 QUICK = "pooled"  # stacks what is left when a model is left out, as in `ablate`
 ENOUGH = 1_000  # ads to see by which models differ in their worth
+MOST_LEFT_OUT = 16  # models: of more, what each of the best adds to a stack of these
 RESAMPLED = 2_000  # ads that an interval is drawn from
 
 
@@ -37,7 +38,8 @@ class Entry:
     seconds : float or None
     made_from : str
     adds : float or None
-        GAP that the stack of all models has above the stack without this one.
+        GAP that the stack of all models has above the stack without this one; of more than 16
+        models, the stack of the best 16.
     is_submitted : bool
     """
 
@@ -69,7 +71,11 @@ class Likeness:
 
 def leaderboard(shown: Shown) -> list[Entry]:
     """Return all entries, the highest GAP first."""
-    adds = what_each_adds(shown.data)
+    data, cards = shown.data, sorted(shown.cards, key=lambda card: -card.scores.gap)
+    if len(cards) > MOST_LEFT_OUT:
+        best = {card.model for card in cards[:MOST_LEFT_OUT]}
+        data = data.of_models([model for model in data.models if model in best])
+    adds = what_each_adds(data)
     found = [
         _entry(card, shown, shown.data.ads.probabilities[:, place], adds.get(card.model))
         for place, card in enumerate(shown.cards)

@@ -24,6 +24,11 @@ def shares(card: StackCard) -> dict[str, float]:
 def failures(card: StackCard) -> list[str]:
     """Say which meta-learners failed, or were given up."""
     found = [f"{name} failed and is left out: {reason}" for name, reason in card.failed.items()]
+    found += [
+        f"{name} was too far behind on {n_ads:,} of the ads to be near the best on all: it was not "
+        "fitted to all."
+        for name, n_ads in card.dropped.items()
+    ]
     return found + [
         f"{name} fell far behind on the first fits and was not fitted on." for name in card.outrun
     ]

@@ -9,6 +9,7 @@ import pytest
 
 from competition.evaluation.metrics import gap, gap_mean_of_folds, mean_average_precision
 from competition.level2.base import MetaLearner
+from competition.level2.components.halving import parts
 from competition.level2.crossfit import cross_fit
 from competition.level2.data import Ads, StackData
 from competition.level2.kept import KeptCrossFits
@@ -367,3 +368,102 @@ def test_kept_fits_are_read_and_damaged_ones_made_again(tmp_path: Path) -> None:
     again = nested_selection(ones(), data, test, kept=kept)
     assert first.output.oof.tobytes() == again.output.oof.tobytes()
     assert first.weights == again.weights
+
+
+class Learns(One):
+    """Learned from few ads it says what one model says, from many what another does."""
+
+    complexity = 5
+
+    def __init__(self, few: int, many: int, n_ads: int) -> None:
+        super().__init__(many)
+        self.few = few
+        self.many = many
+        self.n_ads = n_ads
+
+    def _fit(self, data: StackData) -> None:
+        share = min(1.0, np.log(len(data.labels)) / np.log(self.n_ads))
+        self.share_ = max(0.0, 3 * share - 2)
+
+    def _predict_proba(self, ads: Ads) -> np.ndarray:
+        few, many = (ads.probabilities[:, one] for one in (self.few, self.many))
+        return (1 - self.share_) * few + self.share_ * many
+
+
+class Counts(One):
+    """Writes down how many ads it learns from."""
+
+    complexity = 5
+
+    def __init__(self, model: int = 2, file: str = "") -> None:
+        super().__init__(model)
+        self.file = file
+
+    def _fit(self, data: StackData) -> None:
+        with Path(self.file).open("a", encoding="utf-8") as file:
+            print(len(data.labels), file=file)
+
+
+def test_parts_of_the_ads_lie_within_each_other_up_to_a_quarter() -> None:
+    found = parts(64_000)
+    assert [len(one) for one in found] == [1_000, 4_000, 16_000]
+    assert set(found[0]) < set(found[1]) < set(found[2])
+
+
+def test_candidate_that_cannot_win_is_dropped_on_a_part_and_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    data, test = made(n=3200, n_folds=5)
+    file = tmp_path / "sizes"
+    candidates = {"best": One(0), "poor": Counts(2, str(file))}
+    found = nested_selection(candidates, data, test, many_ads=3200)
+    sizes = [int(line) for line in file.read_text("utf-8").split()]
+    assert found.dropped == {"poor": 800}
+    assert set(found.gaps) == {"best"}
+    assert max(sizes) <= 800 * 0.7
+    whole = nested_selection(candidates, data, test, many_ads=10**9)
+    assert whole.dropped == {}
+    assert found.chosen == whole.chosen
+    assert found.output.oof.tobytes() == whole.output.oof.tobytes()
+    assert found.output.fold_test.tobytes() == whole.output.fold_test.tobytes()
+
+
+def test_candidate_that_gains_with_every_ad_is_not_dropped() -> None:
+    data, _ = made(n=3200, n_folds=5)
+    candidates = {"steady": One(1), "learns": Learns(2, 0, 3200)}
+    small = nested_selection(candidates, data.take(np.arange(200)), many_ads=10**9)
+    assert small.gaps.get("learns", 0.0) < small.gaps["steady"]
+    found = nested_selection(candidates, data, many_ads=3200)
+    assert "learns" not in found.dropped
+    assert found.chosen == ["learns"] * 5
+
+
+def test_labels_of_a_fold_drop_no_candidate_from_it() -> None:
+    data, test = made(n=1600, n_models=4, n_folds=4)
+    candidates = {**ones(4), "frequencies": Frequencies(), "learns": Learns(3, 0, 1600)}
+    before = nested_selection(candidates, data, test, many_ads=1600)
+    assert before.dropped
+    for k in data.folds:
+        held_out = data.fold == k
+        labels = data.labels.copy()
+        labels[held_out] = 1 - labels[held_out]
+        after = nested_selection(candidates, replace(data, labels=labels), test, many_ads=1600)
+        np.testing.assert_array_equal(before.output.oof[held_out], after.output.oof[held_out])
+        np.testing.assert_array_equal(before.output.fold_test[k], after.output.fold_test[k])
+        assert before.blends[k].weights == after.blends[k].weights
+
+
+def test_number_of_jobs_drops_the_same_candidates() -> None:
+    from competition.level2.learners.logreg import LogReg
+    from competition.level2.learners.pooled import Pooled
+
+    data, _ = made(n=800)
+    candidates = {"noise": Noise(), "pooled": Pooled(), "logreg": LogReg()}
+    one, two = (nested_selection(candidates, data, n_jobs=n, many_ads=800) for n in (1, 2))
+    assert one.dropped == two.dropped == {"noise": 200}
+    assert one.output.oof.tobytes() == two.output.oof.tobytes()
+
+
+def test_of_few_ads_none_is_dropped_early() -> None:
+    found = nested_selection({"best": One(0), "noise": Noise()}, made(n=300, n_folds=5)[0])
+    assert found.dropped == {}

@@ -244,6 +244,17 @@ def test_stack_that_does_not_surely_beat_its_best_model_is_warned_of(
     assert (warning or "") in captured.get()
 
 
+def test_candidate_that_was_dropped_on_a_part_of_the_ads_is_told_with_their_number(
+    finished: tuple[Path, Path, StackResult],
+) -> None:
+    result = finished[2]
+    card = result.card.model_copy(update={"dropped": {"paper_dnn": 12_500}})
+    with console.capture() as captured:
+        print_stack(StackResult(result.dataset, result.cards, card, result.submitted))
+    told = " ".join(captured.get().split())
+    assert "paper_dnn was too far behind on 12,500 of the ads" in told
+
+
 def test_model_of_other_folds_is_left_out_aloud(tmp_path: Path) -> None:
     labels, probabilities = made()
     data = write_dataset(tmp_path / "bare", labels)

@@ -81,9 +81,12 @@ def fold_blend(
     rows = rows_of(data, others)
     labels, group = data.labels[rows], None if data.group is None else data.group[rows]
     oof = {name: predicted(place, others, of_name) for name, of_name in held_out.items()}
-    scores, errors = scores_and_errors(oof, labels, group, data)
-    runs = [name for name in scores if name not in behind]
-    weights = _weights({name: scores[name] for name in runs}, [errors[name] for name in runs])
+    runs = {name: of_name for name, of_name in oof.items() if name not in behind}
+    scores, errors = scores_and_errors(runs, labels, group, data)
+    weights = _weights(scores, list(errors.values()))
+    if len(runs) < len(oof):  # what is behind is told, and changes nothing
+        of_all = scores_and_errors(oof, labels, group, data)
+        scores, errors = of_all[0] | scores, of_all[1] | errors
     some = enough(len(rows))
     reference = data.ads.read(rows[some]).mean(axis=1)
     curves = {name: to_reference(oof[name][some], reference) for name in weights}

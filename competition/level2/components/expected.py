@@ -37,22 +37,20 @@ def fill_expected(
         most = max(1, NUMBERS // (len(columns) * train.shape[2]))
         if len(known) > most:
             known = known[np.linspace(0, len(known) - 1, most).astype(np.intp)]
-        mean = np.zeros((len(columns), train.shape[2]))
-        for rows in _blocks(known):
-            mean += to_logits(train[rows][:, columns]).sum(axis=0, dtype=np.float64)
-        mean /= len(known)
+        logits = to_logits(train[known[:, None], columns])
+        mean = logits.mean(axis=0, dtype=np.float64).astype(np.float32)
+        logits -= mean
         products = np.zeros((len(columns), len(columns)))
-        for rows in _blocks(known):
-            centred = to_logits(train[rows][:, columns]) - mean
-            cells = centred.transpose(0, 2, 1).reshape(-1, len(columns))
-            products += cells.T @ cells
+        for tag in range(train.shape[2]):
+            products += logits[:, :, tag].T @ logits[:, :, tag]
         n_cells = len(known) * train.shape[2]
         normal = products[:-1, :-1] + RIDGE * n_cells * np.eye(len(complete))
-        weights = np.linalg.solve(normal, products[:-1, -1])
+        weights = np.linalg.solve(normal, products[:-1, -1]).astype(np.float32)
         for array, mask in ((train, of_train), (test, of_test)):
             for rows in _blocks(np.flatnonzero(mask)):
-                others = to_logits(array[rows][:, complete]) - mean[:-1]
-                array[rows, model] = expit(mean[-1] + np.tensordot(others, weights, (1, 0)))
+                others = to_logits(array[rows[:, None], complete])
+                others -= mean[:-1]
+                array[rows, model] = expit(mean[-1] + weights @ others)
 
 
 def _blocks(rows: np.ndarray) -> list[np.ndarray]:

@@ -10,7 +10,7 @@ sample of ads is all that it needs, whatever the number of steps.
 import numpy as np
 
 from competition.level2.components.logits import to_logits
-from competition.level2.data import StackData
+from competition.level2.data import StackData, check_range
 
 MANY = 40  # models: of more, a meta-learner is shown a choice
 SHOWN = 24
@@ -26,11 +26,17 @@ def preselected(data: StackData) -> tuple[int, ...]:
     data : StackData
         Of the training ads of a meta-learner, with more than 40 models.
 
+    Raises
+    ------
+    ModelError
+        If a level-1 probability is not a number between 0 and 1.
+
     Returns
     -------
     tuple of int
         Positions of 24 models, ascending.
     """
+    check_range(data.ads, "training", data.models)
     n_ads, n_models, n_tags = data.ads.shape
     n_rows = min(n_ads, max(1, CELLS // n_tags))
     rows = np.linspace(0, n_ads - 1, n_rows).astype(np.intp)

@@ -1,12 +1,14 @@
 """Which costly candidates keep up with the others, and are worth the rest of their fits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from competition.level2.components.blend import predicted, rows_of, scores_and_errors
 from competition.level2.data import StackData
 from competition.level2.kept import Attempt, Place
 
 FAR = 2.0  # standard errors below the best
+
+Standing = tuple[dict[str, float], dict[str, float]]  # scores, and errors of their differences
 
 
 def ring(n_folds: int) -> list[tuple[int, int]]:
@@ -15,34 +17,45 @@ def ring(n_folds: int) -> list[tuple[int, int]]:
     return sorted({(min(pair), max(pair)) for pair in pairs})
 
 
-def outrun(
-    racing: Sequence[str], held_out: Mapping[str, Mapping[Place, Attempt]], data: StackData
-) -> list[set[str]]:
-    """Name for each fold the candidates that are more than two standard errors below the best.
+def standings(
+    held_out: Mapping[str, Mapping[Place, Attempt]], data: StackData, behind: Sequence[set[str]]
+) -> list[Standing]:
+    """Scores for each fold, on its two neighbours alone, as predicted without the fold.
 
-    For fold k that is measured on its two neighbours alone, as predicted without fold k: no label
-    of fold k takes a candidate out of the race for fold k, or keeps it in.
+    No label of a fold shows in its scores.
 
     Parameters
     ----------
-    racing : sequence of str
-        Candidates that may be taken out.
     held_out : mapping of str to mapping
         Of every candidate that works what it predicts when fitted without each pair of `ring`.
     data : StackData
+    behind : sequence of set of str
+        Candidates that are out of the race for each fold already.
     """
-    runs = [name for name in racing if name in held_out]
     n_folds = len(data.folds)
-    found: list[set[str]] = []
+    found = []
     for place in range(n_folds):
-        if not runs:
-            found.append(set())
-            continue
         others = sorted({(place - 1) % n_folds, (place + 1) % n_folds} - {place})
         rows = rows_of(data, others)
         group = None if data.group is None else data.group[rows]
-        oof = {name: predicted(place, others, of_name) for name, of_name in held_out.items()}
-        scores, errors = scores_and_errors(oof, data.labels[rows], group, data)
-        best = max(scores.values())
-        found.append({name for name in runs if scores[name] < best - FAR * errors[name]})
+        oof = {
+            name: predicted(place, others, of_name)
+            for name, of_name in held_out.items()
+            if name not in behind[place]
+        }
+        found.append(scores_and_errors(oof, data.labels[rows], group, data) if oof else ({}, {}))
     return found
+
+
+def outrun(racing: Collection[str], standing: Standing) -> set[str]:
+    """Name the candidates that are more than two standard errors below the best.
+
+    Parameters
+    ----------
+    racing : collection of str
+        Candidates that may be taken out.
+    standing : Standing
+    """
+    scores, errors = standing
+    best = max(scores.values(), default=0.0)
+    return {name for name in scores if name in racing and scores[name] < best - FAR * errors[name]}

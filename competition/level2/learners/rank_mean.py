@@ -53,5 +53,9 @@ def pooled_rank(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:
 
     Returns an array of the shape of `values`, float64, between 0 and 1.
     """
-    below = np.searchsorted(ordered, values, side="left")
-    return (below + np.searchsorted(ordered, values, side="right")) / (2 * len(ordered))
+    order = np.argsort(values, axis=None)
+    rising = values.ravel()[order]  # several times faster to look up than in any other order
+    below = np.searchsorted(ordered, rising, side="left")
+    ranks = np.empty(values.size)
+    ranks[order] = (below + np.searchsorted(ordered, rising, side="right")) / (2 * len(ordered))
+    return ranks.reshape(values.shape)

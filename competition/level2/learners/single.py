@@ -5,9 +5,13 @@ import numpy as np
 from competition.evaluation.chosen_metric import metric_of
 from competition.level2.base import MetaLearner
 from competition.level2.components.logits import enough
+from competition.level2.components.preselection import MANY
 from competition.level2.components.scale import to_reference
 from competition.level2.data import Ads, StackData
+from competition.level2.learners.greedy import candidate_gaps
 from competition.level2.registry import meta_learner
+
+ROUNDED = 1e-3  # GAP by `candidate_gaps` lies nearer than this to GAP itself
 
 
 @meta_learner("single")
@@ -29,12 +33,26 @@ class Single(MetaLearner):
     def _fit(self, data: StackData) -> None:
         self.model_ = 0
         if data.labels.any():
-            models = data.ads.probabilities.swapaxes(0, 1)
-            metric = metric_of(data.metric)
+            metric, near = metric_of(data.metric), _near_the_best(data)
+            models = data.ads.of_models(near).probabilities.swapaxes(0, 1)
             scores = [metric(data.labels, model, data.top_k) for model in models]
-            self.model_ = int(np.argmax(scores))
+            self.model_ = near[int(np.argmax(scores))]
         some = data.ads.read(enough(len(data.ads)))
         self.scale_ = to_reference(some[:, self.model_], some.mean(axis=1))
 
     def _predict_proba(self, ads: Ads) -> np.ndarray:
         return self.scale_(ads.probabilities[:, self.model_])
+
+
+def _near_the_best(data: StackData) -> list[int]:
+    """Models that may be the best; all, but of many those of about the highest GAP."""
+    every = list(range(len(data.models)))
+    if len(every) <= MANY or data.metric != "gap":
+        return every
+    nothing, found = np.zeros(data.labels.shape, dtype=np.float32), []
+    for start in range(0, len(every), MANY):
+        some = data.ads.of_models(every[start : start + MANY]).probabilities
+        models = np.ascontiguousarray(some.swapaxes(0, 1))
+        found.append(candidate_gaps(nothing, 0, models, data.labels, data.top_k))
+    gaps = np.concatenate(found)
+    return [int(model) for model in np.flatnonzero(gaps >= gaps.max() - ROUNDED)]

@@ -13,6 +13,7 @@ from competition.level2.components.preselection import MANY, SHOWN, preselected
 from competition.level2.crossfit import cross_fit
 from competition.level2.data import Ads, StackData
 from competition.level2.registry import find_meta_learners, get_meta_learner
+from competition.level2.selection import nested_selection
 
 N_ADS, N_TAGS, N_MODELS = 400, 10, 60
 GOOD = (7, 23, 41)  # each knows tags that the others do not
@@ -92,3 +93,35 @@ def test_few_chosen_models_beat_the_mean_of_all(data: StackData) -> None:
     }
     assert scores["pooled"] > scores["mean"] + 0.1
     assert N_MODELS > MANY
+
+
+def test_choice_that_is_made_once_for_all_is_that_of_each_learner(data: StackData) -> None:
+    from competition.level2.learners.pooled import Pooled
+    from competition.level2.learners.rank_mean import RankMean
+
+    candidates = {"pooled": Pooled(), "rank_mean": RankMean()}
+    found = nested_selection(candidates, data)
+    for name, learner in candidates.items():
+        assert found.gaps[name] == gap(data.labels, cross_fit(learner, data).oof)
+
+
+def test_labels_of_a_fold_change_none_of_its_predictions_among_many_models(
+    data: StackData,
+) -> None:
+    from competition.level2.learners.pooled import Pooled
+    from competition.level2.learners.single import Single
+
+    candidates = {"pooled": Pooled(), "single": Single()}
+    before = nested_selection(candidates, data).output.oof
+    held_out = data.fold == 1
+    labels = np.where(held_out[:, None], 1 - data.labels, data.labels).astype(np.uint8)
+    after = nested_selection(candidates, replace(data, labels=labels)).output.oof
+    np.testing.assert_array_equal(before[held_out], after[held_out])
+    assert (before[~held_out] != after[~held_out]).any()
+
+
+def test_best_of_many_models_is_found(data: StackData) -> None:
+    from competition.level2.learners.single import Single
+
+    gaps = [gap(data.labels, data.ads.probabilities[:, model]) for model in range(N_MODELS)]
+    assert Single().fit(data).model_ == int(np.argmax(gaps))
