@@ -8,19 +8,24 @@ enough, and must go on.
 import atexit
 import logging
 import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from competition.execution.needs import GIB, Need
+from competition.execution.ray_joining import (
+    ADDRESS,
+    ANSWERS_IN,
+    check_joinable,
+    end_without_ray,
+    first_line,
+    handlers_kept,
+    quiet,
+)
+from competition.execution.ray_watch import LOOKS_EVERY, Watch
 from competition.execution.sites import Outcome, Site, guarded
 from competition.utils.errors import ProcessError
 from competition.utils.progress import Progress
@@ -28,13 +33,6 @@ from competition.utils.registry import WithPlugins
 
 R = TypeVar("R")
 
-ADDRESS = "RAY_ADDRESS"
-ANSWERS_IN = 50.0  # seconds until Ray must have answered
-LOOKS_EVERY = 5.0  # seconds between two looks at the cluster while a task is waited for
-GONE_AFTER = 30.0  # seconds without an answer after which a cluster is gone
-STALLED_AFTER = 120.0  # seconds in which nothing runs though there is room
-TOLD_EVERY = 300.0  # seconds after which what is waited for is said again
-LONGEST = 24 * 3600.0  # seconds in which some task must end
 TRIES = 4  # of a task whose process or machine is lost, or whose disk is full
 
 
@@ -73,10 +71,10 @@ class RayEngine:
         self.address = os.environ.get(ADDRESS, "")
         self.progress = progress
         if self.address:
-            _check_joinable(self.address)
+            check_joinable(self.address)
         import ray
 
-        with _handlers_kept(), _quiet():
+        with handlers_kept(), quiet():
             try:
                 if self.address:
                     ray.init(
@@ -92,11 +90,12 @@ class RayEngine:
                     )
             except Exception as bad:
                 ray.shutdown()
-                raise ProcessError(f"Ray does not start here: {_reason(bad)}") from bad
-        self.ray, self.is_gone = ray, False
+                raise ProcessError(f"Ray does not start here: {first_line(bad)}") from bad
+        self.ray = ray
         self.site = Site.of(out)
         cores = int(self._total("CPU"))
         where = f"at {self.address}" if self.address else "started on this machine"
+        self.watch = Watch(ray, self.address or "this machine", progress)
         n_nodes = len([node for node in ray.nodes() if node["Alive"]])
         progress.remark(f"Ray {ray.__version__} {where}: {n_nodes} node(s), {cores} core(s)")
 
@@ -113,8 +112,8 @@ class RayEngine:
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
         self.site.remove()
-        if self.is_gone:  # to leave it in order would be to wait for it
-            atexit.register(_end_without_ray)
+        if self.watch.is_gone:  # to leave it in order would be to wait for it
+            atexit.register(end_without_ray)
         else:
             self.ray.shutdown()
 
@@ -140,7 +139,8 @@ class RayEngine:
         )
         actors = _Actors(self, (with_plugins, shared)) if shared is not None else None
         running: dict[Any, _Running] = {}
-        watch = _Watch(self)
+        watch = self.watch
+        watch.went_on()
         try:
             while waiting or running:
                 most = self._most(actors, needs[0]) if watch.answers() else 0
@@ -154,7 +154,7 @@ class RayEngine:
                     continue
                 done, _ = self.ray.wait(list(running), timeout=LOOKS_EVERY)
                 if not done and watch.answers():
-                    watch.look(running)
+                    watch.look(next(iter(running.values())).need, len(running))
                 if not done:
                     continue
                 watch.went_on()
@@ -172,7 +172,7 @@ class RayEngine:
                         actors.give_back(one.actor, needed=bool(waiting))
                     yield outcome.result
         finally:
-            if not self.is_gone:
+            if not watch.is_gone:
                 for ref, one in running.items():
                     if one.actor is None:
                         self.ray.cancel(ref, force=True)
@@ -233,7 +233,7 @@ class RayEngine:
         except lost as bad:
             raise ProcessError(
                 f"A task was lost {TRIES} times, as it is where a node leaves or its memory runs "
-                f"out ({_reason(bad)}). What is finished is kept, and the same command goes on."
+                f"out ({first_line(bad)}). What is finished is kept, and the same command goes on."
             ) from bad
         except exceptions.RayTaskError as bad:
             raise bad.cause from bad
@@ -330,69 +330,6 @@ class _Kept:
         return self.sent[id(argument)][1]
 
 
-class _Watch:
-    """Looks at the cluster while no task ends."""
-
-    def __init__(self, engine: RayEngine) -> None:
-        self.engine = engine
-        self.host, self.port = _host_and_port(engine.ray.get_runtime_context().gcs_address)
-        self.went_on()
-
-    def went_on(self) -> None:
-        """A task has ended."""
-        now = time.monotonic()
-        self.since = self.told = self.answered = self.busy = now
-
-    def answers(self) -> bool:
-        """Whether the cluster's head answers; Ray itself would wait for it, and end this process.
-
-        Raises
-        ------
-        ProcessError
-            If it has not answered for long.
-        """
-        now = time.monotonic()
-        if _answers(self.host, self.port, LOOKS_EVERY):
-            self.answered = now
-            return True
-        if now - self.answered > GONE_AFTER:
-            self.engine.is_gone = True
-            raise ProcessError(
-                f"Ray at {self.host}:{self.port} has not answered for {GONE_AFTER:.0f} s. What is "
-                "finished is kept: start the cluster again, and the same command goes on."
-            )
-        return False
-
-    def look(self, running: dict[Any, _Running]) -> None:
-        """Say what is waited for.
-
-        Raises
-        ------
-        ProcessError
-            If the cluster does not start what there is room for, or nothing has ended for very
-            long.
-        """
-        now, where = time.monotonic(), self.engine.address or "this machine"
-        ray, need = self.engine.ray, next(iter(running.values())).need
-        free, total = ray.available_resources().get("CPU", 0), self.engine._total("CPU")
-        if free < need.cores or total - free >= len(running) * need.cores:
-            self.busy = now
-        waited = f"{len(running)} task(s) ({need.kind}); {total - free:.0f} of {total:.0f} core(s)"
-        if now - self.busy > STALLED_AFTER:
-            raise ProcessError(
-                f"Ray at {where} starts no task though cores are free: waited for {waited} in use "
-                f"for {STALLED_AFTER:.0f} s. Look at `ray status`; the same command goes on."
-            )
-        if now - self.since > LONGEST:
-            raise ProcessError(
-                f"No task has ended in {LONGEST / 3600:.0f} hours on Ray at {where}: waited for "
-                f"{waited} in use. The same command goes on with what is finished."
-            )
-        if now - self.told > TOLD_EVERY:
-            self.told = now
-            self.engine.progress.remark(f"Ray at {where}: waiting for {waited} in use")
-
-
 def resources(need: Need, has_gpu: bool) -> dict[str, Any]:
     """What Ray is asked for a task."""
     share = need.gpu if need.on_gpu and has_gpu else 0
@@ -401,97 +338,3 @@ def resources(need: Need, has_gpu: bool) -> dict[str, Any]:
 
 def _fits(node: dict[str, float], need: Need) -> bool:
     return node.get("memory", 0) >= need.memory
-
-
-def _host_and_port(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    return host, int(port)
-
-
-def _answers(host: str, port: int, seconds: float) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=seconds):
-            return True
-    except OSError:
-        return False
-
-
-def _check_joinable(address: str) -> None:
-    """Raise a ProcessError if nobody can join a cluster there.
-
-    Another process tries first: Ray may wait for ever, or end the process that asks.
-    """
-    where = f"{ADDRESS}={address}"
-    if address.startswith("ray://"):
-        raise ProcessError(
-            f"{where} is an address of Ray's client, which sends all through one machine. Run the "
-            "command on a node of the cluster and give the address of its head, HOST:6379."
-        )
-    if address != "auto":
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdecimal():
-            raise ProcessError(f"{where} is no address: HOST:PORT or auto is expected.")
-        if not _answers(host, int(port), 10):
-            raise ProcessError(
-                f"Nothing answers at {where}. Start Ray there (ray start --head), or unset "
-                f"{ADDRESS} to start it on this machine."
-            )
-    code = "import ray; ray.init(address=%r, log_to_driver=False); ray.cluster_resources()"
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", code % address],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=ANSWERS_IN,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as bad:
-        raise ProcessError(
-            f"Ray at {where} takes the connection but has not answered within {ANSWERS_IN:.0f} s. "
-            "Look at `ray status` on its head; is this machine a node of the cluster "
-            "(ray start --address)?"
-        ) from bad
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["it ended without a word"]
-        versions = [line.strip() for line in lines if "Ray:" in line]
-        reason = " and ".join(versions) if "ersion mismatch" in done.stderr else lines[-1]
-        raise ProcessError(
-            f"Ray at {where} cannot be joined: {reason}. Is this machine a node of that cluster, "
-            "and has it its token (RAY_AUTH_MODE=token, with RAY_AUTH_TOKEN or ~/.ray/auth_token)?"
-        )
-
-
-@contextmanager
-def _handlers_kept() -> Iterator[None]:
-    """Undo what Ray sets for signals: a command ends in order, as it does without Ray."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in numbers}
-    try:
-        yield
-    finally:
-        try:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        except ValueError:  # not in the main thread, where Ray sets none either
-            pass
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _end_without_ray() -> None:
-    """End the process at once: without its cluster, Ray waits for it first and then crashes."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(2)
-
-
-def _reason(bad: BaseException) -> str:
-    return (str(bad).strip() or type(bad).__name__).splitlines()[0]

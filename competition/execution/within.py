@@ -1,6 +1,5 @@
 """Run tasks until a moment: what has not ended then is stopped, and no trace of it stays."""
 
-import importlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +17,11 @@ THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MK
 
 def load_libraries() -> None:
     """Import what takes seconds to import."""
-    for name in ("lightgbm", "numba", "pandas", "scipy.sparse", "sklearn.linear_model"):
-        importlib.import_module(name)
+    import lightgbm  # noqa: F401
+    import numba  # noqa: F401
+    import pandas  # noqa: F401
+    import scipy.sparse  # noqa: F401
+    import sklearn.linear_model  # noqa: F401
 
 
 class StoppableWorkers:

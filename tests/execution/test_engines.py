@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from competition.execution import engines, ray_cluster
+from competition.execution import engines, ray_joining
 from competition.execution.engines import elsewhere, run_tasks, running_on, tasks_at_once
 from competition.execution.needs import GIB, Need
 from competition.execution.sites import Site, guarded
@@ -133,7 +133,7 @@ def test_cluster_that_stalls_is_told_in_time(
     silent: str, shared_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", silent)
-    monkeypatch.setattr(ray_cluster, "ANSWERS_IN", 5.0)
+    monkeypatch.setattr(ray_joining, "ANSWERS_IN", 5.0)
     done = called("run", "--data", shared_table, "--out", tmp_path / "out", "--on", "ray")
     assert_one_sentence(done)
     assert "takes the connection but has not answered within 5 s" in done.err

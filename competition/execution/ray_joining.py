@@ -1,0 +1,105 @@
+"""Joining a Ray cluster, and leaving it, without waiting for ever or for nothing."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from competition.utils.errors import ProcessError
+
+ADDRESS = "RAY_ADDRESS"
+ANSWERS_IN = 50.0  # seconds until Ray must have answered
+
+
+def check_joinable(address: str) -> None:
+    """Raise a ProcessError if nobody can join a cluster there.
+
+    Another process tries first: Ray may wait for ever, or end the process that asks.
+    """
+    where = f"{ADDRESS}={address}"
+    if address.startswith("ray://"):
+        raise ProcessError(
+            f"{where} is an address of Ray's client, which sends all through one machine. Run the "
+            "command on a node of the cluster and give the address of its head, HOST:6379."
+        )
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal():
+            raise ProcessError(f"{where} is no address: HOST:PORT or auto is expected.")
+        if not answers(host, int(port), 10):
+            raise ProcessError(
+                f"Nothing answers at {where}. Start Ray there (ray start --head), or unset "
+                f"{ADDRESS} to start it on this machine."
+            )
+    code = "import ray; ray.init(address=%r, log_to_driver=False); ray.cluster_resources()"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code % address],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=ANSWERS_IN,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as bad:
+        raise ProcessError(
+            f"Ray at {where} takes the connection but has not answered within {ANSWERS_IN:.0f} s. "
+            "Look at `ray status` on its head; is this machine a node of the cluster "
+            "(ray start --address)?"
+        ) from bad
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it ended without a word"]
+        versions = [line.strip() for line in lines if "Ray:" in line]
+        reason = " and ".join(versions) if "ersion mismatch" in done.stderr else lines[-1]
+        raise ProcessError(
+            f"Ray at {where} cannot be joined: {reason}. Is this machine a node of that cluster, "
+            "and has it its token (RAY_AUTH_MODE=token, with RAY_AUTH_TOKEN or ~/.ray/auth_token)?"
+        )
+
+
+def answers(host: str, port: int, seconds: float) -> bool:
+    """Whether something takes connections there."""
+    try:
+        with socket.create_connection((host, port), timeout=seconds):
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Undo what Ray sets for signals: a command ends in order, as it does without Ray."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        try:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        except ValueError:  # not in the main thread, where Ray sets none either
+            pass
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hide warnings inside."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def end_without_ray() -> None:
+    """End the process at once: without its cluster, Ray waits for it first and then crashes."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(2)
+
+
+def first_line(bad: BaseException) -> str:
+    """First line of what an error says."""
+    return (str(bad).strip() or type(bad).__name__).splitlines()[0]
