@@ -60,15 +60,18 @@ class Case:
     profile: str
 
 
-def make(folder: Path, n_ads: int, seed: int = 0) -> Path:
-    """Write ads whose words and channel hang on their tags; a fifth more are test ads."""
+def make(folder: Path, n_ads: int, seed: int = 0, n_tags: int = N_TAGS) -> Path:
+    """Write ads whose words and channel hang on their tags; a fifth more are test ads.
+
+    An ad has three to four tags, however many there are.
+    """
     rng = np.random.default_rng(seed)
     n = n_ads + n_ads // 5
-    likely = rng.uniform(0.02, 0.25, N_TAGS)
-    labels = rng.random((n, N_TAGS)) < likely
-    labels[np.arange(n), rng.integers(N_TAGS, size=n)] = True
+    likely = rng.uniform(0.02, 0.25, n_tags) * N_TAGS / n_tags
+    labels = rng.random((n, n_tags)) < likely
+    labels[np.arange(n), rng.integers(n_tags, size=n)] = True
     common = 1 / np.arange(1, WORDS + 1)
-    own = rng.choice(WORDS, (N_TAGS, 60))
+    own = rng.choice(WORDS, (n_tags, 60))
     words = np.array([f"w{i}" for i in range(WORDS)])
     texts = []
     for tags in labels:
@@ -76,7 +79,7 @@ def make(folder: Path, n_ads: int, seed: int = 0) -> Path:
         about = rng.choice(own[tags].ravel(), rng.integers(3, 12))
         texts.append(" ".join(words[rng.permutation(np.concatenate([drawn, about]))]))
     channel = np.where(rng.random(n) < 0.5, labels.argmax(axis=1) % 5, rng.integers(5, size=n))
-    names = np.array([f"t{i}" for i in range(N_TAGS)])
+    names = np.array([f"t{i}" for i in range(n_tags)])
     frame = pd.DataFrame(
         {
             "id": [f"ad{i}" for i in range(n)],
