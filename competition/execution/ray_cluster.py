@@ -15,15 +15,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from competition.execution import ray_joining
 from competition.execution.needs import GIB, Need
 from competition.execution.ray_joining import (
     ADDRESS,
-    ANSWERS_IN,
     check_joinable,
     end_without_ray,
     first_line,
     handlers_kept,
     quiet,
+    within,
 )
 from competition.execution.ray_watch import LOOKS_EVERY, Watch
 from competition.execution.sites import Outcome, Site, guarded
@@ -74,7 +75,7 @@ class RayEngine:
             check_joinable(self.address)
         import ray
 
-        with handlers_kept(), quiet():
+        with handlers_kept(), quiet(), within(ray_joining.ANSWERS_IN):
             try:
                 if self.address:
                     ray.init(
@@ -88,6 +89,9 @@ class RayEngine:
                         logging_level=logging.CRITICAL,
                         _node_ip_address="127.0.0.1",
                     )
+            except ProcessError:
+                ray.shutdown()
+                raise
             except Exception as bad:
                 ray.shutdown()
                 raise ProcessError(f"Ray does not start here: {first_line(bad)}") from bad
@@ -229,7 +233,7 @@ class RayEngine:
             exceptions.ObjectLostError,
         )
         try:
-            outcome: Outcome = self.ray.get(ref, timeout=ANSWERS_IN)
+            outcome: Outcome = self.ray.get(ref, timeout=ray_joining.ANSWERS_IN)
         except lost as bad:
             raise ProcessError(
                 f"A task was lost {TRIES} times, as it is where a node leaves or its memory runs "

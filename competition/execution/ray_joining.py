@@ -5,9 +5,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from competition.utils.errors import ProcessError
 
@@ -83,6 +85,36 @@ def handlers_kept() -> Iterator[None]:
                 signal.signal(number, handler)
         except ValueError:  # not in the main thread, where Ray sets none either
             pass
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Raise a ProcessError after so many seconds, where this is the main thread.
+
+    Ray may catch it; so it is raised again and again, and once more at the end.
+    """
+    is_late = False
+
+    def late(*_: Any) -> None:
+        nonlocal is_late
+        is_late = True
+        raise ProcessError(
+            f"Ray has not started on this machine within {seconds:.0f} s. Its logs are below "
+            "/tmp/ray, or what RAY_TMPDIR names; --on local does without it."
+        )
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    try:
+        yield
+        if is_late:
+            late()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @contextmanager

@@ -173,6 +173,17 @@ def test_ray_that_is_started_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not (tmp_path / ".jobs").exists()
 
 
+def test_ray_that_does_not_start_in_time_is_told(
+    shared_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray_joining, "ANSWERS_IN", 0.5)
+    done = called("run", "--data", shared_table, "--out", tmp_path / "out", "--on", "ray")
+    assert_one_sentence(done)
+    assert "Ray has not started on this machine within" in done.err
+    assert not (tmp_path / "out").exists()
+
+
 # What must be the same everywhere
 
 
