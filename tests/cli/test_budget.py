@@ -115,7 +115,9 @@ def test_a_dear_feature_is_not_extracted_any_more(
     (step,) = json.loads((tmp_path / "whole" / "manifest.json").read_text("utf-8"))["budget"]["way"]
     assert step["dropped"] == []
     assert step["n_models"] == 4
-    call("save", tmp_path / "quick", *given, "--max-ms-per-ad", step["ms"] / 2)
+    quick = ("save", tmp_path / "quick", *given, "--max-ms-per-ad", step["ms"] / 2)
+    # Milliseconds are measured: a busy machine may halt just then, but not again and again.
+    assert any(called(*quick).status == 0 for _ in range(4))
     manifest = read_manifest(tmp_path / "quick")
     assert manifest.budget is not None
     assert manifest.budget.way[-1].ms <= step["ms"] / 2
