@@ -207,7 +207,12 @@ def run_folds(tasks: Sequence[FoldTask], context: Context[Profile], stage: str =
             run_task, [(task,) for task in tasks], needs, n_jobs=n_jobs, capacity=capacity
         )
     else:
-        outcomes = run_tasks(run_task, list(zip(tasks)), needs, n_jobs=n_jobs)
+        # In parts: what is large is the same in many tasks, and another machine gets it once.
+        parts = [
+            (task.job, task.fold, task.store, task.labels, task.defaults, task.keep)
+            for task in tasks
+        ]
+        outcomes = run_tasks(_run_parts, parts, needs, n_jobs=n_jobs)
     for finished, (name, fold) in enumerate(outcomes, start=1):
         progress.update(stage, finished, len(tasks), f"{name}, fold {fold}")
 
@@ -226,6 +231,10 @@ def check_savable(name: str, model: Level1Model) -> None:
 def needs_device(model: str) -> bool:
     """Whether a model is a network, which runs on the device of the command."""
     return "device" in get_model(model).parameters
+
+
+def _run_parts(*parts: Any) -> tuple[str, int]:
+    return run_task(FoldTask(*parts))
 
 
 def run_task(task: FoldTask) -> tuple[str, int]:
