@@ -8,8 +8,10 @@
 What has not changed since is not copied again; what has gone there goes here.
 """
 
+import errno
 import json
 import re
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,6 +25,8 @@ SCHEME = "s3"
 CACHE = "cache"  # below the current folder, unless another is named
 AT_ONCE = 64  # files
 INDEX = "copied.json"
+# Other numbers are what s3fs makes of a server's answers, or of the network.
+OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENAMETOOLONG}
 STAGE = "copying ads"
 
 # A path of the command line has lost a slash. A scheme has two letters or more: C:/ads is no URL.
@@ -82,6 +86,10 @@ def _copied(place: str, home: Path, progress: Progress) -> Path:
     try:
         files = s3fs.S3FileSystem(skip_instance_cache=True)
         for key, about in files.find(place, detail=True).items():
+            if key == place:
+                raise DatasetError(f"{url} is a file. Pass the folder that holds it.")
+            if key.endswith("/"):  # what consoles make to show an empty folder
+                continue
             there[_relative(key, place, url)] = int(about["size"]), str(about.get("ETag", ""))
     except DatasetError:
         raise
@@ -95,8 +103,7 @@ def _copied(place: str, home: Path, progress: Progress) -> Path:
         for name, about in there.items()
         if known.get(name) != list(about) or not _is_whole(folder / name, about[0])
     ]
-    for name in known.keys() - there.keys():
-        (folder / name).unlink(missing_ok=True)
+    _remove_gone(folder, set(there))
     index: dict[str, Any] = {name: list(there[name]) for name in there if name not in {*wanted}}
     for start in range(0, len(wanted), AT_ONCE):
         some = wanted[start : start + AT_ONCE]
@@ -110,6 +117,16 @@ def _copied(place: str, home: Path, progress: Progress) -> Path:
         write_json(home / INDEX, index)
     progress.remark(f"{url}: {len(there):,} files, {len(wanted):,} of them copied now to {folder}")
     return folder
+
+
+def _remove_gone(folder: Path, there: set[str]) -> None:
+    """Remove what does not lie under the URL any more, and folders that are empty then."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir():
+            with suppress(OSError):  # it holds something
+                path.rmdir()
+        elif path.relative_to(folder).as_posix() not in there:
+            path.unlink()
 
 
 def _fetch(files: Any, place: str, folder: Path, names: list[str], url: str) -> None:
@@ -132,7 +149,7 @@ def _get(files: Any, keys: list[str], paths: list[str], url: str) -> None:
     try:
         files.get(keys, paths)
     except Exception as bad:
-        if isinstance(bad, OSError) and bad.errno is not None:  # of this machine's disk
+        if isinstance(bad, OSError) and bad.errno in OF_THE_DISK:
             raise
         raise _unreadable(url, bad) from bad
 

@@ -75,6 +75,10 @@ class RayEngine:
             check_joinable(self.address)
         import ray
 
+        if ray.is_initialized():
+            raise ProcessError(
+                "This process uses Ray already: call ray.shutdown() first, or run in another one."
+            )
         with handlers_kept(), quiet(), within(ray_joining.ANSWERS_IN):
             try:
                 if self.address:
@@ -241,6 +245,8 @@ class RayEngine:
             ) from bad
         except exceptions.RayTaskError as bad:
             raise bad.cause from bad
+        except exceptions.RayError as bad:
+            raise ProcessError(f"Ray could not run a task: {first_line(bad)}") from bad
         return outcome
 
     def _total(self, resource: str) -> float:

@@ -10,7 +10,7 @@ from competition.utils.progress import Progress
 
 LOOKS_EVERY = 5.0  # seconds between two looks at the cluster while a task is waited for
 GONE_AFTER = 30.0  # seconds without an answer after which a cluster is gone
-STALLED_AFTER = 120.0  # seconds in which nothing runs though there is room
+STALLED_AFTER = 120.0  # seconds in which nothing at all runs
 TOLD_EVERY = 300.0  # seconds after which what is waited for is said again
 LONGEST = 24 * 3600.0  # seconds in which some task must end
 
@@ -76,13 +76,13 @@ class Watch:
         now, where = time.monotonic(), self.where
         free = self.ray.available_resources().get("CPU", 0)
         total = self.ray.cluster_resources().get("CPU", 0)
-        if free < need.cores or total - free >= n_tasks * need.cores:
+        if free < total:  # something runs, and what waits may wait for memory, a card or a core
             self.busy = now
         waited = f"{n_tasks} task(s) ({need.kind}); {total - free:.0f} of {total:.0f} core(s)"
         if now - self.busy > STALLED_AFTER:
             raise ProcessError(
-                f"Ray at {where} starts no task though cores are free: waited for {waited} in use "
-                f"for {STALLED_AFTER:.0f} s. Look at `ray status`; the same command goes on."
+                f"Ray at {where} starts no task though all cores are free: waited for {waited} "
+                f"in use for {STALLED_AFTER:.0f} s. Look at `ray status`; the same command goes on."
             )
         if now - self.since > LONGEST:
             raise ProcessError(

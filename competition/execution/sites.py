@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 import socket
 import sys
 from collections.abc import Callable
@@ -71,7 +72,7 @@ class Site:
     @classmethod
     def of(cls, out: Path) -> "Site":
         """Describe this machine and a folder of results, where a marker is written."""
-        content = f"{socket.gethostname()}-{os.getpid()}"
+        content = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         marker = out / JOBS / f"{content}.seen"
         write_text(marker, content)
         return cls(marker, content)

@@ -97,7 +97,11 @@ class SlurmEngine:
         try:
             while waiting or running:
                 room = self.n_cores - len(running)
-                running += self._submit([waiting.popleft() for _ in range(min(room, len(waiting)))])
+                for _, some in groupby(
+                    [waiting.popleft() for _ in range(min(room, len(waiting)))],
+                    key=lambda one: _asked(one.need),
+                ):
+                    running += self._submit(list(some))
                 ended = [one for one in running if one.job.done()]
                 running = [one for one in running if one not in ended]
                 for one in ended:
@@ -147,29 +151,35 @@ class SlurmEngine:
                 yield _Job((self.site, function, [task for _, task in some]), some[0][0])
 
     def _submit(self, some: list[_Job]) -> list[_Job]:
-        """Submit tasks, those of the same needs as one array."""
+        """Submit tasks of the same needs as one array."""
         import submitit
 
-        found = []
-        for _, group in groupby(some, key=lambda one: _asked(one.need)):
-            of_need = list(group)
-            need = of_need[0].need
-            executor = submitit.AutoExecutor(
-                folder=self.folder / "jobs", cluster="local" if self.here else "slurm"
-            )
-            executor.update_parameters(
-                name=need.kind.replace(" ", "-"),
-                timeout_min=need.minutes,
-                cpus_per_task=need.cores,
-                mem_gb=max(1, -(-need.memory // GIB)),
-                gpus_per_node=1 if need.on_gpu and self.has_gpu else 0,
-                slurm_array_parallelism=AT_ONCE,
-                stderr_to_stdout=True,
-            )
+        need = some[0].need
+        executor = submitit.AutoExecutor(
+            folder=self.folder / "jobs", cluster="local" if self.here else "slurm"
+        )
+        executor.update_parameters(
+            name=need.kind.replace(" ", "-"),
+            timeout_min=need.minutes,
+            cpus_per_task=need.cores,
+            mem_gb=max(1, -(-need.memory // GIB)),
+            gpus_per_node=1 if need.on_gpu and self.has_gpu else 0,
+            slurm_array_parallelism=AT_ONCE,
+            stderr_to_stdout=True,
+        )
+        try:
             with _quiet() if self.here else nullcontext(), executor.batch():
-                jobs = [executor.submit(_Tasks(), *one.arguments) for one in of_need]
-            found += [replace(one, job=job) for one, job in zip(of_need, jobs, strict=True)]
-        return found
+                jobs = [executor.submit(_Tasks(), *one.arguments) for one in some]
+        except (
+            submitit.core.utils.FailedJobError,
+            submitit.core.utils.FailedSubmissionError,
+        ) as bad:
+            raise ProcessError(
+                f"sbatch takes no job ({need.kind}: {need.cores} core(s), {need.memory / GIB:.1f} "
+                f"GiB, {need.minutes} minutes): {_last_line(str(bad))}. Partition, account and the "
+                "like come from SBATCH_PARTITION, SBATCH_ACCOUNT, ..."
+            ) from bad
+        return [replace(one, job=job) for one, job in zip(some, jobs, strict=True)]
 
     def _outcomes(self, one: _Job) -> list[Outcome]:
         """Return what a job has left; nothing where it was lost."""
@@ -181,13 +191,10 @@ class SlurmEngine:
                 return []
             time.sleep(LOOKS_EVERY)
         bad = one.job.exception()
-        if isinstance(bad, submitit.core.utils.UncompletedJobError):
-            return []
+        if isinstance(bad, submitit.core.utils.FailedJobError):  # the task itself has raised it
+            raise ProcessError(f"A job ({one.need.kind}) has failed: {_last_line(str(bad))}.")
         if bad is not None:
-            raise ProcessError(
-                f"A job ({one.need.kind}) has failed: {_last_line(str(bad))}. Its log is "
-                f"{one.job.paths.stdout}."
-            ) from bad
+            return []
         outcomes: list[Outcome] = one.job.result()
         return outcomes
 
@@ -197,6 +204,7 @@ class SlurmEngine:
                 f"A job ({one.need.kind}) was lost {TRIES} times: {what}. What is finished is "
                 "kept, and the same command goes on."
             )
+        one.job.cancel(check=False)  # where Slurm has queued it again itself
         self.progress.remark(f"job {one.job.job_id} ({one.need.kind}): {what}; submitted again")
         return replace(one, tries=one.tries + 1, job=None)
 

@@ -196,7 +196,7 @@ def run_folds(tasks: Sequence[FoldTask], context: Context[Profile], stage: str =
     n_jobs = max(1, min(context.n_jobs, len(tasks)))
     on_gpu = [needs_device(task.job.model) for task in tasks]
     needs = [
-        Need(task.job.name, one and context.device != "cpu", memory=_memory(task.job))
+        Need(task.job.name, one and context.device != "cpu", memory=memory_of(task.job))
         for task, one in zip(tasks, on_gpu, strict=True)
     ]
     here = n_jobs > 1 and any(on_gpu) and elsewhere() is None
@@ -280,7 +280,7 @@ def _is_stored(task: FoldTask) -> bool:
     return task.store.has_fold(*of) and (not task.keep or has_model(task.store, *of))
 
 
-def _memory(job: Level1Job) -> int:
+def memory_of(job: Level1Job) -> int:
     """Bytes that a fold may need: its columns several times over, and what libraries take."""
     return GIB + 4 * sum(column.path.stat().st_size for column in job.columns)
 

@@ -8,6 +8,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -155,12 +156,10 @@ def run(
     began = time.monotonic()
     if on != LOCAL:
         refuse_elsewhere(profile, on)
-    with (
-        Recorder("run", progress or Progress()) as recorder,
-        running_on(on, Path(out), n_jobs, recorder),
-    ):
+    with Recorder("run", progress or Progress()) as recorder, ExitStack() as engine:
         recorder.begin("reading")
         context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=recorder)
+        engine.enter_context(running_on(on, context.out, n_jobs, recorder))
         context = replace(context, keep_models=keep == "folds")
         own = context.dataset
         sample = open_sample(like, context)

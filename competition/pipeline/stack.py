@@ -3,9 +3,8 @@
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from competition.config.profile import StackSettings
@@ -127,12 +126,10 @@ def stack(
     >>> second.card.candidates["mean"] == first.stack.scores.gap
     True
     """
-    with (
-        Recorder("stack", progress or Progress()) as recorder,
-        running_on(on, Path(out), n_jobs, recorder),
-    ):
+    with Recorder("stack", progress or Progress()) as recorder, ExitStack() as engine:
         recorder.begin("reading")
         context = open_context(data, settings, out, n_jobs=n_jobs, progress=recorder)
+        engine.enter_context(running_on(on, context.out, n_jobs, recorder))
         sample = open_sample(like, context)
         context, held_out = set_aside(context, holdout)
         dataset, remark = context.dataset, context.progress.remark

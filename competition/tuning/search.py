@@ -20,7 +20,6 @@ from competition.config.toml import profile_toml
 from competition.datasets.base import AdDataset
 from competition.evaluation.chosen_metric import CALLED, metric_of
 from competition.execution.engines import LOCAL, elsewhere, run_tasks, running_on
-from competition.execution.needs import GIB, Need
 from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.extract import extract_features
 from competition.pipeline.settings import refuse_limits
@@ -254,7 +253,7 @@ def search_side_by_side(
     while (done := n_finished(study)) < n_trials and time.monotonic() < deadline:
         context.progress.update(stage, done, n_trials, _best_so_far(study, profile.metric))
         places = [(trials, place) for place in range(done, n_trials)]
-        needs = [Need(stage, memory=2 * GIB)] * len(places)
+        needs = [tunable.need] * len(places)
         for place in run_tasks(_one_trial, places, needs, n_jobs=context.n_jobs):
             last = f"{_best_so_far(study, profile.metric)}trial {place}"
             context.progress.update(stage, n_finished(study), n_trials, last)

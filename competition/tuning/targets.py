@@ -11,6 +11,7 @@ from competition.config.profile import Level1Settings, Profile
 from competition.evaluation.chosen_metric import metric_digest
 from competition.execution.devices import one_thread
 from competition.execution.local import run_tasks
+from competition.execution.needs import GIB, Need
 from competition.features.prepare import prepare_columns
 from competition.level1.registry import get_model
 from competition.level2.crossfit import cross_fit
@@ -18,7 +19,14 @@ from competition.level2.registry import get_meta_learner, meta_parameters
 from competition.oof.fold_files import check_probabilities
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context
-from competition.pipeline.crossfit import FoldTask, fit_and_predict, make_estimator, model_defaults
+from competition.pipeline.crossfit import (
+    FoldTask,
+    fit_and_predict,
+    make_estimator,
+    memory_of,
+    model_defaults,
+    needs_device,
+)
 from competition.pipeline.fingerprints import stack_fingerprint
 from competition.pipeline.level1 import level1_job
 from competition.pipeline.plan import PlannedModel, plan_metadata, plan_models
@@ -50,6 +58,8 @@ class Tunable:
     oof : callable
         From parameters to the pieces of the model's OOF predictions, in a fixed order: (mask of
         shape (n_train,), probabilities of shape (n_masked, n_tags)).
+    need : Need
+        What a trial needs.
     profile_with : callable
         From parameters to the profile that sets them.
     """
@@ -59,6 +69,7 @@ class Tunable:
     start: dict[str, Any]
     identity: str
     oof: Callable[[dict[str, Any]], Pieces]
+    need: Need
     profile_with: Callable[[dict[str, Any]], Profile]
 
 
@@ -120,7 +131,9 @@ def tunable_model(name: str, context: Context[Profile], store: OofStore) -> Tuna
         return profile.model_copy(update={"level1": tuned})
 
     identity = digest(job.fingerprint.made_from, distributions, metric_digest(profile.metric))
-    return Tunable(name, space, start, identity, oof, profile_with)
+    on_gpu = needs_device(planned.model) and context.device != "cpu"
+    need = Need(f"tuning {name}", on_gpu, memory=memory_of(job))
+    return Tunable(name, space, start, identity, oof, need, profile_with)
 
 
 def tunable_stack(context: Context[Profile], store: OofStore) -> Tunable:
@@ -162,7 +175,8 @@ def tunable_stack(context: Context[Profile], store: OofStore) -> Tunable:
         level1, sources, metadata, dataset, store.folds, profile.metric
     ).made_from
     identity = digest(made_from, distributions)
-    return Tunable(STACK + entry.name, space, start, identity, oof, profile_with)
+    need = Need(f"tuning {STACK + entry.name}", memory=2 * GIB)
+    return Tunable(STACK + entry.name, space, start, identity, oof, need, profile_with)
 
 
 def _space(entry: Entry, noun: str) -> Callable[..., dict[str, Any]]:

@@ -89,6 +89,29 @@ def test_no_file_is_written_outside_of_the_copy(bucket: Any, tmp_path: Path) -> 
     assert not list(tmp_path.rglob("evil.csv"))
 
 
+def test_folders_of_a_console_and_files_that_become_folders(bucket: Any, tmp_path: Path) -> None:
+    bucket.put_object(Key="ads/films/", Body=b"")
+    bucket.put_object(Key="ads/films/posters/", Body=b"")
+    bucket.put_object(Key="ads/films/posters/a", Body=b"a file")
+    assert len(load_dataset(URL, cache=tmp_path).train_ids) == 40
+    bucket.Object("ads/films/posters/a").delete()
+    bucket.put_object(Key="ads/films/posters/a/b.png", Body=b"in a folder")
+    load_dataset(URL, cache=tmp_path)
+    (found,) = tmp_path.glob("remote/*/films/posters/a/b.png")
+    assert found.read_bytes() == b"in a folder"
+    found.with_name(".c.png.copying").write_bytes(b"of a copy that was killed")
+    bucket.Object("ads/films/posters/a/b.png").delete()
+    bucket.put_object(Key="ads/films/posters/a", Body=b"a file again")
+    load_dataset(URL, cache=tmp_path)
+    assert found.parent.read_bytes() == b"a file again"
+
+
+def test_url_of_a_file_is_refused(bucket: Any, tmp_path: Path) -> None:
+    bucket.put_object(Key="ads/films/notes.txt", Body=b"one")
+    with pytest.raises(DatasetError, match=r"train\.csv is a file\. Pass the folder"):
+        load_dataset(f"{URL}/train.csv", cache=tmp_path)
+
+
 def test_a_damaged_index_copies_anew(bucket: Any, tmp_path: Path) -> None:
     load_dataset(URL, cache=tmp_path / "cache")
     (index,) = tmp_path.glob("cache/remote/*/copied.json")

@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 from competition.execution import engines, ray_joining
 from competition.execution.engines import elsewhere, run_tasks, running_on, tasks_at_once
 from competition.execution.needs import GIB, Need
+from competition.execution.ray_cluster import RayEngine
 from competition.execution.sites import Site, guarded
 from competition.utils.errors import ModelError, ProcessError
 from competition.utils.progress import Progress
@@ -72,6 +73,35 @@ def test_slurm_without_sbatch_is_refused(
     assert_one_sentence(done)
     assert "--on slurm needs sbatch" in done.err
     assert not any(tmp_path.iterdir())
+
+
+def test_jobs_that_sbatch_refuses_are_told(
+    shared_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("sbatch", "srun"):
+        command = tmp_path / "bin" / name
+        command.parent.mkdir(exist_ok=True)
+        command.write_text("#!/bin/sh\necho 'sbatch: error: invalid account' >&2\nexit 1\n")
+        command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    out = tmp_path / "out"
+    done = called("run", "--data", shared_table, "--out", out, "--on", "slurm")
+    assert done.status == 2
+    assert "sbatch takes no job" in done.err
+    assert "invalid account" in done.err
+    assert "Traceback" not in done.err
+    assert not (out / ".jobs").exists()
+
+
+@pytest.mark.parametrize(("task", "told"), [(fail, "KeyError"), (refuse, "cannot be done")])
+def test_job_whose_task_raises_is_told_at_once(
+    task: Callable[[int], int], told: str, tmp_path: Path
+) -> None:
+    with (
+        running_on("slurm:local", tmp_path, 1, Progress()),
+        pytest.raises((ProcessError, ModelError), match=told),
+    ):
+        list(run_tasks(task, [(2,)], NEEDS[:1], n_jobs=1))
 
 
 def test_engine_that_is_not_installed_is_refused(
@@ -152,6 +182,8 @@ def test_ray_that_is_started_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             heard.append(text)
 
     with running_on("ray", tmp_path, 2, Heard()):
+        with pytest.raises(ProcessError, match="uses Ray already"):
+            RayEngine(tmp_path, 2, Progress())
         assert tasks_at_once(1) == 2
         assert "started on this machine: 1 node(s), 2 core(s)" in heard[0]
         found = run_tasks(square, [(n,) for n in range(30)], [Need("small")] * 30, n_jobs=1)
@@ -210,5 +242,6 @@ def test_machine_that_does_not_see_the_results_is_told(tmp_path: Path) -> None:
 def test_two_commands_may_use_one_folder(tmp_path: Path) -> None:
     first, second = Site.of(tmp_path), Site.of(tmp_path)
     first.remove()
+    second.check()
     second.remove()
     assert not any(tmp_path.iterdir())
