@@ -34,6 +34,7 @@ SETTLES_IN = 20.0  # seconds until a result that was written elsewhere is seen
 TRIES = 4
 MOST_JOBS = 64  # that the tasks of a stage are dealt out to
 JOBS_A_CORE = 4
+DASHES = "-" * 22
 LOST = "it was ended before its result was there"
 
 
@@ -246,5 +247,8 @@ def _states(running: list[_Job]) -> str:
 
 
 def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip("- ")]
-    return lines[-1] if lines else "without a word"
+    """Last line of the traceback that submitit quotes between dashes, or of all that is said."""
+    quoted = text.split(f"\n{DASHES}\n")
+    said = quoted[1] if len(quoted) > 2 else text
+    lines = [line.strip() for line in said.splitlines() if line.strip("- ")]
+    return lines[-1].rstrip(".") if lines else "without a word"
