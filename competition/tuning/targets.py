@@ -58,10 +58,10 @@ class Tunable:
     oof : callable
         From parameters to the pieces of the model's OOF predictions, in a fixed order: (mask of
         shape (n_train,), probabilities of shape (n_masked, n_tags)).
-    need : Need
-        What a trial needs.
     profile_with : callable
         From parameters to the profile that sets them.
+    need : Need
+        What a trial needs.
     """
 
     name: str
@@ -69,8 +69,8 @@ class Tunable:
     start: dict[str, Any]
     identity: str
     oof: Callable[[dict[str, Any]], Pieces]
-    need: Need
     profile_with: Callable[[dict[str, Any]], Profile]
+    need: Need = Need("tuning")
 
 
 def tunable_model(name: str, context: Context[Profile], store: OofStore) -> Tunable:
@@ -133,7 +133,7 @@ def tunable_model(name: str, context: Context[Profile], store: OofStore) -> Tuna
     identity = digest(job.fingerprint.made_from, distributions, metric_digest(profile.metric))
     on_gpu = needs_device(planned.model) and context.device != "cpu"
     need = Need(f"tuning {name}", on_gpu, memory=memory_of(job))
-    return Tunable(name, space, start, identity, oof, need, profile_with)
+    return Tunable(name, space, start, identity, oof, profile_with, need)
 
 
 def tunable_stack(context: Context[Profile], store: OofStore) -> Tunable:
@@ -176,7 +176,7 @@ def tunable_stack(context: Context[Profile], store: OofStore) -> Tunable:
     ).made_from
     identity = digest(made_from, distributions)
     need = Need(f"tuning {STACK + entry.name}", memory=2 * GIB)
-    return Tunable(STACK + entry.name, space, start, identity, oof, need, profile_with)
+    return Tunable(STACK + entry.name, space, start, identity, oof, profile_with, need)
 
 
 def _space(entry: Entry, noun: str) -> Callable[..., dict[str, Any]]:
