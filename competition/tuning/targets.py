@@ -39,6 +39,8 @@ from competition.utils.registry import Entry
 # Which training ads, and their OOF probabilities
 Pieces = Generator[tuple[np.ndarray, np.ndarray], None, None]
 
+USUAL = Need("tuning")
+
 
 @dataclass(frozen=True, eq=False)
 class Tunable:
@@ -70,7 +72,7 @@ class Tunable:
     identity: str
     oof: Callable[[dict[str, Any]], Pieces]
     profile_with: Callable[[dict[str, Any]], Profile]
-    need: Need = Need("tuning")
+    need: Need = USUAL
 
 
 def tunable_model(name: str, context: Context[Profile], store: OofStore) -> Tunable:
