@@ -51,7 +51,9 @@ _current: ContextVar[Engine | None] = ContextVar("engine", default=None)
 
 
 @contextmanager
-def running_on(name: str, out: Path, n_jobs: int | None, progress: Progress) -> Iterator[None]:
+def running_on(
+    name: str, out: Path, data: Path | None, n_jobs: int | None, progress: Progress
+) -> Iterator[None]:
     """Let tasks that say what they need run on an engine, inside the block.
 
     Parameters
@@ -59,6 +61,8 @@ def running_on(name: str, out: Path, n_jobs: int | None, progress: Progress) -> 
     name : {"local", "ray", "slurm", "slurm:local"}
     out : Path
         Folder of the results, which all machines see.
+    data : Path or None
+        Folder of the ads, which they see too.
     n_jobs : int or None
         Tasks at a time, where this machine alone runs them.
     progress : Progress
@@ -81,11 +85,11 @@ def running_on(name: str, out: Path, n_jobs: int | None, progress: Progress) -> 
     if name == RAY:
         from competition.execution.ray_cluster import RayEngine
 
-        engine = RayEngine(out, n_jobs, progress)
+        engine = RayEngine(out, data, n_jobs, progress)
     else:
         from competition.execution.slurm import SlurmEngine
 
-        engine = SlurmEngine(out, n_jobs, progress, here=name == SLURM_HERE)
+        engine = SlurmEngine(out, data, n_jobs, progress, here=name == SLURM_HERE)
     token = _current.set(engine)
     try:
         yield

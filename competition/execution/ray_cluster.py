@@ -28,7 +28,7 @@ from competition.execution.ray_joining import (
 )
 from competition.execution.ray_watch import LOOKS_EVERY, Watch
 from competition.execution.sites import Outcome, Site, guarded
-from competition.utils.errors import ProcessError
+from competition.utils.errors import CompetitionError, ProcessError
 from competition.utils.progress import Progress
 from competition.utils.registry import WithPlugins
 
@@ -55,6 +55,8 @@ class RayEngine:
     ----------
     out : Path
         Folder of the results, which all nodes see.
+    data : Path or None
+        Folder of the ads, which they see too.
     n_jobs : int or None
         Cores of a cluster that is started here; None takes all.
     progress : Progress
@@ -66,7 +68,9 @@ class RayEngine:
         If Ray cannot be reached or does not start.
     """
 
-    def __init__(self, out: Path, n_jobs: int | None, progress: Progress) -> None:
+    def __init__(
+        self, out: Path, data: Path | None, n_jobs: int | None, progress: Progress
+    ) -> None:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported anywhere
         self.address = os.environ.get(ADDRESS, "")
@@ -79,33 +83,37 @@ class RayEngine:
             raise ProcessError(
                 "This process uses Ray already: call ray.shutdown() first, or run in another one."
             )
-        with handlers_kept(), quiet(), within(ray_joining.ANSWERS_IN):
+        what = f"been joined at {self.address}" if self.address else "started on this machine"
+        self.ray = ray
+        with handlers_kept(), quiet():
             try:
-                if self.address:
-                    ray.init(
-                        address=self.address, log_to_driver=False, logging_level=logging.CRITICAL
-                    )
-                else:
-                    ray.init(
-                        num_cpus=n_jobs,
-                        include_dashboard=False,
-                        log_to_driver=False,
-                        logging_level=logging.CRITICAL,
-                        _node_ip_address="127.0.0.1",
-                    )
-            except ProcessError:
+                with within(ray_joining.ANSWERS_IN, what):
+                    self._join(n_jobs)
+                self.site = Site.of(out, data)
+                self.watch = Watch(ray, self.address or "this machine", progress)
+            except CompetitionError:
                 ray.shutdown()
                 raise
             except Exception as bad:
                 ray.shutdown()
-                raise ProcessError(f"Ray does not start here: {first_line(bad)}") from bad
-        self.ray = ray
-        self.site = Site.of(out)
+                raise ProcessError(f"Ray has not {what}: {first_line(bad)}") from bad
+        self.call = ray.remote(_call)
         cores = int(self._total("CPU"))
         where = f"at {self.address}" if self.address else "started on this machine"
-        self.watch = Watch(ray, self.address or "this machine", progress)
         n_nodes = len([node for node in ray.nodes() if node["Alive"]])
         progress.remark(f"Ray {ray.__version__} {where}: {n_nodes} node(s), {cores} core(s)")
+
+    def _join(self, n_jobs: int | None) -> None:
+        if self.address:
+            self.ray.init(address=self.address, log_to_driver=False, logging_level=logging.CRITICAL)
+            return
+        self.ray.init(
+            num_cpus=n_jobs,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+            _node_ip_address="127.0.0.1",
+        )
 
     @property
     def n_cores(self) -> int:
@@ -196,7 +204,7 @@ class RayEngine:
         if one.actor is not None:
             return one.actor.call.remote(self.site, call, *one.arguments)
         options = {**resources(one.need, self.has_gpu), **self._away_from(one.not_on)}
-        task = self.ray.remote(_call).options(max_retries=TRIES - 1, **options)
+        task = self.call.options(max_retries=TRIES - 1, **options)
         return task.remote(self.site, call, *one.arguments)
 
     def _away_from(self, full: frozenset[str]) -> dict[str, Any]:

@@ -88,8 +88,8 @@ def handlers_kept() -> Iterator[None]:
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """Raise a ProcessError after so many seconds, where this is the main thread.
+def within(seconds: float, what: str) -> Iterator[None]:
+    """Raise a ProcessError after so many seconds: Ray has not so; where this is the main thread.
 
     Ray may catch it; so it is raised again and again, and once more at the end.
     """
@@ -99,8 +99,8 @@ def within(seconds: float) -> Iterator[None]:
         nonlocal is_late
         is_late = True
         raise ProcessError(
-            f"Ray has not started on this machine within {seconds:.0f} s. Its logs are below "
-            "/tmp/ray, or what RAY_TMPDIR names; --on local does without it."
+            f"Ray has not {what} within {seconds:.0f} s. Its logs are in the folder `ray` below "
+            "that of temporary files, or below RAY_TMPDIR; --on local does without it."
         )
 
     if threading.current_thread() is not threading.main_thread():

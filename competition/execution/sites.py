@@ -58,6 +58,8 @@ class Site:
         A file in the folder of the results.
     content : str
         What stands there.
+    data : Path or None
+        Folder of the ads, where they lie in one.
     code : str
         Digest of this package's files.
     versions : tuple of (str, str)
@@ -66,16 +68,18 @@ class Site:
 
     marker: Path
     content: str
+    data: Path | None = None
     code: str = field(default_factory=_code)
     versions: tuple[tuple[str, str], ...] = field(default_factory=_versions)
 
     @classmethod
-    def of(cls, out: Path) -> "Site":
-        """Describe this machine and a folder of results, where a marker is written."""
+    def of(cls, out: Path, data: Path | None = None) -> "Site":
+        """Describe this machine and the folders of results, where a marker is written, and ads."""
         content = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         marker = out / JOBS / f"{content}.seen"
         write_text(marker, content)
-        return cls(marker, content)
+        seen = data if data is not None and data.is_dir() else None
+        return cls(marker, content, seen)
 
     def remove(self) -> None:
         """Remove the marker."""
@@ -106,6 +110,11 @@ class Site:
             raise ProcessError(
                 f"{host} does not see {self.marker.parent.parent}, where results go: --out must "
                 "be a folder that all machines share, under the same path."
+            )
+        if self.data is not None and not self.data.is_dir():
+            raise ProcessError(
+                f"{host} does not see {self.data}, where the ads lie: it must be a folder that all "
+                "machines share, under the same path."
             )
 
 

@@ -53,6 +53,8 @@ class SlurmEngine:
     ----------
     out : Path
         Folder of the results, which all machines see.
+    data : Path or None
+        Folder of the ads, which they see too.
     n_jobs : int or None
         Processes at a time, where they run here.
     progress : Progress
@@ -66,7 +68,15 @@ class SlurmEngine:
         If this machine cannot submit jobs.
     """
 
-    def __init__(self, out: Path, n_jobs: int | None, progress: Progress, *, here: bool) -> None:
+    def __init__(
+        self,
+        out: Path,
+        data: Path | None,
+        n_jobs: int | None,
+        progress: Progress,
+        *,
+        here: bool,
+    ) -> None:
         if not here and shutil.which("sbatch") is None:
             raise ProcessError(
                 "--on slurm needs sbatch, which is not on this machine: run the command on a login "
@@ -75,7 +85,7 @@ class SlurmEngine:
         self.here, self.progress = here, progress
         self.n_cores = (n_jobs or n_cores()) if here else AT_ONCE
         self.has_gpu = not here
-        self.site = Site.of(out)
+        self.site = Site.of(out, data)
         self.folder = Path(tempfile.mkdtemp(dir=self.site.marker.parent))
 
     def close(self) -> None:

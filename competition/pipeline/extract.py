@@ -114,7 +114,7 @@ def extract(
     """
     refuse_limits(profile, "extract")
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
-    with running_on(on, context.out, n_jobs, context.progress):
+    with running_on(on, context.out, context.dataset.root, n_jobs, context.progress):
         context, extractions = extract_features(context)
     return context.dataset, extractions
 

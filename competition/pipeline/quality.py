@@ -158,7 +158,8 @@ def _with_own(profile: Profile, names: tuple[str, ...]) -> Level2Settings:
     if any(profile.sets(f"level2.{key}") for key in given if key not in known):
         return level2  # a parameter of the one meta-learner that the profile names
     own = tuple(key for key in given if profile.sets(f"level2.{key}") and key not in names)
-    return level2_of(level2, (*names, *own))
+    beside = level2.beside if profile.sets("level2.beside") else ()
+    return level2_of(level2, (*names, *own), tuple(one for one in beside if one not in names))
 
 
 def _without_idle_features(context: Context[Profile]) -> Profile:
@@ -175,9 +176,16 @@ def _without_idle_features(context: Context[Profile]) -> Profile:
             continue
         if entry.gives == "array" and not _is_read(name, profile):
             idle.add(name)
-        if entry.name in SLOW_TEXTS and has_text:
+        if entry.name in SLOW_TEXTS and has_text and not _is_all_that_is_read(name, profile):
             idle.add(name)
     return without(profile, own, (), idle)
+
+
+def _is_all_that_is_read(feature: str, profile: Profile) -> bool:
+    """Whether a model reads this and nothing but such texts, by its table."""
+    slow = {name for name, one in profile.features.items() if one.extractor in SLOW_TEXTS}
+    inputs = [set(chosen.inputs or ()) for chosen in profile.level1.values()]
+    return any(feature in read and read <= slow for read in inputs)
 
 
 def _is_read(feature: str, profile: Profile) -> bool:

@@ -159,7 +159,7 @@ def run(
     with Recorder("run", progress or Progress()) as recorder, ExitStack() as engine:
         recorder.begin("reading")
         context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=recorder)
-        engine.enter_context(running_on(on, context.out, n_jobs, recorder))
+        engine.enter_context(running_on(on, context.out, context.dataset.root, n_jobs, recorder))
         context = replace(context, keep_models=keep == "folds")
         own = context.dataset
         sample = open_sample(like, context)

@@ -129,7 +129,7 @@ def stack(
     with Recorder("stack", progress or Progress()) as recorder, ExitStack() as engine:
         recorder.begin("reading")
         context = open_context(data, settings, out, n_jobs=n_jobs, progress=recorder)
-        engine.enter_context(running_on(on, context.out, n_jobs, recorder))
+        engine.enter_context(running_on(on, context.out, None, n_jobs, recorder))
         sample = open_sample(like, context)
         context, held_out = set_aside(context, holdout)
         dataset, remark = context.dataset, context.progress.remark

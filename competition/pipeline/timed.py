@@ -111,16 +111,18 @@ def open_watch(
         return None
     file = plan_file(set_aside(context, holdout)[0])
     stored = file.read()
-    if stored is not None:
-        context.progress.remark(
-            f"time_limit = {context.profile.time_limit}: the stored plan {file.path} is obeyed. "
-            "Remove that file to measure again and make a new one."
-        )
     plan = stored or TimePlan(limit=str(context.profile.time_limit))
+    left = [part for part in get_args(Decided) if part not in plan.decided]
+    if stored is not None:
+        further = f" as far as it goes; then {' and '.join(left)} are measured" if left else ""
+        context.progress.remark(
+            f"time_limit = {context.profile.time_limit}: the stored plan {file.path} is "
+            f"obeyed{further}. Remove that file to measure again and make a new one."
+        )
     workers = StoppableWorkers(context.n_jobs)
-    if set(plan.decided) != set(get_args(Decided)):
+    if left:
         workers.prepare()
-    return Watch(began, limit, file, plan, stored is not None, workers, _needs(context, limit))
+    return Watch(began, limit, file, plan, not left, workers, _needs(context, limit))
 
 
 def _needs(context: Context[Profile], limit: float) -> float:

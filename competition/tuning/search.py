@@ -155,7 +155,7 @@ def tune(
     refuse_limits(profile, "tune")
     deadline = time.monotonic() + (np.inf if timeout is None else timeout)
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
-    with running_on(on, context.out, n_jobs, context.progress):
+    with running_on(on, context.out, context.dataset.root, n_jobs, context.progress):
         return _tune(name, context, n_trials, deadline, storage, write)
 
 

@@ -169,3 +169,31 @@ def test_show_and_label_errors_find_the_stack_of_a_fast_run(
     shown = call("show", "ad1", *where, "--set", "quality=fast")
     assert "Long" in shown.out or "War" in shown.out
     call("label-errors", *where, "--set", "quality=fast")
+
+
+def test_fast_run_keeps_texts_that_its_models_read_alone(
+    shared_table: Path, tmp_path: Path
+) -> None:
+    """Of films with a text of their own, where the profile's models read what films say."""
+    films = tmp_path / "films"
+    films.mkdir()
+    for path in shared_table.iterdir():
+        text = path.read_text("utf-8").replace("ad0,,", "ad0,ad0.mp4,")
+        text = text.replace('poster]\nkind = "image"', 'video]\nkind = "video"')
+        (films / path.name).write_text(text, encoding="utf-8")
+    for ad in ("ad0", "testad0"):
+        (films / f"{ad}.mp4").touch()
+    run = ("run", "--data", films, "--out", tmp_path / "out", "--plan", "--profile", "taac2021")
+    fast = call(*run, "--quality", "fast")
+    assert fast.row("ocr")[1].startswith("would run on")
+    assert fast.row("tfidf_logreg")[1] == "would run"
+    assert "bert" not in fast.out.split("A run would do")[1]
+
+
+def test_fast_run_shows_beside_it_what_the_user_says(shared_table: Path, tmp_path: Path) -> None:
+    context = open_context(
+        load_dataset(shared_table),
+        load_profile("text", ['quality="fast"', 'level2.beside=["mean"]']),
+        tmp_path,
+    )
+    assert shaped(context).profile.level2.beside == ("mean",)

@@ -14,7 +14,7 @@ from competition.execution.engines import elsewhere, run_tasks, running_on, task
 from competition.execution.needs import GIB, Need
 from competition.execution.ray_cluster import RayEngine
 from competition.execution.sites import Site, guarded
-from competition.utils.errors import ModelError, ProcessError
+from competition.utils.errors import ModelError, ProcessError, WriteError
 from competition.utils.progress import Progress
 from tests.cli.calling import called
 from tests.faults.runs import assert_one_sentence
@@ -98,7 +98,7 @@ def test_job_whose_task_raises_is_told_at_once(
     task: Callable[[int], int], told: str, tmp_path: Path
 ) -> None:
     with (
-        running_on("slurm:local", tmp_path, 1, Progress()),
+        running_on("slurm:local", tmp_path, None, 1, Progress()),
         pytest.raises((ProcessError, ModelError), match=told),
     ):
         list(run_tasks(task, [(2,)], NEEDS[:1], n_jobs=1))
@@ -110,7 +110,7 @@ def test_engine_that_is_not_installed_is_refused(
     monkeypatch.setattr(engines, "lacking", lambda libraries: "it is not there")
     with (
         pytest.raises(ProcessError, match=r"--on ray cannot run: ray is not installed: pip"),
-        running_on("ray", tmp_path, 1, Progress()),
+        running_on("ray", tmp_path, None, 1, Progress()),
     ):
         pass
 
@@ -181,9 +181,9 @@ def test_ray_that_is_started_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         def remark(self, text: str) -> None:
             heard.append(text)
 
-    with running_on("ray", tmp_path, 2, Heard()):
+    with running_on("ray", tmp_path, None, 2, Heard()):
         with pytest.raises(ProcessError, match="uses Ray already"):
-            RayEngine(tmp_path, 2, Progress())
+            RayEngine(tmp_path, None, 2, Progress())
         assert tasks_at_once(1) == 2
         assert "started on this machine: 1 node(s), 2 core(s)" in heard[0]
         found = run_tasks(square, [(n,) for n in range(30)], [Need("small")] * 30, n_jobs=1)
@@ -237,6 +237,31 @@ def test_machine_that_does_not_see_the_results_is_told(tmp_path: Path) -> None:
     site = replace(Site.of(tmp_path), marker=tmp_path / "elsewhere" / ".jobs" / "x")
     told = str(guarded(site, square, (3,)).error)
     assert f"does not see {tmp_path / 'elsewhere'}, where results go" in told
+
+
+def test_machine_that_does_not_see_the_ads_is_told(tmp_path: Path) -> None:
+    ads = tmp_path / "ads"
+    ads.mkdir()
+    site = Site.of(tmp_path / "out", ads)
+    assert guarded(site, square, (3,)).result == 9
+    lacking = replace(site, data=tmp_path / "not mounted")
+    told = str(guarded(lacking, square, (3,)).error)
+    assert f"does not see {tmp_path / 'not mounted'}, where the ads lie" in told
+
+
+def test_ray_that_cannot_write_its_marker_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    (tmp_path / "out").write_text("a file")
+    with (
+        pytest.raises(WriteError),
+        running_on("ray", tmp_path / "out", None, 1, Progress()),
+    ):
+        pass
+    assert not ray.is_initialized()
 
 
 def test_two_commands_may_use_one_folder(tmp_path: Path) -> None:
