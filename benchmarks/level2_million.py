@@ -29,14 +29,14 @@ N_ADS, AT_ONCE = 1_000_000, 50_000
 LEARNERS: dict[str, type[MetaLearner]] = {"pooled": Pooled, "dnn": DNN}
 
 
-def make_file(path: Path) -> StackData:
+def make_file(path: Path, n_ads: int = N_ADS) -> StackData:
     """Write the predictions to a file, which the ads returned are mapped from."""
     chunks: list[StackData] = []
-    for start in range(0, N_ADS, AT_ONCE):
-        chunk = make_case(AT_ONCE, seed=start)
-        shape = (N_ADS, *chunk.ads.shape[1:])
+    for start in range(0, n_ads, AT_ONCE):
+        chunk = make_case(min(AT_ONCE, n_ads - start), seed=start)
+        shape = (n_ads, *chunk.ads.shape[1:])
         file = np.memmap(path, np.float32, "r+" if start else "w+", shape=shape)
-        file[start : start + AT_ONCE] = chunk.ads.probabilities
+        file[start : start + len(chunk.ads)] = chunk.ads.probabilities
         bare = Ads(chunk.ads.probabilities[:0], chunk.ads.metadata, chunk.ads.missing)
         chunks.append(replace(chunk, ads=bare))
     ads = Ads(
