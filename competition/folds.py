@@ -1,6 +1,7 @@
 """The fold of each training ad: found so that every fold has its share of every tag."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ class Folds:
     def n(self) -> int:
         return int(self.of_ad.max()) + 1
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         return digest("\n".join(self.ids), self.of_ad.astype("<i8").tobytes())
 

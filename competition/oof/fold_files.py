@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from io import BytesIO
 from pathlib import Path
@@ -225,10 +226,13 @@ def damaged(path: Path, why: str) -> StoreError:
 
 def versions() -> dict[str, str]:
     """Versions of this package and of the libraries that make predictions, as installed."""
-    versions = {"competition": __version__}
-    for package in VERSIONS_OF:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
+    installed = {package: _installed(package) for package in VERSIONS_OF}
+    return {"competition": __version__, **{name: of for name, of in installed.items() if of}}
+
+
+@cache  # what is installed is read from files, hundreds of times where models are brought
+def _installed(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
