@@ -183,8 +183,8 @@ def check_range(ads: Ads, what: str, models: Sequence[str]) -> None:
     """
     for block in blocks(len(ads)):
         values = ads.read(block)
-        wrong = ~((values >= 0) & (values <= 1))
-        if wrong.any():
+        if values.size and not (values.min() >= 0 and values.max() <= 1):  # NaN is neither
+            wrong = ~((values >= 0) & (values <= 1))
             row, model, tag = (int(i) for i in np.argwhere(wrong)[0])
             raise ModelError(
                 f"The level-1 model {models[model]!r} predicts {values[wrong][0]} for tag "
