@@ -20,6 +20,9 @@ def check(
     show_all: Annotated[
         bool, typer.Option("--all", help="List every finding, however many there are.")
     ] = False,
+    n_jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes (default: one a core).")
+    ] = None,
 ) -> None:
     """Report all that is wrong or missing in a folder of ads; exit 2 if a run would refuse it."""
     from competition.config.profile import FoldSettings
@@ -28,7 +31,7 @@ def check(
     from competition.report.tables import console, print_check
 
     with ProgressBars(console) as progress:
-        dataset, problems = check_dataset(data, n_folds or FoldSettings().n, progress)
+        dataset, problems = check_dataset(data, n_folds or FoldSettings().n, progress, n_jobs)
     print_check(dataset, problems, show_all=show_all)
     if problems.errors:
         raise typer.Exit(2)

@@ -6,11 +6,17 @@ from competition.datasets import read_dataset
 from competition.datasets.base import AdDataset, files_of
 from competition.datasets.problems import Problems
 from competition.datasets.remote import CACHE, local_folder
-from competition.media.faults import CHECKED, find_faults
+from competition.execution.devices import n_cores
+from competition.execution.local import run_tasks
+from competition.media.faults import CHECKED, Fault, find_faults
 from competition.utils.progress import Progress
 
+AT_ONCE = 64  # files of a task
 
-def check_dataset(root: Path, n_folds: int, progress: Progress) -> tuple[AdDataset, Problems]:
+
+def check_dataset(
+    root: Path, n_folds: int, progress: Progress, n_jobs: int | None = None
+) -> tuple[AdDataset, Problems]:
     """Read a dataset and look for faults in its files and tags.
 
     Parameters
@@ -19,6 +25,8 @@ def check_dataset(root: Path, n_folds: int, progress: Progress) -> tuple[AdDatas
     n_folds : int
         Number of folds of a run: a tag with fewer ads is absent from some held-out fold.
     progress : Progress
+    n_jobs : int or None
+        Processes that look into files; None takes one per core.
 
     Returns
     -------
@@ -26,12 +34,12 @@ def check_dataset(root: Path, n_folds: int, progress: Progress) -> tuple[AdDatas
     """
     problems = Problems()
     dataset = read_dataset(local_folder(root, CACHE, progress), problems)
-    _check_files(dataset, problems, progress)
+    _check_files(dataset, problems, progress, n_jobs or n_cores())
     _check_tags(dataset, n_folds, problems)
     return dataset, problems
 
 
-def _check_files(dataset: AdDataset, problems: Problems, progress: Progress) -> None:
+def _check_files(dataset: AdDataset, problems: Problems, progress: Progress, n_jobs: int) -> None:
     files = [
         (str(ad), given.kind, path)
         for given in dataset.inputs.values()
@@ -39,9 +47,20 @@ def _check_files(dataset: AdDataset, problems: Problems, progress: Progress) -> 
         for ad, cell in dataset.ads[given.columns[0]].dropna().items()
         for path in files_of(cell)
     ]
-    progress.update("checking files", 0, len(files))
-    for done, (ad, kind, path) in enumerate(files, start=1):
-        for fault in find_faults(dataset.root / path, kind):
+    tasks = [
+        (start, [(dataset.root / path, kind) for _, kind, path in files[start : start + AT_ONCE]])
+        for start in range(0, len(files), AT_ONCE)
+    ]
+    found: dict[int, list[list[Fault]]] = {}
+    done = 0
+    progress.update("checking files", done, len(files))
+    for start, some in run_tasks(_faults_of, tasks, n_jobs=max(1, min(n_jobs, len(tasks)))):
+        found[start] = some
+        done += len(some)
+        progress.update("checking files", done, len(files))
+    of_files = [of_file for start in sorted(found) for of_file in found[start]]
+    for (ad, kind, path), faults in zip(files, of_files, strict=True):
+        for fault in faults:
             if fault.extent == "whole":
                 text = f"broken {kind}: {fault.text}. Replace the file, or remove it."
                 problems.warning("broken file", path, text, ad)
@@ -50,7 +69,10 @@ def _check_files(dataset: AdDataset, problems: Problems, progress: Progress) -> 
                 problems.warning("damaged file", path, text, ad)
             else:
                 problems.note("no sound", path, f"{fault.text}.", ad)
-        progress.update("checking files", done, len(files))
+
+
+def _faults_of(start: int, files: list[tuple[Path, str]]) -> tuple[int, list[list[Fault]]]:
+    return start, [find_faults(path, kind) for path, kind in files]
 
 
 def _check_tags(dataset: AdDataset, n_folds: int, problems: Problems) -> None:

@@ -81,3 +81,21 @@ def test_check_finds_the_arrays_that_a_run_refuses(tmp_path: Path, hole: float):
     found = findings(tmp_path, "array", ["good.npy", "vector.npy", "hole.npy", "objects.npy"])
 
     assert found == [("warning", "broken file", "hole"), ("warning", "broken file", "objects")]
+
+
+def test_check_finds_the_same_in_one_process_and_in_two(tmp_path: Path):
+    """More files than one process is given at a time; the list keeps the order of the ads."""
+    names = [f"{i}.png" for i in range(150)]
+    for i, name in enumerate(names):
+        if i % 40 == 7:
+            (tmp_path / name).write_bytes(b"no picture")
+        else:
+            Image.new("RGB", (8, 8), (i, i, i)).save(tmp_path / name)
+    rows = [[name.split(".")[0], name, "xy"[i % 2]] for i, name in enumerate(names)]
+    write_csv(tmp_path / "train.csv", ["id", "file", "tags"], rows)
+    (tmp_path / "competition.toml").write_text(TOML.format(kind="image"), encoding="utf-8")
+
+    found = [check_dataset(tmp_path, 2, Progress(), n_jobs)[1].found for n_jobs in (1, 2)]
+
+    assert found[0] == found[1]
+    assert [one.ad for one in found[0]] == ["127", "47", "7", "87"]
