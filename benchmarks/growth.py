@@ -23,7 +23,7 @@ from pathlib import Path
 from joblib.externals.loky import get_reusable_executor
 
 from benchmarks.level2_million import make_file
-from competition.config.profile import CANDIDATES
+from competition.config.stages import CANDIDATES
 from competition.evaluation.metrics import gap
 from competition.level2.components.halving import MANY_ADS
 from competition.level2.registry import get_meta_learner

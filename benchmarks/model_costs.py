@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from competition.config.profile import Level1Settings, Profile, load_profile
+from competition.config.profile import Profile, load_profile
+from competition.config.stages import Level1Settings
 from competition.features.registry import find_extractors
 from competition.level2.registry import find_meta_learners, get_meta_learner
 from competition.level2.selection import nested_selection

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from competition.config.profile import FeatureSettings
+from competition.config.stages import FeatureSettings
 from competition.datasets.base import AdDataset, Input
 from competition.features.registry import get_extractor
 from competition.level1.registry import find_models, get_model

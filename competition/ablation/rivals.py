@@ -7,7 +7,8 @@ from typing import Any, TypeGuard, get_args
 import numpy as np
 
 from competition.ablation.modalities import SOUND, TEXT, VISUAL, Modality
-from competition.config.profile import Level1Settings, Profile
+from competition.config.profile import Profile
+from competition.config.stages import Level1Settings
 from competition.datasets.base import Input
 from competition.level1.components.encoder_model import EncoderModel
 from competition.level1.networks import Fusing

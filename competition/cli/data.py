@@ -25,7 +25,7 @@ def check(
     ] = None,
 ) -> None:
     """Report all that is wrong or missing in a folder of ads; exit 2 if a run would refuse it."""
-    from competition.config.profile import FoldSettings
+    from competition.config.stages import FoldSettings
     from competition.datasets.check import check_dataset
     from competition.report.progress import ProgressBars
     from competition.report.tables import console, print_check
@@ -58,7 +58,8 @@ def folds(
     out: Out = HERE,
 ) -> None:
     """Make the folds of a dataset, or read those it has, and show how even every tag comes out."""
-    from competition.config.profile import FoldSettings, StackSettings
+    from competition.config.profile import StackSettings
+    from competition.config.stages import FoldSettings
     from competition.pipeline.context import open_context, open_store
     from competition.report.tables import print_folds
 

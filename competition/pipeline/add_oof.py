@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from competition.config.profile import StackSettings, why_reserved
+from competition.config.profile import StackSettings
+from competition.config.stages import why_reserved
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import gap
 from competition.folds_file import folds_from, same_folds, write_folds

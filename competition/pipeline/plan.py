@@ -6,12 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from competition.config.profile import (
-    FeatureSettings,
-    Level1Settings,
-    Profile,
-    StackSettings,
-)
+from competition.config.profile import Profile, StackSettings
+from competition.config.stages import FeatureSettings, Level1Settings
 from competition.datasets.base import AdDataset, Input, InputKind
 from competition.features.base import Extractor
 from competition.features.hub import absent_folder, why_not_at_hand

@@ -7,7 +7,8 @@ seconds. What a user sets himself, by ``--set`` or in a profile of his own, wins
 
 from dataclasses import dataclass, replace
 
-from competition.config.profile import Level1Settings, Level2Settings, Profile
+from competition.config.profile import Profile
+from competition.config.stages import Level1Settings, Level2Settings
 from competition.features.registry import get_extractor
 from competition.level1.components.seeds import SEEDS
 from competition.level1.registry import get_model

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection
 
-from competition.config.profile import Level1Settings, Level2Settings, Profile
+from competition.config.profile import Profile
+from competition.config.stages import Level1Settings, Level2Settings
 from competition.datasets.base import AdDataset
 from competition.features.registry import get_extractor
 from competition.pipeline.plan import names_by_patterns

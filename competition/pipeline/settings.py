@@ -3,13 +3,8 @@
 from collections.abc import Collection
 from typing import Any
 
-from competition.config.profile import (
-    CandidateSettings,
-    Level1Settings,
-    Level2Settings,
-    Profile,
-    StackSettings,
-)
+from competition.config.profile import Profile, StackSettings
+from competition.config.stages import CandidateSettings, Level1Settings, Level2Settings
 from competition.features.registry import get_extractor
 from competition.level1.registry import ModelEntry, get_model
 from competition.level2.registry import find_meta_learners, meta_parameters

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from competition.config.profile import FoldSettings
+from competition.config.stages import FoldSettings
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
 from competition.evaluation.fold_offsets import without_offsets

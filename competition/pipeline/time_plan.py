@@ -15,7 +15,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from competition.config.profile import Level1Settings, Profile, Quality
+from competition.config.profile import Profile, Quality
+from competition.config.stages import Level1Settings
 from competition.pipeline.context import Context
 from competition.pipeline.quality import shaped
 from competition.pipeline.reduced import with_learners, without

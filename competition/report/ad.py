@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from competition.ablation.modalities import Modality, modalities_of
-from competition.config.profile import FeatureSettings, Profile
+from competition.config.profile import Profile
+from competition.config.stages import FeatureSettings
 from competition.datasets.base import AdDataset, files_of
 from competition.datasets.shown_values import shown_value
 from competition.oof.cards import ModelCard, StackCard

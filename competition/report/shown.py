@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from competition.config.profile import FeatureSettings, Profile
+from competition.config.profile import Profile
+from competition.config.stages import FeatureSettings
 from competition.datasets.base import AdDataset
 from competition.level2.data import StackData
 from competition.oof.cards import Card, ModelCard, StackCard, read_card

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from competition.config.profile import Level1Settings, Level2Settings, Profile
+from competition.config.profile import Profile
+from competition.config.stages import Level1Settings, Level2Settings
 from competition.evaluation.chosen_metric import metric_of
 from competition.execution.devices import one_thread
 from competition.features.columns import read_columns

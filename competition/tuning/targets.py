@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from competition.config.profile import Level1Settings, Profile
+from competition.config.profile import Profile
+from competition.config.stages import Level1Settings
 from competition.evaluation.chosen_metric import metric_digest
 from competition.execution.devices import one_thread
 from competition.execution.local import run_tasks

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from competition.ablation.modalities import Modality, combinations, modalities_of
-from competition.config.profile import FeatureSettings
+from competition.config.stages import FeatureSettings
 from competition.datasets.base import AdDataset, Input, SubmissionSpec
 from competition.oof.cards import ModelCard
 from tests.made_cards import external_card, level1_card

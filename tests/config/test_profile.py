@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from competition.config.profile import Level1Settings, Profile, load_profile
+from competition.config.profile import Profile, load_profile
+from competition.config.stages import Level1Settings
 from competition.config.toml import profile_toml
 from competition.datasets import load_dataset
 from competition.pipeline.plan import plan_metadata, plan_models

@@ -13,13 +13,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from competition.config.profile import (
-    PROFILES,
-    FoldSettings,
-    Level2Settings,
-    Profile,
-    load_profile,
-)
+from competition.config.profile import PROFILES, Profile, load_profile
+from competition.config.stages import FoldSettings, Level2Settings
 from competition.config.toml import profile_toml
 from competition.level1.registry import find_models
 from competition.reproductions.look_read_feel import methods

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from competition.config.profile import Level1Settings, Profile
+from competition.config.profile import Profile
+from competition.config.stages import Level1Settings
 from competition.datasets.base import AdDataset
 from competition.features.encoders import load_pretrained
 from competition.level1.components.word_vectors import first_words, write_vectors

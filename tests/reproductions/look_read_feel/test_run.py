@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from competition.config.profile import Level1Settings, Profile
+from competition.config.profile import Profile
+from competition.config.stages import Level1Settings
 from competition.evaluation.metrics import average_precisions, mean_average_precision
 from competition.report import benchmark as report
 from competition.reproductions.look_read_feel import fits as fits_module
