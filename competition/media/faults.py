@@ -10,7 +10,7 @@ from competition.media.arrays import read_array
 from competition.media.frames import first_frame
 from competition.media.images import read_image
 from competition.media.opening import opened, packets
-from competition.media.sound import read_sound
+from competition.media.sound import sound_of
 from competition.utils.errors import MediaError
 
 if TYPE_CHECKING:
@@ -66,33 +66,29 @@ def _of_array(path: Path) -> list[Fault]:
 
 def _of_video(path: Path) -> list[Fault]:
     first_frame(path)
-    faults = _of_end(path)
-    try:
-        _check_sound(path)
-    except MediaError as bad:
-        faults.append(Fault("sound", str(bad)))
-    return faults
+    sound = []
+    with opened(path) as container:
+        try:
+            next(sound_of(container))
+        except MediaError as bad:
+            sound.append(Fault("sound", str(bad)))
+        return [*_of_end(container), *sound]
 
 
 def _of_audio(path: Path) -> list[Fault]:
-    _check_sound(path)
-    return _of_end(path)
-
-
-def _check_sound(path: Path) -> None:
-    chunks = read_sound(path)
-    next(chunks)
-
-
-def _of_end(path: Path) -> list[Fault]:
     with opened(path) as container:
-        if not container.duration:
-            return []
-        duration = container.duration / MICROSECONDS
-        start = (container.start_time or 0) / MICROSECONDS
-        last = _last_moment(container, start + duration - BEFORE_END)
-        if last is None:
-            last = _last_moment(container, start)
+        next(sound_of(container))
+        return _of_end(container)
+
+
+def _of_end(container: "InputContainer") -> list[Fault]:
+    if not container.duration:
+        return []
+    duration = container.duration / MICROSECONDS
+    start = (container.start_time or 0) / MICROSECONDS
+    last = _last_moment(container, start + duration - BEFORE_END)
+    if last is None:
+        last = _last_moment(container, start)
     # Some formats count the duration from zero, others from the first moment.
     had = 0.0 if last is None else max(last, last - start)
     if had >= duration - TOLERANCE:

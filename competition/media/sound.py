@@ -12,6 +12,7 @@ from competition.utils.errors import MediaError
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.resampler import AudioResampler
+    from av.container import InputContainer
 
 SECONDS = 10  # of sound in a chunk
 
@@ -40,21 +41,26 @@ def read_sound(path: Path, rate: int = 16_000) -> Iterator[np.ndarray]:
         If the file cannot be opened, has no sound stream or no sample that can be decoded, or if
         samples are not finite.
     """
+    with opened(path) as container:
+        yield from sound_of(container, rate)
+
+
+def sound_of(container: "InputContainer", rate: int = 16_000) -> Iterator[np.ndarray]:
+    """Yield the sound of a film or a sound file that is open; see `read_sound`."""
     from av.audio.stream import AudioStream
 
-    with opened(path) as container:
-        stream = container.streams.best("audio")
-        if not isinstance(stream, AudioStream):
-            raise MediaError("it has no sound stream")
-        check_decoder(stream)
-        n_chunks = 0
-        for chunk in _resampled(decoded(container, stream), rate):
-            if not np.isfinite(chunk).all():
-                raise MediaError("its sound holds samples that are NaN or infinite")
-            yield np.clip(chunk, -1, 1)
-            n_chunks += 1
-        if not n_chunks:
-            raise MediaError("its sound stream is empty or cannot be decoded")
+    stream = container.streams.best("audio")
+    if not isinstance(stream, AudioStream):
+        raise MediaError("it has no sound stream")
+    check_decoder(stream)
+    n_chunks = 0
+    for chunk in _resampled(decoded(container, stream), rate):
+        if not np.isfinite(chunk).all():
+            raise MediaError("its sound holds samples that are NaN or infinite")
+        yield np.clip(chunk, -1, 1)
+        n_chunks += 1
+    if not n_chunks:
+        raise MediaError("its sound stream is empty or cannot be decoded")
 
 
 def _resampled(frames: Iterator["AudioFrame"], rate: int) -> Iterator[np.ndarray]:
