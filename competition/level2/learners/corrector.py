@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lightgbm import Booster
     from optuna import Trial
 
+BINNED = 50_000  # pairs that LightGBM's bins are found on; of more they come out alike
 FLOOR = 1e-6  # of the base's probabilities; boosting begins at their logits
 
 
@@ -149,6 +150,7 @@ class Corrector(MetaLearner):
             "lambda_l2": self.reg_lambda,
             "seed": self.random_state,
             "deterministic": True,
+            "bin_construct_sample_cnt": BINNED,
             "force_row_wise": True,
             "num_threads": 1,
             "verbosity": -1,

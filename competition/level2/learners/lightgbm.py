@@ -21,6 +21,8 @@ from competition.utils.parameters import (
 if TYPE_CHECKING:
     from optuna import Trial
 
+BINNED = 50_000  # pairs that LightGBM's bins are found on; of more they come out alike
+
 
 @meta_learner("lightgbm")
 class LightGBM(MetaLearner):
@@ -90,6 +92,7 @@ class LightGBM(MetaLearner):
             "bagging_freq": 1,
             "seed": self.random_state,
             "deterministic": True,
+            "bin_construct_sample_cnt": BINNED,
             "force_row_wise": True,
             "num_threads": data.n_threads,
             "verbosity": -1,
