@@ -196,8 +196,10 @@ def main(arguments: list[str] | None = None) -> None:
         if any(one["seed"] == seed for one in done):
             continue
         problem = failing_problem(seed) if given.failing else make_problem(seed, given.largest)
-        if not problem.truth.any():
-            continue
+        training = problem.data
+        tagged = np.unique(training.fold[training.labels.any(axis=1)])
+        if not problem.truth.any() or len(tagged) < len(training.folds):
+            continue  # there is nothing to score, or nothing in a fold
         done.append(run_problem(replace(problem, seed=seed), learners))
         with given.lines.open("a", encoding="utf-8") as file:
             file.write(json.dumps(done[-1]) + "\n")
