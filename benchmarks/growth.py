@@ -116,7 +116,8 @@ def main(given: list[str] | None = None) -> None:
 ## Level 2
 
 Nested selection over ten models and 82 tags, {args.jobs} at a time. The peak is what all
-processes hold at a time; pages of the mapped file, which the system may take back, count once.
+processes hold at a time; pages of the mapped file, which the system may take back, count once
+(3.1 GiB of a million ads).
 
 {HEADER}
 {listed}
