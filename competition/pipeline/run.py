@@ -219,7 +219,11 @@ def _plan_record(profile: Profile, shape: Shaped, watch: Watch | None) -> PlanRe
     """What the quality and the time limit leave out."""
     time = None if watch is None else watch.plan
     return PlanRecord(
-        quality=profile.quality, models=shape.models, features=shape.features, time=time
+        quality=profile.quality,
+        models=shape.models,
+        features=shape.features,
+        learners=shape.learners,
+        time=time,
     )
 
 

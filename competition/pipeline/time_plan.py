@@ -83,8 +83,8 @@ class PlanRecord(BaseModel):
     Attributes
     ----------
     quality : {"fast", "default", "best"}
-    models, features : tuple of str
-        Which the quality took away.
+    models, features, learners : tuple of str
+        Which the quality took away; the last are meta-learners.
     time : TimePlan or None
         What the time limit took away; None without one.
     """
@@ -94,6 +94,7 @@ class PlanRecord(BaseModel):
     quality: Quality = "default"
     models: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    learners: tuple[str, ...] = ()
     time: TimePlan | None = None
 
 
