@@ -1,10 +1,13 @@
 """Run tasks until a moment: what has not ended then is stopped, and no trace of it stays."""
 
+import mmap
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, TypeVar
+
+import numpy as np
 
 from competition.execution.local import ended_from_outside, start_worker
 from competition.utils.processes import interrupts_ignored
@@ -38,11 +41,16 @@ class StoppableWorkers:
         self._pool: Any = None
 
     def run(
-        self, function: Callable[..., R], tasks: Sequence[tuple[Any, ...]], until: float
+        self,
+        function: Callable[..., R],
+        tasks: Sequence[tuple[Any, ...]],
+        until: float,
+        one_at_a_time: Collection[int] = (),
     ) -> Iterator[tuple[int, R]]:
         """Call `function` with the arguments of every task; yield place and result as they end.
 
-        Tasks begin in their order.
+        Tasks begin in their order. An array that is mapped from a file is mapped in their
+        processes, too.
 
         Parameters
         ----------
@@ -52,6 +60,8 @@ class StoppableWorkers:
             Positional arguments of each call.
         until : float
             Of `time.monotonic`: tasks that run then are stopped, and no other begins.
+        one_at_a_time : collection of int
+            Places of tasks of which no two run at once, as those that share a GPU.
 
         Raises
         ------
@@ -64,8 +74,13 @@ class StoppableWorkers:
         waiting = list(range(len(tasks)))
         try:
             while (running or waiting) and time.monotonic() < until:
-                while waiting and len(running) < self.n_jobs:  # sent when a process is free
-                    place = waiting.pop(0)
+                while len(running) < self.n_jobs:  # sent when a process is free
+                    taken = any(place in one_at_a_time for place in running.values())
+                    free = [one for one in waiting if not (taken and one in one_at_a_time)]
+                    if not free:
+                        break
+                    place = free[0]
+                    waiting.remove(place)
                     running[self._open().submit(WithPlugins(function), *tasks[place])] = place
                 left = max(0.0, until - time.monotonic())
                 done, _ = wait(running, left, FIRST_COMPLETED)
@@ -89,6 +104,7 @@ class StoppableWorkers:
             with interrupts_ignored():
                 self._pool = ProcessPoolExecutor(
                     max_workers=self.n_jobs,
+                    job_reducers={np.memmap: _by_name},
                     timeout=IDLE,
                     initializer=start_worker,
                     initargs=(os.getpid(),),
@@ -101,3 +117,12 @@ class StoppableWorkers:
         if self._pool is not None:
             self._pool.shutdown(wait=True, kill_workers=True)
             self._pool = None
+
+
+def _by_name(array: np.memmap) -> Any:
+    """Say how another process gets an array: by mapping the whole file, else by its values."""
+    if isinstance(array.base, mmap.mmap) and array.filename is not None:
+        order = "C" if array.flags.c_contiguous else "F"
+        name = os.fspath(array.filename)
+        return np.memmap, (name, array.dtype, "r", array.offset, array.shape, order)
+    return np.array, (np.asarray(array),)

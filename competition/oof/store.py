@@ -315,6 +315,12 @@ class OofStore:
         if why:
             progress.remark(f"{model}: {why}")
             self.path(model, "card.json").unlink(missing_ok=True)
+        self.remove_damaged_folds(model, fingerprint, progress)
+
+    def remove_damaged_folds(
+        self, model: str, fingerprint: Fingerprint, progress: Progress
+    ) -> None:
+        """Remove the folds of a model that cannot be read; whoever calls it holds its lock."""
         for fold in range(self.folds.n):
             try:
                 if self.has_fold(model, fold, fingerprint.value):

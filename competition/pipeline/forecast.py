@@ -28,7 +28,7 @@ from competition.pipeline.settings import beside, plan_meta_learners
 from competition.pipeline.so_far import FeatureSoFar, features_so_far
 from competition.pipeline.stack import SELECTION, stored_stack
 from competition.pipeline.stack_input import STACK
-from competition.pipeline.time_plan import reduced_by, stored_plan
+from competition.pipeline.time_plan import plan_file, reduced_by
 from competition.utils.errors import StoreError
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress
@@ -180,15 +180,16 @@ def _by_stored_plan(
 ) -> Context[Profile]:
     """Return the context as the stored plan of its time limit has it, and say which that is."""
     without_held_out, _ = set_aside(context, holdout)
-    found, path = stored_plan(without_held_out)
-    limit = context.profile.time_limit
+    file, limit = plan_file(without_held_out), context.profile.time_limit
+    found, changed = file.read()
     if found is None:
+        why = f"{file.path} was made from other {', '.join(changed)}" if changed else ""
         context.progress.remark(
-            f"time_limit = {limit}: no plan is stored, so a run would measure, and leave out what "
-            "does not fit. Below stands all of it."
+            f"time_limit = {limit}: {why or 'no plan is stored'}, so a run would measure, and "
+            "leave out what does not fit. Below stands all of it."
         )
         return context
-    context.progress.remark(f"time_limit = {limit}: the stored plan {path} would be obeyed")
+    context.progress.remark(f"time_limit = {limit}: the stored plan {file.path} would be obeyed")
     return replace(context, profile=reduced_by(found, context))
 
 

@@ -234,7 +234,8 @@ def readable_columns(
         elif wanted in metadata and "metadata" in kinds:
             columns.append(wanted)
         elif wanted not in profile.features:  # a feature was left out, and that was said
-            hint = nearest(wanted, [*dataset.inputs, *metadata, *profile.features])
+            known = dict.fromkeys([*dataset.inputs, *metadata, *profile.features])
+            hint = nearest(wanted, list(known))
             raise ProfileError(f"level1.{name}: {dataset.name} has no input {wanted!r}.{hint}")
     return tuple(columns)
 

@@ -37,8 +37,8 @@ class Shaped:
     ----------
     profile : Profile
         Its quality is "default": there is nothing left to do.
-    models, features : tuple of str
-        Which it took away.
+    models, features, learners : tuple of str
+        Which it took away; the last are meta-learners.
     remark : str
         That, in a sentence; "" where nothing changed.
     """
@@ -46,6 +46,7 @@ class Shaped:
     profile: Profile
     models: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    learners: tuple[str, ...] = ()
     remark: str = ""
 
 
@@ -72,7 +73,7 @@ def shaped(context: Context[Profile]) -> Shaped:
             f"{SEEDS_OF_BEST} copies of each model that draws random numbers, "
             f"{len(best.level2.params)} meta-learners"
         )
-        return Shaped(best, remark=remark)
+        return Shaped(best, learners=_learners_gone(profile, best), remark=remark)
     return Shaped(profile)
 
 
@@ -103,7 +104,19 @@ def _fast(context: Context[Profile]) -> Shaped:
     remark = f'quality = "fast" leaves out {" and ".join(said)}' if said else ""
     if said and instead:
         remark += f"; in their place runs {', '.join(instead)}"
-    return Shaped(found, gone, features, remark)
+    learners = _learners_gone(profile, found)
+    if learners:
+        remark = f"{remark}; level 2 goes" if remark else 'quality = "fast": level 2 goes'
+        remark += f" without {', '.join(learners)}"
+    return Shaped(found, gone, features, learners, remark)
+
+
+def _learners_gone(profile: Profile, shaped: Profile) -> tuple[str, ...]:
+    """Meta-learners that a profile stacks by, or shows beside, and its shaped form does not."""
+    before, after = (
+        dict.fromkeys((*one.level2.params, *one.level2.beside)) for one in (profile, shaped)
+    )
+    return tuple(name for name in before if name not in after)
 
 
 def _reduced(context: Context[Profile], spared: str) -> Profile:
@@ -166,11 +179,12 @@ def _with_own(profile: Profile, names: tuple[str, ...]) -> Level2Settings:
 def _without_idle_features(context: Context[Profile]) -> Profile:
     """Return the profile without arrays that no model reads, and texts that take long to read.
 
-    Texts are read from pictures and sound where the ads have no other text.
+    Texts are read from pictures and sound where the ads have no other text, or where a model has
+    nothing else to read here.
     """
     profile, own = context.profile, context.dataset
     has_text = any(given.kind == "text" and own.has(name) for name, given in own.inputs.items())
-    idle = set()
+    idle, slow = set(), set()
     for name, feature in profile.features.items():
         entry = get_extractor(feature.extractor)
         if profile.sets(f"features.{name}"):
@@ -178,8 +192,22 @@ def _without_idle_features(context: Context[Profile]) -> Profile:
         if entry.gives == "array" and not _is_read(name, profile):
             idle.add(name)
         if entry.name in SLOW_TEXTS and has_text and not _is_all_that_is_read(name, profile):
-            idle.add(name)
-    return without(profile, own, (), idle)
+            slow.add(name)
+    left = without(profile, own, (), idle | slow)
+    lost = set(_names(context)) - set(_names(replace(context, profile=left)))
+    if not lost:
+        return left
+    read = [profile.level1.get(name, Level1Settings()).inputs for name in lost]
+    needed = slow if None in read else {one for inputs in read for one in inputs or ()}
+    return without(profile, own, (), idle | (slow - needed))
+
+
+def _names(context: Context[Profile]) -> list[str]:
+    """Level-1 models that run; none where the profile has none that can."""
+    try:
+        return model_names(context)
+    except ProfileError:
+        return []
 
 
 def _is_all_that_is_read(feature: str, profile: Profile) -> bool:

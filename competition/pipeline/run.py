@@ -32,7 +32,7 @@ from competition.pipeline.settings import beside
 from competition.pipeline.stack import fitted_stack
 from competition.pipeline.submit import Submitted, open_sample, submit
 from competition.pipeline.time_plan import PlanRecord
-from competition.pipeline.timed import Watch, open_watch, refuse_elsewhere, say
+from competition.pipeline.timed import Watch, refuse_elsewhere, say, watching
 from competition.pipeline.timed_features import features_in_time
 from competition.pipeline.timed_level1 import level1_in_time
 from competition.pipeline.timed_level2 import level2_in_time
@@ -164,7 +164,7 @@ def run(
         own = context.dataset
         sample = open_sample(like, context)
         context, shape = with_quality(context)
-        watch = open_watch(context, holdout, began)
+        watch = engine.enter_context(watching(context, holdout, began))
         recorder.begin("features")
         if watch is not None:
             context = features_in_time(context, watch)
@@ -219,7 +219,11 @@ def _plan_record(profile: Profile, shape: Shaped, watch: Watch | None) -> PlanRe
     """What the quality and the time limit leave out."""
     time = None if watch is None else watch.plan
     return PlanRecord(
-        quality=profile.quality, models=shape.models, features=shape.features, time=time
+        quality=profile.quality,
+        models=shape.models,
+        features=shape.features,
+        learners=shape.learners,
+        time=time,
     )
 
 

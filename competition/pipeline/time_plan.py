@@ -4,11 +4,13 @@
 
     oof/<dataset>/time_limit/<limit>-<digest>.json
 
-It is written by the run that measures, and obeyed by every later one of the same limit, ads and
-profile, which measures nothing: the same plan gives the same predictions. Remove the file to make a
-new one.
+It is written by the run that measures, and obeyed by every later one of the same limit and profile,
+which measures nothing: the same plan gives the same predictions. A new one is made where the file
+is removed, and where the ads, what they hold or what can run here has changed
+(`competition.pipeline.time_plan_state`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -17,9 +19,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from competition.config.profile import Profile, Quality
 from competition.config.stages import Level1Settings
+from competition.features.store import Digests
 from competition.pipeline.context import Context
 from competition.pipeline.quality import shaped
 from competition.pipeline.reduced import with_learners, without
+from competition.pipeline.time_plan_state import state_of
 from competition.utils.errors import StoreError
 from competition.utils.files import digest, write_text
 
@@ -34,6 +38,8 @@ class TimePlan(BaseModel):
     Attributes
     ----------
     limit : str
+    made_from : dict of str to str
+        Digests of the ads, labels, inputs and of what could run.
     decided : tuple of {"features", "level 1", "level 2"}
         What has been measured and decided; what has not is decided by the next run.
     features, models, learners : dict of str to str
@@ -51,6 +57,7 @@ class TimePlan(BaseModel):
 
     format: Literal[1] = 1
     limit: str
+    made_from: dict[str, str] = {}
     decided: tuple[Decided, ...] = ()
     features: dict[str, str] = {}
     models: dict[str, str] = {}
@@ -83,8 +90,8 @@ class PlanRecord(BaseModel):
     Attributes
     ----------
     quality : {"fast", "default", "best"}
-    models, features : tuple of str
-        Which the quality took away.
+    models, features, learners : tuple of str
+        Which the quality took away; the last are meta-learners.
     time : TimePlan or None
         What the time limit took away; None without one.
     """
@@ -94,6 +101,7 @@ class PlanRecord(BaseModel):
     quality: Quality = "default"
     models: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    learners: tuple[str, ...] = ()
     time: TimePlan | None = None
 
 
@@ -102,12 +110,13 @@ ALL_OF_IT = PlanRecord()  # nothing is left out
 
 @dataclass(frozen=True)
 class PlanFile:
-    """Where the plan of a run lies."""
+    """Where the plan of a run lies, and what such a plan is made from."""
 
     path: Path
+    made_from: Mapping[str, str]
 
-    def read(self) -> TimePlan | None:
-        """Return the plan; None where there is none.
+    def read(self) -> tuple[TimePlan | None, list[str]]:
+        """Return the plan, if one is there and nothing has changed; and what has changed.
 
         Raises
         ------
@@ -115,48 +124,44 @@ class PlanFile:
             If the file holds something else.
         """
         try:
-            return TimePlan.model_validate_json(self.path.read_bytes())
+            plan = TimePlan.model_validate_json(self.path.read_bytes())
         except FileNotFoundError:
-            return None
+            return None, []
         except (OSError, ValidationError) as bad:
             raise StoreError(
                 f"{self.path} is no plan of a time limit that was written here. Remove it, and a "
                 "new one is made."
             ) from bad
+        changed = [
+            part for part, value in self.made_from.items() if plan.made_from.get(part) != value
+        ]
+        return (None if changed else plan), changed
 
     def write(self, plan: TimePlan) -> None:
         """Write the plan, whole or not at all."""
         write_text(self.path, plan.model_dump_json(indent=2) + "\n")
 
 
-def plan_file(context: Context[Profile]) -> PlanFile:
-    """Return where the plan lies of a run of these ads by this profile.
+def plan_file(context: Context[Profile], digests: Digests | None = None) -> PlanFile:
+    """Return where the plan lies of a run by this profile.
 
     Parameters
     ----------
     context : Context
         With the ads as they came, without those held out; its profile has a time limit.
+    digests : Digests or None
+        Of the files of the ads; None takes those that are stored, and writes none.
     """
-    profile, dataset = context.profile, context.dataset
-    parts = digest(
-        profile.model_dump(mode="json"),
-        [list(dataset.ads.index), dataset.ads["split"].tolist(), dataset.tag_names],
-        dataset.labels.tobytes(),
-    )
-    name = f"{profile.time_limit}-{parts[:SHOWN_DIGITS]}.json"
-    return PlanFile(context.store_folder / FOLDER / name)
-
-
-def stored_plan(context: Context[Profile]) -> tuple[TimePlan | None, Path]:
-    """Return the stored plan of a run, and where it would lie."""
-    file = plan_file(context)
-    return file.read(), file.path
+    profile = context.profile
+    name = f"{profile.time_limit}-{digest(profile.model_dump(mode='json'))[:SHOWN_DIGITS]}.json"
+    made_from = state_of(context, digests or Digests(context.digests_file))
+    return PlanFile(context.store_folder / FOLDER / name, made_from)
 
 
 def as_it_ran(context: Context[Profile]) -> Context[Profile]:
     """Return the context with the profile as a run of its quality and time limit had it."""
     context = replace(context, profile=shaped(context).profile)
-    plan = None if context.profile.time_limit is None else stored_plan(context)[0]
+    plan = None if context.profile.time_limit is None else plan_file(context).read()[0]
     return context if plan is None else replace(context, profile=reduced_by(plan, context))
 
 

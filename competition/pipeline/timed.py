@@ -15,13 +15,16 @@ it. What does not end when it should is stopped and left out after all.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import get_args
 
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
 from competition.execution.within import StoppableWorkers
+from competition.features.store import Digests
+from competition.oof.store import LOCKS
 from competition.pipeline.context import Context
 from competition.pipeline.costs import Costs, Size
 from competition.pipeline.holdout import set_aside
@@ -31,6 +34,7 @@ from competition.pipeline.time_plan import Decided, PlanFile, TimePlan, plan_fil
 from competition.utils.durations import about
 from competition.utils.errors import ProfileError
 from competition.utils.files import PathLike
+from competition.utils.locks import locked
 
 LEVEL2 = 0.15  # of the limit, for level 2, the submission and the page
 MOST = 0.4  # of it, where they need more
@@ -53,14 +57,14 @@ class Watch:
         As far as it is decided.
     obeyed : bool
         Whether it was there when the run began.
-    n_trained : int
-        Folds that were run to measure, and those that followed.
     workers : StoppableWorkers
         What is measured runs in them.
     needs : float
         Seconds that level 2, the submission and the page take, by the table of costs.
+    held : ExitStack
+        The lock of the plan, as long as it is not decided, and the processes.
     n_trained : int
-        Folds that were run to decide, and those that followed.
+        Folds that were run to measure, and those that followed.
     pace : float
         How many times as long as the table says level 1 has taken: more where the machine is busy.
     """
@@ -72,6 +76,7 @@ class Watch:
     obeyed: bool
     workers: StoppableWorkers
     needs: float
+    held: ExitStack
     n_trained: int = 0
     pace: float = 1.0
 
@@ -92,11 +97,18 @@ class Watch:
         self.plan = self.plan.model_copy(update={"decided": decided, **changed})
         self.file.write(self.plan)
 
+    def end(self) -> None:
+        """Nothing is measured any more: stop the processes, and let other runs obey the plan."""
+        self.held.close()
 
-def open_watch(
+
+@contextmanager
+def watching(
     context: Context[Profile], holdout: float | PathLike | None, began: float
-) -> Watch | None:
-    """Watch the time of a run; None where its profile has no limit.
+) -> Iterator[Watch | None]:
+    """Watch the time of a run during the block; None where its profile has no limit.
+
+    One run at a time measures: another one with the same plan waits until it is made.
 
     Parameters
     ----------
@@ -106,23 +118,68 @@ def open_watch(
     began : float
         Of `time.monotonic`: when the run began.
     """
-    limit, began = context.profile.seconds, began - STARTED
-    if limit is None:
-        return None
-    file = plan_file(set_aside(context, holdout)[0])
-    stored = file.read()
-    plan = stored or TimePlan(limit=str(context.profile.time_limit))
-    left = [part for part in get_args(Decided) if part not in plan.decided]
-    if stored is not None:
-        further = f" as far as it goes; then {' and '.join(left)} are measured" if left else ""
-        context.progress.remark(
-            f"time_limit = {context.profile.time_limit}: the stored plan {file.path} is "
-            f"obeyed{further}. Remove that file to measure again and make a new one."
-        )
+    if context.profile.seconds is None:
+        yield None
+        return
+    with ExitStack() as held:
+        watch = _opened(context, context.profile.seconds, holdout, began - STARTED, held)
+        held.callback(watch.workers.close)
+        yield watch
+
+
+def _opened(
+    context: Context[Profile],
+    limit: float,
+    holdout: float | PathLike | None,
+    began: float,
+    held: ExitStack,
+) -> Watch:
+    scored, _ = set_aside(context, holdout)
+    digests = Digests(context.digests_file)
+    file = plan_file(scored, digests)
+    digests.save()
+    stored, changed = file.read()
+    if _left(stored):
+        asked = time.monotonic()
+        held.enter_context(locked(scored.store_folder / LOCKS, [file.path.name], context.progress))
+        began += time.monotonic() - asked  # what is waited for had a limit of its own
+        stored, changed = file.read()
+    left = _left(stored)
+    _remark(file, stored, left, changed, context)
     workers = StoppableWorkers(context.n_jobs)
     if left:
         workers.prepare()
-    return Watch(began, limit, file, plan, not left, workers, _needs(context, limit))
+    else:
+        held.close()
+    plan = stored or TimePlan(limit=str(context.profile.time_limit), made_from=dict(file.made_from))
+    return Watch(began, limit, file, plan, not left, workers, _needs(context, limit), held)
+
+
+def _left(plan: TimePlan | None) -> list[str]:
+    """What a plan has not decided yet."""
+    return [part for part in get_args(Decided) if plan is None or part not in plan.decided]
+
+
+def _remark(
+    file: PlanFile,
+    stored: TimePlan | None,
+    left: Sequence[str],
+    changed: Sequence[str],
+    context: Context[Profile],
+) -> None:
+    """Say whether a stored plan is obeyed."""
+    limit = context.profile.time_limit
+    if changed:
+        context.progress.remark(
+            f"time_limit = {limit}: the stored plan {file.path} was made from other "
+            f"{', '.join(changed)}, so it is made anew."
+        )
+    elif stored is not None:
+        further = f" as far as it goes; then {' and '.join(left)} are measured" if left else ""
+        context.progress.remark(
+            f"time_limit = {limit}: the stored plan {file.path} is obeyed{further}. Remove that "
+            "file to measure again and make a new one."
+        )
 
 
 def _needs(context: Context[Profile], limit: float) -> float:

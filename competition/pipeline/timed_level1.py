@@ -7,6 +7,7 @@ from statistics import median
 
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
+from competition.execution.devices import choose_device
 from competition.level1.components.seeds import SEEDS
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context
@@ -15,6 +16,7 @@ from competition.pipeline.crossfit import (
     FoldTask,
     Level1Job,
     model_defaults,
+    needs_device,
     pending_folds,
     run_folds,
     run_task,
@@ -58,6 +60,11 @@ class _Candidate:
     guess: float | None  # seconds of all of these on one core, if that is known
     whole: float | None  # of every fold, by the same estimate
     fold: float = 0.0  # seconds of one, as measured
+    on_gpu: bool = False
+
+    def at_a_time(self, n_jobs: int) -> int:
+        """Folds of it that run at a time: one where networks share a GPU."""
+        return 1 if self.on_gpu else n_jobs
 
 
 def _decide_level1(context: Context[Profile], store: OofStore, watch: Watch) -> None:
@@ -79,13 +86,26 @@ def _decide_level1(context: Context[Profile], store: OofStore, watch: Watch) -> 
             candidates.remove(base)
         gone, seeds = _measured(candidates, store, context, watch, until)
         chosen = [one for one in candidates if one.planned.name not in {*gone, *seeds}]
+        chosen += [_cut(one, context, store) for one in candidates if one.planned.name in seeds]
         fold = {one.planned.name: round(one.fold, 3) for one in candidates if one.fold}
         measured = {**watch.plan.measured, **fold}
         watch.decide("level 1", models=gone, seeds=seeds, measured=measured)
         watch.pace = _pace(candidates, store.folds.n)
         late = _finished(chosen, store, context, watch, until)
         if late:
-            watch.decide("level 1", models={**gone, **late})
+            kept = {name: copies for name, copies in seeds.items() if name not in late}
+            watch.decide("level 1", models={**gone, **late}, seeds=kept)
+
+
+def _cut(one: _Candidate, context: Context[Profile], store: OofStore) -> _Candidate:
+    """Return a model of several copies as one of a single copy."""
+    params = {name: value for name, value in one.planned.params.items() if name != SEEDS}
+    planned = replace(one.planned, params=params)
+    job = level1_job(planned, context, store.folds)
+    store.remove_damaged_folds(job.name, job.fingerprint, context.progress)
+    folds = pending_folds(job, store, context.keep_models)
+    fold = one.fold / int(one.planned.params[SEEDS])
+    return replace(one, planned=planned, job=job, folds=folds, fold=fold)
 
 
 def _pending(
@@ -95,17 +115,27 @@ def _pending(
     context: Context[Profile],
     store: OofStore,
 ) -> list[_Candidate]:
-    """Models of which a fold is not stored, the cheapest first."""
+    """Models of which a fold is not stored, the cheapest first.
+
+    A card of other parameters stays: what it describes goes when the new one is made, not before.
+    """
     found = []
     for one in absent:
         job = jobs[one.name]
-        store.withdraw(job.name, job.fingerprint, context.progress)
+        store.remove_damaged_folds(job.name, job.fingerprint, context.progress)
         folds = pending_folds(job, store, context.keep_models)
         if folds:
             seconds = costs.of_model(one).seconds
             guess = None if seconds is None else seconds * len(folds) / store.folds.n
-            found.append(_Candidate(one, job, folds, guess, seconds))
+            found.append(_Candidate(one, job, folds, guess, seconds, on_gpu=_on_gpu(one, context)))
     return sorted(found, key=_by_guess)
+
+
+def _on_gpu(planned: PlannedModel, context: Context[Profile]) -> bool:
+    """Whether a model is a network that runs on a CUDA card, beside other tasks."""
+    if context.n_jobs == 1 or not needs_device(planned.model):
+        return False
+    return choose_device(context.device).startswith("cuda")
 
 
 def _by_guess(one: _Candidate) -> float:
@@ -168,12 +198,15 @@ def _run_one_fold(
     until: float,
 ) -> None:
     """Run the next pending fold of each model, as far as there is time."""
-    tasks = []
+    tasks: list[tuple[FoldTask]] = []
+    shared: set[int] = set()
     for one in some:
         folds = pending_folds(one.job, store, context.keep_models)
-        tasks += [(task,) for task in _tasks(one, folds[:1], store, context)]
+        for task in _tasks(one, folds[:1], store, context):
+            shared |= {len(tasks)} if one.on_gpu else set()
+            tasks.append((task,))
     context.progress.update("first folds", 0, len(tasks))
-    for done, _ in enumerate(watch.workers.run(run_task, tasks, until), start=1):
+    for done, _ in enumerate(watch.workers.run(run_task, tasks, until, shared), start=1):
         context.progress.update("first folds", done, len(tasks))
         watch.n_trained += 1
 
@@ -196,9 +229,10 @@ def _left_out(
     left, seeds = until - time.monotonic(), {}
     timed = [one for one in tried if one.planned.name not in gone]
     for one in sorted(timed, key=lambda one: one.fold * len(one.folds)):
-        rest = SLACK * max(one.fold * len(one.folds) / n_jobs, one.fold * bool(one.folds))
+        at_once = one.at_a_time(n_jobs)
+        rest = SLACK * max(one.fold * len(one.folds) / at_once, one.fold * bool(one.folds))
         copies = int(one.planned.params.get(SEEDS, 1))
-        short = SLACK * one.fold / copies * n_folds / n_jobs
+        short = SLACK * one.fold / copies * n_folds / at_once
         if rest <= left:
             left -= rest
         elif copies > 1 and short <= left:
@@ -224,10 +258,12 @@ def _finished(
 ) -> dict[str, str]:
     """Run the folds that are left; say which models had not ended in time."""
     order = sorted(chosen, key=lambda one: one.fold * len(one.folds))
-    tasks = [(task,) for one in order for task in _tasks(one, one.folds, store, context)]
+    by_model = [(one, task) for one in order for task in _tasks(one, one.folds, store, context)]
+    tasks = [(task,) for _, task in by_model]
+    shared = {place for place, (one, _) in enumerate(by_model) if one.on_gpu}
     done: set[tuple[str, int]] = set()
     context.progress.update("level 1", 0, len(tasks))
-    for _, ended in watch.workers.run(run_task, tasks, until):
+    for _, ended in watch.workers.run(run_task, tasks, until, shared):
         done.add(ended)
         context.progress.update("level 1", len(done), len(tasks), "{}, fold {}".format(*ended))
     watch.n_trained += len(done)

@@ -42,7 +42,7 @@ def level2_in_time(
     """
     if "level 2" not in watch.plan.decided:
         _decide_level2(cards, store, context, watch)
-    watch.workers.close()
+    watch.end()
     return replace(context, profile=reduced_by(watch.plan, context))
 
 

@@ -46,6 +46,8 @@ def test_fast_run_leaves_out_what_is_slow_and_names_it(shared_table: Path, tmp_p
     record = read_record(tmp_path / "oof" / "films" / "run.json")
     assert record.plan.quality == "fast"
     assert record.plan.models == ("lightgbm", "tfidf_linearsvc", "xgboost")
+    assert record.plan.learners == ("dnn", "xgboost")
+    assert "level 2 goes without dnn, xgboost" in said
     (card,) = (tmp_path / "submissions").glob("*.card.json")
     assert json.loads(card.read_text("utf-8"))["plan"]["models"] == list(record.plan.models)
 
@@ -171,18 +173,34 @@ def test_show_and_label_errors_find_the_stack_of_a_fast_run(
     call("label-errors", *where, "--set", "quality=fast")
 
 
-def test_fast_run_keeps_texts_that_its_models_read_alone(
-    shared_table: Path, tmp_path: Path
-) -> None:
-    """Of films with a text of their own, where the profile's models read what films say."""
-    films = tmp_path / "films"
+def films_with_texts(table: Path, films: Path) -> Path:
+    """Write a copy of a table whose ads have films, too."""
     films.mkdir()
-    for path in shared_table.iterdir():
+    for path in table.iterdir():
         text = path.read_text("utf-8").replace("ad0,,", "ad0,ad0.mp4,")
         text = text.replace('poster]\nkind = "image"', 'video]\nkind = "video"')
         (films / path.name).write_text(text, encoding="utf-8")
     for ad in ("ad0", "testad0"):
         (films / f"{ad}.mp4").touch()
+    return films
+
+
+def test_fast_run_keeps_texts_where_a_model_has_nothing_else_to_read(
+    shared_table: Path, tmp_path: Path
+) -> None:
+    """The one model reads texts of pictures beside features whose networks are not at hand."""
+    films = films_with_texts(shared_table, tmp_path / "films")
+    run = ("run", "--data", films, "--out", tmp_path / "out", "--plan", "--quality", "fast")
+    done = call(*run, "--profile", "image_ads")
+    assert done.row("words")[1].startswith("would run on")
+    assert done.row("hmam")[1] == "would run"
+
+
+def test_fast_run_keeps_texts_that_its_models_read_alone(
+    shared_table: Path, tmp_path: Path
+) -> None:
+    """Of films with a text of their own, where the profile's models read what films say."""
+    films = films_with_texts(shared_table, tmp_path / "films")
     run = ("run", "--data", films, "--out", tmp_path / "out", "--plan", "--profile", "taac2021")
     fast = call(*run, "--quality", "fast")
     assert fast.row("ocr")[1].startswith("would run on")

@@ -63,6 +63,51 @@ class Dozer(MetaLearner):
         return ads.probabilities[:, 0]
 '''
 
+NEEDING = '''\
+import numpy as np
+
+from competition import Level1Model, level1_model
+
+
+@level1_model("needing", kinds=("text",))
+class Needing(Level1Model):
+    """Answers with the share of each tag."""
+
+    libraries = ("made_up_library",)
+
+    def _fit(self, X, Y):
+        self.shares_ = Y.mean(axis=0)
+
+    def _predict_proba(self, X):
+        return np.tile(self.shares_, (len(X), 1))
+'''
+
+TURNING = '''\
+import time
+from pathlib import Path
+
+import numpy as np
+
+from competition import Level1Model, level1_model
+
+
+@level1_model("turning", kinds=("text",))
+class Turning(Level1Model):
+    """Takes a moment in each of 20 copies, and for ever after that."""
+
+    def __init__(self, random_state=0):
+        self.random_state = random_state
+
+    def _fit(self, X, Y):
+        with Path("MARK").open("a") as mark:
+            mark.write("x")
+        time.sleep(0.3 if Path("MARK").stat().st_size <= 20 else 60)
+        self.shares_ = Y.mean(axis=0)
+
+    def _predict_proba(self, X):
+        return np.tile(self.shares_, (len(X), 1))
+'''
+
 
 @pytest.fixture(scope="module")
 def plugins(
@@ -365,3 +410,129 @@ def test_stored_plan_is_that_of_its_ads(shared_table: Path, tmp_path: Path) -> N
     call("run", "--data", shared_table, "--out", tmp_path, *QUICK, *limit, "--holdout", 0.25)
     names = [path.parent.parent.name for path in tmp_path.glob("oof/*/time_limit/*.json")]
     assert sorted(names) == ["films", "films-holdout-0.25"]
+
+
+@pytest.fixture(scope="module")
+def planned(shared_table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run whose plan leaves out nothing."""
+    out = tmp_path_factory.mktemp("planned") / "out"
+    call("run", "--data", shared_table, "--out", out, *QUICK, "--time-limit", "20m")
+    return out
+
+
+@pytest.mark.parametrize("changed", ["inputs", "labels", "ads"])
+def test_other_ads_are_planned_anew(
+    planned: Path, shared_table: Path, tmp_path: Path, changed: str
+) -> None:
+    out = shutil.copytree(planned, tmp_path / "out")
+    data = shutil.copytree(shared_table, tmp_path / "films")
+    rows = table_rows(40)
+    if changed == "inputs":
+        rows[0][3] = "another story"
+    elif changed == "labels":
+        rows[0][6:] = rows[1][6:]
+    else:
+        rows[0][0] = "another"
+    write_csv(data / "train.csv", TRAIN_HEADER, rows)
+    options = ("--data", data, "--out", out, *QUICK, "--time-limit", "20m")
+    if changed == "ads":  # they have other folds
+        (out / "oof" / "films" / "folds.csv").unlink()
+    what = f"was made from other {changed}"
+    assert what in said(call("run", *options, "--plan"))
+    before = plan_of(out)
+    done = said(call("run", *options))
+    assert what in done
+    assert "so it is made anew." in done
+    assert plan_of(out)["made_from"] != before["made_from"]
+    assert "would be obeyed" in said(call("run", *options, "--plan"))
+
+
+def test_replaced_film_is_planned_anew(demo_films: Path, tmp_path: Path) -> None:
+    """Its name and its cell are the same; only what the profile reads counts."""
+    data = shutil.copytree(demo_films, tmp_path / "films")
+    seen = ("--set", "features.media.extractor=media_metadata")
+    options = ("--data", data, "--out", tmp_path / "out", *QUICK, "--time-limit", "20m")
+    for more in (seen, ()):
+        call("run", *options, *more)
+    films = sorted(data.rglob("*.mp4"))
+    shutil.copyfile(films[1], films[0])
+    assert "was made from other inputs" in said(call("run", *options, *seen, "--plan"))
+    assert "would be obeyed" in said(call("run", *options, "--plan"))
+    assert "so it is made anew." in said(call("run", *options, *seen))
+    assert "would be obeyed" in said(call("run", *options, *seen, "--plan"))
+
+
+def test_library_that_is_installed_since_is_planned_anew(
+    shared_table: Path,
+    tmp_path: Path,
+    plugins: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, library = tmp_path / "needing.py", tmp_path / "site" / "made_up_library.py"
+    path.write_text(NEEDING, encoding="utf-8")
+    library.parent.mkdir()
+    choice = ("--set", f"plugins=[{str(path)!r}]", "--set", f'models=["{MODELS[0]}", "needing"]')
+    options = ("--data", shared_table, "--out", tmp_path / "out", *plugins, *choice)
+    call("run", *options, "--time-limit", "20m")
+    library.touch()
+    monkeypatch.syspath_prepend(library.parent)
+    assert "was made from other models and libraries, so it is made anew." in said(
+        call("run", *options, "--time-limit", "20m")
+    )
+    assert "needing" in read_record(tmp_path / "out" / "oof" / "films" / "run.json").scores
+
+
+def test_model_of_other_parameters_stays_until_the_new_one_is_made(
+    shared_table: Path, tmp_path: Path, plugins: tuple[str, ...]
+) -> None:
+    options = ("--data", shared_table, "--out", tmp_path, *plugins)
+    stored = ("--set", "level1.sleeper.seconds=0.01")
+    call("run", *options, *stored)
+    card = tmp_path / "oof" / "films" / "sleeper" / "card.json"
+    before = card.read_bytes()
+    call("run", *options, "--set", "level1.sleeper.seconds=60", "--time-limit", "12s")
+    assert set(plan_of(tmp_path)["models"]) == {"sleeper"}
+    assert card.read_bytes() == before
+    call("run", *options, *stored)
+    assert card.read_bytes() == before
+    assert read_record(tmp_path / "oof" / "films" / "run.json").n_trained == 0
+
+
+def test_first_runs_at_once_have_one_plan(
+    shared_table: Path, tmp_path: Path, plugins: tuple[str, ...]
+) -> None:
+    slow = ("--set", "level1.sleeper.seconds=2", "--time-limit", "60s")
+    options = ("--data", shared_table, "--out", tmp_path, *plugins, *slow)
+    first = started("run", *options)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("oof/films/time_limit/*.json")) and first.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    done = said(call("run", *options))
+    told, _ = first.communicate(timeout=60)
+    assert first.returncode == 0, told
+    assert "Waiting until it has finished" in done
+    assert "is obeyed. Remove" in done
+    assert "That is the plan" in " ".join(told.split())
+    assert read_record(tmp_path / "oof" / "films" / "run.json").n_trained == 0
+
+
+def test_model_that_is_cut_to_one_copy_is_stopped_where_it_is_late(
+    shared_table: Path, tmp_path: Path, plugins: tuple[str, ...]
+) -> None:
+    """Its first fold is quick, and every other one takes for ever."""
+    path = tmp_path / "turning.py"
+    path.write_text(TURNING.replace("MARK", str(tmp_path / "mark")), encoding="utf-8")
+    choice = (
+        *("--set", f"plugins=[{str(path)!r}]", "--set", f'models=["{MODELS[0]}", "turning"]'),
+        *("--set", "level1.turning.seeds=20"),
+    )
+    options = ("--data", shared_table, "--out", tmp_path / "out", *plugins, *choice)
+    start = time.monotonic()
+    call("run", *options, "--time-limit", "30s")
+    assert time.monotonic() - start < 60
+    plan = plan_of(tmp_path / "out")
+    assert "it had not ended when" in plan["models"]["turning"]
+    assert plan["seeds"] == {}
+    scores = read_record(tmp_path / "out" / "oof" / "films" / "run.json").scores
+    assert set(scores) == {MODELS[0], "stack-mean"}

@@ -5,6 +5,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from competition.execution.within import StoppableWorkers
+from competition.level2.data import Ads
 from competition.pipeline.plan import PlannedModel
 from competition.pipeline.timed_level1 import _Candidate, _left_out
 
@@ -39,8 +44,6 @@ def test_tasks_at_a_time_share_the_time() -> None:
 
 
 def test_workers_stop_what_is_late(tmp_path: Path) -> None:
-    from competition.execution.within import StoppableWorkers
-
     workers = StoppableWorkers(1)
     start = time.monotonic()
     found = list(workers.run(time.sleep, [(0.01,), (60,), (0.01,)], start + 8))
@@ -48,3 +51,38 @@ def test_workers_stop_what_is_late(tmp_path: Path) -> None:
     assert time.monotonic() - start < 20
     assert list(workers.run(abs, [(-3,)], time.monotonic() + 30)) == [(0, 3)]
     workers.close()
+
+
+def test_predictions_in_a_file_travel_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "predictions"
+    values = np.random.default_rng(0).random((50, 3, 4)).astype(np.float32)
+    values.tofile(path)
+    mapped = np.memmap(path, np.float32, "r", shape=values.shape)
+    ads = Ads(mapped, pd.DataFrame(index=range(50)), np.zeros((50, 1), bool))
+    workers, until = StoppableWorkers(1), time.monotonic() + 60
+    tasks = [(mapped, "filename"), (ads.take(np.arange(9))._array, "filename")]
+    assert dict(workers.run(getattr, tasks, until)) == {0: str(path), 1: str(path)}
+    ((_, read),) = workers.run(Ads.read, [(ads.take(np.arange(40, 50)), slice(0, 5))], until)
+    assert np.array_equal(read, values[40:45])
+    ((_, part),) = workers.run(np.array, [(mapped[10:20],)], until)
+    assert np.array_equal(part, values[10:20])
+    workers.close()
+
+
+def test_tasks_that_share_a_device_run_one_at_a_time() -> None:
+    workers, until = StoppableWorkers(2), time.monotonic() + 60
+    list(workers.run(abs, [(1,), (2,)], until))
+    start, ended = time.monotonic(), {}
+    for place, _ in workers.run(time.sleep, [(1,), (1,), (0.1,)], until, one_at_a_time={0, 1}):
+        ended[place] = time.monotonic() - start
+    assert ended[1] >= 2
+    assert ended[2] < ended[1]
+    workers.close()
+
+
+def test_networks_that_share_a_card_are_given_the_time_of_one_after_another() -> None:
+    gone: dict[str, str] = {}
+    network = candidate("network", 10, 8)
+    network.on_gpu = True
+    _left_out([network], gone, 9, 4, time.monotonic() + 30)
+    assert set(gone) == {"network"}
