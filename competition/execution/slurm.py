@@ -115,8 +115,10 @@ class SlurmEngine:
                     running += self._submit(list(some))
                 ended = [one for one in running if one.job.done()]
                 running = [one for one in running if one not in ended]
+                # Results of all are waited for together, not of one lost job after another.
+                until = time.monotonic() + (0 if self.here else SETTLES_IN)
                 for one in ended:
-                    outcomes = self._outcomes(one)
+                    outcomes = self._outcomes(one, until)
                     lost = next((outcome.full for outcome in outcomes if outcome.full), "")
                     if lost or not outcomes:
                         waiting.append(self._again(one, lost or LOST))
@@ -192,11 +194,10 @@ class SlurmEngine:
             ) from bad
         return [replace(one, job=job) for one, job in zip(some, jobs, strict=True)]
 
-    def _outcomes(self, one: _Job) -> list[Outcome]:
-        """Return what a job has left; nothing where it was lost."""
+    def _outcomes(self, one: _Job, until: float) -> list[Outcome]:
+        """Return what a job has left; nothing where it was lost, as nothing is there in time."""
         import submitit
 
-        until = time.monotonic() + (0 if self.here else SETTLES_IN)
         while not one.job.paths.result_pickle.exists():
             if time.monotonic() >= until:
                 return []

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from competition.datasets.base import InputKind
+from competition.features.machine_faults import fault_of_ad
 from competition.utils.errors import CompetitionError, MediaError
 
 Extracted = np.ndarray | str | dict[str, float] | MediaError
@@ -41,6 +42,11 @@ class Item:
     @property
     def path(self) -> Path:
         return Path(self.value)
+
+    @property
+    def file(self) -> Path | None:
+        """The path; of a text there is none."""
+        return None if self.kind == "text" else self.path
 
 
 class Extractor(BaseEstimator, ABC):
@@ -146,7 +152,8 @@ class Extractor(BaseEstimator, ABC):
         Raises
         ------
         MediaError
-            If the item cannot be read; any other exception counts as one.
+            If the item cannot be read; any other exception counts as one, unless the machine is at
+            fault (`competition.features.machine_faults`).
         """
 
 
@@ -162,18 +169,18 @@ def installed(*packages: str) -> dict[str, str]:
 
 
 def attempt(extractor: Extractor, item: Item) -> Extracted:
-    """Extract one item; what fails becomes a MediaError, unless the extractor itself is at fault.
+    """Extract one item; what fails becomes a MediaError, if it is the ad's fault.
 
     Raises
     ------
     CompetitionError
-        Of any kind but MediaError: a checkpoint that cannot be loaded, say, is no ad's fault.
+        Of any kind but MediaError: a checkpoint that cannot be loaded, say, is no ad's fault, and
+        neither is a full disk, memory that runs out, or a folder that is gone
+        (`competition.features.machine_faults.fault_of_ad` says which are whose).
     """
     try:
         return extractor.extract_one(item)
-    except MediaError as bad:
-        return bad
-    except (CompetitionError, MemoryError):
-        raise
     except Exception as bad:
-        return MediaError(f"{type(bad).__name__}: {bad}")
+        if isinstance(bad, CompetitionError) and not isinstance(bad, MediaError):
+            raise
+        return fault_of_ad(bad, item.file)

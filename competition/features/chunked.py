@@ -14,6 +14,7 @@ from sklearn.base import clone
 from competition.execution.local import ended_from_outside
 from competition.execution.memory import AtOnce
 from competition.features.base import Extracted, Extractor, Item
+from competition.features.machine_faults import fault_of_ad
 from competition.utils.errors import CompetitionError, MediaError
 from competition.utils.processes import end_with_parent
 
@@ -113,7 +114,10 @@ class ChunkedExtractor(Extractor):
             worker_init_fn=partial(_worker_starts, os.getpid()),
         )
         try:
-            yield from loader
+            for chunks in loader:
+                if isinstance(chunks, CompetitionError):
+                    raise chunks
+                yield chunks
         except RuntimeError as bad:
             if "DataLoader worker" not in str(bad):
                 raise
@@ -124,12 +128,10 @@ def _read(extractor: ChunkedExtractor, item: Item) -> Iterator[np.ndarray | Medi
     """Yield the chunks of an item; last, the reason why it cannot be used."""
     try:
         yield from extractor.read(item)
-    except MediaError as bad:
-        yield bad
-    except (CompetitionError, MemoryError):
-        raise
     except Exception as bad:
-        yield MediaError(f"{type(bad).__name__}: {bad}")
+        if isinstance(bad, CompetitionError) and not isinstance(bad, MediaError):
+            raise
+        yield fault_of_ad(bad, item.file)
 
 
 class _Read:
@@ -142,8 +144,11 @@ class _Read:
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, row: int) -> list[np.ndarray | MediaError]:
-        return list(_read(self.extractor, self.items[row]))
+    def __getitem__(self, row: int) -> list[np.ndarray | MediaError] | CompetitionError:
+        try:
+            return list(_read(self.extractor, self.items[row]))
+        except CompetitionError as bad:  # raised there, it would come back as a traceback
+            return bad
 
 
 def _worker_starts(parent: int, number: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from competition.execution.local import ended_from_outside
 from competition.features.base import Item
+from competition.features.machine_faults import fault_of_ad
 from competition.features.pictures import pictures
 from competition.utils.errors import CompetitionError, MediaError
 from competition.utils.processes import end_with_parent
@@ -72,13 +73,10 @@ class _Decoder:
                 if len(frames) == self.chunk_size:
                     yield np.stack(frames)
                     frames = []
-        except MediaError as bad:
-            yield bad
-            return
-        except (CompetitionError, MemoryError):
-            raise
         except Exception as bad:
-            yield MediaError(f"{type(bad).__name__}: {bad}")
+            if isinstance(bad, CompetitionError) and not isinstance(bad, MediaError):
+                raise
+            yield fault_of_ad(bad, self.items[row].file)
             return
         if frames:
             yield np.stack(frames)
@@ -106,9 +104,18 @@ class _Worker:
         self.pipe.send(row)
 
     def next_chunk(self) -> Chunk:
-        """Wait for the next chunk of the ad; start a new process if this one has crashed."""
+        """Wait for the next chunk of the ad; start a new process if this one has crashed.
+
+        Raises
+        ------
+        CompetitionError
+            If something other than the ad is at fault.
+        """
         try:
-            return self.pipe.recv()
+            found: Chunk | CompetitionError = self.pipe.recv()
+            if isinstance(found, CompetitionError) and not isinstance(found, MediaError):
+                raise found
+            return found
         except (EOFError, ConnectionError):
             self.stop()
             code = self.process.exitcode
@@ -129,8 +136,11 @@ def _work(pipe: Connection, decode: _Decoder, parent: int) -> None:
     end_with_parent(parent)  # its pipe stays open while a sibling has a copy of the other end
     try:
         while True:
-            for chunk in decode(pipe.recv()):
-                pipe.send(chunk)
+            try:
+                for chunk in decode(pipe.recv()):
+                    pipe.send(chunk)
+            except CompetitionError as bad:
+                pipe.send(bad)
     except (EOFError, ConnectionError):  # the waiting process has ended
         return
 

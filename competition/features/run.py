@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from competition.execution.devices import one_thread
 from competition.execution.engines import elsewhere, run_tasks, tasks_at_once
 from competition.execution.needs import GIB, Need
-from competition.features.base import Extractor, Item
+from competition.features.base import Extracted, Extractor, Item
 from competition.features.store import FeatureStore
+from competition.utils.errors import CompetitionError, WriteError
 from competition.utils.progress import Progress
 
 
@@ -92,5 +94,14 @@ def _extract_shards(
     with one_thread(extractor.libraries):
         results = extractor.extract([items[key] for shard in shards for key in shard], n_workers)
         for shard in shards:
-            store.write(shard, list(itertools.islice(results, len(shard))))
+            done: list[Extracted] = []
+            try:
+                for result in itertools.islice(results, len(shard)):
+                    done.append(result)
+            except CompetitionError:  # what was extracted before it stays
+                if done:
+                    with suppress(WriteError):
+                        store.write(shard[: len(done)], done)
+                raise
+            store.write(shard, done)
             yield len(shard)

@@ -10,12 +10,9 @@ the best in standard errors of that distance. Folds then differ little in what p
 everything is brought to one scale before it is averaged, so that they fit together in GAP's list.
 """
 
-import math
-import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -23,23 +20,20 @@ from joblib import effective_n_jobs
 from competition.evaluation.chosen_metric import metric_of
 from competition.evaluation.metrics import gap
 from competition.execution.engines import run_tasks
-from competition.execution.needs import GIB, Need
 from competition.level2.base import MetaLearner, one_blas_thread
 from competition.level2.components.blend import Blend, fold_blend
 from competition.level2.components.halving import MANY_ADS, hopeless, parts
 from competition.level2.components.preselection import MANY, preselected
 from competition.level2.components.race import Standing, outrun, ring, standings
-from competition.level2.crossfit import StackPredictions, cross_fit
+from competition.level2.crossfit import StackPredictions
 from competition.level2.data import Ads, StackData
-from competition.level2.kept import Attempt, KeptCrossFits, Place
-from competition.oof.fold_files import check_probabilities
-from competition.utils.errors import CompetitionError, ModelError
+from competition.level2.fits import Fits, need_of
+from competition.level2.kept import KeptCrossFits
+from competition.utils.errors import ModelError
 from competition.utils.progress import Progress
 
 LEARNED = 2  # the complexity from which on a candidate takes time, and may be dropped early
 BENDS = 5  # the complexity from which on a candidate is costly, and must keep up to be fitted on
-
-Attempts = dict[tuple[str, Place], Attempt]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +120,9 @@ def nested_selection(
     fast enough to be near on all ads, weighs nothing there; where that is so for all, it is not
     fitted to all ads (`competition.level2.components.halving`). No label of fold k takes part.
 
-    A candidate that fails anywhere is left out of all folds. Where there is but one, it predicts
-    all folds as it is.
+    A candidate that fails anywhere is left out of all folds. Who was dropped because of those that
+    fail later comes back: where nobody else is left for a fold, and where nobody is left at all, by
+    fits to all ads. Where there is but one candidate, it predicts all folds as it is.
 
     Parameters
     ----------
@@ -165,8 +160,9 @@ def nested_selection(
     early, dropped = [set[str]() for _ in range(n_folds)], dict[str, int]()
     if choose and len(data.labels) >= many_ads:
         early, dropped = _dropped_early(candidates, data, n_jobs, progress)
-    candidates = {name: one for name, one in candidates.items() if name not in dropped}
-    fits = _Fits(candidates, data, test, n_jobs, progress, kept)
+    given = candidates
+    candidates = {name: one for name, one in given.items() if name not in dropped}
+    fits = Fits(candidates, data, test, n_jobs, progress, kept)
     pairs = list(combinations(range(n_folds), 2)) if choose else []
     racing = [name for name in candidates if candidates[name].complexity >= BENDS and choose]
     steady = [name for name in candidates if name not in racing]
@@ -183,9 +179,17 @@ def nested_selection(
     still = [name for name in racing if name not in lost and name not in fits.failed]
     fits.run([(name, place) for place in [None, *rest] for name in still])
     working = [name for name in candidates if name not in fits.failed and name not in lost]
+    if not working and (dropped or lost):  # those that they could not keep up with have failed
+        fits.candidates = candidates = given
+        working = [name for name in given if name not in fits.failed]
+        progress.remark(f"level 2: what was left has failed; back come {', '.join(working)}")
+        behind, dropped, lost = [set[str]() for _ in range(n_folds)], {}, set()
+        fits.run([(name, place) for place in [None, *pairs] for name in working])
+        working = [name for name in working if name not in fits.failed]
     if not working:
         listed = "\n".join(f"  {name}: {reason}" for name, reason in fits.failed.items())
         raise ModelError(f"Every meta-learner failed:\n{listed}")
+    behind = [set[str]() if out.issuperset(working) else out for out in behind]
     whole = {name: fits.found[name, None] for name in working}
     outputs = {name: one.predictions for name, one in whole.items() if one.predictions is not None}
     gaps = {name: gap(data.labels, one.oof, data.top_k) for name, one in outputs.items()}
@@ -225,7 +229,7 @@ def _with_shown(
     left_out += combinations(data.folds, 2) if choose else []
     tasks = [(data, tuple(one for one in data.folds if one not in out)) for out in left_out]
     n_jobs = max(1, min(effective_n_jobs(n_jobs), len(tasks)))
-    needs = [_need(data)] * len(tasks)
+    needs = [need_of(data)] * len(tasks)
     return replace(data, shown=dict(run_tasks(_shown, tasks, needs, n_jobs=n_jobs)))
 
 
@@ -246,7 +250,7 @@ def _dropped_early(
         some = data.take(rows)
         left = {name: one for name, one in candidates.items() if name not in dropped}
         learned = [name for name in left if left[name].complexity >= LEARNED]
-        fits = _Fits(left, some, None, n_jobs, progress, None)
+        fits = Fits(left, some, None, n_jobs, progress, None)
         fits.run([(name, place) for name in left for place in first])
         now = standings(fits.held_out(first), some, behind)
         for place, one in enumerate(before):
@@ -255,109 +259,6 @@ def _dropped_early(
         dropped |= {name: len(rows) for name in left if name in lost}
         before = now
     return behind, dropped
-
-
-class _Fits:
-    """Fits of candidates, made or read as they are asked for."""
-
-    def __init__(
-        self,
-        candidates: Mapping[str, MetaLearner],
-        data: StackData,
-        test: Ads | None,
-        n_jobs: int,
-        progress: Progress,
-        kept: KeptCrossFits | None,
-    ) -> None:
-        self.candidates, self.data, self.test = candidates, data, test
-        self.n_jobs, self.progress, self.kept = n_jobs, progress, kept
-        self.found: Attempts = {}
-
-    @property
-    def failed(self) -> dict[str, str]:
-        """Why candidates failed, in the order of the candidates."""
-        reasons: dict[str, str] = {}
-        for name in self.candidates:
-            failures = [one.failure for (of, _), one in self.found.items() if of == name]
-            if any(failures):
-                reasons[name] = next(filter(None, failures))
-        return reasons
-
-    def run(self, wanted: list[tuple[str, Place]]) -> None:
-        """Fit what is wanted and not kept; a candidate's fits stay in the order asked for."""
-        made: Attempts = {}
-        if self.kept is not None:
-            made = {one: kept for one in wanted if (kept := self.kept.read(*one)) is not None}
-        tasks = [
-            (name, self.candidates[name], place, self.data, self.test, self.kept)
-            for name, place in wanted
-            if (name, place) not in made
-        ]
-        n_jobs = max(1, min(effective_n_jobs(self.n_jobs), len(tasks)))
-        self.progress.update("level 2", len(made), len(wanted))
-        needs = [_need(self.data)] * len(tasks)
-        for one in run_tasks(_attempt, tasks, needs, n_jobs=n_jobs):
-            made[one.name, one.place] = one
-            self.progress.update("level 2", len(made), len(wanted), one.name)
-        self.found.update((one, made[one]) for one in wanted)
-
-    def held_out(self, pairs: Iterable[tuple[int, int]]) -> dict[str, dict[Place, Attempt]]:
-        """Fits without each of these pairs of folds, of the candidates that have not failed."""
-        failed = self.failed
-        return {
-            name: {pair: self.found[name, pair] for pair in pairs if (name, pair) in self.found}
-            for name in self.candidates
-            if name not in failed
-        }
-
-
-def _need(data: StackData) -> Need:
-    return Need("level 2", memory=GIB + 12 * math.prod(data.ads.shape))
-
-
-def _attempt(
-    name: str,
-    candidate: MetaLearner,
-    place: Place,
-    data: StackData,
-    test: Ads | None,
-    kept: KeptCrossFits | None,
-) -> Attempt:
-    attempt = _fitted(name, candidate, place, data, test)
-    if kept is not None and not attempt.failure:
-        kept.write(attempt)
-    return attempt
-
-
-def _fitted(
-    name: str, candidate: MetaLearner, place: Place, data: StackData, test: Ads | None
-) -> Attempt:
-    try:
-        n_tags = data.labels.shape[1]
-        if place is not None:
-            rows = [np.flatnonzero(data.fold == data.folds[one]) for one in place]
-            others = np.flatnonzero(~np.isin(data.fold, [data.folds[one] for one in place]))
-            fitted = candidate.for_fold(place[0]).fit(data.take(others))
-            held_out = tuple(fitted.predict_proba(data.ads.take(of)) for of in rows)
-            for of, found in zip(rows, held_out, strict=True):
-                check_probabilities(name, found, (len(of), n_tags))
-            return Attempt(name, place, held_out)
-        output = cross_fit(candidate, data, test)
-        check_probabilities(name, output.oof, (len(data.labels), n_tags))
-        for fold_test in output.fold_test:
-            check_probabilities(name, fold_test, (len(fold_test), n_tags))
-        predictions = StackPredictions(output.oof, output.fold_test)
-        return Attempt(name, place, (), predictions, output.corrections)
-    except Exception as bad:  # whatever stops one candidate must not stop the others
-        return Attempt(name, place, failure=_reason(bad))
-
-
-def _reason(bad: Exception) -> str:
-    if isinstance(bad, CompetitionError):
-        return str(bad)
-    frames = traceback.extract_tb(bad.__traceback__)
-    where = [one for one in frames if "site-packages" not in one.filename][-1]
-    return f"{type(bad).__name__}: {bad} ({Path(where.filename).name}, line {where.lineno})"
 
 
 def _joined(

@@ -15,6 +15,7 @@ without it nothing is kept. One set of models is kept at a time, and the folder 
 any time: whoever uses a file has a name of its own for it.
 """
 
+import errno
 import json
 import math
 import os
@@ -33,7 +34,7 @@ from competition.oof.cards import ExternalCard, ModelCard
 from competition.oof.fold_files import shared_components
 from competition.oof.store import OofStore
 from competition.utils.errors import StoreError, WriteError
-from competition.utils.files import digest, file_digest, why_not_written, written_whole
+from competition.utils.files import digest, file_digest, remove, why_not_written, written_whole
 from competition.utils.processes import another_lives, this_process
 from competition.utils.source_digest import source_digest
 
@@ -68,7 +69,10 @@ def read_joined(store: OofStore, cards: Sequence[ModelCard], dataset: AdDataset)
     train, test, about = _files(store, cards, dataset)
     if not about.is_file():
         return None
-    own = _own_name(store.folder)
+    try:
+        own = _own_name(store.folder)
+    except OSError:  # a folder that may only be read
+        return None
     try:
         said = json.loads(about.read_text("utf-8"))
         leaked = {int(place): StandingOut(**one) for place, one in said["leaked"].items()}
@@ -114,17 +118,25 @@ def write_joined(
             if other.name.partition(".")[0] not in ("", about.stem):
                 other.unlink(missing_ok=True)
     except (OSError, WriteError):
-        return
+        if not about.is_file():  # without it nothing is kept, so nothing is left either
+            remove(test)
+            remove(train)
 
 
 def room(shape: tuple[int, int, int], folder: Path) -> np.ndarray:
     """Return an array to be filled, in a file mapped into memory if it is large.
 
-    The file lies in `folder` and goes with the array.
+    The file lies in `folder` and goes with the array. Where no file may be made there, the array
+    stays in memory.
     """
     if math.prod(shape) * 4 <= LARGE:
         return np.empty(shape, dtype=np.float32)
-    path = _own_name(folder)
+    try:
+        path = _own_name(folder)
+    except OSError as bad:
+        if bad.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise WriteError(f"{folder} cannot be written: {why_not_written(folder, bad)}") from bad
+        return np.empty(shape, dtype=np.float32)
     try:
         # A sparse file would end the process where the disk is full when it is filled.
         with path.open("r+b") as file:
@@ -147,7 +159,7 @@ def _own_name(folder: Path) -> Path:
     for left in folder.glob(".stacked.*.tmp"):
         host, number, *_ = left.name.removeprefix(".stacked.").rsplit(".", 3)
         if left.name not in _mapped and not another_lives(f"{host}:{number}"):
-            left.unlink(missing_ok=True)
+            remove(left)
     process = this_process().replace(":", ".")
     handle, name = tempfile.mkstemp(prefix=f".stacked.{process}.", suffix=".tmp", dir=folder)
     os.close(handle)

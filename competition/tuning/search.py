@@ -7,8 +7,6 @@
 """
 
 import time
-from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,17 +16,19 @@ import numpy as np
 from competition.config.profile import Profile
 from competition.config.toml import profile_toml
 from competition.datasets.base import AdDataset
-from competition.evaluation.chosen_metric import CALLED, metric_of
-from competition.execution.engines import LOCAL, elsewhere, run_tasks, running_on
+from competition.evaluation.chosen_metric import CALLED
+from competition.execution.engines import LOCAL, elsewhere, running_on
 from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.extract import extract_features
 from competition.pipeline.settings import refuse_limits
+from competition.tuning.side_by_side import search_side_by_side
 from competition.tuning.study import (
     JOURNAL,
     claim,
     complete,
     enqueue_start,
     importances,
+    is_done,
     is_start,
     n_finished,
     open_study,
@@ -38,6 +38,7 @@ from competition.tuning.study import (
     unfailed,
 )
 from competition.tuning.targets import Tunable, tunable_model, tunable_stack
+from competition.tuning.trials import best_so_far, score_of
 from competition.utils.errors import TuningError
 from competition.utils.files import PathLike, write_text
 from competition.utils.progress import Progress
@@ -215,8 +216,7 @@ def search(
     profile: Profile,
     progress: Progress,
 ) -> None:
-    """Add trials until there are enough or the time is up."""
-    enqueue_start(study, tunable.start)
+    """Add trials until there are enough, the first of them among them, or the time is up."""
     done = n_finished(study)
     if done:
         progress.remark(f"{study.study_name}: {done} finished trial(s) are stored, and kept")
@@ -226,101 +226,15 @@ def search(
 
     def objective(trial: "Trial") -> float:
         claim(trial)
-        return _score(trial, tunable, dataset, profile.metric, report)
+        return score_of(trial, tunable, dataset, profile.metric, report)
 
-    best = _best_so_far(study, profile.metric)
-    while done < n_trials and time.monotonic() < deadline:
+    best = best_so_far(study, profile.metric)
+    while not is_done(study, n_trials) and time.monotonic() < deadline:
+        enqueue_start(study, tunable.start, again=done >= n_trials)
         study.sampler = sampler_of_next(study, profile.seed)
         study.optimize(objective, n_trials=1)
-        done, best = n_finished(study), _best_so_far(study, profile.metric)
+        done, best = n_finished(study), best_so_far(study, profile.metric)
     report("done")
-
-
-def search_side_by_side(
-    study: "Study",
-    storage: str,
-    tunable: Tunable,
-    context: Context[Profile],
-    n_trials: int,
-    deadline: float,
-) -> None:
-    """Add trials until there are enough or the time is up, as many at a time as there are cores."""
-    enqueue_start(study, tunable.start)
-    profile, dataset, stage = context.profile, context.dataset, f"tuning {tunable.name}"
-    # By the clock of each machine: where one is wrong, trials end there sooner or later.
-    until = time.time() + deadline - time.monotonic()
-    trials = _Trials(study.study_name, storage, tunable, dataset, profile, n_trials, until)
-    while (done := n_finished(study)) < n_trials and time.monotonic() < deadline:
-        context.progress.update(stage, done, n_trials, _best_so_far(study, profile.metric))
-        places = [(trials, place) for place in range(done, n_trials)]
-        needs = [tunable.need] * len(places)
-        for place in run_tasks(_one_trial, places, needs, n_jobs=context.n_jobs):
-            last = f"{_best_so_far(study, profile.metric)}trial {place}"
-            context.progress.update(stage, n_finished(study), n_trials, last)
-    context.progress.update(stage, done, max(done, n_trials), "done")
-
-
-@dataclass(frozen=True, eq=False)
-class _Trials:
-    """What all trials of a study have in common."""
-
-    study: str
-    storage: str
-    tunable: Tunable
-    dataset: AdDataset
-    profile: Profile
-    n_trials: int
-    until: float
-
-
-def _one_trial(trials: _Trials, place: int) -> int:
-    """Run one trial in another process, unless there are enough or the time is up."""
-    study = open_study(trials.study, trials.storage)
-    metric = trials.profile.metric
-
-    def objective(trial: "Trial") -> float:
-        claim(trial)
-        return _score(trial, trials.tunable, trials.dataset, metric, lambda _: None)
-
-    with storage_told(trials.storage):
-        if n_finished(study) < trials.n_trials and time.time() < trials.until:
-            study.sampler = sampler_of_next(study, trials.profile.seed, place)
-            study.optimize(objective, n_trials=1)
-    return place
-
-
-def _best_so_far(study: "Study", metric: str) -> str:
-    best = max((trial.values[0] for trial in complete(study)), default=None)
-    return "" if best is None else f"best {CALLED.get(metric, metric)} {best:.4f}; "
-
-
-def _score(
-    trial: "Trial",
-    tunable: Tunable,
-    dataset: AdDataset,
-    metric: str,
-    report: Callable[[str], None],
-) -> float:
-    """Score a trial fold by fold; stop where it lags behind, unless it is the first."""
-    from optuna import TrialPruned
-
-    labels, top_k, judge = dataset.labels, dataset.submission.top_k, metric_of(metric)
-    values = np.zeros(labels.shape, dtype=np.float32)
-    done = np.zeros(len(labels), dtype=bool)
-    score = 0.0
-    report(f"trial {trial.number}")
-    with closing(tunable.oof(tunable.space(trial))) as pieces:
-        for step, (ads, probabilities) in enumerate(pieces):
-            values[ads] = probabilities
-            done |= ads
-            if not labels[done].any():
-                continue
-            score = judge(labels[done], values[done], top_k)
-            trial.report(score, step)
-            report(f"trial {trial.number}: {score:.4f} on {done.sum():,} of {len(done):,} ads")
-            if not done.all() and not is_start(trial) and trial.should_prune():
-                raise TrialPruned
-    return score
 
 
 def _summary(

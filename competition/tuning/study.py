@@ -145,9 +145,21 @@ def sampler_of_next(study: "Study", seed: int, place: int | None = None) -> "TPE
         return TPESampler(seed=own_seed, constant_liar=place is not None)
 
 
-def enqueue_start(study: "Study", params: dict[str, Any]) -> None:
-    """Let the next trial try the given values, unless a trial tries them or has tried them."""
-    if not any(is_start(trial) for trial in unfailed(study)):
+def enqueue_start(study: "Study", params: dict[str, Any], *, again: bool = False) -> None:
+    """Let the next trial try the given values, unless a trial tries them or has tried them.
+
+    Parameters
+    ----------
+    study : Study
+    params : dict
+    again : bool
+        Unless one has tried them to its end: whoever seems to try them may be lost.
+    """
+    from optuna.trial import TrialState
+
+    ended = (TrialState.COMPLETE, TrialState.WAITING)
+    states = ended if again else (*ended, TrialState.RUNNING)
+    if not any(is_start(trial) and trial.state in states for trial in unfailed(study)):
         study.enqueue_trial(params, user_attrs={"start": True})
 
 
@@ -156,9 +168,26 @@ def is_start(trial: "Trial | FrozenTrial") -> bool:
     return "start" in trial.user_attrs
 
 
-def claim(trial: "Trial") -> None:
-    """Record which process runs a trial."""
+def claim(trial: "Trial", task: str = "") -> None:
+    """Record which process runs a trial, and for which task of a command."""
     trial.set_user_attr("process", this_process())
+    if task:
+        trial.set_user_attr("task", task)
+
+
+def give_up(study: "Study", whose: str, start: dict[str, Any]) -> None:
+    """Mark as failed the running trials of a task, or of all tasks of a command.
+
+    Where the first is among them, its values are tried again.
+    """
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        task = str(trial.user_attrs.get("task", ""))
+        if task == whose or task.startswith(f"{whose}/"):
+            study.tell(trial.number, state=TrialState.FAIL)
+            if is_start(trial):
+                enqueue_start(study, start)
 
 
 def unfailed(study: "Study") -> list["FrozenTrial"]:
@@ -171,6 +200,19 @@ def unfailed(study: "Study") -> list["FrozenTrial"]:
 def n_finished(study: "Study") -> int:
     """Count the trials that are complete or pruned."""
     return sum(trial.state.is_finished() for trial in unfailed(study))
+
+
+def is_done(study: "Study", n_trials: int) -> bool:
+    """Whether so many trials are complete or pruned, and the values it starts from are scored."""
+    return n_finished(study) >= n_trials and any(is_start(trial) for trial in complete(study))
+
+
+def wants_trial(study: "Study", n_trials: int) -> bool:
+    """Whether there are fewer trials, or the values it starts from wait to be tried again."""
+    from optuna.trial import TrialState
+
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    return n_finished(study) < n_trials or any(is_start(trial) for trial in waiting)
 
 
 def complete(study: "Study") -> list["FrozenTrial"]:
@@ -194,7 +236,7 @@ def importances(study: "Study") -> dict[str, float]:
 
 
 def _give_up_lost_trials(study: "Study") -> None:
-    """Mark as failed the running trials whose process, of this machine, has ended.
+    """Mark as failed the running trials whose process, or whose command, of this machine has ended.
 
     Optuna watches the heartbeat of all others, where they share a database: trials of other
     machines, and one that was killed before it could record its process.
@@ -202,5 +244,7 @@ def _give_up_lost_trials(study: "Study") -> None:
     from optuna.trial import TrialState
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if not another_lives(str(trial.user_attrs.get("process", ""))):
+        process = str(trial.user_attrs.get("process", ""))
+        command = str(trial.user_attrs.get("task", process)).partition("/")[0]
+        if not (another_lives(process) and another_lives(command)):
             study.tell(trial.number, state=TrialState.FAIL)

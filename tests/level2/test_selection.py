@@ -16,6 +16,7 @@ from competition.level2.kept import KeptCrossFits
 from competition.level2.selection import nested_selection
 from competition.testing.stacks import with_probabilities
 from competition.utils.errors import ModelError
+from tests.recorded import Recorded
 
 
 def made(
@@ -467,3 +468,61 @@ def test_number_of_jobs_drops_the_same_candidates() -> None:
 def test_of_few_ads_none_is_dropped_early() -> None:
     found = nested_selection({"best": One(0), "noise": Noise()}, made(n=300, n_folds=5)[0])
     assert found.dropped == {}
+
+
+class Stops(One):
+    """Fails where it learns from more ads than it can."""
+
+    def __init__(self, model: int = 0, most: int = 0, complexity: int = 2) -> None:
+        super().__init__(model)
+        self.most = most
+        self.complexity = complexity
+
+    def _fit(self, data: StackData) -> None:
+        if len(data.labels) > self.most:
+            raise ValueError(f"{len(data.labels)} ads are too many")
+
+
+def test_dropped_candidate_comes_back_where_all_that_is_left_fails() -> None:
+    data, test = made(n=3200, n_folds=5)
+    heard = Recorded()
+    candidates = {"best": Stops(0, most=800), "poor": Stops(2, most=3200)}
+    found = nested_selection(candidates, data, test, many_ads=3200, progress=heard)
+    assert found.dropped == {}
+    assert list(found.failed) == ["best"]
+    assert found.chosen == ["poor"] * 5
+    assert heard.remarks == ["level 2: what was left has failed; back come poor"]
+    alone = nested_selection({"poor": One(2), "fails": Fails()}, data, test)
+    assert found.output.oof.tobytes() == alone.output.oof.tobytes()
+
+
+def test_where_dropped_ones_fail_too_all_reasons_are_listed() -> None:
+    data, _ = made(n=3200, n_folds=5)
+    candidates = {"best": Stops(0, most=800), "poor": Stops(2, most=800)}
+    with pytest.raises(ModelError, match=r"(?s)Every .*  best: ValueError: .*  poor: ValueError"):
+        nested_selection(candidates, data, many_ads=3200)
+
+
+def test_outrun_candidate_comes_back_where_what_outran_it_fails() -> None:
+    data, _ = made(n=300, n_folds=5)
+    # On first fits four fifths of three quarters are learned from, at the end four fifths of all.
+    found = nested_selection({"best": Stops(0, most=180, complexity=5), "noise": Noise()}, data)
+    assert list(found.failed) == ["best"]
+    assert found.outrun == ()
+    assert found.chosen == ["noise"] * 5
+
+
+def test_candidate_behind_for_some_folds_predicts_them_where_the_leader_fails() -> None:
+    """It was taken out of the race for the neighbours of fold 2 alone, and fitted to all ads."""
+    data, test = made(n=300, n_folds=5)
+    models = data.ads.probabilities.copy()
+    poor = data.fold == 2
+    models[~poor, 1] = models[~poor, 0]
+    models[poor, 1] = np.random.default_rng(0).random(models[poor, 1].shape)
+    candidates = {
+        "leads": Stops(0, most=180, complexity=5),
+        "lags": Stops(1, most=300, complexity=5),
+    }
+    found = nested_selection(candidates, with_probabilities(data, models), test)
+    assert list(found.failed) == ["leads"]
+    assert found.chosen == ["lags"] * 5

@@ -1,6 +1,8 @@
 """Many models joined: what is kept is read by the next stack, and never the source of truth."""
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from competition.config.profile import load_stack_settings
 from competition.oof.cards import StackCard, read_card
 from competition.pipeline.add_oof import add_oof
+from competition.pipeline.joined import room
 from competition.pipeline.stack import stack
 from competition.utils.errors import StoreError
 from tests.pipeline.test_stack import MODELS, TAGS, made, write_dataset, write_files
@@ -141,3 +144,20 @@ def test_who_reads_it_goes_on_where_another_removes_it(
     monkeypatch.setattr(module, "stack_input", read_then_removed)
     stack(data, SINGLE, out, n_jobs=2)
     assert predicted(out, "single") == first
+
+
+def test_folder_that_may_only_be_read_leaves_the_array_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{JOINED}.LARGE", 100)
+    where = tmp_path / "readonly"
+    where.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "ro,size=64k", "tmpfs", str(where)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        array = room((10, 10, 10), where)
+    finally:
+        subprocess.run(["umount", "--lazy", where], check=True)
+    assert not isinstance(array, np.memmap)
+    assert array.shape == (10, 10, 10)
