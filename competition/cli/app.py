@@ -50,8 +50,13 @@ app.add_typer(oof, name="oof")
 
 def main() -> None:
     """Run the command line; a user's error is one message and exit status 2."""
-    with orderly_end():
-        _main()
+    try:
+        with orderly_end():
+            _main()
+    except SystemExit as done:
+        if done.code in (INTERRUPTED, TERMINATED):
+            _fail("Stopped. The same command goes on where this one was.", done.code)
+        raise
 
 
 def _main() -> None:
@@ -67,10 +72,6 @@ def _main() -> None:
         if bad.name not in EXTRAS:
             raise
         sys.exit(_fail(how_to_get(bad.name), 2))
-    except SystemExit as done:
-        if done.code in (INTERRUPTED, TERMINATED):
-            _fail("Stopped. The same command goes on where this one was.", done.code)
-        raise
 
 
 def _explained(error: OSError) -> str:

@@ -89,12 +89,11 @@ def orderly_end() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # no other has handlers
         yield
         return
-    ended = False
+    ended: int | None = None
 
     def end(number: int, frame: FrameType | None) -> None:
         nonlocal ended
-        ended = True
-        status = INTERRUPTED if number == signal.SIGINT else TERMINATED
+        ended = status = INTERRUPTED if number == signal.SIGINT else TERMINATED
         for one in before:
             signal.signal(one, lambda *_: os._exit(status))
         # What libraries do not let through, or only from a thread, is no news.
@@ -108,8 +107,12 @@ def orderly_end() -> Iterator[None]:
     before = {one: signal.signal(one, end) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except SystemExit:
+        if ended is not None:  # a library may have made another status of it, as Ray does
+            raise SystemExit(ended) from None
+        raise
     finally:
-        if not ended:
+        if ended is None:
             for one, handler in before.items():
                 signal.signal(one, handler)
 
