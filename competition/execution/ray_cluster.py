@@ -88,7 +88,7 @@ class RayEngine:
             try:
                 with within(ray_joining.ANSWERS_IN, what):
                     self._join(n_jobs)
-                self.site = Site.of(out, data)
+                self.site = Site.of(out, data, progress)
                 self.watch = Watch(ray, self.address or "this machine", progress)
             except CompetitionError:
                 ray.shutdown()

@@ -87,8 +87,9 @@ class SlurmEngine:
         self.here, self.progress = here, progress
         self.n_cores = (n_jobs or n_cores()) if here else AT_ONCE
         self.has_gpu = not here
-        self.site = Site.of(out, data)
-        self.folder = Path(tempfile.mkdtemp(dir=self.site.marker.parent))
+        self.site = Site.of(out, data, progress)
+        self.folder = self.site.marker.with_suffix("")  # where `orphans` looks
+        self.folder.mkdir(mode=0o700)
 
     def close(self) -> None:
         """Remove what was written for the jobs."""
