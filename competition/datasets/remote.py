@@ -4,10 +4,13 @@
 
     cache/remote/<digest of the URL>/<last part>/        the files, as they are there
     cache/remote/<digest of the URL>/copied.json         size and tag of each when it was copied
+    cache/remote/<digest of the URL>/*.reader            a process that uses the copy, until it ends
 
-What has not changed since is not copied again; what has gone there goes here.
+What has not changed since is not copied again; what has gone there goes here. Each file is replaced
+whole, and none while another process uses the copy.
 """
 
+import atexit
 import errno
 import json
 import re
@@ -17,8 +20,9 @@ from typing import Any
 
 from competition.utils.errors import DatasetError
 from competition.utils.extras import how_to_get, lacking
-from competition.utils.files import PathLike, digest, told_as_write_error, write_json
+from competition.utils.files import PathLike, digest, told_as_write_error, write_json, write_text
 from competition.utils.locks import locked
+from competition.utils.processes import another_lives, this_process
 from competition.utils.progress import Progress
 
 SCHEME = "s3"
@@ -57,7 +61,8 @@ def local_folder(path: PathLike, cache: PathLike, progress: Progress | None = No
     Raises
     ------
     DatasetError
-        If the URL is of another kind than ``s3://``, or its files cannot be read.
+        If the URL is of another kind than ``s3://``, its files cannot be read, or they have changed
+        while another process uses the copy.
     WriteError
         If they cannot be written here; those that were copied stay.
     """
@@ -75,7 +80,9 @@ def local_folder(path: PathLike, cache: PathLike, progress: Progress | None = No
     home = Path(cache) / "remote" / digest(place)[:16]
     listener = progress or Progress()
     with locked(home, ["copy"], listener):
-        return _copied(place, home, listener)
+        folder = _copied(place, home, listener)
+        _will_read(home)
+        return folder
 
 
 def _copied(place: str, home: Path, progress: Progress) -> Path:
@@ -103,6 +110,8 @@ def _copied(place: str, home: Path, progress: Progress) -> Path:
         for name, about in there.items()
         if known.get(name) != list(about) or not _is_whole(folder / name, about[0])
     ]
+    if {name: list(about) for name, about in there.items()} != known:
+        _check_unused(home, url)
     _remove_gone(folder, set(there))
     index: dict[str, Any] = {name: list(there[name]) for name in there if name not in {*wanted}}
     for start in range(0, len(wanted), AT_ONCE):
@@ -117,6 +126,29 @@ def _copied(place: str, home: Path, progress: Progress) -> Path:
         write_json(home / INDEX, index)
     progress.remark(f"{url}: {len(there):,} files, {len(wanted):,} of them copied now to {folder}")
     return folder
+
+
+def _check_unused(home: Path, url: str) -> None:
+    """Raise a DatasetError if another process uses the copy, which is about to change."""
+    for note in sorted(home.glob("*.reader")):
+        try:
+            process = note.read_text(encoding="utf-8")
+        except FileNotFoundError:  # it has just ended
+            continue
+        if another_lives(process):
+            raise DatasetError(
+                f"{url} has changed, and the process {process} uses the copy in {home}: wait until "
+                "it has ended, or name another --out. Where it is dead, as one of another machine "
+                f"may be, remove {note.name} there."
+            )
+        note.unlink(missing_ok=True)
+
+
+def _will_read(home: Path) -> None:
+    """Say that this process uses the copy, until it ends."""
+    note = home / f"{this_process().replace(':', '-')}.reader"
+    write_text(note, this_process())
+    atexit.register(note.unlink, missing_ok=True)
 
 
 def _remove_gone(folder: Path, there: set[str]) -> None:

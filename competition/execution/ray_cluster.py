@@ -26,15 +26,14 @@ from competition.execution.ray_joining import (
     quiet,
     within,
 )
+from competition.execution.ray_tasks import TRIES, Actors, Kept, call, resources
 from competition.execution.ray_watch import LOOKS_EVERY, Watch
-from competition.execution.sites import Outcome, Site, guarded
+from competition.execution.sites import Outcome, Site
 from competition.utils.errors import CompetitionError, ProcessError
 from competition.utils.progress import Progress
 from competition.utils.registry import WithPlugins
 
 R = TypeVar("R")
-
-TRIES = 4  # of a task whose process or machine is lost, or whose disk is full
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +88,7 @@ class RayEngine:
             try:
                 with within(ray_joining.ANSWERS_IN, what):
                     self._join(n_jobs)
-                self.site = Site.of(out, data)
+                self.site = Site.of(out, data, progress)
                 self.watch = Watch(ray, self.address or "this machine", progress)
             except CompetitionError:
                 ray.shutdown()
@@ -97,7 +96,7 @@ class RayEngine:
             except Exception as bad:
                 ray.shutdown()
                 raise ProcessError(f"Ray has not {what}: {first_line(bad)}") from bad
-        self.call = ray.remote(_call)
+        self.call = ray.remote(call)
         cores = int(self._total("CPU"))
         where = f"at {self.address}" if self.address else "started on this machine"
         n_nodes = len([node for node in ray.nodes() if node["Alive"]])
@@ -146,14 +145,15 @@ class RayEngine:
         """
         for need in set(needs):
             self._check_room(need)
-        with_plugins = WithPlugins(function)
-        call = self.ray.put(with_plugins)
-        kept = _Kept(self.ray)
+        called = self.ray.put(WithPlugins(function))
+        kept = Kept(self.ray)
         waiting = deque(
             _Running(kept.put(arguments), need)
             for arguments, need in zip(tasks, needs, strict=True)
         )
-        actors = _Actors(self, (with_plugins, shared)) if shared is not None else None
+        actors: Actors | None = None
+        if shared is not None:
+            actors = Actors(self.ray, shared, self._options)
         running: dict[Any, _Running] = {}
         watch = self.watch
         watch.went_on()
@@ -164,7 +164,9 @@ class RayEngine:
                     one = waiting.popleft()
                     if actors is not None and one.actor is None:
                         one = replace(one, actor=actors.take(one.need, one.not_on))
-                    running[self._start(call, one)] = one
+                    running[
+                        self._start(called, one, actors.shared if actors is not None else ())
+                    ] = one
                 if not running:
                     time.sleep(1)
                     continue
@@ -195,17 +197,20 @@ class RayEngine:
                 if actors is not None:
                     actors.end()
 
-    def _most(self, actors: "_Actors | None", need: Need) -> int:
+    def _most(self, actors: Actors | None, need: Need) -> int:
         """How many tasks Ray has at a time: each actor one, else somewhat more than run."""
         at_once = max(1, self.n_cores // need.cores)
         return at_once if actors is not None else 2 * at_once + 2
 
-    def _start(self, call: Any, one: _Running) -> Any:
+    def _start(self, called: Any, one: _Running, shared: tuple[Any, ...]) -> Any:
         if one.actor is not None:
-            return one.actor.call.remote(self.site, call, *one.arguments)
-        options = {**resources(one.need, self.has_gpu), **self._away_from(one.not_on)}
+            return one.actor.call.remote(self.site, shared, (called, *one.arguments))
+        options = self._options(one.need, one.not_on)
         task = self.call.options(max_retries=TRIES - 1, **options)
-        return task.remote(self.site, call, *one.arguments)
+        return task.remote(self.site, (called, *one.arguments))
+
+    def _options(self, need: Need, not_on: frozenset[str]) -> dict[str, Any]:
+        return {**resources(need, self.has_gpu), **self._away_from(not_on)}
 
     def _away_from(self, full: frozenset[str]) -> dict[str, Any]:
         """Where else a task may run than on some nodes: on the first other one, while it lives."""
@@ -272,86 +277,6 @@ class RayEngine:
             f"core(s) and {need.memory / GIB:.1f} GiB, the largest nodes have {cores:.0f} core(s) "
             f"and {largest / GIB:.1f} GiB. Add a larger node."
         )
-
-
-class _Actors:
-    """Processes that hold what is shared, each with one task at a time."""
-
-    def __init__(self, engine: RayEngine, shared: tuple[WithPlugins, Any]) -> None:
-        self.engine = engine
-        self.shared = shared  # after what loads its class, where that is a user's own
-        self.idle: list[Any] = []
-        self.all: list[Any] = []
-
-    def take(self, need: Need, not_on: frozenset[str]) -> Any:
-        """Return an idle one, or start one."""
-        if self.idle and not not_on:
-            return self.idle.pop()
-        options = {**resources(need, self.engine.has_gpu), **self.engine._away_from(not_on)}
-        make = self.engine.ray.remote(_Holder)
-        actor = make.options(max_restarts=-1, max_task_retries=TRIES - 1, **options)
-        self.all.append(actor.remote(self.shared))
-        return self.all[-1]
-
-    def give_back(self, actor: Any, *, needed: bool) -> None:
-        """Let another task have it, or end it, so that its cores are free for the others."""
-        if needed:
-            self.idle.append(actor)
-        else:
-            self.drop(actor)
-
-    def drop(self, actor: Any) -> None:
-        """End one."""
-        self.all.remove(actor)
-        self.engine.ray.kill(actor)
-
-    def end(self) -> None:
-        """End all."""
-        for actor in [*self.all]:
-            self.drop(actor)
-
-
-class _Holder:
-    """Holds what is shared in a process of its own."""
-
-    def __init__(self, shared: tuple[WithPlugins, Any]) -> None:
-        _, self.shared = shared
-
-    def call(self, site: Site, function: Callable[..., Any], *arguments: Any) -> Outcome:
-        """Call a function with what is shared, and with the rest."""
-        return _call(site, function, self.shared, *arguments)
-
-
-def _call(site: Site, function: Callable[..., Any], *arguments: Any) -> Outcome:
-    import ray
-
-    return replace(guarded(site, function, arguments), node=ray.get_runtime_context().get_node_id())
-
-
-class _Kept:
-    """Arguments that several tasks have in common, sent once."""
-
-    def __init__(self, ray: Any) -> None:
-        self.ray = ray
-        self.sent: dict[int, tuple[Any, Any]] = {}  # the argument too: its number is not used again
-
-    def put(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return references in the place of all that is not small."""
-        return tuple(
-            one if isinstance(one, str | int | float | Path | None) else self._put(one)
-            for one in arguments
-        )
-
-    def _put(self, argument: Any) -> Any:
-        if id(argument) not in self.sent:
-            self.sent[id(argument)] = argument, self.ray.put(argument)
-        return self.sent[id(argument)][1]
-
-
-def resources(need: Need, has_gpu: bool) -> dict[str, Any]:
-    """What Ray is asked for a task."""
-    share = need.gpu if need.on_gpu and has_gpu else 0
-    return {"num_cpus": need.cores, "memory": need.memory, "num_gpus": share}
 
 
 def _fits(node: dict[str, float], need: Need) -> bool:

@@ -15,14 +15,17 @@ from typing import Any
 
 import competition
 from competition.execution.devices import one_thread
+from competition.execution.orphans import SEEN, end_orphans
 from competition.utils.errors import CompetitionError, ProcessError
 from competition.utils.files import digest, write_text
+from competition.utils.progress import Progress
 
 LIBRARIES = (
     *("numpy", "scipy", "pandas", "scikit-learn", "lightgbm", "xgboost", "xgboost-cpu", "torch"),
     *("transformers", "onnxruntime", "av", "pillow", "jieba", "rjieba"),
 )
 JOBS = ".jobs"  # folder, below that of the results, of what tasks elsewhere need while they run
+_ours: set[str] = set()  # markers that this process has written
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -73,10 +76,15 @@ class Site:
     versions: tuple[tuple[str, str], ...] = field(default_factory=_versions)
 
     @classmethod
-    def of(cls, out: Path, data: Path | None = None) -> "Site":
-        """Describe this machine and the folders of results, where a marker is written, and ads."""
+    def of(cls, out: Path, data: Path | None = None, progress: Progress | None = None) -> "Site":
+        """Describe this machine and the folders of results, where a marker is written, and ads.
+
+        Jobs that commands of this machine have left there, as they were killed, are ended.
+        """
         content = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        marker = out / JOBS / f"{content}.seen"
+        marker = out / JOBS / f"{content}{SEEN}"
+        _ours.add(content)
+        end_orphans(marker.parent, _ours, progress or Progress())
         write_text(marker, content)
         seen = data if data is not None and data.is_dir() else None
         return cls(marker, content, seen)

@@ -6,6 +6,7 @@ the variables that sbatch itself reads (SBATCH_PARTITION, SBATCH_ACCOUNT, ...).
 """
 
 import os
+import pickle
 import shutil
 import tempfile
 import time
@@ -21,6 +22,7 @@ from competition.execution.devices import n_cores
 from competition.execution.needs import GIB, Need
 from competition.execution.sites import Outcome, Site, guarded
 from competition.utils.errors import ProcessError
+from competition.utils.files import told_as_write_error
 from competition.utils.progress import Progress
 from competition.utils.registry import WithPlugins
 
@@ -40,7 +42,7 @@ LOST = "it was ended before its result was there"
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    arguments: tuple[Any, ...]
+    content: Path  # of a file: what is called, and the arguments of each call
     need: Need
     tries: int = 1
     job: Any = None
@@ -85,8 +87,9 @@ class SlurmEngine:
         self.here, self.progress = here, progress
         self.n_cores = (n_jobs or n_cores()) if here else AT_ONCE
         self.has_gpu = not here
-        self.site = Site.of(out, data)
-        self.folder = Path(tempfile.mkdtemp(dir=self.site.marker.parent))
+        self.site = Site.of(out, data, progress)
+        self.folder = self.site.marker.with_suffix("")  # where `orphans` looks
+        self.folder.mkdir(mode=0o700)
 
     def close(self) -> None:
         """Remove what was written for the jobs."""
@@ -102,7 +105,7 @@ class SlurmEngine:
     ) -> Iterator[R]:
         """Do what `competition.execution.engines.run_tasks` does."""
         given = [arguments if shared is None else (shared, *arguments) for arguments in tasks]
-        waiting = deque(self._jobs(WithPlugins(function), given, needs))
+        waiting = deque(self._jobs(function, given, needs))
         running: list[_Job] = []
         since = told = time.monotonic()
         try:
@@ -161,7 +164,17 @@ class SlurmEngine:
             alike = list(group)
             for start in range(0, len(alike), at_most):
                 some = alike[start : start + at_most]
-                yield _Job((self.site, function, [task for _, task in some]), some[0][0])
+                yield _Job(self._written(function, [task for _, task in some]), some[0][0])
+
+    def _written(self, function: Callable[..., Any], tasks: list[tuple[Any, ...]]) -> Path:
+        """Write what a job calls beside what submitit loads: it is read after the check alone."""
+        import cloudpickle
+
+        with told_as_write_error(self.folder):
+            number, path = tempfile.mkstemp(".calls", dir=self.folder)
+            with os.fdopen(number, "wb") as file:
+                cloudpickle.dump((WithPlugins(function), tasks), file, pickle.HIGHEST_PROTOCOL)
+        return Path(path)
 
     def _submit(self, some: list[_Job]) -> list[_Job]:
         """Submit tasks of the same needs as one array."""
@@ -182,7 +195,7 @@ class SlurmEngine:
         )
         try:
             with _quiet() if self.here else nullcontext(), executor.batch():
-                jobs = [executor.submit(_Tasks(), *one.arguments) for one in some]
+                jobs = [executor.submit(_Tasks(), self.site, one.content) for one in some]
         except (
             submitit.core.utils.FailedJobError,
             submitit.core.utils.FailedSubmissionError,
@@ -224,15 +237,23 @@ class SlurmEngine:
 class _Tasks:
     """What a job calls; pre-empted, it is queued again and starts anew."""
 
-    def __call__(
-        self, site: Site, function: Callable[..., Any], tasks: list[tuple[Any, ...]]
-    ) -> list[Outcome]:
+    def __call__(self, site: Site, content: Path) -> list[Outcome]:
+        loaded = guarded(site, _load, (content,))
+        if loaded.result is None:
+            return [loaded]
+        function, tasks = loaded.result
         return [guarded(site, function, arguments) for arguments in tasks]
 
     def checkpoint(self, *arguments: Any) -> Any:
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, *arguments)
+
+
+def _load(content: Path) -> tuple[Callable[..., Any], list[tuple[Any, ...]]]:
+    with content.open("rb") as file:
+        loaded: tuple[Callable[..., Any], list[tuple[Any, ...]]] = pickle.load(file)
+    return loaded
 
 
 @contextmanager

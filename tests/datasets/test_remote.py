@@ -1,6 +1,8 @@
 """Ads under a URL, on a server that speaks S3."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 
 from competition import load_dataset
-from competition.datasets.remote import is_url
+from competition.datasets.remote import is_url, local_folder
 from competition.utils.errors import DatasetError, WriteError
 from tests.cli.calling import call, called
 
@@ -80,6 +82,44 @@ def test_only_what_has_changed_is_copied_again(bucket: Any, tmp_path: Path) -> N
     bucket.Object("ads/films/notes.txt").delete()
     load_dataset(URL, cache=tmp_path / "cache")
     assert set(copies(tmp_path)) == set(before)
+
+
+READS = """
+import sys
+from competition import load_dataset
+load_dataset(sys.argv[1], cache=sys.argv[2])
+print("reads", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("how", ["ends", "is killed"])
+def test_a_copy_that_another_process_reads_is_not_changed(
+    bucket: Any, tmp_path: Path, how: str
+) -> None:
+    reader = subprocess.Popen(
+        [sys.executable, "-c", READS, URL, tmp_path / "cache"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert reader.stdin is not None
+    assert reader.stdout is not None
+    assert reader.stdout.readline() == "reads\n"
+    before = copies(tmp_path)
+    load_dataset(URL, cache=tmp_path / "cache")  # nothing has changed
+    bucket.put_object(Key="ads/films/notes.txt", Body=b"new")
+    bucket.Object("ads/films/test.csv").delete()
+    told = rf"films has changed, and the process \S+:{reader.pid} uses the copy"
+    with pytest.raises(DatasetError, match=told):
+        load_dataset(URL, cache=tmp_path / "cache")
+    assert copies(tmp_path) == before
+    if how == "is killed":
+        reader.kill()
+    reader.communicate()
+    assert bool([*tmp_path.rglob(f"*-{reader.pid}.reader")]) == (how == "is killed")
+    local_folder(URL, tmp_path / "cache")
+    assert set(copies(tmp_path)) == {"competition.toml", "train.csv", "notes.txt"}
 
 
 def test_no_file_is_written_outside_of_the_copy(bucket: Any, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from competition.execution.engines import elsewhere, run_tasks, running_on, task
 from competition.execution.needs import GIB, Need
 from competition.execution.ray_cluster import RayEngine
 from competition.execution.sites import Site, guarded
+from competition.execution.slurm import SlurmEngine
 from competition.utils.errors import ModelError, ProcessError, WriteError
 from competition.utils.progress import Progress
 from tests.cli.calling import called
@@ -42,6 +43,17 @@ def fail(number: int) -> int:
 
 def end() -> None:
     os._exit(3)
+
+
+def cannot_be_loaded() -> None:
+    raise AttributeError("another version has no such class")
+
+
+class Unloadable:
+    """What another version cannot unpickle."""
+
+    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+        return cannot_be_loaded, ()
 
 
 NEEDS = [Need("small")] * 4
@@ -198,6 +210,12 @@ def test_ray_that_is_started_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             list(run_tasks(fail, [(2,)], NEEDS[:1], n_jobs=1))
         with pytest.raises(ProcessError, match="A task was lost 4 times"):
             list(run_tasks(end, [()], NEEDS[:1], n_jobs=1))
+        engine = elsewhere()
+        assert isinstance(engine, RayEngine)
+        engine.site = replace(engine.site, code="other")
+        for shared in (None, Unloadable()):
+            with pytest.raises(ProcessError, match="has another version of this package"):
+                list(run_tasks(square, [(Unloadable(),)], NEEDS[:1], n_jobs=1, shared=shared))
         large = [Need("large", memory=10**6 * GIB)]
         with pytest.raises(ProcessError, match=r"large\) needs 1 core\(s\) and 1000000.0 GiB"):
             list(run_tasks(square, [(1,)], large, n_jobs=1))
@@ -224,6 +242,15 @@ def test_machine_with_other_code_is_told(tmp_path: Path) -> None:
     assert guarded(site, square, (3,)).result == 9
     other = guarded(replace(site, code="other"), square, (3,))
     assert "has another version of this package" in str(other.error)
+
+
+def test_job_compares_versions_before_it_loads_its_task(tmp_path: Path) -> None:
+    with running_on("slurm:local", tmp_path, None, 1, Progress()):
+        engine = elsewhere()
+        assert isinstance(engine, SlurmEngine)
+        engine.site = replace(engine.site, versions=(("numpy", "1.0"),))
+        with pytest.raises(ProcessError, match=r"^\S+ has numpy .* results has 1\.0: install"):
+            list(run_tasks(square, [(Unloadable(),)], NEEDS[:1], n_jobs=1))
 
 
 def test_machine_with_other_libraries_is_told(tmp_path: Path) -> None:

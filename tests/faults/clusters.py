@@ -52,6 +52,7 @@ n = 4
 
 [level1.waits]
 folder = "{log}"
+seconds = {seconds}
 
 [level2]
 model = ["mean", "single"]
@@ -150,12 +151,12 @@ def cluster_of(*names: str, **env: Mapping[str, str]) -> Iterator[Cluster]:
 class Fits:
     """A profile whose model `waits` says when each fit begins."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seconds: float = 3.0) -> None:
         self.log = folder / "log"
         self.log.mkdir(parents=True)
         (folder / "waits.py").write_text(WAITS, encoding="utf-8")
         self.profile = folder / "profile.toml"
-        self.profile.write_text(PROFILE.format(log=self.log), encoding="utf-8")
+        self.profile.write_text(PROFILE.format(log=self.log, seconds=seconds), encoding="utf-8")
 
     def begun(self) -> list[tuple[int, str]]:
         """Process and node of each fit so far, in order of the name of its file."""
