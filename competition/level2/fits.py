@@ -124,5 +124,6 @@ def _reason(bad: Exception) -> str:
     if isinstance(bad, CompetitionError):
         return str(bad)
     frames = traceback.extract_tb(bad.__traceback__)
-    where = [one for one in frames if "site-packages" not in one.filename][-1]
+    own = [one for one in frames if "site-packages" not in one.filename]
+    where = (own or frames)[-1]  # this package may itself be installed there
     return f"{type(bad).__name__}: {bad} ({Path(where.filename).name}, line {where.lineno})"

@@ -123,15 +123,9 @@ class PlanFile:
         StoreError
             If the file holds something else.
         """
-        try:
-            plan = TimePlan.model_validate_json(self.path.read_bytes())
-        except FileNotFoundError:
+        plan = _read(self.path)
+        if plan is None:
             return None, []
-        except (OSError, ValidationError) as bad:
-            raise StoreError(
-                f"{self.path} is no plan of a time limit that was written here. Remove it, and a "
-                "new one is made."
-            ) from bad
         changed = [
             part for part, value in self.made_from.items() if plan.made_from.get(part) != value
         ]
@@ -152,16 +146,35 @@ def plan_file(context: Context[Profile], digests: Digests | None = None) -> Plan
     digests : Digests or None
         Of the files of the ads; None takes those that are stored, and writes none.
     """
+    made_from = state_of(context, digests or Digests(context.digests_file))
+    return PlanFile(_path(context), made_from)
+
+
+def _path(context: Context[Profile]) -> Path:
     profile = context.profile
     name = f"{profile.time_limit}-{digest(profile.model_dump(mode='json'))[:SHOWN_DIGITS]}.json"
-    made_from = state_of(context, digests or Digests(context.digests_file))
-    return PlanFile(context.store_folder / FOLDER / name, made_from)
+    return context.store_folder / FOLDER / name
+
+
+def _read(path: Path) -> TimePlan | None:
+    try:
+        return TimePlan.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as bad:
+        raise StoreError(
+            f"{path} is no plan of a time limit that was written here. Remove it, and a new one "
+            "is made."
+        ) from bad
 
 
 def as_it_ran(context: Context[Profile]) -> Context[Profile]:
-    """Return the context with the profile as a run of its quality and time limit had it."""
+    """Return the context with the profile as a run of its quality and time limit had it.
+
+    Whoever reads what such a run has stored obeys its plan, whatever files or libraries are here.
+    """
     context = replace(context, profile=shaped(context).profile)
-    plan = None if context.profile.time_limit is None else plan_file(context).read()[0]
+    plan = None if context.profile.time_limit is None else _read(_path(context))
     return context if plan is None else replace(context, profile=reduced_by(plan, context))
 
 
