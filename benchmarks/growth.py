@@ -121,6 +121,10 @@ processes hold at a time; pages of the mapped file, which the system may take ba
 
 {HEADER}
 {listed}
+
+## Level 1
+
+[growth_level1.md](growth_level1.md): from 1,000 to 100,000 ads x 10 to 1,000 tags, model by model.
 """
     print(text)
     write_text(args.result, text)
