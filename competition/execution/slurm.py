@@ -173,7 +173,7 @@ class SlurmEngine:
         with told_as_write_error(self.folder):
             number, path = tempfile.mkstemp(".calls", dir=self.folder)
             with os.fdopen(number, "wb") as file:
-                cloudpickle.dump((WithPlugins(function), tasks), file, pickle.HIGHEST_PROTOCOL)
+                cloudpickle.dump((WithPlugins(function), tasks), file)
         return Path(path)
 
     def _submit(self, some: list[_Job]) -> list[_Job]:
