@@ -10,7 +10,7 @@ def test_small_bench_writes_its_note(tmp_path: Path) -> None:
     note, few = tmp_path / "note.md", ("--ads", "120", "--models", "tfidf_nblogreg")
     growth_level1.main([*few, "--tags", "5", "9", "--result", str(note)])
     rows = re.findall(
-        r"^\| 120 \| (5|9) \| `tfidf_nblogreg` \|( \d+\.\d+ \|){4} (0\.\d{4}) \|$",
+        r"^\| 120 \| (5|9) \| `tfidf_nblogreg` \|( \d+\.\d+ \|){4} \d+ \| (0\.\d{4}) \|$",
         note.read_text("utf-8"),
         re.MULTILINE,
     )
