@@ -11,7 +11,7 @@ from competition.execution.local import run_tasks
 from competition.media.faults import CHECKED, Fault, find_faults
 from competition.utils.progress import Progress
 
-AT_ONCE = 64  # files of a task
+AT_ONCE = 16  # files of a task
 
 
 def check_dataset(

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from competition.execution.orphans import SEEN, end_orphans
 from competition.utils.errors import CompetitionError, ProcessError
 from competition.utils.files import digest, write_text
 from competition.utils.progress import Progress
+from competition.utils.versions import installed
 
 LIBRARIES = (
     *("numpy", "scipy", "pandas", "scikit-learn", "lightgbm", "xgboost", "xgboost-cpu", "torch"),
@@ -42,13 +42,8 @@ def _code() -> str:
 
 @cache
 def _versions() -> tuple[tuple[str, str], ...]:
-    found = [("Python", f"{sys.version_info.major}.{sys.version_info.minor}")]
-    for name in LIBRARIES:
-        try:
-            found.append((name, metadata.version(name)))
-        except metadata.PackageNotFoundError:
-            continue
-    return tuple(found)
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return (("Python", python), *installed(*LIBRARIES).items())
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +11,8 @@ from sklearn.base import BaseEstimator
 
 from competition.datasets.base import InputKind
 from competition.features.machine_faults import fault_of_ad
-from competition.utils.errors import CompetitionError, MediaError
+from competition.utils.errors import MediaError
+from competition.utils.versions import installed
 
 Extracted = np.ndarray | str | dict[str, float] | MediaError
 
@@ -157,17 +157,6 @@ class Extractor(BaseEstimator, ABC):
         """
 
 
-def installed(*packages: str) -> dict[str, str]:
-    """Version of each package that is installed."""
-    found = {}
-    for package in packages:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 def attempt(extractor: Extractor, item: Item) -> Extracted:
     """Extract one item; what fails becomes a MediaError, if it is the ad's fault.
 
@@ -181,6 +170,4 @@ def attempt(extractor: Extractor, item: Item) -> Extracted:
     try:
         return extractor.extract_one(item)
     except Exception as bad:
-        if isinstance(bad, CompetitionError) and not isinstance(bad, MediaError):
-            raise
         return fault_of_ad(bad, item.file)

@@ -129,8 +129,6 @@ def _read(extractor: ChunkedExtractor, item: Item) -> Iterator[np.ndarray | Medi
     try:
         yield from extractor.read(item)
     except Exception as bad:
-        if isinstance(bad, CompetitionError) and not isinstance(bad, MediaError):
-            raise
         yield fault_of_ad(bad, item.file)
 
 

@@ -73,13 +73,11 @@ class _Decoder:
                 if len(frames) == self.chunk_size:
                     yield np.stack(frames)
                     frames = []
+            if frames:
+                yield np.stack(frames)
         except Exception as bad:
-            if isinstance(bad, CompetitionError) and not isinstance(bad, MediaError):
-                raise
             yield fault_of_ad(bad, self.items[row].file)
             return
-        if frames:
-            yield np.stack(frames)
         yield None
 
 

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from competition.utils.errors import FeatureError, MediaError
+from competition.utils.errors import CompetitionError, FeatureError, MediaError
 
 _ROOM = "Make room there, in the folder of temporary files (TMPDIR) too."
 _FILES = "Raise the limit of open files (ulimit -n), or use fewer --jobs."
@@ -31,7 +31,7 @@ REMEDIES = {getattr(errno, name): how for name, how in _REMEDIES.items() if hasa
 
 
 def fault_of_ad(bad: Exception, path: Path | None) -> MediaError:
-    """Return what failed as the ad's own fault, unless it is the machine's.
+    """Return what failed as the ad's own fault, unless it is the machine's or the extractor's.
 
     The machine's are: memory, disk, quota or open files that run out; a disk or a shared folder
     that fails, hangs or may not be written to; and a file that is not there, or may not be read,
@@ -51,7 +51,11 @@ def fault_of_ad(bad: Exception, path: Path | None) -> MediaError:
     ------
     FeatureError
         If it is the machine's fault: what, where, and what to do.
+    CompetitionError
+        What has failed, if it is of any kind but MediaError.
     """
+    if isinstance(bad, CompetitionError) and not isinstance(bad, MediaError):
+        raise bad
     for one in _causes(bad):
         number = one.errno if isinstance(one, OSError) and not _is_ffmpegs(one) else None
         if number is not None and number in REMEDIES:

@@ -4,8 +4,6 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from competition.datasets.base import AdDataset
 from competition.folds import Folds
 from competition.utils.errors import StoreError
 from competition.utils.files import digest, written_whole
+from competition.utils.versions import installed
 
 VERSIONS_OF = (
     "numpy",
@@ -226,13 +225,4 @@ def damaged(path: Path, why: str) -> StoreError:
 
 def versions() -> dict[str, str]:
     """Versions of this package and of the libraries that make predictions, as installed."""
-    installed = {package: _installed(package) for package in VERSIONS_OF}
-    return {"competition": __version__, **{name: of for name, of in installed.items() if of}}
-
-
-@cache  # what is installed is read from files, hundreds of times where models are brought
-def _installed(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return ""
+    return {"competition": __version__, **installed(*VERSIONS_OF)}

@@ -1,7 +1,6 @@
 """What decodes and prepares is part of a feature: another version extracts it anew."""
 
 import json
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from competition.utils.versions import version_of
 from tests.cli.calling import call
 from tests.conftest import write_csv
 
@@ -76,16 +76,10 @@ def folders(data: Path) -> dict[str, dict[str, Any]]:
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, package: str, version: str | None) -> None:
-    real = metadata.version
-
     def found(name: str) -> str:
-        if name != package:
-            return real(name)
-        if version is None:
-            raise metadata.PackageNotFoundError(name)
-        return version
+        return version_of(name) if name != package else version or ""
 
-    monkeypatch.setattr("competition.features.base.metadata.version", found)
+    monkeypatch.setattr("competition.utils.versions.version_of", found)
 
 
 def test_another_pillow_extracts_pictures_anew_and_no_sound(

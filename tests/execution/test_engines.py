@@ -1,8 +1,12 @@
 """Where tasks run, and what is said where they cannot."""
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -221,6 +225,60 @@ def test_ray_that_is_started_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             list(run_tasks(square, [(1,)], large, n_jobs=1))
     assert elsewhere() is None
     assert not (tmp_path / ".jobs").exists()
+
+
+SLEEPER = """
+import time
+from pathlib import Path
+
+import numpy as np
+
+from competition import Level1Model, level1_model
+
+
+@level1_model("sleeper", kinds=("text",))
+class Sleeper(Level1Model):
+    'Begins to learn, and does not end.'
+
+    def _fit(self, X, Y):
+        Path("BEGUN").touch()
+        time.sleep(120)
+
+    def _predict_proba(self, X):
+        return np.zeros((len(X), 1))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_run_on_ray_is_stopped_in_order(
+    shared_table: Path, tmp_path: Path, number: int, status: int
+) -> None:
+    """Ray makes another status of what ends it while it waits for tasks."""
+    begun, plugin = tmp_path / "begun", tmp_path / "sleeper.py"
+    plugin.write_text(SLEEPER.replace("BEGUN", str(begun)), encoding="utf-8")
+    command = [sys.executable, "-m", "competition", "run", "--data", str(shared_table)]
+    command += ["--profile", "text", "--out", str(tmp_path / "out"), "--on", "ray", "--jobs", "1"]
+    for override in (f"plugins=['{plugin}']", "models=['sleeper']", "folds.n=2"):
+        command += ["--set", override]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"},
+        # A shell that runs these tests in the background has it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    deadline = time.monotonic() + 120
+    while not begun.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert begun.exists()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert said.strip().endswith("Stopped. The same command goes on where this one was.")
+    assert not (tmp_path / "out" / ".jobs").exists()
 
 
 def test_ray_that_does_not_start_in_time_is_told(

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from competition.datasets.base import InputKind
-from competition.features.base import Item, installed
+from competition.features.base import Item
 from competition.features.chunked import ChunkedExtractor, Network
 from competition.features.encoders import checkpoint_files, unnamed
 from competition.features.registry import extractor
@@ -16,6 +16,7 @@ from competition.features.sound_encoders import SECONDS, load_preparation, load_
 from competition.media.sound import read_sound
 from competition.utils.errors import FeatureError
 from competition.utils.parameters import Count
+from competition.utils.versions import installed
 
 Milliseconds = Annotated[int, Field(ge=100)]
 SHORTEST = 1  # seconds of sound at the end that are worth a window

@@ -18,13 +18,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from competition.datasets.base import InputKind
-from competition.features.base import Extractor, Item, installed
+from competition.features.base import Extractor, Item
 from competition.features.ocr_lines import Line, merge_lines
 from competition.features.ocr_pieces import pieces
 from competition.features.pictures import pictures
 from competition.features.registry import extractor
 from competition.utils.errors import FeatureError, MediaError
 from competition.utils.parameters import Count
+from competition.utils.versions import installed
 
 Engine = Literal["rapidocr", "tesseract"]
 Read = Callable[[np.ndarray], list[Line]]

@@ -11,7 +11,7 @@ import numpy as np
 
 from competition.datasets.base import InputKind
 from competition.execution.memory import AtOnce
-from competition.features.base import Extractor, Item, installed
+from competition.features.base import Extractor, Item
 from competition.features.encoders import checkpoint_files, load_pretrained
 from competition.features.image_processors import needed_packages, refuse_patches
 from competition.features.pictures import pictures
@@ -19,6 +19,7 @@ from competition.features.registry import extractor
 from competition.features.vision_encoders import load_vision_encoder
 from competition.utils.errors import FeatureError, MediaError
 from competition.utils.parameters import Count, Share, Whole
+from competition.utils.versions import installed
 
 if TYPE_CHECKING:
     import torch

@@ -13,7 +13,7 @@ import numpy as np
 
 from competition.datasets.base import InputKind
 from competition.execution.memory import AtOnce
-from competition.features.base import Extracted, Extractor, Item, installed
+from competition.features.base import Extracted, Extractor, Item
 from competition.features.encoders import checkpoint_files, unnamed
 from competition.features.frame_stream import Chunk, frame_stream
 from competition.features.image_processors import needed_packages
@@ -22,6 +22,7 @@ from competition.features.registry import extractor
 from competition.features.vision_encoders import load_vision_encoder
 from competition.utils.errors import FeatureError, MediaError
 from competition.utils.parameters import Count
+from competition.utils.versions import installed
 
 if TYPE_CHECKING:
     import torch

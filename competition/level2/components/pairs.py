@@ -9,6 +9,8 @@ from competition.level2.components.logits import to_logits
 from competition.level2.data import Ads, StackData
 from competition.utils.odds import prior_logits
 
+BINNED = 50_000  # pairs that LightGBM's bins are found on; of more they come out alike
+
 
 class PairFeatures(NamedTuple):
     """How (ad, tag) pairs are described, learned from training ads by `fit_pairs`.

@@ -8,7 +8,7 @@ from pydantic import Field
 from competition.level2.base import MetaLearner
 from competition.level2.components.corrections import best_strength
 from competition.level2.components.logits import to_logits
-from competition.level2.components.pairs import PairFeatures, fit_pairs
+from competition.level2.components.pairs import BINNED, PairFeatures, fit_pairs
 from competition.level2.crossfit import cross_fit
 from competition.level2.data import Ads, StackData
 from competition.level2.learners.pooled import Pooled
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from lightgbm import Booster
     from optuna import Trial
 
-BINNED = 50_000  # pairs that LightGBM's bins are found on; of more they come out alike
 FLOOR = 1e-6  # of the base's probabilities; boosting begins at their logits
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from competition.level2.base import MetaLearner
-from competition.level2.components.pairs import fit_pairs
+from competition.level2.components.pairs import BINNED, fit_pairs
 from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 from competition.utils.parameters import (
@@ -20,8 +20,6 @@ from competition.utils.parameters import (
 
 if TYPE_CHECKING:
     from optuna import Trial
-
-BINNED = 50_000  # pairs that LightGBM's bins are found on; of more they come out alike
 
 
 @meta_learner("lightgbm")
