@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,9 +53,10 @@ class CellTags:
     n_lists: int
     nulls: Counter[str]
 
-    @property
+    @cached_property
     def found(self) -> set[str]:
-        return set().union(*self.tags)
+        """All tags."""
+        return {tag for tags in self.tags for tag in tags}
 
     def row_of(self, tag: str) -> int:
         """Return the first row that has a tag."""
@@ -91,15 +93,20 @@ def read_tags(cells: pd.Series, separator: str, null_words: Collection[str]) -> 
     n_lists = sum(one is not None for one in lists)
     are_lists = 2 * n_lists > sum(bool(text) for text in texts)
     counts = np.bincount(codes, minlength=len(texts))
+    split = [
+        one if one is not None and are_lists else text.split(separator)
+        for text, one in zip(texts, lists, strict=True)
+    ]
+    name_of = {part: part.strip() for parts in split for part in parts}
+    null = {part for part, name in name_of.items() if name and name.lower() in null_words}
     nulls: Counter[str] = Counter()
     tags = []
-    for text, one, count in zip(texts, lists, counts, strict=True):
-        parts = one if one is not None and are_lists else text.split(separator)
-        names = [part.strip() for part in parts]
-        for name in names:
-            if name and name.lower() in null_words:
-                nulls[name] += int(count)
-        tags.append(tuple(dict.fromkeys(n for n in names if n and n.lower() not in null_words)))
+    for parts, count in zip(split, counts, strict=True):
+        for part in parts if null else ():
+            if part in null:
+                nulls[name_of[part]] += int(count)
+        named = [name_of[part] for part in parts if part not in null]
+        tags.append(tuple(dict.fromkeys(filter(None, named))))
     return CellTags(texts, codes, tags, n_lists if are_lists else 0, nulls)
 
 

@@ -170,7 +170,7 @@ def read_labels(
 def _found(read: CellTags, kept: np.ndarray) -> set[str]:
     """Return the tags of training ads; a table of labels may have those of others."""
     used = set(np.unique(read.codes[kept]).tolist())
-    return set().union(*(tags for code, tags in enumerate(read.tags) if code in used))
+    return {tag for code, tags in enumerate(read.tags) if code in used for tag in tags}
 
 
 def _filler(read: CellTags, rows: np.ndarray) -> Callable[[np.ndarray, dict[str, int]], None]:

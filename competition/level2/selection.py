@@ -10,7 +10,7 @@ the best in standard errors of that distance. Folds then differ little in what p
 everything is brought to one scale before it is averaged, so that they fit together in GAP's list.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -24,7 +24,15 @@ from competition.level2.base import MetaLearner, one_blas_thread
 from competition.level2.components.blend import Blend, fold_blend
 from competition.level2.components.halving import MANY_ADS, hopeless, parts
 from competition.level2.components.preselection import MANY, preselected
-from competition.level2.components.race import Standing, outrun, ring, standings
+from competition.level2.components.race import (
+    FAR,
+    FAR_BY_ONE,
+    Standing,
+    couples,
+    outrun,
+    ring,
+    standings,
+)
 from competition.level2.crossfit import StackPredictions
 from competition.level2.data import Ads, StackData
 from competition.level2.fits import Fits, need_of
@@ -111,9 +119,10 @@ def nested_selection(
 
     What is fitted without the folds j and k predicts both: j for the weights of fold k, and k for
     those of fold j. So `n` folds take `n` + `n` (`n` - 1) / 2 fits of a candidate. A costly one, of
-    complexity 5, is first fitted without each fold and its neighbour alone; where it is then more
+    complexity 5, is first fitted without each fold and its neighbours alone; where it is then more
     than two standard errors below the best for a fold k, it weighs nothing there, and where it is
-    for all, it is fitted no further.
+    for all, it is fitted no further. Before, with fits for one neighbour of a fold, three standard
+    errors count.
 
     Of `many_ads` or more, all candidates are first fitted so to parts of the ads, up to a quarter.
     One of complexity 2 or more that is far behind on them for fold k, and does not gain on the best
@@ -166,16 +175,14 @@ def nested_selection(
     pairs = list(combinations(range(n_folds), 2)) if choose else []
     racing = [name for name in candidates if candidates[name].complexity >= BENDS and choose]
     steady = [name for name in candidates if name not in racing]
-    first = ring(n_folds)
     # What takes longest goes first: one fit to all ads is a fit without each fold.
-    fits.run([(name, place) for place in [None, *pairs] for name in steady])
-    fits.run([(name, place) for name in racing for place in first])
-    behind = early
-    if racing:
-        standing = standings(fits.held_out(first), data, early)
-        behind = [out | outrun(racing, one) for out, one in zip(early, standing, strict=True)]
+    fits.run(
+        [(name, place) for place in couples(n_folds) for name in reversed(racing)]
+        + [(name, place) for place in [None, *pairs] for name in steady]
+    )
+    behind = _raced(fits, racing, early)
     lost = set.intersection(*behind)
-    rest = [place for place in pairs if place not in first]
+    rest = [place for place in pairs if place not in ring(n_folds)]
     still = [name for name in racing if name not in lost and name not in fits.failed]
     fits.run([(name, place) for place in [None, *rest] for name in still])
     working = [name for name in candidates if name not in fits.failed and name not in lost]
@@ -252,13 +259,27 @@ def _dropped_early(
         learned = [name for name in left if left[name].complexity >= LEARNED]
         fits = Fits(left, some, None, n_jobs, progress, None)
         fits.run([(name, place) for name in left for place in first])
-        now = standings(fits.held_out(first), some, behind)
+        now = standings(fits.held_out(first), some, behind, first)
         for place, one in enumerate(before):
             behind[place] |= hopeless(learned, one, now[place], steps)
         lost = set.intersection(*behind)
         dropped |= {name: len(rows) for name in left if name in lost}
         before = now
     return behind, dropped
+
+
+def _raced(fits: Fits, racing: Sequence[str], early: Sequence[set[str]]) -> Sequence[set[str]]:
+    """Fit costly candidates as long as they keep up; return who is behind in each fold."""
+    n_folds, behind = len(early), early
+    for pairs, far in ((couples(n_folds), FAR_BY_ONE), (ring(n_folds), FAR)):
+        lost = set.intersection(*behind)
+        still = [name for name in racing if name not in lost and name not in fits.failed]
+        if not still:
+            break
+        fits.run([(name, place) for name in still for place in pairs])
+        standing = standings(fits.held_out(pairs), fits.data, behind, pairs)
+        behind = [out | outrun(still, one, far) for out, one in zip(behind, standing, strict=True)]
+    return behind
 
 
 def _joined(

@@ -1,8 +1,10 @@
 """What the templates of the page show, computed from a finished stack."""
 
 import math
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from competition.datasets.base import AdDataset
@@ -10,16 +12,16 @@ from competition.oof.cards import StackCard
 from competition.pipeline.context import AnyContext
 from competition.report import words
 from competition.report.ad import make_viewer
-from competition.report.doubts import doubtful_labels
+from competition.report.doubts import Doubts, doubtful_labels
 from competition.report.gallery import ORDERS, GalleryAd, chosen_ads, gallery
-from competition.report.leaderboard import Entry, leaderboard, likeness
+from competition.report.leaderboard import Entry, Likeness, leaderboard, likeness
 from competition.report.notes import Notes
 from competition.report.preview_drawing import Preview, smaller
 from competition.report.previews import previews
 from competition.report.score_bins import ScoreBins
-from competition.report.shown import shown
+from competition.report.shown import Shown, shown
 from competition.report.tag_table import TagRow, tag_rows
-from competition.report.trust import trust
+from competition.report.trust import Trust, trust
 from competition.utils.progress import Progress
 
 TAGS = 3_000  # rows of the table of tags
@@ -30,33 +32,63 @@ MOST_INSIDE = 500  # ads whose pictures are in the page itself
 PICTURES = 7_000_000  # bytes of pictures in the page, before their encoding adds a third
 
 
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """What the page says of all measured ads, whichever of them it shows."""
+
+    entries: list[Entry]
+    likeness: Likeness | None
+    tags: list[TagRow]
+    trust: Trust
+
+
+@contextmanager
 def contents(
-    context: AnyContext, stack: StackCard, n_ads: int, progress: Progress
-) -> dict[str, Any]:
-    """Compute what the templates show of a stack.
+    context: AnyContext, stack: StackCard | None, progress: Progress
+) -> Iterator[Callable[[int], dict[str, Any]]]:
+    """Compute what the templates show of a stack, for pages of more or fewer ads.
 
     Parameters
     ----------
     context : Context
-    stack : StackCard
-    n_ads : int
-        Ads to show at most.
+    stack : StackCard or None
     progress : Progress
 
-    Returns
-    -------
-    dict
-        Values of the templates, and ``pictures``: bytes of files to lie beside the page, by name.
+    Yields
+    ------
+    callable
+        Of the number of ads to show at most: values of the templates, and ``pictures``, bytes of
+        files to lie beside the page, by name. Nothing where there is no
+        stack.
     """
+    if stack is None:
+        yield lambda _: {}
+        return
     it = shown(context, stack)
-    bins = ScoreBins.of(it.labels, it.oof, it.data.fold)
     doubts = doubtful_labels(it)
+    with ThreadPoolExecutor(1) as aside:  # while other processes draw the pictures
+        measured = aside.submit(_measured, it)
+        yield lambda n_ads: _contents(context, it, doubts, measured.result, n_ads, progress)
+
+
+def _measured(it: Shown) -> _Measured:
+    bins = ScoreBins.of(it.labels, it.oof, it.data.fold)
+    return _Measured(leaderboard(it), likeness(it.data), tag_rows(it, bins), trust(it, bins))
+
+
+def _contents(
+    context: AnyContext,
+    it: Shown,
+    doubts: Doubts,
+    measured: Callable[[], _Measured],
+    n_ads: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    stack = it.stack
     choices = chosen_ads(it, n_ads, [doubt.ad for doubt in doubts.listed])
     ads = [choice.ad for choice in choices]
-    with ThreadPoolExecutor(1) as aside:  # while other processes draw the pictures
-        measured = aside.submit(lambda: (leaderboard(it), tag_rows(it, bins), trust(it, bins)))
-        found = previews(it.dataset, ads, context.cache, context.n_jobs, progress)
-        entries, tags, trusted = measured.result()
+    found = previews(it.dataset, ads, context.cache, context.n_jobs, progress)
+    of_all = measured()
     inside = len(choices) <= MOST_INSIDE
     pictures: dict[str, bytes] = {}
     if inside:
@@ -70,14 +102,14 @@ def contents(
     articles = gallery(it, viewer, choices, found)
     return {
         "it": it,
-        "entries": entries,
+        "entries": of_all.entries,
         "best_gap": next(one.scores.gap for one in it.cards if one.model == stack.best_model),
-        "scale": _scale(entries),
-        "likeness": likeness(it.data),
-        "tags": sorted(tags, key=lambda tag: -tag.n_ads)[:TAGS],
-        "n_tags": len(tags),
-        **_gains(tags),
-        "trust": trusted,
+        "scale": _scale(of_all.entries),
+        "likeness": of_all.likeness,
+        "tags": sorted(of_all.tags, key=lambda tag: -tag.n_ads)[:TAGS],
+        "n_tags": len(of_all.tags),
+        **_gains(of_all.tags),
+        "trust": of_all.trust,
         "ads": articles,
         "orders": {key: name for key, name in ORDERS.items() if key in choices[0].ranks},
         "text_length": _text_length(articles),

@@ -109,8 +109,7 @@ def write_page(
         if always:
             listener.remark(f"{lacking}: the page shows what else there is.")
 
-    def made(n_ads: int) -> tuple[str, dict[str, bytes]]:
-        values = {} if stack is None else contents(quiet, stack, n_ads, listener)
+    def made(values: dict[str, Any]) -> tuple[str, dict[str, bytes]]:
         pictures = values.pop("pictures", {})
         html = render(
             dataset=quiet.dataset,
@@ -130,10 +129,11 @@ def write_page(
 
     try:
         n_ads = min(n_ads, len(quiet.dataset.train_ids))
-        html, pictures = made(n_ads)
-        while n_ads <= MOST_INSIDE and len(html.encode()) > LARGEST and n_ads > 1:
-            n_ads //= 2
-            html, pictures = made(n_ads)
+        with contents(quiet, stack, listener) as values_of:
+            html, pictures = made(values_of(n_ads))
+            while n_ads <= MOST_INSIDE and len(html.encode()) > LARGEST and n_ads > 1:
+                n_ads //= 2
+                html, pictures = made(values_of(n_ads))
     except (StoreError, ValueError, KeyError, IndexError):
         if digest(_made_from(context, stack, notes, _record(context))) == made_from:
             raise

@@ -10,6 +10,7 @@ import pytest
 from competition.evaluation.metrics import gap, gap_mean_of_folds, mean_average_precision
 from competition.level2.base import MetaLearner
 from competition.level2.components.halving import parts
+from competition.level2.components.race import couples, ring
 from competition.level2.crossfit import cross_fit
 from competition.level2.data import Ads, StackData
 from competition.level2.kept import KeptCrossFits
@@ -289,6 +290,42 @@ def test_costly_candidate_that_is_far_behind_is_not_fitted_on() -> None:
     found = nested_selection({"best": One(0), "noise": Noise()}, made(n=300, n_folds=5)[0])
     assert found.outrun == ("noise",)
     assert set(found.gaps) == {"best"}
+
+
+def test_costly_candidate_that_is_hopeless_is_fitted_without_few_pairs(tmp_path: Path) -> None:
+    kept = KeptCrossFits(tmp_path, {"best": "1", "noise": "2"})
+    candidates = {"best": One(0), "noise": Noise()}
+    found = nested_selection(candidates, made(n=1500, n_folds=5)[0], kept=kept)
+    assert found.outrun == ("noise",)
+    fits = sorted(path.stem for path in tmp_path.glob("noise-*"))
+    assert fits == ["noise-0-1", "noise-0-4", "noise-2-3"]  # each fold, and one that is not it
+
+
+def test_labels_of_a_fold_outrun_no_candidate_for_it() -> None:
+    class Costly(One):
+        complexity = 5
+
+    data, test = made(n=600, n_folds=5)
+    candidates = {"one": One(0), "noise": Noise(), "costly": Costly(1), "other": Costly(2)}
+    before = nested_selection(candidates, data, test)
+    outrun_somewhere = set[str]()
+    for k in data.folds:
+        held_out = data.fold == k
+        labels = data.labels.copy()
+        labels[held_out] = 1 - labels[held_out]
+        after = nested_selection(candidates, replace(data, labels=labels), test)
+        outrun_somewhere |= set(after.outrun)
+        np.testing.assert_array_equal(before.output.oof[held_out], after.output.oof[held_out])
+        np.testing.assert_array_equal(before.output.fold_test[k], after.output.fold_test[k])
+    assert outrun_somewhere | set(before.outrun)  # the race was run
+
+
+@pytest.mark.parametrize("n_folds", range(3, 12))
+def test_couples_are_in_the_ring_and_hold_every_fold(n_folds: int) -> None:
+    pairs = couples(n_folds)
+    assert set(pairs) <= set(ring(n_folds))
+    assert {fold for pair in pairs for fold in pair} == set(range(n_folds))
+    assert len(pairs) == -(-n_folds // 2)
 
 
 def test_costly_candidate_that_keeps_up_is_fitted_to_the_end() -> None:

@@ -7,6 +7,7 @@ from competition.level2.data import StackData
 from competition.level2.kept import Attempt, Place
 
 FAR = 2.0  # standard errors below the best
+FAR_BY_ONE = 3.0  # the same, where each fold has seen but one neighbour
 
 Standing = tuple[dict[str, float], dict[str, float]]  # scores, and errors of their differences
 
@@ -17,25 +18,35 @@ def ring(n_folds: int) -> list[tuple[int, int]]:
     return sorted({(min(pair), max(pair)) for pair in pairs})
 
 
+def couples(n_folds: int) -> list[tuple[int, int]]:
+    """Return the fewest pairs of `ring` that every fold is in."""
+    pairs = [(place, place + 1) for place in range(0, n_folds - 1, 2)]
+    return sorted(pairs + ([(0, n_folds - 1)] if n_folds % 2 else []))
+
+
 def standings(
-    held_out: Mapping[str, Mapping[Place, Attempt]], data: StackData, behind: Sequence[set[str]]
+    held_out: Mapping[str, Mapping[Place, Attempt]],
+    data: StackData,
+    behind: Sequence[set[str]],
+    pairs: Sequence[tuple[int, int]],
 ) -> list[Standing]:
-    """Scores for each fold, on its two neighbours alone, as predicted without the fold.
+    """Scores for each fold, on its neighbours in the pairs alone, as predicted without the fold.
 
     No label of a fold shows in its scores.
 
     Parameters
     ----------
     held_out : mapping of str to mapping
-        Of every candidate that works what it predicts when fitted without each pair of `ring`.
+        Of every candidate that works what it predicts when fitted without each of the pairs.
     data : StackData
     behind : sequence of set of str
         Candidates that are out of the race for each fold already.
+    pairs : sequence of (int, int)
+        `ring` or `couples`.
     """
-    n_folds = len(data.folds)
     found = []
-    for place in range(n_folds):
-        others = sorted({(place - 1) % n_folds, (place + 1) % n_folds} - {place})
+    for place in range(len(data.folds)):
+        others = sorted({one for pair in pairs if place in pair for one in pair} - {place})
         rows = rows_of(data, others)
         group = None if data.group is None else data.group[rows]
         oof = {
@@ -47,15 +58,16 @@ def standings(
     return found
 
 
-def outrun(racing: Collection[str], standing: Standing) -> set[str]:
-    """Name the candidates that are more than two standard errors below the best.
+def outrun(racing: Collection[str], standing: Standing, far: float = FAR) -> set[str]:
+    """Name the candidates that are more than so many standard errors below the best.
 
     Parameters
     ----------
     racing : collection of str
         Candidates that may be taken out.
     standing : Standing
+    far : float
     """
     scores, errors = standing
     best = max(scores.values(), default=0.0)
-    return {name for name in scores if name in racing and scores[name] < best - FAR * errors[name]}
+    return {name for name in scores if name in racing and scores[name] < best - far * errors[name]}
