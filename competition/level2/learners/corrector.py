@@ -8,7 +8,7 @@ from pydantic import Field
 from competition.level2.base import MetaLearner
 from competition.level2.components.corrections import best_strength
 from competition.level2.components.logits import to_logits
-from competition.level2.components.pairs import BINNED, PairFeatures, fit_pairs
+from competition.level2.components.pairs import BINNED, BINS, PairFeatures, fit_pairs
 from competition.level2.crossfit import cross_fit
 from competition.level2.data import Ads, StackData
 from competition.level2.learners.pooled import Pooled
@@ -149,6 +149,7 @@ class Corrector(MetaLearner):
             "lambda_l2": self.reg_lambda,
             "seed": self.random_state,
             "deterministic": True,
+            "max_bin": BINS,
             "bin_construct_sample_cnt": BINNED,
             "force_row_wise": True,
             "num_threads": 1,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from competition.level2.base import MetaLearner
-from competition.level2.components.pairs import BINNED, fit_pairs
+from competition.level2.components.pairs import BINNED, BINS, fit_pairs
 from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 from competition.utils.parameters import (
@@ -90,6 +90,7 @@ class LightGBM(MetaLearner):
             "bagging_freq": 1,
             "seed": self.random_state,
             "deterministic": True,
+            "max_bin": BINS,
             "bin_construct_sample_cnt": BINNED,
             "force_row_wise": True,
             "num_threads": data.n_threads,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from competition.level2.base import MetaLearner
-from competition.level2.components.pairs import fit_pairs
+from competition.level2.components.pairs import BINS, fit_pairs
 from competition.level2.data import Ads, StackData
 from competition.level2.registry import meta_learner
 from competition.utils.parameters import Count, NotNegative, Positive, Seed, SomeShare
@@ -79,6 +79,7 @@ class XGBoost(MetaLearner):
             # Never exactly 0 or 1, where boosting could not begin.
             "base_score": (data.labels.sum() + 0.5) / (data.labels.size + 1),
             "tree_method": "hist",
+            "max_bin": BINS,
             "learning_rate": self.learning_rate,
             "max_depth": self.max_depth,
             "min_child_weight": self.min_child_weight,
@@ -87,7 +88,7 @@ class XGBoost(MetaLearner):
             "seed": self.random_state,
             "nthread": data.n_threads,
         }
-        binned = xgboost.QuantileDMatrix(pairs, truth, nthread=data.n_threads)
+        binned = xgboost.QuantileDMatrix(pairs, truth, max_bin=BINS, nthread=data.n_threads)
         self.booster_ = xgboost.train(parameters, binned, num_boost_round=self.n_estimators)
 
     def _predict_proba(self, ads: Ads) -> np.ndarray:
