@@ -174,7 +174,7 @@ def load_or_make_folds(
     Raises
     ------
     FoldsError
-        If folds.csv does not fit the ads, or differs from `given`.
+        If folds.csv does not fit the ads or differs from `given`, or the ads of a fold have no tag.
 
     Examples
     --------
@@ -196,6 +196,7 @@ def load_or_make_folds(
     if path.is_file():
         return _read_or_grow(path, dataset, progress, own, given)
     folds = own or make_folds(dataset, n, seed)
+    _check_tagged(folds, dataset)
     write_folds(path, folds)
     return folds
 
@@ -211,6 +212,7 @@ def _read_or_grow(
         folds = folds_from(path, fold_of, dataset)  # which refuses other ads altogether
         if own is not None and own.fingerprint != folds.fingerprint:
             raise _others(path, given)
+        _check_tagged(folds, dataset)
         return folds
     n = len(set(fold_of.values()))
     _check_numbers(path, set(fold_of.values()))
@@ -231,6 +233,7 @@ def _read_or_grow(
             "ads back."
         )
     folds = folds_from(path, dict(zip(dataset.train_ids, numbered.tolist(), strict=True)), dataset)
+    _check_tagged(folds, dataset)
     write_folds(path, folds)
     changes = [f"{len(new):,} ad(s) are new ({some(new)}) and get a fold"] if new else []
     if gone:
@@ -250,6 +253,18 @@ def _read_or_grow(
             "another one now."
         )
     return folds
+
+
+def _check_tagged(folds: Folds, dataset: AdDataset) -> None:
+    """Refuse, before anything is trained, a fold that has no GAP."""
+    for fold in range(folds.n):
+        held_out = folds.of_ad == fold
+        if not dataset.labels[held_out].any():
+            raise FoldsError(
+                f"{dataset.name}: none of the {held_out.sum():,} ads of fold {fold} has a tag, so "
+                "what is predicted for them cannot be scored. Lower folds.n, or bring folds of "
+                "your own by --folds."
+            )
 
 
 def same_folds(first: np.ndarray, second: np.ndarray) -> bool:

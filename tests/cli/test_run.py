@@ -12,6 +12,7 @@ from competition.datasets import load_dataset
 from competition.evaluation.metrics import gap
 from tests.cli.calling import Called, call, called
 from tests.cli.conftest import MODELS, QUICK
+from tests.conftest import write_csv
 
 PLUGIN = '''\
 import numpy as np
@@ -85,6 +86,24 @@ def test_second_run_trains_nothing_and_prints_the_same(
     assert times(out / "oof") == before
     for model in (*MODELS, "stack-mean"):
         assert again.row(model) == finished[1].row(model)
+
+
+def test_fold_without_a_tag_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    (tmp_path / "ads").mkdir()
+    (tmp_path / "ads" / "competition.toml").write_text(
+        'name = "few"\ntrain = "train.csv"\ntest = "test.csv"\n[[tags]]\ncolumn = "tags"\n'
+        'dimension = "topic"\n[inputs.text]\nkind = "text"\ncolumn = "text"\n'
+    )
+    rows = [[f"a{i}", f"word{i % 4} of {i}", "sea" if i < 3 else ""] for i in range(20)]
+    write_csv(tmp_path / "ads" / "train.csv", ["id", "text", "tags"], rows)
+    write_csv(tmp_path / "ads" / "test.csv", ["id", "text"], [["t", "word"]])
+    where = ("run", "--data", tmp_path / "ads", "--out", tmp_path / "out", *QUICK)
+    refused = called(*where, "--set", "folds.n=5")
+    assert refused.status == 2
+    assert "has a tag, so what is predicted for them cannot be scored" in refused.err
+    assert not list((tmp_path / "out").rglob("folds.csv"))
+    assert not list((tmp_path / "out").rglob("*.parquet"))
+    call(*where, "--set", "folds.n=3")  # the same folder, as the message says
 
 
 def test_own_folds_are_obeyed(ads: Path, finished: tuple[Path, Called], tmp_path: Path) -> None:
