@@ -48,6 +48,21 @@ def is_url(path: PathLike) -> bool:
     return _URL.fullmatch(str(path)) is not None and not Path(path).exists()
 
 
+def shown(path: PathLike) -> str:
+    """Write a path as it was given: a URL with both slashes.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> shown(Path("s3://bucket/ads")), shown(Path("ads/films"))
+    ('s3://bucket/ads', 'ads/films')
+    """
+    if not is_url(path):
+        return str(path)
+    scheme, rest = _URL.fullmatch(str(path)).groups()  # type: ignore[union-attr]
+    return f"{scheme}://{rest}"
+
+
 def local_folder(path: PathLike, cache: PathLike, progress: Progress | None = None) -> Path:
     """Return a folder as it is, or the copy of what lies under a URL.
 

@@ -194,7 +194,7 @@ def test_disk_that_takes_no_more_is_told_as_such(tmp_path: Path) -> None:
 def test_results_go_to_no_url(shared_table: Path) -> None:
     done = called("run", "--data", shared_table, "--out", "s3://bucket/out")
     assert done.status == 2
-    assert "Results go to a folder, not to s3:/bucket/out" in done.err
+    assert "Results go to a folder, not to s3://bucket/out" in done.err
 
 
 @pytest.mark.usefixtures("bucket")
