@@ -74,6 +74,21 @@ class RayEngine:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported anywhere
         self.address = os.environ.get(ADDRESS, "")
         self.progress = progress
+        self.site = Site.of(out, data, progress)  # before Ray: where nothing can be written, stop
+        try:
+            self.ray = self._ray(n_jobs)
+        except BaseException:
+            self.site.remove()
+            raise
+        ray = self.ray
+        self.call = ray.remote(call)
+        cores = int(self._total("CPU"))
+        where = f"at {self.address}" if self.address else "started on this machine"
+        n_nodes = len([node for node in ray.nodes() if node["Alive"]])
+        progress.remark(f"Ray {ray.__version__} {where}: {n_nodes} node(s), {cores} core(s)")
+
+    def _ray(self, n_jobs: int | None) -> Any:
+        """Join a cluster, or start one; return the module."""
         if self.address:
             check_joinable(self.address)
         import ray
@@ -83,30 +98,24 @@ class RayEngine:
                 "This process uses Ray already: call ray.shutdown() first, or run in another one."
             )
         what = f"been joined at {self.address}" if self.address else "started on this machine"
-        self.ray = ray
         with handlers_kept(), quiet():
             try:
                 with within(ray_joining.ANSWERS_IN, what):
-                    self._join(n_jobs)
-                self.site = Site.of(out, data, progress)
-                self.watch = Watch(ray, self.address or "this machine", progress)
+                    self._join(ray, n_jobs)
+                self.watch = Watch(ray, self.address or "this machine", self.progress)
             except CompetitionError:
                 ray.shutdown()
                 raise
             except Exception as bad:
                 ray.shutdown()
                 raise ProcessError(f"Ray has not {what}: {first_line(bad)}") from bad
-        self.call = ray.remote(call)
-        cores = int(self._total("CPU"))
-        where = f"at {self.address}" if self.address else "started on this machine"
-        n_nodes = len([node for node in ray.nodes() if node["Alive"]])
-        progress.remark(f"Ray {ray.__version__} {where}: {n_nodes} node(s), {cores} core(s)")
+        return ray
 
-    def _join(self, n_jobs: int | None) -> None:
+    def _join(self, ray: Any, n_jobs: int | None) -> None:
         if self.address:
-            self.ray.init(address=self.address, log_to_driver=False, logging_level=logging.CRITICAL)
+            ray.init(address=self.address, log_to_driver=False, logging_level=logging.CRITICAL)
             return
-        self.ray.init(
+        ray.init(
             num_cpus=n_jobs,
             include_dashboard=False,
             log_to_driver=False,

@@ -58,6 +58,8 @@ class Site:
         What stands there.
     data : Path or None
         Folder of the ads, where they lie in one.
+    made : tuple of Path
+        Folders above the marker's that were not there before, the deepest first.
     code : str
         Digest of this package's files.
     versions : tuple of (str, str)
@@ -67,6 +69,7 @@ class Site:
     marker: Path
     content: str
     data: Path | None = None
+    made: tuple[Path, ...] = ()
     code: str = field(default_factory=_code)
     versions: tuple[tuple[str, str], ...] = field(default_factory=_versions)
 
@@ -79,16 +82,18 @@ class Site:
         content = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         marker = out / JOBS / f"{content}{SEEN}"
         _ours.add(content)
+        made = tuple(one for one in (out, *out.parents) if not one.exists())
         end_orphans(marker.parent, _ours, progress or Progress())
         write_text(marker, content)
         seen = data if data is not None and data.is_dir() else None
-        return cls(marker, content, seen)
+        return cls(marker, content, seen, made)
 
     def remove(self) -> None:
-        """Remove the marker."""
+        """Remove the marker, and the folders that were made for it and hold nothing else."""
         self.marker.unlink(missing_ok=True)
-        with suppress(OSError):  # another command works there
-            self.marker.parent.rmdir()
+        with suppress(OSError):  # another command works there, or results lie there
+            for folder in (self.marker.parent, *self.made):
+                folder.rmdir()
 
     def check(self) -> None:
         """Raise a ProcessError, in one sentence, if this process runs in another place."""

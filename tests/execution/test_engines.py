@@ -175,6 +175,29 @@ def test_address_where_no_cluster_is(
     assert not (tmp_path / "out").exists()
 
 
+REFUSED = {
+    "cannot be written": ("run",),
+    "Machines cannot share a database of SQLite": (
+        *("tune", "tfidf_logreg", "--storage", "sqlite:///studies.sqlite"),
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_what_is_refused_is_so_before_ray_is_asked(
+    reason: str, shared_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing answers at this address, which would be told if Ray came first."""
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    if "written" in reason:
+        (tmp_path / ".jobs").touch()  # a file where a folder is needed
+    there = set(tmp_path.iterdir())
+    done = called(*REFUSED[reason], "--data", shared_table, "--out", tmp_path, "--on", "ray")
+    assert_one_sentence(done)
+    assert reason in done.err
+    assert set(tmp_path.iterdir()) == there
+
+
 def test_cluster_that_stalls_is_told_in_time(
     silent: str, shared_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
