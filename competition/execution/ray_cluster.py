@@ -22,7 +22,9 @@ from competition.execution.ray_joining import (
     check_joinable,
     end_without_ray,
     first_line,
+    first_sentence,
     handlers_kept,
+    logs_hidden,
     quiet,
     within,
 )
@@ -72,6 +74,7 @@ class RayEngine:
     ) -> None:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported anywhere
+        os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")  # of what Ray prints by itself
         self.address = os.environ.get(ADDRESS, "")
         self.progress = progress
         self.site = Site.of(out, data, progress)  # before Ray: where nothing can be written, stop
@@ -113,7 +116,8 @@ class RayEngine:
 
     def _join(self, ray: Any, n_jobs: int | None) -> None:
         if self.address:
-            ray.init(address=self.address, log_to_driver=False, logging_level=logging.CRITICAL)
+            with logs_hidden():
+                ray.init(address=self.address, log_to_driver=False, logging_level=logging.CRITICAL)
             return
         ray.init(
             num_cpus=n_jobs,
@@ -168,7 +172,10 @@ class RayEngine:
         watch.went_on()
         try:
             while waiting or running:
-                most = self._most(actors, needs[0]) if watch.answers() else 0
+                most = 0
+                if watch.answers():
+                    watch.look_at_nodes()
+                    most = self._most(actors, needs[0])
                 while waiting and len(running) < most:
                     one = waiting.popleft()
                     if actors is not None and one.actor is None:
@@ -187,7 +194,7 @@ class RayEngine:
                 watch.went_on()
                 for ref in done:
                     one = running.pop(ref)
-                    outcome = self._outcome(ref)
+                    outcome = self._outcome(ref, one.need)
                     if outcome.full:
                         if actors is not None:
                             actors.drop(one.actor)
@@ -240,14 +247,14 @@ class RayEngine:
         """Give a task that a full disk has stopped to another node."""
         if one.tries >= TRIES:
             raise ProcessError(
-                f"The disk of {outcome.host} is full, and no other node could do the task: "
+                f"{one.need.named}: the disk of {outcome.host} is full, and no other had room: "
                 f"{outcome.full} What is finished is kept, and the same command goes on."
             )
         self.progress.remark(f"{outcome.host}: {outcome.full} Its task goes to another node.")
         full = one.not_on | {outcome.node}
         return replace(one, tries=one.tries + 1, not_on=full, actor=None)
 
-    def _outcome(self, ref: Any) -> Outcome:
+    def _outcome(self, ref: Any, need: Need) -> Outcome:
         from ray import exceptions
 
         lost = (
@@ -262,13 +269,14 @@ class RayEngine:
             outcome: Outcome = self.ray.get(ref, timeout=ray_joining.ANSWERS_IN)
         except lost as bad:
             raise ProcessError(
-                f"A task was lost {TRIES} times, as it is where a node leaves or its memory runs "
-                f"out ({first_line(bad)}). What is finished is kept, and the same command goes on."
+                f"{need.named}: its process was lost {TRIES} times, as it is where a node leaves "
+                f"or its memory runs out ({first_sentence(bad)}). What is finished is kept, and "
+                "the same command goes on."
             ) from bad
         except exceptions.RayTaskError as bad:
             raise bad.cause from bad
         except exceptions.RayError as bad:
-            raise ProcessError(f"Ray could not run a task: {first_line(bad)}") from bad
+            raise ProcessError(f"{need.named}: Ray could not run it: {first_line(bad)}") from bad
         return outcome
 
     def _total(self, resource: str) -> float:
