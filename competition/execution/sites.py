@@ -15,8 +15,8 @@ from typing import Any
 import competition
 from competition.execution.devices import one_thread
 from competition.execution.orphans import SEEN, end_orphans
-from competition.utils.errors import CompetitionError, ProcessError
-from competition.utils.files import digest, write_text
+from competition.utils.errors import CompetitionError, ProcessError, system_numbers
+from competition.utils.files import GOES_ON, digest, write_text
 from competition.utils.progress import Progress
 from competition.utils.versions import installed
 
@@ -146,7 +146,7 @@ def guarded(site: Site, function: Callable[..., Any], arguments: tuple[Any, ...]
             return Outcome(function(*arguments))
     except (CompetitionError, OSError) as bad:
         if _is_full(bad):
-            return Outcome(full=str(bad), host=host)
+            return Outcome(full=str(bad).removesuffix(GOES_ON).strip(), host=host)
         if isinstance(bad, CompetitionError):
             return Outcome(error=bad)
         raise
@@ -157,9 +157,5 @@ def _checked(site: Site) -> None:  # once a process
     site.check()
 
 
-def _is_full(bad: BaseException | None) -> bool:
-    while bad is not None:
-        if isinstance(bad, OSError) and bad.errno in FULL:
-            return True
-        bad = bad.__cause__ or bad.__context__
-    return False
+def _is_full(bad: BaseException) -> bool:
+    return not FULL.isdisjoint(system_numbers(bad))

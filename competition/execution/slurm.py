@@ -225,7 +225,8 @@ class SlurmEngine:
         outcomes: list[Outcome] = one.job.result()
         return outcomes
 
-    def _again(self, one: _Job, what: str) -> _Job:
+    def _again(self, one: _Job, why: str) -> _Job:
+        what = why.rstrip(".")
         if one.tries >= TRIES:
             raise ProcessError(
                 f"A job ({one.need.kind}) was lost {TRIES} times: {what}. What is finished is "

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from competition.execution import engines, ray_joining
+from competition.execution import engines, local, ray_joining
 from competition.execution.engines import elsewhere, run_tasks, running_on, tasks_at_once
 from competition.execution.needs import GIB, Need
 from competition.execution.ray_cluster import RayEngine
 from competition.execution.sites import Site, guarded
 from competition.execution.slurm import SlurmEngine
 from competition.utils.errors import ModelError, ProcessError, WriteError
+from competition.utils.files import told_as_write_error
 from competition.utils.progress import Progress
 from tests.cli.calling import Called, called
 from tests.faults.runs import assert_one_sentence
@@ -434,6 +435,35 @@ def test_ray_that_cannot_write_its_marker_does_not_stay(
     ):
         pass
     assert not ray.is_initialized()
+
+
+def fill(path: Path) -> None:
+    with told_as_write_error(path):
+        path.write_bytes(b"0")
+
+
+def fill_elsewhere(path: Path) -> None:
+    """Fill a disk in another process, from which the error comes through a pipe."""
+    list(local.run_tasks(fill, [(path,), (path,)], n_jobs=2))
+
+
+@pytest.mark.parametrize("function", [fill, fill_elsewhere])
+def test_full_disk_is_known_from_whatever_process(
+    function: Callable[[Path], None], tmp_path: Path
+) -> None:
+    full = guarded(Site.of(tmp_path), function, (Path("/dev/full"),)).full
+    assert full.startswith("/dev/full cannot be written: the disk is full")
+    assert full.endswith("by --out.")
+
+
+def test_full_disk_is_told_in_each_sentence_once(tmp_path: Path) -> None:
+    with (
+        running_on("slurm:local", tmp_path, None, 1, Progress()),
+        pytest.raises(ProcessError, match="was lost 4 times: /dev/full cannot be") as told,
+    ):
+        list(run_tasks(fill, [(Path("/dev/full"),)], NEEDS[:1], n_jobs=1))
+    assert str(told.value).count("the same command goes on") == 1
+    assert ".." not in str(told.value)
 
 
 def test_two_commands_may_use_one_folder(tmp_path: Path) -> None:
