@@ -26,9 +26,9 @@ from competition.tuning.study import (
     JOURNAL,
     claim,
     complete,
+    ends,
     enqueue_start,
     importances,
-    is_done,
     is_start,
     n_finished,
     open_study,
@@ -235,7 +235,7 @@ def search(
         return score_of(trial, tunable, dataset, profile.metric, report)
 
     best = best_so_far(study, profile.metric)
-    while not is_done(study, n_trials) and time.monotonic() < deadline:
+    while not ends(study, n_trials, deadline, progress):
         enqueue_start(study, tunable.start, again=done >= n_trials)
         study.sampler = sampler_of_next(study, profile.seed)
         study.optimize(objective, n_trials=1)
