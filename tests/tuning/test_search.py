@@ -284,6 +284,7 @@ def beginning(storage: str, process: str = "") -> tuple[Any, int]:
     return study, trial.number
 
 
+@pytest.mark.filterwarnings("ignore:Heartbeat")  # which such a study has nobody to send
 @pytest.mark.parametrize("end", ["lost", "complete"])
 @pytest.mark.parametrize("kind", ["sqlite:///{}/made.sqlite", "journal:{}/made.journal"])
 def test_trial_that_ends_while_it_is_given_up_is_tried_again_once_at_most(
@@ -310,6 +311,7 @@ def test_trial_that_ends_while_it_is_given_up_is_tried_again_once_at_most(
     assert states == (["FAIL", "WAITING"] if end == "lost" else ["COMPLETE"])
 
 
+@pytest.mark.filterwarnings("ignore:Heartbeat")
 def test_first_trial_that_runs_in_another_process_is_waited_for(
     shared_table: Path, tmp_path: Path
 ) -> None:
