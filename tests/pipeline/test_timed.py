@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -63,7 +64,12 @@ def test_workers_stop_what_is_late(tmp_path: Path) -> None:
 def workers_of_this_process() -> set[str]:
     tasks = Path("/proc/self/task").iterdir()
     children = [one for task in tasks for one in (task / "children").read_text().split()]
-    return {one for one in children if b"popen_loky" in Path(f"/proc/{one}/cmdline").read_bytes()}
+    found = set()
+    for one in children:
+        with suppress(OSError):  # it has just ended
+            if b"popen_loky" in Path(f"/proc/{one}/cmdline").read_bytes():
+                found.add(one)
+    return found
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are counted as Linux does it")
