@@ -5,14 +5,18 @@
     cache/remote/<digest of the URL>/<last part>/        the files, as they are there
     cache/remote/<digest of the URL>/copied.json         size and tag of each when it was copied
     cache/remote/<digest of the URL>/*.reader            a process that uses the copy, until it ends
+    cache/remote/<digest of the URL>-<n>/                the same of a further copy
 
 What has not changed since is not copied again; what has gone there goes here. Each file is replaced
-whole, and none while another process uses the copy.
+whole, and none while another process uses the copy: then a further one is made beside it, which
+shares the files that have not changed. A copy that nobody uses goes when there is a newer one.
 """
 
 import atexit
 import errno
+import itertools
 import json
+import os
 import re
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -20,7 +24,14 @@ from typing import Any
 
 from competition.utils.errors import DatasetError
 from competition.utils.extras import how_to_get, lacking
-from competition.utils.files import PathLike, digest, told_as_write_error, write_json, write_text
+from competition.utils.files import (
+    PathLike,
+    digest,
+    remove,
+    told_as_write_error,
+    write_json,
+    write_text,
+)
 from competition.utils.locks import locked
 from competition.utils.processes import another_lives, this_process
 from competition.utils.progress import Progress
@@ -48,6 +59,21 @@ def is_url(path: PathLike) -> bool:
     return _URL.fullmatch(str(path)) is not None and not Path(path).exists()
 
 
+def shown(path: PathLike) -> str:
+    """Write a path as it was given: a URL with both slashes.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> shown(Path("s3://bucket/ads")), shown(Path("ads/films"))
+    ('s3://bucket/ads', 'ads/films')
+    """
+    if not is_url(path):
+        return str(path)
+    scheme, rest = _URL.fullmatch(str(path)).groups()  # type: ignore[union-attr]
+    return f"{scheme}://{rest}"
+
+
 def local_folder(path: PathLike, cache: PathLike, progress: Progress | None = None) -> Path:
     """Return a folder as it is, or the copy of what lies under a URL.
 
@@ -61,8 +87,7 @@ def local_folder(path: PathLike, cache: PathLike, progress: Progress | None = No
     Raises
     ------
     DatasetError
-        If the URL is of another kind than ``s3://``, its files cannot be read, or they have changed
-        while another process uses the copy.
+        If the URL is of another kind than ``s3://``, or its files cannot be read.
     WriteError
         If they cannot be written here; those that were copied stay.
     """
@@ -81,14 +106,14 @@ def local_folder(path: PathLike, cache: PathLike, progress: Progress | None = No
     listener = progress or Progress()
     with locked(home, ["copy"], listener):
         folder = _copied(place, home, listener)
-        _will_read(home)
+        _will_read(folder.parent)
         return folder
 
 
 def _copied(place: str, home: Path, progress: Progress) -> Path:
     import s3fs
 
-    url, folder = f"{SCHEME}://{place}", home / PurePosixPath(place).name
+    url, name = f"{SCHEME}://{place}", PurePosixPath(place).name
     there: dict[str, tuple[int, str]] = {}
     try:
         files = s3fs.S3FileSystem(skip_instance_cache=True)
@@ -104,14 +129,13 @@ def _copied(place: str, home: Path, progress: Progress) -> Path:
         raise _unreadable(url, bad) from bad
     if not there:
         raise DatasetError(f"{url} holds no file. Pass the folder of the ads.")
-    known = _known(home / INDEX)
+    home = _chosen(home, name, {key: list(about) for key, about in there.items()}, url, progress)
+    folder, known = home / name, _known(home / INDEX)
     wanted = [
         name
         for name, about in there.items()
         if known.get(name) != list(about) or not _is_whole(folder / name, about[0])
     ]
-    if {name: list(about) for name, about in there.items()} != known:
-        _check_unused(home, url)
     _remove_gone(folder, set(there))
     index: dict[str, Any] = {name: list(there[name]) for name in there if name not in {*wanted}}
     for start in range(0, len(wanted), AT_ONCE):
@@ -128,25 +152,69 @@ def _copied(place: str, home: Path, progress: Progress) -> Path:
     return folder
 
 
-def _check_unused(home: Path, url: str) -> None:
-    """Raise a DatasetError if another process uses the copy, which is about to change."""
+def _chosen(
+    home: Path, name: str, there: dict[str, list[Any]], url: str, progress: Progress
+) -> Path:
+    """Choose a copy that is current, or that no other process uses, or begin one; remove the rest.
+
+    What this process has read itself is not removed, either: it may go on reading there.
+    """
+    homes = [home, *sorted(home.parent.glob(f"{home.name}-*"))]
+    users = {one: _user(one) for one in homes}
+    current = [one for one in homes if _known(one / INDEX) == there]
+    free = [one for one in homes if not users[one]]
+    chosen = next(iter([*current, *free]), None)
+    if chosen is None:
+        numbers = (home.with_name(f"{home.name}-{n}") for n in itertools.count(2))
+        chosen = next(one for one in numbers if one not in homes)
+        _share(homes[-1], chosen, name, there)
+        progress.remark(
+            f"{url} has changed, and the process {users[homes[-1]]} uses the copy in {homes[-1]}: "
+            f"that stays as it is, and a further one is made."
+        )
+    for one in homes:
+        if one != chosen and not users[one] and not _note(one).exists():
+            remove(one / name)
+            remove(one / INDEX)
+            with suppress(OSError):  # the first holds the lock
+                one.rmdir()
+    return chosen
+
+
+def _share(old: Path, new: Path, name: str, there: dict[str, list[Any]]) -> None:
+    """Begin a copy with the files of another that have not changed; none is written in place."""
+    known = _known(old / INDEX)
+    same = [one for one, about in there.items() if known.get(one) == about]
+    with told_as_write_error(new):
+        for one in same:
+            path = new / name / one
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):  # a file system without links, or a file that is gone
+                os.link(old / name / one, path)
+    write_json(new / INDEX, {one: there[one] for one in same})
+
+
+def _user(home: Path) -> str:
+    """Name another process that uses a copy; "" where none does."""
     for note in sorted(home.glob("*.reader")):
         try:
             process = note.read_text(encoding="utf-8")
         except FileNotFoundError:  # it has just ended
             continue
         if another_lives(process):
-            raise DatasetError(
-                f"{url} has changed, and the process {process} uses the copy in {home}: wait until "
-                "it has ended, or name another --out. Where it is dead, as one of another machine "
-                f"may be, remove {note.name} there."
-            )
-        note.unlink(missing_ok=True)
+            return process
+        if process != this_process():
+            note.unlink(missing_ok=True)
+    return ""
+
+
+def _note(home: Path) -> Path:
+    return home / f"{this_process().replace(':', '-')}.reader"
 
 
 def _will_read(home: Path) -> None:
     """Say that this process uses the copy, until it ends."""
-    note = home / f"{this_process().replace(':', '-')}.reader"
+    note = _note(home)
     write_text(note, this_process())
     atexit.register(note.unlink, missing_ok=True)
 

@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from competition.utils.errors import ModelError
+from competition.utils.errors import ModelError, is_out_of_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 R = TypeVar("R")
-
-# How PyTorch says that memory ran out where it raises no OutOfMemoryError: on the processor, on
-# Apple's cards, and in libraries of CUDA.
-_SIGNS = ("DefaultCPUAllocator", "MPS backend out of memory", "STATUS_ALLOC_FAILED")
 
 
 class AtOnce:
@@ -61,7 +57,7 @@ class AtOnce:
             try:
                 return work(self.most)
             except RuntimeError as bad:
-                if not _is_out_of_memory(bad):
+                if not is_out_of_memory(bad):
                     raise
                 together = self.most if n is None else min(self.most, n)
                 if together == 1:
@@ -121,12 +117,6 @@ class AtOnce:
 
 def _of_first(work: Callable[[Any], R], items: Any, most: int) -> R:
     return work(items[:most])
-
-
-def _is_out_of_memory(bad: RuntimeError) -> bool:
-    import torch
-
-    return isinstance(bad, torch.OutOfMemoryError) or any(sign in str(bad) for sign in _SIGNS)
 
 
 def pieces(rows: np.ndarray, most: int) -> list[np.ndarray]:

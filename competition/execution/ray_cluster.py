@@ -22,7 +22,9 @@ from competition.execution.ray_joining import (
     check_joinable,
     end_without_ray,
     first_line,
+    first_sentence,
     handlers_kept,
+    logs_hidden,
     quiet,
     within,
 )
@@ -72,8 +74,24 @@ class RayEngine:
     ) -> None:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported anywhere
+        os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")  # of what Ray prints by itself
         self.address = os.environ.get(ADDRESS, "")
         self.progress = progress
+        self.site = Site.of(out, data, progress)  # before Ray: where nothing can be written, stop
+        try:
+            self.ray = self._ray(n_jobs)
+        except BaseException:
+            self.site.remove()
+            raise
+        ray = self.ray
+        self.call = ray.remote(call)
+        cores = int(self._total("CPU"))
+        where = f"at {self.address}" if self.address else "started on this machine"
+        n_nodes = len([node for node in ray.nodes() if node["Alive"]])
+        progress.remark(f"Ray {ray.__version__} {where}: {n_nodes} node(s), {cores} core(s)")
+
+    def _ray(self, n_jobs: int | None) -> Any:
+        """Join a cluster, or start one; return the module."""
         if self.address:
             check_joinable(self.address)
         import ray
@@ -83,30 +101,25 @@ class RayEngine:
                 "This process uses Ray already: call ray.shutdown() first, or run in another one."
             )
         what = f"been joined at {self.address}" if self.address else "started on this machine"
-        self.ray = ray
         with handlers_kept(), quiet():
             try:
                 with within(ray_joining.ANSWERS_IN, what):
-                    self._join(n_jobs)
-                self.site = Site.of(out, data, progress)
-                self.watch = Watch(ray, self.address or "this machine", progress)
+                    self._join(ray, n_jobs)
+                self.watch = Watch(ray, self.address or "this machine", self.progress)
             except CompetitionError:
                 ray.shutdown()
                 raise
             except Exception as bad:
                 ray.shutdown()
                 raise ProcessError(f"Ray has not {what}: {first_line(bad)}") from bad
-        self.call = ray.remote(call)
-        cores = int(self._total("CPU"))
-        where = f"at {self.address}" if self.address else "started on this machine"
-        n_nodes = len([node for node in ray.nodes() if node["Alive"]])
-        progress.remark(f"Ray {ray.__version__} {where}: {n_nodes} node(s), {cores} core(s)")
+        return ray
 
-    def _join(self, n_jobs: int | None) -> None:
+    def _join(self, ray: Any, n_jobs: int | None) -> None:
         if self.address:
-            self.ray.init(address=self.address, log_to_driver=False, logging_level=logging.CRITICAL)
+            with logs_hidden():
+                ray.init(address=self.address, log_to_driver=False, logging_level=logging.CRITICAL)
             return
-        self.ray.init(
+        ray.init(
             num_cpus=n_jobs,
             include_dashboard=False,
             log_to_driver=False,
@@ -159,7 +172,10 @@ class RayEngine:
         watch.went_on()
         try:
             while waiting or running:
-                most = self._most(actors, needs[0]) if watch.answers() else 0
+                most = 0
+                if watch.answers():
+                    watch.look_at_nodes()
+                    most = self._most(actors, needs[0])
                 while waiting and len(running) < most:
                     one = waiting.popleft()
                     if actors is not None and one.actor is None:
@@ -178,7 +194,7 @@ class RayEngine:
                 watch.went_on()
                 for ref in done:
                     one = running.pop(ref)
-                    outcome = self._outcome(ref)
+                    outcome = self._outcome(ref, one.need)
                     if outcome.full:
                         if actors is not None:
                             actors.drop(one.actor)
@@ -231,14 +247,14 @@ class RayEngine:
         """Give a task that a full disk has stopped to another node."""
         if one.tries >= TRIES:
             raise ProcessError(
-                f"The disk of {outcome.host} is full, and no other node could do the task: "
+                f"{one.need.named}: the disk of {outcome.host} is full, and no other had room: "
                 f"{outcome.full} What is finished is kept, and the same command goes on."
             )
         self.progress.remark(f"{outcome.host}: {outcome.full} Its task goes to another node.")
         full = one.not_on | {outcome.node}
         return replace(one, tries=one.tries + 1, not_on=full, actor=None)
 
-    def _outcome(self, ref: Any) -> Outcome:
+    def _outcome(self, ref: Any, need: Need) -> Outcome:
         from ray import exceptions
 
         lost = (
@@ -253,13 +269,14 @@ class RayEngine:
             outcome: Outcome = self.ray.get(ref, timeout=ray_joining.ANSWERS_IN)
         except lost as bad:
             raise ProcessError(
-                f"A task was lost {TRIES} times, as it is where a node leaves or its memory runs "
-                f"out ({first_line(bad)}). What is finished is kept, and the same command goes on."
+                f"{need.named}: its process was lost {TRIES} times, as it is where a node leaves "
+                f"or its memory runs out ({first_sentence(bad)}). What is finished is kept, and "
+                "the same command goes on."
             ) from bad
         except exceptions.RayTaskError as bad:
             raise bad.cause from bad
         except exceptions.RayError as bad:
-            raise ProcessError(f"Ray could not run a task: {first_line(bad)}") from bad
+            raise ProcessError(f"{need.named}: Ray could not run it: {first_line(bad)}") from bad
         return outcome
 
     def _total(self, resource: str) -> float:

@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from competition.execution.terminal import no_terminal
 from competition.utils.errors import ProcessError
 
 ADDRESS = "RAY_ADDRESS"
+LOG_LEVEL = "RAY_BACKEND_LOG_LEVEL"
+STATUS_OF_SIGNAL = 128  # and its number: the exit status of a process that it has ended
 ANSWERS_IN = 50.0  # seconds until Ray must have answered
 
 
@@ -48,11 +51,17 @@ def check_joinable(address: str) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired as bad:
+        taken = "" if address == "auto" else "takes the connection but "
         raise ProcessError(
-            f"Ray at {where} takes the connection but has not answered within {ANSWERS_IN:.0f} s. "
+            f"Ray at {where} {taken}has not answered within {ANSWERS_IN:.0f} s. "
             "Look at `ray status` on its head; is this machine a node of the cluster "
             "(ray start --address)?"
         ) from bad
+    if done.returncode and "Could not find any running Ray" in done.stderr:
+        raise ProcessError(
+            f"No Ray runs on this machine, where {where} looks for one. Start it here (ray start "
+            f"--address=HOST:6379, or --head), or unset {ADDRESS} to let the command start its own."
+        )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it ended without a word"]
         versions = [line.strip() for line in lines if "Ray:" in line]
@@ -74,17 +83,32 @@ def answers(host: str, port: int, seconds: float) -> bool:
 
 @contextmanager
 def handlers_kept() -> Iterator[None]:
-    """Undo what Ray sets for signals: a command ends in order, as it does without Ray."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in numbers}
+    """Undo what Ray sets for signals: a command ends in order, as it does without Ray.
+
+    One that comes inside takes effect at the end: in the midst of its start, Ray crashes. A second
+    one ends the process at once.
+    """
+    if threading.current_thread() is not threading.main_thread():  # where Ray sets none either
+        yield
+        return
+    held: list[int] = []
+
+    def hold(number: int, _: Any) -> None:
+        if held:
+            os._exit(STATUS_OF_SIGNAL + number)
+        held.append(number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, hold)
     try:
         yield
     finally:
-        try:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        except ValueError:  # not in the main thread, where Ray sets none either
-            pass
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if held:
+            signal.raise_signal(held[0])
 
 
 @contextmanager
@@ -118,6 +142,23 @@ def within(seconds: float, what: str) -> Iterator[None]:
 
 
 @contextmanager
+def logs_hidden() -> Iterator[None]:
+    """Let Ray, which is joined inside, print nothing on the terminal, not even that it is so.
+
+    Only what ends the process is printed then. Where Ray is started inside, its logs would be as
+    short.
+    """
+    before = os.environ.get(LOG_LEVEL)
+    os.environ[LOG_LEVEL] = before or "fatal"
+    try:
+        with no_terminal():
+            yield
+    finally:
+        if before is None:
+            del os.environ[LOG_LEVEL]
+
+
+@contextmanager
 def quiet() -> Iterator[None]:
     """Hide warnings inside."""
     with warnings.catch_warnings():
@@ -130,6 +171,11 @@ def end_without_ray() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(2)
+
+
+def first_sentence(bad: BaseException) -> str:
+    """First sentence of what an error says, without its full stop: then Ray gives advice."""
+    return first_line(bad).split(". ")[0].rstrip(".")
 
 
 def first_line(bad: BaseException) -> str:

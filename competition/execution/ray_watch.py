@@ -37,6 +37,7 @@ class Watch:
         self.ray, self.where, self.progress = ray, where, progress
         self.host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
         self.port, self.is_gone = int(port), False
+        self.nodes, self.looked = self._living(), time.monotonic()
         self.went_on()
 
     def went_on(self) -> None:
@@ -63,6 +64,19 @@ class Watch:
                 "finished is kept: start the cluster again, and the same command goes on."
             )
         return False
+
+    def look_at_nodes(self) -> None:
+        """Say which nodes have gone since the last look."""
+        if time.monotonic() - self.looked < LOOKS_EVERY:
+            return
+        before, self.nodes, self.looked = self.nodes, self._living(), time.monotonic()
+        for name in [name for node, name in before.items() if node not in self.nodes]:
+            self.progress.remark(
+                f"Ray at {self.where}: the node {name} has gone; its tasks run on the others"
+            )
+
+    def _living(self) -> dict[str, str]:
+        return {one["NodeID"]: one["NodeName"] for one in self.ray.nodes() if one["Alive"]}
 
     def look(self, need: Need, n_tasks: int) -> None:
         """Say what is waited for: tasks that Ray has, and what one of them needs.

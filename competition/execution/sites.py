@@ -15,8 +15,8 @@ from typing import Any
 import competition
 from competition.execution.devices import one_thread
 from competition.execution.orphans import SEEN, end_orphans
-from competition.utils.errors import CompetitionError, ProcessError
-from competition.utils.files import digest, write_text
+from competition.utils.errors import CompetitionError, ProcessError, system_numbers
+from competition.utils.files import GOES_ON, digest, write_text
 from competition.utils.progress import Progress
 from competition.utils.versions import installed
 
@@ -58,6 +58,8 @@ class Site:
         What stands there.
     data : Path or None
         Folder of the ads, where they lie in one.
+    made : tuple of Path
+        Folders above the marker's that were not there before, the deepest first.
     code : str
         Digest of this package's files.
     versions : tuple of (str, str)
@@ -67,6 +69,7 @@ class Site:
     marker: Path
     content: str
     data: Path | None = None
+    made: tuple[Path, ...] = ()
     code: str = field(default_factory=_code)
     versions: tuple[tuple[str, str], ...] = field(default_factory=_versions)
 
@@ -79,16 +82,18 @@ class Site:
         content = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         marker = out / JOBS / f"{content}{SEEN}"
         _ours.add(content)
+        made = tuple(one for one in (out, *out.parents) if not one.exists())
         end_orphans(marker.parent, _ours, progress or Progress())
         write_text(marker, content)
         seen = data if data is not None and data.is_dir() else None
-        return cls(marker, content, seen)
+        return cls(marker, content, seen, made)
 
     def remove(self) -> None:
-        """Remove the marker."""
+        """Remove the marker, and the folders that were made for it and hold nothing else."""
         self.marker.unlink(missing_ok=True)
-        with suppress(OSError):  # another command works there
-            self.marker.parent.rmdir()
+        with suppress(OSError):  # another command works there, or results lie there
+            for folder in (self.marker.parent, *self.made):
+                folder.rmdir()
 
     def check(self) -> None:
         """Raise a ProcessError, in one sentence, if this process runs in another place."""
@@ -141,7 +146,7 @@ def guarded(site: Site, function: Callable[..., Any], arguments: tuple[Any, ...]
             return Outcome(function(*arguments))
     except (CompetitionError, OSError) as bad:
         if _is_full(bad):
-            return Outcome(full=str(bad), host=host)
+            return Outcome(full=str(bad).removesuffix(GOES_ON).strip(), host=host)
         if isinstance(bad, CompetitionError):
             return Outcome(error=bad)
         raise
@@ -152,9 +157,5 @@ def _checked(site: Site) -> None:  # once a process
     site.check()
 
 
-def _is_full(bad: BaseException | None) -> bool:
-    while bad is not None:
-        if isinstance(bad, OSError) and bad.errno in FULL:
-            return True
-        bad = bad.__cause__ or bad.__context__
-    return False
+def _is_full(bad: BaseException) -> bool:
+    return not FULL.isdisjoint(system_numbers(bad))

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from competition.execution.devices import n_cores
 from competition.execution.needs import GIB, Need
 from competition.execution.sites import Outcome, Site, guarded
+from competition.execution.terminal import no_terminal
 from competition.utils.errors import ProcessError
 from competition.utils.files import told_as_write_error
 from competition.utils.progress import Progress
@@ -194,7 +195,8 @@ class SlurmEngine:
             stderr_to_stdout=True,
         )
         try:
-            with _quiet() if self.here else nullcontext(), executor.batch():
+            # Ended early, processes that are started here show a traceback.
+            with no_terminal() if self.here else nullcontext(), executor.batch():
                 jobs = [executor.submit(_Tasks(), self.site, one.content) for one in some]
         except (
             submitit.core.utils.FailedJobError,
@@ -223,7 +225,8 @@ class SlurmEngine:
         outcomes: list[Outcome] = one.job.result()
         return outcomes
 
-    def _again(self, one: _Job, what: str) -> _Job:
+    def _again(self, one: _Job, why: str) -> _Job:
+        what = why.rstrip(".")
         if one.tries >= TRIES:
             raise ProcessError(
                 f"A job ({one.need.kind}) was lost {TRIES} times: {what}. What is finished is "
@@ -254,19 +257,6 @@ def _load(content: Path) -> tuple[Callable[..., Any], list[tuple[Any, ...]]]:
     with content.open("rb") as file:
         loaded: tuple[Callable[..., Any], list[tuple[Any, ...]]] = pickle.load(file)
     return loaded
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Give processes that are started inside no terminal: ended early, they show a traceback."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _asked(need: Need) -> tuple[str, bool, int, int, int]:

@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from competition.datasets.base import InputKind
-from competition.features.machine_faults import fault_of_ad
 from competition.utils.errors import MediaError
+from competition.utils.machine_faults import fault_of_ad
 from competition.utils.versions import installed
 
 Extracted = np.ndarray | str | dict[str, float] | MediaError
@@ -153,7 +153,7 @@ class Extractor(BaseEstimator, ABC):
         ------
         MediaError
             If the item cannot be read; any other exception counts as one, unless the machine is at
-            fault (`competition.features.machine_faults`).
+            fault (`competition.utils.machine_faults`).
         """
 
 
@@ -165,7 +165,7 @@ def attempt(extractor: Extractor, item: Item) -> Extracted:
     CompetitionError
         Of any kind but MediaError: a checkpoint that cannot be loaded, say, is no ad's fault, and
         neither is a full disk, memory that runs out, or a folder that is gone
-        (`competition.features.machine_faults.fault_of_ad` says which are whose).
+        (`competition.utils.machine_faults.fault_of_ad` says which are whose).
     """
     try:
         return extractor.extract_one(item)

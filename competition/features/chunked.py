@@ -14,8 +14,8 @@ from sklearn.base import clone
 from competition.execution.local import ended_from_outside
 from competition.execution.memory import AtOnce
 from competition.features.base import Extracted, Extractor, Item
-from competition.features.machine_faults import fault_of_ad
 from competition.utils.errors import CompetitionError, MediaError
+from competition.utils.machine_faults import fault_of_ad
 from competition.utils.processes import end_with_parent
 
 Network = Callable[[np.ndarray], Iterable[Any]]

@@ -10,9 +10,9 @@ import numpy as np
 
 from competition.execution.local import ended_from_outside
 from competition.features.base import Item
-from competition.features.machine_faults import fault_of_ad
 from competition.features.pictures import pictures
 from competition.utils.errors import CompetitionError, MediaError
+from competition.utils.machine_faults import fault_of_ad, machines_fault
 from competition.utils.processes import end_with_parent
 
 Prepare = Callable[[np.ndarray], np.ndarray]
@@ -114,6 +114,8 @@ class _Worker:
             if isinstance(found, CompetitionError) and not isinstance(found, MediaError):
                 raise found
             return found
+        except MemoryError as bad:
+            raise machines_fault("memory has run out", self.decode.items[self.row].file) from bad
         except (EOFError, ConnectionError):
             self.stop()
             code = self.process.exitcode
@@ -135,12 +137,24 @@ def _work(pipe: Connection, decode: _Decoder, parent: int) -> None:
     try:
         while True:
             try:
-                for chunk in decode(pipe.recv()):
-                    pipe.send(chunk)
+                row = pipe.recv()
+                for chunk in decode(row):
+                    _send(pipe, chunk, decode.items[row])
             except CompetitionError as bad:
                 pipe.send(bad)
     except (EOFError, ConnectionError):  # the waiting process has ended
         return
+
+
+def _send(pipe: Connection, chunk: Chunk, item: Item) -> None:
+    """Send a chunk; what stops that, other than the end of who waits, is no fault of the ad."""
+    try:
+        pipe.send(chunk)
+    except ConnectionError:
+        raise
+    except Exception as bad:
+        reason = "memory has run out" if isinstance(bad, MemoryError) else str(bad)
+        raise machines_fault(f"its frames cannot be sent on ({reason})", item.file) from bad
 
 
 def _from_workers(decode: _Decoder, n_ads: int, n_workers: int) -> Iterator[tuple[int, Chunk]]:

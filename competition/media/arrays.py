@@ -1,8 +1,11 @@
 """Arrays of numbers from .npy and .npz files, read without pickle, which may run code."""
 
+import ast
 import lzma
+import math
 import struct
 import tempfile
+import traceback
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -21,7 +24,7 @@ LARGEST = 2**30  # bytes of an unpacked array of an archive
 
 # What zipfile and numpy raise on damaged archives and headers.
 _DAMAGED = (
-    *(OSError, ValueError, EOFError, OverflowError, MemoryError, RecursionError, TypeError),
+    *(OSError, ValueError, EOFError, OverflowError, RecursionError, TypeError),
     *(KeyError, AttributeError, SyntaxError, TokenError, RuntimeError, struct.error),
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
 )
@@ -52,6 +55,8 @@ def read_array(path: Path) -> np.ndarray:
     try:
         # A mapped file takes no memory for a header that promises more than the file holds.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except MemoryError as bad:
+        raise _as_damage(bad) from None
     except _DAMAGED as bad:
         reason = f"it is damaged ({bad})"
         if "Python objects" in str(bad):
@@ -90,6 +95,8 @@ def _read_archived(path: Path) -> np.ndarray:
                     )
                 _check_size(archive, member)
                 unpacked = Path(archive.extract(member, folder))
+        except MemoryError as bad:
+            raise _as_damage(bad) from None
         except _DAMAGED as bad:
             raise MediaError(f"it is a damaged archive ({bad})") from bad
         return read_array(unpacked)
@@ -115,9 +122,25 @@ def read_archive(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
                 _check_size(archive, member)
                 with archive.open(member) as file:
                     arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
+    except MemoryError as bad:
+        raise _as_damage(bad) from None
     except _DAMAGED as bad:
         raise MediaError(f"it is no archive of arrays, or damaged ({bad})") from bad
     return arrays
+
+
+def _as_damage(bad: MemoryError) -> MediaError:
+    """Return what a file is to blame for; raise the error itself where memory has run out.
+
+    A header that promises too much asks for more than any array has, and Python's parser says the
+    same of one that is nested too deeply.
+    """
+    shape, dtype = getattr(bad, "shape", ()), getattr(bad, "dtype", np.uint8)
+    asked_for = math.prod(shape) * np.dtype(dtype).itemsize
+    where = traceback.extract_tb(bad.__traceback__)[-1].filename
+    if asked_for <= LARGEST and where != ast.__file__:
+        raise bad
+    return MediaError(f"it is damaged ({str(bad) or 'its header is nested too deeply'})")
 
 
 def _check_size(archive: zipfile.ZipFile, member: str) -> None:

@@ -12,6 +12,7 @@ from competition.media.images import read_image
 from competition.media.opening import opened, packets
 from competition.media.sound import sound_of
 from competition.utils.errors import MediaError
+from competition.utils.machine_faults import fault_of_ad
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -43,15 +44,16 @@ def find_faults(path: Path, kind: str) -> list[Fault]:
 
     Of a film or a sound it decodes the first frame and the first seconds of sound, and looks for
     packets at the end of the duration in the file's header.
+
+    Raises
+    ------
+    FeatureError
+        If the machine is at fault (`competition.utils.machine_faults`).
     """
     try:
         return FINDERS[kind](path)
-    except MediaError as bad:
-        return [Fault("whole", str(bad))]
-    except MemoryError:
-        raise
     except Exception as bad:  # an extractor counts such a file as a missing input, too
-        return [Fault("whole", f"{type(bad).__name__}: {bad}")]
+        return [Fault("whole", str(fault_of_ad(bad, path, "check")))]
 
 
 def _of_image(path: Path) -> list[Fault]:
@@ -71,7 +73,7 @@ def _of_video(path: Path) -> list[Fault]:
         try:
             next(sound_of(container))
         except MediaError as bad:
-            sound.append(Fault("sound", str(bad)))
+            sound.append(Fault("sound", str(fault_of_ad(bad, path, "check"))))
         return [*_of_end(container), *sound]
 
 

@@ -22,7 +22,7 @@ from typing import Generic, Self, TypeAlias, TypeVar
 from competition.config.profile import Profile, StackSettings
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
-from competition.datasets.remote import is_url
+from competition.datasets.remote import is_url, shown
 from competition.evaluation.chosen_metric import metric_of
 from competition.execution.devices import check_device_name, n_cores
 from competition.folds_file import load_or_make_folds
@@ -172,7 +172,9 @@ def open_context(
             f"n_jobs = {n_jobs}: a whole number of at least 1, or None, is expected."
         )
     if is_url(out):
-        raise ProfileError(f"Results go to a folder, not to {out}: name one that all machines see.")
+        raise ProfileError(
+            f"Results go to a folder, not to {shown(out)}: name one that all machines see."
+        )
     cores = n_cores()
     where, listener = Path(out).absolute(), progress or Progress()
     check_out(where)

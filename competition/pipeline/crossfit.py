@@ -196,7 +196,12 @@ def run_folds(tasks: Sequence[FoldTask], context: Context[Profile], stage: str =
     n_jobs = max(1, min(context.n_jobs, len(tasks)))
     on_gpu = [needs_device(task.job.model) for task in tasks]
     needs = [
-        Need(task.job.name, one and context.device != "cpu", memory=memory_of(task.job))
+        Need(
+            task.job.name,
+            one and context.device != "cpu",
+            memory=memory_of(task.job),
+            task=f"Model {task.job.name}, fold {task.fold}",
+        )
         for task, one in zip(tasks, on_gpu, strict=True)
     ]
     here = n_jobs > 1 and any(on_gpu) and elsewhere() is None

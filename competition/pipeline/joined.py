@@ -24,7 +24,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 
@@ -40,6 +40,7 @@ from competition.utils.source_digest import source_digest
 
 LARGE = 2**29  # bytes: predictions of more are read from a file, not held in memory
 KEPT = ".joined"  # folder
+BLOCK = 2**24  # bytes
 MADE_BY = "competition.pipeline.stack_input"
 _mapped: set[str] = set()  # names of the files that this process has mapped
 
@@ -138,13 +139,22 @@ def room(shape: tuple[int, int, int], folder: Path) -> np.ndarray:
             raise WriteError(f"{folder} cannot be written: {why_not_written(folder, bad)}") from bad
         return np.empty(shape, dtype=np.float32)
     try:
-        # A sparse file would end the process where the disk is full when it is filled.
         with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, math.prod(shape) * 4)
+            _take_room(file, math.prod(shape) * 4)
     except OSError as bad:
         _remove(path)
         raise WriteError(f"{path} cannot be written: {why_not_written(path, bad)}") from bad
     return _mapping(path, shape, "r+")
+
+
+def _take_room(file: BinaryIO, size: int) -> None:
+    """Take so many bytes of the disk: a sparse file would end the process where that is full."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    zeros = memoryview(bytes(min(size, BLOCK)))  # macOS has no such call
+    for start in range(0, size, BLOCK):
+        file.write(zeros[: size - start])
 
 
 def _mapping(path: Path, shape: tuple[int, int, int], mode: Literal["r", "r+"]) -> np.memmap:

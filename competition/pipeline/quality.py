@@ -67,13 +67,13 @@ def shaped(context: Context[Profile]) -> Shaped:
     if profile.quality == "fast":
         return _fast(context)
     if profile.quality == "best":
-        best = _best(context)
+        best = _best(context)  # no meta-learner is left out: all run, or what the user has set
         remark = (
             'quality = "best": '
             f"{SEEDS_OF_BEST} copies of each model that draws random numbers, "
             f"{len(best.level2.params)} meta-learners"
         )
-        return Shaped(best, learners=_learners_gone(profile, best), remark=remark)
+        return Shaped(best, remark=remark)
     return Shaped(profile)
 
 

@@ -122,9 +122,7 @@ def watching(
         yield None
         return
     with ExitStack() as held:
-        watch = _opened(context, context.profile.seconds, holdout, began - STARTED, held)
-        held.callback(watch.workers.close)
-        yield watch
+        yield _opened(context, context.profile.seconds, holdout, began - STARTED, held)
 
 
 def _opened(
@@ -146,11 +144,12 @@ def _opened(
         stored, changed = file.read()
     left = _left(stored)
     _remark(file, stored, left, changed, context)
+    if not left:
+        held.close()
     workers = StoppableWorkers(context.n_jobs)
+    held.callback(workers.close)
     if left:
         workers.prepare()
-    else:
-        held.close()
     plan = stored or TimePlan(limit=str(context.profile.time_limit), made_from=dict(file.made_from))
     return Watch(began, limit, file, plan, not left, workers, _needs(context, limit), held)
 

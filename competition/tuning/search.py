@@ -26,9 +26,9 @@ from competition.tuning.study import (
     JOURNAL,
     claim,
     complete,
+    ends,
     enqueue_start,
     importances,
-    is_done,
     is_start,
     n_finished,
     open_study,
@@ -154,10 +154,21 @@ def tune(
     (4.0, True)
     """
     refuse_limits(profile, "tune")
+    if storage is not None and (on != LOCAL or elsewhere() is not None):
+        _check_shared(storage)
     deadline = time.monotonic() + (np.inf if timeout is None else timeout)
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=progress)
     with running_on(on, context.out, context.dataset.root, n_jobs, context.progress):
         return _tune(name, context, n_trials, deadline, storage, write)
+
+
+def _check_shared(storage: str) -> None:
+    """Raise a TuningError if machines cannot share a storage."""
+    if storage.startswith(("sqlite:", "sqlite+")):
+        raise TuningError(
+            "Machines cannot share a database of SQLite: give journal:PATH, a file that they all "
+            "see, or the URL of a database server, or leave --storage out."
+        )
 
 
 def _tune(
@@ -184,11 +195,6 @@ def _tune(
         storage = f"sqlite:///{(folder / 'studies.sqlite').resolve()}"
         if away:
             storage = f"{JOURNAL}{(folder / 'studies.journal').resolve()}"
-    elif away and storage.startswith("sqlite:"):
-        raise TuningError(
-            "Machines cannot share a database of SQLite: give journal:PATH, a file that they all "
-            "see, or the URL of a database server, or leave --storage out."
-        )
     # Two that make a database at once would both fill it.
     with store.locked(["studies"], context.progress):
         study = open_study(f"{dataset.name}/{tunable.name}/{tunable.identity[:16]}", storage)
@@ -229,7 +235,7 @@ def search(
         return score_of(trial, tunable, dataset, profile.metric, report)
 
     best = best_so_far(study, profile.metric)
-    while not is_done(study, n_trials) and time.monotonic() < deadline:
+    while not ends(study, n_trials, deadline, progress):
         enqueue_start(study, tunable.start, again=done >= n_trials)
         study.sampler = sampler_of_next(study, profile.seed)
         study.optimize(objective, n_trials=1)

@@ -11,9 +11,9 @@ from competition.execution.engines import run_tasks
 from competition.pipeline.context import Context
 from competition.tuning.study import (
     claim,
+    ends,
     enqueue_start,
     give_up,
-    is_done,
     n_finished,
     open_study,
     sampler_of_next,
@@ -47,7 +47,7 @@ def search_side_by_side(
     until = time.time() + deadline - time.monotonic()
     command = f"{this_process()}/{secrets.token_hex(4)}"
     trials = _Trials(study.study_name, storage, tunable, dataset, profile, n_trials, until, command)
-    while not is_done(study, n_trials) and time.monotonic() < deadline:
+    while not ends(study, n_trials, deadline, context.progress):
         done = n_finished(study)
         enqueue_start(study, tunable.start, again=done >= n_trials)
         context.progress.update(stage, done, n_trials, best_so_far(study, profile.metric))

@@ -4,6 +4,7 @@ A trial ends complete, pruned or failed: the last when it was interrupted or its
 A failed trial is drawn again, so that the others are what they would have been without it.
 """
 
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from competition.utils.errors import TuningError
-from competition.utils.processes import another_lives, this_process
+from competition.utils.processes import another_lives, is_here, this_process
+from competition.utils.progress import Progress
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -29,6 +31,8 @@ UNPRUNED = 4  # complete trials before that says something
 UNPRUNED_FOLDS = 1
 ENOUGH = 10  # complete trials before an importance says something
 JOURNAL = "journal:"  # begins the name of a file that machines append to
+PATIENCE = 3.0  # times the longest trial that one of another machine is waited for
+POLL = 0.5  # seconds
 HEARTBEAT = 60  # seconds; a trial without a heartbeat for twice as long is lost
 
 
@@ -184,10 +188,53 @@ def give_up(study: "Study", whose: str, start: dict[str, Any]) -> None:
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         task = str(trial.user_attrs.get("task", ""))
-        if task == whose or task.startswith(f"{whose}/"):
-            study.tell(trial.number, state=TrialState.FAIL)
-            if is_start(trial):
-                enqueue_start(study, start)
+        is_its = task == whose or task.startswith(f"{whose}/")
+        if is_its and _fail(study, trial) and is_start(trial):
+            enqueue_start(study, start)
+
+
+def _fail(study: "Study", trial: "FrozenTrial") -> bool:
+    """Mark a running trial as failed; return whether it is this call that has ended it."""
+    from optuna.exceptions import UpdateFinishedTrialError
+    from optuna.trial import TrialState
+
+    try:
+        study.tell(trial.number, state=TrialState.FAIL)
+    except (UpdateFinishedTrialError, ValueError):  # another process has ended it, or it itself
+        return False
+    return True
+
+
+def ends(study: "Study", n_trials: int, deadline: float, progress: Progress) -> bool:
+    """Whether a search has what it wants, or its time is up; waits for a first trial elsewhere."""
+    _await_start(study, n_trials, deadline, progress)
+    return is_done(study, n_trials) or time.monotonic() >= deadline
+
+
+def _await_start(study: "Study", n_trials: int, deadline: float, progress: Progress) -> None:
+    """Wait for the values that tuning starts from, where only they are missing and others try them.
+
+    A process of this machine is waited for while it lives. Of another machine nobody can say
+    whether it does: it gets as long as the longest trial took, several times over.
+    """
+    from optuna.trial import TrialState
+
+    if n_finished(study) < n_trials:
+        return
+    took = [trial.duration.total_seconds() for trial in unfailed(study) if trial.duration]
+    until = time.monotonic() + PATIENCE * max(took, default=0.0)
+    told: set[str] = set()
+    while not is_done(study, n_trials) and time.monotonic() < deadline:
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        processes = {str(one.user_attrs.get("process", "")) for one in running if is_start(one)}
+        late = time.monotonic() > until
+        lives = {one for one in processes if another_lives(one) and (is_here(one) or not late)}
+        if not lives:
+            return
+        for process in lives - told:
+            progress.remark(f"{study.study_name}: waiting for the first trial, of {process}")
+        told |= lives
+        time.sleep(POLL)
 
 
 def unfailed(study: "Study") -> list["FrozenTrial"]:
@@ -247,4 +294,4 @@ def _give_up_lost_trials(study: "Study") -> None:
         process = str(trial.user_attrs.get("process", ""))
         command = str(trial.user_attrs.get("task", process)).partition("/")[0]
         if not (another_lives(process) and another_lives(command)):
-            study.tell(trial.number, state=TrialState.FAIL)
+            _fail(study, trial)

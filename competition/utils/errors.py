@@ -5,11 +5,19 @@ prints the message alone and exits with status 2; any other exception is a defec
 """
 
 import difflib
-from collections.abc import Iterable
+import errno
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 
 class CompetitionError(Exception):
     """Base of every error that the command line reports as one message.
+
+    Attributes
+    ----------
+    numbers : tuple of int
+        Of the system's errors that it was made from, where it has come from another process: what
+        an error was made from does not travel.
 
     Examples
     --------
@@ -20,6 +28,12 @@ class CompetitionError(Exception):
     ...     print(error)
     There is no folder /no/such/folder. Pass the folder of the ads.
     """
+
+    numbers: tuple[int, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Take the numbers along to another process."""
+        return type(self), self.args, {**self.__dict__, "numbers": (*system_numbers(self),)}
 
 
 class DatasetError(CompetitionError):
@@ -72,6 +86,47 @@ class FeatureError(CompetitionError):
 
 class MediaError(CompetitionError):
     """A file that cannot be read; for one ad it means a missing input, not the end of a run."""
+
+
+def causes(bad: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it was made from, one after another."""
+    seen: set[int] = set()
+    while bad is not None and id(bad) not in seen:
+        seen.add(id(bad))
+        yield bad
+        bad = bad.__cause__ or (None if bad.__suppress_context__ else bad.__context__)
+
+
+def system_numbers(bad: BaseException | None) -> Iterator[int]:
+    """Yield the numbers (errno) of the system's errors that an error was made from.
+
+    Memory that has run out is one, whoever says so. FFmpeg's errors are none: damaged films have
+    any number.
+    """
+    for one in causes(bad):
+        if isinstance(one, CompetitionError):
+            yield from one.numbers
+        elif type(one).__module__.startswith("av."):
+            continue
+        elif isinstance(one, MemoryError) or is_out_of_memory(one):
+            yield errno.ENOMEM
+        elif isinstance(one, OSError) and one.errno is not None:
+            yield one.errno
+
+
+# How PyTorch says that memory ran out where it raises no OutOfMemoryError: on the processor, on
+# Apple's cards, and in libraries of CUDA.
+_SIGNS = (
+    *("DefaultCPUAllocator", "not enough memory: you tried to allocate"),
+    *("MPS backend out of memory", "STATUS_ALLOC_FAILED"),
+)
+
+
+def is_out_of_memory(bad: BaseException) -> bool:
+    """Whether PyTorch says that memory has run out."""
+    return isinstance(bad, RuntimeError) and (
+        type(bad).__name__ == "OutOfMemoryError" or any(sign in str(bad) for sign in _SIGNS)
+    )
 
 
 _LISTED = 100  # known words that a message lists

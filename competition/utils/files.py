@@ -23,6 +23,7 @@ from competition.utils.processes import another_lives
 PathLike: TypeAlias = str | os.PathLike[str]
 
 LONGEST = 100  # characters of a file's name that the name of its temporary file repeats
+GOES_ON = "What is finished is kept, and the same command goes on."
 FULL = 2**20  # bytes; a disk with less to spare counts as full
 
 _written_now: set[str] = set()  # names of temporary files and folders of this process
@@ -161,29 +162,28 @@ def told_as_write_error(path: Path) -> Iterator[None]:
 def why_not_written(path: Path, bad: OSError) -> str:
     """Say in sentences why a file could not be written, and what to do."""
     folder = next(folder for folder in path.absolute().parents if folder.is_dir())
-    goes_on = "What is finished is kept, and the same command goes on."
     try:
         free = shutil.disk_usage(folder).free
     except OSError:
         free = -1
     if bad.errno == errno.EDQUOT:
-        return f"your quota on the disk of {folder} is used up. Make room there. {goes_on}"
+        return f"your quota on the disk of {folder} is used up. Make room there. {GOES_ON}"
     if bad.errno == errno.ENOSPC or (bad.errno is None and 0 <= free < FULL):
         return (
             f"the disk is full, {free:,} bytes are free in {folder}. Make room there, or name "
-            f"another folder by --out. {goes_on}"
+            f"another folder by --out. {GOES_ON}"
         )
     if bad.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return (
             f"{folder} may not be written to ({bad.strerror}). Give yourself the right to, or name "
-            f"another folder by --out. {goes_on}"
+            f"another folder by --out. {GOES_ON}"
         )
     if bad.errno in (errno.EEXIST, errno.ENOTDIR):
         file = next((one for one in path.absolute().parents if one.is_file()), path)
         return f"{file} is a file where a folder is needed. Rename it, or name another folder."
     if bad.errno in (errno.EISDIR, errno.ENOTEMPTY):
         return "a folder of that name is in the way. Rename or remove it."
-    return f"{bad.strerror or bad} ({free:,} bytes are free in {folder}). {goes_on}"
+    return f"{bad.strerror or bad} ({free:,} bytes are free in {folder}). {GOES_ON}"
 
 
 def write_text(path: Path, text: str) -> None:

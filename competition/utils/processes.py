@@ -22,6 +22,11 @@ def this_process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
+def is_here(process: str) -> bool:
+    """Whether a process, as `this_process` names it, is one of this machine."""
+    return process.rpartition(":")[0] == socket.gethostname()
+
+
 def another_lives(process: str) -> bool:
     """Whether a process that is not this one lives, or may live.
 

@@ -20,6 +20,7 @@ NOT_FOLLOWED = frozenset(
         "competition.utils.errors",
         "competition.utils.files",
         "competition.utils.locks",
+        "competition.utils.machine_faults",
         "competition.utils.processes",
         "competition.utils.progress",
         "competition.utils.quiet",

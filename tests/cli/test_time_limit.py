@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.faults.runs import leftovers, predictions, started
 
 PLUGINS = '''\
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -27,13 +29,16 @@ from competition import Extractor, Level1Model, MetaLearner, extractor, level1_m
 
 @level1_model("sleeper", kinds=("text",))
 class Sleeper(Level1Model):
-    """Sleeps, and answers with the share of each tag."""
+    """Sleeps, until a file is there if one is named, and answers with the share of each tag."""
 
-    def __init__(self, seconds: float = 60.0):
+    def __init__(self, seconds: float = 60.0, file: str = ""):
         self.seconds = seconds
+        self.file = file
 
     def _fit(self, X, Y):
         time.sleep(self.seconds)
+        while self.file and not Path(self.file).exists():
+            time.sleep(0.05)
         self.shares_ = Y.mean(axis=0)
 
     def _predict_proba(self, X):
@@ -499,22 +504,37 @@ def test_model_of_other_parameters_stays_until_the_new_one_is_made(
 
 
 def test_first_runs_at_once_have_one_plan(
-    shared_table: Path, tmp_path: Path, plugins: tuple[str, ...]
+    shared_table: Path, tmp_path: Path, plugins: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = ("--set", "level1.sleeper.seconds=2", "--time-limit", "60s")
-    options = ("--data", shared_table, "--out", tmp_path, *plugins, *slow)
+    """The first measures until the second waits for it."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    waits = tmp_path / "waits"
+    slow = ("--set", "level1.sleeper.seconds=0", "--set", f"level1.sleeper.file={str(waits)!r}")
+    out = tmp_path / "out"
+    options = ("--data", shared_table, "--out", out, *plugins, *slow, "--time-limit", "10m")
     first = started("run", *options)
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("oof/films/time_limit/*.json")) and first.poll() is None:
+    while not list(out.glob("oof/films/.locks/*.json.holder")) and first.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    done = said(call("run", *options))
+    second, heard, is_heard = started("run", *options), "", False
+    given_up = threading.Timer(120, waits.touch)
+    given_up.start()
+    assert second.stdout is not None
+    for line in second.stdout:
+        heard += " ".join(line.split()) + " "
+        if not is_heard and "Waiting until it has finished" in heard:
+            is_heard = True
+            assert not waits.exists()  # it is not too late
+            waits.touch()
+    given_up.cancel()
     told, _ = first.communicate(timeout=60)
     assert first.returncode == 0, told
-    assert "Waiting until it has finished" in done
-    assert "is obeyed. Remove" in done
+    assert second.wait(60) == 0, heard
+    assert is_heard
+    assert "is obeyed. Remove" in heard
     assert "That is the plan" in " ".join(told.split())
-    assert read_record(tmp_path / "oof" / "films" / "run.json").n_trained == 0
+    assert read_record(out / "oof" / "films" / "run.json").n_trained == 0
 
 
 def test_model_that_is_cut_to_one_copy_is_stopped_where_it_is_late(

@@ -1,3 +1,4 @@
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,9 @@ from PIL import Image
 
 from competition.datasets.check import check_dataset
 from competition.utils.progress import Progress
+from tests.cli.calling import called
 from tests.conftest import write_csv
+from tests.faults.runs import assert_one_sentence
 from tests.media.made_films import cut_to, greys, write_film
 from tests.media.made_sound import tone, write_sound
 
@@ -32,6 +35,23 @@ def findings(folder: Path, kind: str, names: list[str]) -> list[tuple[str, str, 
     (folder / "competition.toml").write_text(TOML.format(kind=kind), encoding="utf-8")
     _, problems = check_dataset(folder, 2, Progress())
     return [(p.level, p.kind, p.ad) for p in problems.found if p.kind != "rare tag"]
+
+
+def test_machine_that_cannot_check_a_file_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No temporary file can be written, to which an array of an archive is unpacked."""
+    folder = tmp_path / "ads"
+    folder.mkdir()
+    names = [f"{n}.npz" for n in range(4)]
+    for name in names:
+        np.savez(folder / name, features=np.ones((2, 3)))
+    assert findings(folder, "array", names) == []
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    done = called("check", folder)
+    assert_one_sentence(done)
+    assert f"cannot check {folder / '0.npz'}: no temporary file can be written" in done.err
+    assert "broken" not in done.out + done.err
 
 
 def test_check_says_of_each_film_what_a_run_would_meet(tmp_path: Path):

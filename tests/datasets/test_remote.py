@@ -13,6 +13,7 @@ from competition import load_dataset
 from competition.datasets.remote import is_url, local_folder
 from competition.utils.errors import DatasetError, WriteError
 from tests.cli.calling import call, called
+from tests.recorded import Recorded
 
 boto3 = pytest.importorskip("boto3", reason="the extra s3 is not installed")
 moto_server = pytest.importorskip("moto.server", reason="moto's server is not installed")
@@ -94,7 +95,7 @@ sys.stdin.read()
 
 
 @pytest.mark.parametrize("how", ["ends", "is killed"])
-def test_a_copy_that_another_process_reads_is_not_changed(
+def test_a_copy_that_another_process_reads_stays_and_the_new_one_lies_beside(
     bucket: Any, tmp_path: Path, how: str
 ) -> None:
     reader = subprocess.Popen(
@@ -107,19 +108,28 @@ def test_a_copy_that_another_process_reads_is_not_changed(
     assert reader.stdout is not None
     assert reader.stdout.readline() == "reads\n"
     before = copies(tmp_path)
-    load_dataset(URL, cache=tmp_path / "cache")  # nothing has changed
+    another = [sys.executable, "-c", READS, URL, tmp_path / "cache"]
+    subprocess.run(another, input=b"", check=True, capture_output=True)  # nothing has changed
+    (its,) = tmp_path.glob("cache/remote/*/films")
     bucket.put_object(Key="ads/films/notes.txt", Body=b"new")
     bucket.Object("ads/films/test.csv").delete()
-    told = rf"films has changed, and the process \S+:{reader.pid} uses the copy"
-    with pytest.raises(DatasetError, match=told):
-        load_dataset(URL, cache=tmp_path / "cache")
-    assert copies(tmp_path) == before
+    remarks, written = Recorded(), set(before.items())
+    mine = local_folder(URL, tmp_path / "cache", remarks)
+    assert {(path.name, path.stat().st_mtime_ns) for path in its.iterdir()} == written
+    assert {path.name for path in mine.iterdir()} == {"competition.toml", "train.csv", "notes.txt"}
+    assert mine != its
+    assert (mine / "train.csv").samefile(its / "train.csv")
+    assert f":{reader.pid} uses the copy in {its.parent}" in remarks.remarks[0]
+    assert "3 files, 1 of them copied now" in remarks.remarks[1]
+    assert local_folder(URL, tmp_path / "cache") == mine
     if how == "is killed":
         reader.kill()
     reader.communicate()
     assert bool([*tmp_path.rglob(f"*-{reader.pid}.reader")]) == (how == "is killed")
-    local_folder(URL, tmp_path / "cache")
-    assert set(copies(tmp_path)) == {"competition.toml", "train.csv", "notes.txt"}
+    assert local_folder(URL, tmp_path / "cache") == mine
+    assert mine.is_dir()
+    assert [*tmp_path.glob("cache/remote/*/films")] == [mine]
+    assert not [*tmp_path.rglob(f"*-{reader.pid}.reader")]
 
 
 def test_no_file_is_written_outside_of_the_copy(bucket: Any, tmp_path: Path) -> None:
@@ -194,7 +204,7 @@ def test_disk_that_takes_no_more_is_told_as_such(tmp_path: Path) -> None:
 def test_results_go_to_no_url(shared_table: Path) -> None:
     done = called("run", "--data", shared_table, "--out", "s3://bucket/out")
     assert done.status == 2
-    assert "Results go to a folder, not to s3:/bucket/out" in done.err
+    assert "Results go to a folder, not to s3://bucket/out" in done.err
 
 
 @pytest.mark.usefixtures("bucket")
@@ -207,3 +217,17 @@ def test_what_is_a_url(tmp_path: Path) -> None:
     assert is_url("s3:/bucket/ads")
     assert not is_url(tmp_path)
     assert not is_url("ads: all of them/films")
+
+
+def test_a_copy_that_this_process_has_read_is_not_removed(bucket: Any, tmp_path: Path) -> None:
+    first = local_folder(URL, tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-c", READS, URL, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == b"reads\n"
+        bucket.put_object(Key="ads/films/notes.txt", Body=b"new")
+        second = local_folder(URL, tmp_path)
+        reader.kill()
+    assert local_folder(URL, tmp_path) == second != first
+    assert len(load_dataset(first).train_ids) == 40

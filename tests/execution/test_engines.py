@@ -1,10 +1,12 @@
 """Where tasks run, and what is said where they cannot."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,15 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from competition.execution import engines, ray_joining
+from competition.execution import engines, local, ray_joining
 from competition.execution.engines import elsewhere, run_tasks, running_on, tasks_at_once
 from competition.execution.needs import GIB, Need
 from competition.execution.ray_cluster import RayEngine
 from competition.execution.sites import Site, guarded
 from competition.execution.slurm import SlurmEngine
 from competition.utils.errors import ModelError, ProcessError, WriteError
+from competition.utils.files import told_as_write_error
 from competition.utils.progress import Progress
-from tests.cli.calling import called
+from tests.cli.calling import Called, called
 from tests.faults.runs import assert_one_sentence
 
 pytest.importorskip("ray", reason="the extra cluster is not installed")
@@ -175,6 +178,44 @@ def test_address_where_no_cluster_is(
     assert not (tmp_path / "out").exists()
 
 
+def test_any_cluster_of_this_machine_where_none_is(
+    shared_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray._private.services import find_gcs_addresses
+
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))  # where no cluster has left its address
+    if find_gcs_addresses():
+        pytest.skip("another Ray runs on this machine")
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    done = called("run", "--data", shared_table, "--out", tmp_path / "out", "--on", "ray")
+    assert_one_sentence(done)
+    assert "No Ray runs on this machine, where RAY_ADDRESS=auto looks for one. Start" in done.err
+    assert not (tmp_path / "out").exists()
+
+
+REFUSED = {
+    "cannot be written": ("run",),
+    "Machines cannot share a database of SQLite": (
+        *("tune", "tfidf_logreg", "--storage", "sqlite:///studies.sqlite"),
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_what_is_refused_is_so_before_ray_is_asked(
+    reason: str, shared_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing answers at this address, which would be told if Ray came first."""
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    if "written" in reason:
+        (tmp_path / ".jobs").touch()  # a file where a folder is needed
+    there = set(tmp_path.iterdir())
+    done = called(*REFUSED[reason], "--data", shared_table, "--out", tmp_path, "--on", "ray")
+    assert_one_sentence(done)
+    assert reason in done.err
+    assert set(tmp_path.iterdir()) == there
+
+
 def test_cluster_that_stalls_is_told_in_time(
     silent: str, shared_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,8 +253,9 @@ def test_ray_that_is_started_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             list(run_tasks(refuse, [(2,)], NEEDS[:1], n_jobs=1))
         with pytest.raises(KeyError):
             list(run_tasks(fail, [(2,)], NEEDS[:1], n_jobs=1))
-        with pytest.raises(ProcessError, match="A task was lost 4 times"):
-            list(run_tasks(end, [()], NEEDS[:1], n_jobs=1))
+        need = Need("ends", task="Model ends, fold 2")
+        with pytest.raises(ProcessError, match="Model ends, fold 2: its process was lost 4 times"):
+            list(run_tasks(end, [()], [need], n_jobs=1))
         engine = elsewhere()
         assert isinstance(engine, RayEngine)
         engine.site = replace(engine.site, code="other")
@@ -228,6 +270,7 @@ def test_ray_that_is_started_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 SLEEPER = """
+import os
 import time
 from pathlib import Path
 
@@ -242,6 +285,8 @@ class Sleeper(Level1Model):
 
     def _fit(self, X, Y):
         Path("BEGUN").touch()
+        if os.environ.get("ENDS"):
+            os.kill(os.getpid(), 9)
         time.sleep(120)
 
     def _predict_proba(self, X):
@@ -255,30 +300,73 @@ def test_run_on_ray_is_stopped_in_order(
     shared_table: Path, tmp_path: Path, number: int, status: int
 ) -> None:
     """Ray makes another status of what ends it while it waits for tasks."""
-    begun, plugin = tmp_path / "begun", tmp_path / "sleeper.py"
-    plugin.write_text(SLEEPER.replace("BEGUN", str(begun)), encoding="utf-8")
-    command = [sys.executable, "-m", "competition", "run", "--data", str(shared_table)]
-    command += ["--profile", "text", "--out", str(tmp_path / "out"), "--on", "ray", "--jobs", "1"]
-    for override in (f"plugins=['{plugin}']", "models=['sleeper']", "folds.n=2"):
-        command += ["--set", override]
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"},
-        # A shell that runs these tests in the background has it ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    deadline = time.monotonic() + 120
-    while not begun.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert begun.exists()
+    process = sleeping(shared_table, tmp_path)
+    until(lambda: (tmp_path / "begun").exists(), process)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == status
     assert said.strip().endswith("Stopped. The same command goes on where this one was.")
     assert not (tmp_path / "out" / ".jobs").exists()
+
+
+def sleeping(ads: Path, folder: Path, **env: str) -> subprocess.Popen[str]:
+    """Start a run on Ray whose model writes ``begun`` in a folder, and does not end."""
+    plugin = folder / "sleeper.py"
+    plugin.write_text(SLEEPER.replace("BEGUN", str(folder / "begun")), encoding="utf-8")
+    command = [sys.executable, "-m", "competition", "run", "--data", str(ads)]
+    command += ["--profile", "text", "--out", str(folder / "out"), "--on", "ray", "--jobs", "1"]
+    for override in (f"plugins=['{plugin}']", "models=['sleeper']", "folds.n=2"):
+        command += ["--set", override]
+    inherited = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**inherited, **env},
+        # A shell that runs these tests in the background has it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def until(there: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:
+    """Wait for something that a process does."""
+    deadline = time.monotonic() + seconds
+    while not there() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert there()
+
+
+@pytest.mark.slow
+def test_run_is_stopped_in_order_while_ray_starts(shared_table: Path, tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="ray") as short:  # sockets lie below it
+        process = sleeping(shared_table, tmp_path, RAY_TMPDIR=short)
+        until(lambda: bool([*Path(short).glob("ray/session_*")]), process)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said == ("", "Stopped. The same command goes on where this one was.\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_interruption_waits_until_ray_has_started() -> None:
+    """In the midst of its start, Ray has ended the process by signal 11."""
+    has_started = False
+    with pytest.raises(KeyboardInterrupt), ray_joining.handlers_kept():
+        signal.signal(signal.SIGTERM, lambda *_: None)  # as Ray does
+        signal.raise_signal(signal.SIGINT)
+        has_started = True
+    assert has_started
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.slow
+def test_model_whose_process_is_lost_each_time_is_named(shared_table: Path, tmp_path: Path) -> None:
+    process = sleeping(shared_table, tmp_path, ENDS="1")
+    out, err = process.communicate(timeout=240)
+    assert_one_sentence(Called(process.returncode, out, err))
+    assert re.search(r"Model sleeper, fold [01]: its process was lost 4 times, as it is", err)
+    assert "raylet" not in out + err
 
 
 def test_ray_that_does_not_start_in_time_is_told(
@@ -347,6 +435,35 @@ def test_ray_that_cannot_write_its_marker_does_not_stay(
     ):
         pass
     assert not ray.is_initialized()
+
+
+def fill(path: Path) -> None:
+    with told_as_write_error(path):
+        path.write_bytes(b"0")
+
+
+def fill_elsewhere(path: Path) -> None:
+    """Fill a disk in another process, from which the error comes through a pipe."""
+    list(local.run_tasks(fill, [(path,), (path,)], n_jobs=2))
+
+
+@pytest.mark.parametrize("function", [fill, fill_elsewhere])
+def test_full_disk_is_known_from_whatever_process(
+    function: Callable[[Path], None], tmp_path: Path
+) -> None:
+    full = guarded(Site.of(tmp_path), function, (Path("/dev/full"),)).full
+    assert full.startswith("/dev/full cannot be written: the disk is full")
+    assert full.endswith("by --out.")
+
+
+def test_full_disk_is_told_in_each_sentence_once(tmp_path: Path) -> None:
+    with (
+        running_on("slurm:local", tmp_path, None, 1, Progress()),
+        pytest.raises(ProcessError, match="was lost 4 times: /dev/full cannot be") as told,
+    ):
+        list(run_tasks(fill, [(Path("/dev/full"),)], NEEDS[:1], n_jobs=1))
+    assert str(told.value).count("the same command goes on") == 1
+    assert ".." not in str(told.value)
 
 
 def test_two_commands_may_use_one_folder(tmp_path: Path) -> None:

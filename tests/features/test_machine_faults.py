@@ -5,11 +5,13 @@ import os
 import resource
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from competition.features.base import Extractor, Item, attempt
@@ -17,6 +19,7 @@ from competition.features.chunked import ChunkedExtractor, Network
 from competition.features.frame_stream import frame_stream
 from competition.features.run import extract_missing
 from competition.features.store import FeatureStore
+from competition.media.arrays import read_array
 from competition.media.images import read_image
 from competition.utils.errors import FeatureError, MediaError
 from tests.recorded import Recorded
@@ -47,6 +50,12 @@ class Brightness(Extractor):
 def fail(how: str) -> None:
     if how == "MemoryError":
         raise MemoryError
+    if how == "wrapped":
+        raise MediaError("it is damaged") from MemoryError()
+    if how == "torch":
+        torch.empty(2**60)
+    if how == "torch on a card":
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.")
     if how:
         number = getattr(errno, how)
         raise OSError(number, os.strerror(number))
@@ -95,7 +104,10 @@ def extract(extractor: Extractor, items: dict[str, Item], root: Path, n_jobs: in
     return found
 
 
-@pytest.mark.parametrize("how", [*MACHINES, "MemoryError"])
+MEMORY = ["MemoryError", "wrapped", "torch", "torch on a card"]
+
+
+@pytest.mark.parametrize("how", [*MACHINES, *MEMORY])
 def test_fault_of_the_machine_ends_the_extraction_and_what_is_done_stays(how, items, tmp_path):
     with pytest.raises(FeatureError) as told:
         extract(Brightness(how), items, tmp_path / "out")
@@ -144,6 +156,22 @@ def test_full_disk_of_temporary_files_is_not_called_the_ads(items, tmp_path):
         subprocess.run(["umount", "--lazy", small], check=True)
 
 
+class Numbers(Extractor):
+    """Mean of an array; one of an archive is unpacked to a temporary file."""
+
+    def extract_one(self, item: Item) -> np.ndarray:
+        return read_array(item.path).mean(axis=1, keepdims=True)
+
+
+def test_temporary_files_that_cannot_be_written_are_not_called_the_ads(tmp_path, monkeypatch):
+    np.savez(tmp_path / "ad.npz", features=np.ones((2, 3)))
+    ad = Item("array", tmp_path / "ad.npz")
+    assert isinstance(attempt(Numbers(), ad), np.ndarray)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(FeatureError, match=r"no temporary file can be written.* \(TMPDIR\)"):
+        attempt(Numbers(), ad)
+
+
 @pytest.mark.parametrize("is_left", [False, True], ids=["gone", "empty"])
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_folder_that_is_gone_stores_nothing(n_jobs, is_left, items, tmp_path):
@@ -170,6 +198,23 @@ def test_fault_of_the_machine_in_a_process_that_decodes_is_told_as_it_is(n_worke
         list(frame_stream(ads, 500, fails_at_nine, 4, n_workers))
     with pytest.raises(FeatureError, match=r"^\S+ cannot extract \S+4\.png: "):
         list(Chunks().extract(ads, n_workers))
+
+
+class Heavy:
+    """What cannot be sent to another process for want of memory."""
+
+    def __reduce__(self) -> str:
+        raise MemoryError
+
+
+def heavy_at_nine(picture: np.ndarray) -> np.ndarray:
+    return np.array([Heavy() if picture.shape[1] == 9 else 0], dtype=object)
+
+
+def test_frames_that_cannot_be_sent_on_are_not_called_the_ads(items):
+    ads = list(items.values())
+    with pytest.raises(FeatureError, match=r"4\.png: its frames cannot be sent on \(memory has"):
+        list(frame_stream(ads, 500, heavy_at_nine, 4, 2))
 
 
 def test_damaged_film_is_the_ads_fault_whatever_ffmpeg_says(tmp_path):

@@ -1,6 +1,9 @@
 """Arrays from .npy files and .npz archives."""
 
 import io
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import numpy as np
 import pytest
 
 from competition.media import arrays
-from competition.media.arrays import read_array
+from competition.media.arrays import read_archive, read_array
 from competition.utils.errors import MediaError
 from tests.cli.calling import call, called
 from tests.conftest import write_csv
@@ -230,3 +233,41 @@ def test_archive_that_unpacks_to_too_much_is_refused(archive, monkeypatch):
         file.writestr("features.npy", bytes(5000))
     with pytest.raises(MediaError, match="has 5000 bytes"):
         read_array(archive)
+
+
+def test_header_that_no_parser_can_follow_is_damage(tmp_path):
+    nested = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({'-' * 8000}1, 4)}}"
+    (tmp_path / "a.npy").write_bytes(with_header(nested))
+    with pytest.raises(MediaError, match="it is damaged"):
+        read_array(tmp_path / "a.npy")
+
+
+def test_array_that_promises_more_than_its_archive_holds_is_damage(archive):
+    archive.write_bytes(with_features(promising_much()))
+    with pytest.raises(MediaError, match="damaged"):
+        read_archive(archive, ["features"])
+
+
+SHORT_OF_MEMORY = """
+import resource
+from pathlib import Path
+
+from competition.media.arrays import read_archive
+from competition.utils.errors import MediaError
+
+in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (in_use + 2**26, -1))
+try:
+    read_archive(Path("large.npz"), ["x"])
+except MemoryError:
+    print("memory")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does it")
+def test_memory_that_runs_out_is_no_damage(tmp_path):
+    np.savez_compressed(tmp_path / "large.npz", x=np.zeros(2**27, np.uint8))
+    command = [sys.executable, "-c", SHORT_OF_MEMORY]
+    path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, cwd=tmp_path, env=path, capture_output=True, text=True)
+    assert done.stdout == "memory\n", done.stderr

@@ -1,9 +1,12 @@
+import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from competition.media.faults import find_faults
+from competition.utils.errors import FeatureError
 from tests.media.made_films import cut_to, greys, write_film
 from tests.media.made_sound import tone, write_silent_film, write_sound
 
@@ -84,3 +87,24 @@ def test_empty_file_is_missing(tmp_path: Path, kind: str):
     path.touch()
 
     assert found(path, kind) == [("whole", "it is empty (0 bytes)")]
+
+
+@pytest.mark.parametrize("kind", ["image", "video", "audio", "array"])
+def test_no_more_open_files_is_not_called_a_broken_file(tmp_path: Path, kind: str):
+    path = tmp_path / "file"
+    if kind == "image":
+        Image.new("RGB", (8, 8)).save(path, "PNG")
+    elif kind == "array":
+        np.save(path.open("wb"), np.ones((2, 2)))
+    else:
+        write_sound(path.with_suffix(".wav"), tone(440, 1.0)[None]).rename(path)
+        if kind == "video":
+            write_film(path.with_suffix(".mp4"), greys([100] * 20), sound=None).rename(path)
+    found(path, kind)  # what is imported is there
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(FeatureError, match=r"check \S+file: Too many open files.*ulimit"):
+            found(path, kind)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -14,7 +14,7 @@ from competition.oof.cards import StackCard, read_card
 from competition.pipeline.add_oof import add_oof
 from competition.pipeline.joined import room
 from competition.pipeline.stack import stack
-from competition.utils.errors import StoreError
+from competition.utils.errors import StoreError, WriteError
 from tests.pipeline.test_stack import MODELS, TAGS, made, write_dataset, write_files
 
 MEAN = load_stack_settings(["level2.model=mean"])
@@ -144,6 +144,40 @@ def test_who_reads_it_goes_on_where_another_removes_it(
     monkeypatch.setattr(module, "stack_input", read_then_removed)
     stack(data, SINGLE, out, n_jobs=2)
     assert predicted(out, "single") == first
+
+
+@pytest.fixture(params=["posix_fallocate", "macOS"])
+def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system that can take room on the disk by a call, or by writing alone."""
+    monkeypatch.setattr(f"{JOINED}.LARGE", 100)
+    monkeypatch.setattr(f"{JOINED}.BLOCK", 3000)
+    if request.param == "macOS":
+        monkeypatch.delattr(os, "posix_fallocate")
+
+
+@pytest.mark.usefixtures("system")
+def test_room_is_taken_on_the_disk_before_it_is_filled(tmp_path: Path) -> None:
+    array = room((10, 10, 100), tmp_path)
+    assert isinstance(array, np.memmap)
+    assert not array.any()
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_size == 40_000
+    assert file.stat().st_blocks * 512 >= 40_000
+
+
+@pytest.mark.usefixtures("system")
+def test_room_that_a_full_disk_has_not_is_told(tmp_path: Path) -> None:
+    where = tmp_path / "small"
+    where.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(where)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        with pytest.raises(WriteError, match="disk is full"):
+            room((10, 100, 100), where)
+        assert not [*where.iterdir()]
+    finally:
+        subprocess.run(["umount", "--lazy", where], check=True)
 
 
 def test_folder_that_may_only_be_read_leaves_the_array_in_memory(

@@ -1,17 +1,25 @@
 """What is left out of a run for its time, by what was measured."""
 
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from competition.config.profile import load_profile
+from competition.datasets import load_dataset
 from competition.execution.within import StoppableWorkers
 from competition.level2.data import Ads
+from competition.pipeline.context import open_context
 from competition.pipeline.plan import PlannedModel
+from competition.pipeline.timed import watching
 from competition.pipeline.timed_level1 import _Candidate, _left_out
+from competition.utils.errors import ProfileError
 
 
 def candidate(name: str, fold: float, n_folds: int, seeds: int = 1) -> _Candidate:
@@ -51,6 +59,28 @@ def test_workers_stop_what_is_late(tmp_path: Path) -> None:
     assert time.monotonic() - start < 20
     assert list(workers.run(abs, [(-3,)], time.monotonic() + 30)) == [(0, 3)]
     workers.close()
+
+
+def workers_of_this_process() -> set[str]:
+    tasks = Path("/proc/self/task").iterdir()
+    children = [one for task in tasks for one in (task / "children").read_text().split()]
+    found = set()
+    for one in children:
+        with suppress(OSError):  # it has just ended
+            if b"popen_loky" in Path(f"/proc/{one}/cmdline").read_bytes():
+                found.add(one)
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are counted as Linux does it")
+def test_processes_end_where_a_run_cannot_be_planned(shared_table: Path, tmp_path: Path) -> None:
+    """No model fits the ads, which is found out once the processes have started."""
+    profile = load_profile("text", ["time_limit=10m", 'models=["frames"]', 'kinds=["video"]'])
+    context = open_context(load_dataset(shared_table), profile, tmp_path, n_jobs=1)
+    before = workers_of_this_process()  # other tests may have some
+    with pytest.raises(ProfileError), watching(context, None, time.monotonic()):
+        pass
+    assert workers_of_this_process() <= before
 
 
 def test_predictions_in_a_file_travel_by_its_name(tmp_path: Path) -> None:

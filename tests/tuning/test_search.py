@@ -2,24 +2,29 @@
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
+from optuna.distributions import FloatDistribution
 
 from competition.config.profile import load_profile
 from competition.datasets import load_dataset
 from competition.pipeline.run import run
 from competition.tuning.search import Tuned, search, tune
-from competition.tuning.study import complete, open_study
+from competition.tuning.study import complete, enqueue_start, give_up, is_start, open_study
 from competition.tuning.targets import Tunable
 from competition.utils.errors import StoreError, TuningError
+from competition.utils.processes import this_process
 from competition.utils.progress import Progress
 from tests.recorded import Recorded
 
@@ -263,6 +268,71 @@ def test_trial_that_lags_is_stopped_but_never_the_first(table: Path, tmp_path: P
     assert stopped
     assert all(2 <= len(trial.intermediate_values) < 4 for trial in stopped)
     assert max(t.params["skill"] for t in stopped) < max(t.params["skill"] for t in scored)
+
+
+START = {"skill": 0.5}
+
+
+def beginning(storage: str, process: str = "") -> tuple[Any, int]:
+    """A study whose first trial runs as a task of a command, in a process; its number too."""
+    study = open_study("made", storage)
+    enqueue_start(study, START)
+    trial = study.ask()
+    trial.suggest_float("skill", 0, 1)
+    trial.set_user_attr("process", process or this_process())
+    trial.set_user_attr("task", f"{process or this_process()}/0")
+    return study, trial.number
+
+
+@pytest.mark.filterwarnings("ignore:Heartbeat")  # which such a study has nobody to send
+@pytest.mark.parametrize("end", ["lost", "complete"])
+@pytest.mark.parametrize("kind", ["sqlite:///{}/made.sqlite", "journal:{}/made.journal"])
+def test_trial_that_ends_while_it_is_given_up_is_tried_again_once_at_most(
+    kind: str, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tasks find it running; the second has ended it before the first does so."""
+    storage = kind.format(tmp_path)
+    study, number = beginning(storage)
+    other = optuna.load_study(study_name="made", storage=study._storage)
+    find = study.get_trials
+
+    def find_too_late(*args: Any, **named: Any) -> list[Any]:
+        found = find(*args, **named)
+        monkeypatch.setattr(study, "get_trials", find)
+        if end == "lost":
+            give_up(other, this_process(), START)
+        else:
+            other.tell(number, 0.7)
+        return found
+
+    monkeypatch.setattr(study, "get_trials", find_too_late)
+    give_up(study, this_process(), START)
+    states = [trial.state.name for trial in study.trials if is_start(trial)]
+    assert states == (["FAIL", "WAITING"] if end == "lost" else ["COMPLETE"])
+
+
+@pytest.mark.filterwarnings("ignore:Heartbeat")
+def test_first_trial_that_runs_in_another_process_is_waited_for(
+    shared_table: Path, tmp_path: Path
+) -> None:
+    """There are trials enough; only that of the start values has not ended."""
+    storage, progress = f"sqlite:///{tmp_path / 'made.sqlite'}", Recorded()
+    with subprocess.Popen(["sleep", "60"]) as process:
+        name = f"{socket.gethostname()}:{process.pid}"
+        study, number = beginning(storage, name)
+        study.tell(study.ask({"skill": FloatDistribution(0, 1)}), 0.2)
+
+        def end() -> None:
+            open_study("made", storage).tell(number, 0.4)
+            process.kill()
+
+        threading.Timer(2.0, end).start()
+        dataset, profile = load_dataset(shared_table), load_profile("text")
+        none: Any = ("identity", lambda _: iter(()), lambda _: profile)
+        made = Tunable("made", lambda _: START, START, *none)
+        search(study, made, dataset, 1, time.monotonic() + 30, profile, progress)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
+    assert any(f"waiting for the first trial, of {name}" in one for one in progress.remarks)
 
 
 @pytest.mark.parametrize(
