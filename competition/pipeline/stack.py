@@ -274,6 +274,8 @@ def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyCon
     store.withdraw(name, fingerprint, progress)
     candidates = {one: get_meta_learner(one).make(**given) for one, given in plan.params.items()}
     data, test = stack_input(store, plan.cards, dataset, plan.metadata, plan.metric)
+    best = best_model(plan.cards, data)  # it may be a copy, on a better scale, that is left out
+    rival = data.ads.of_models([data.models.index(best)]).probabilities[:, 0]
     data, test, left_out = told_apart(data, test, plan.cards, store)
     cards = [card for card in plan.cards if card.model not in left_out]
     made_from = {one: plan.fingerprint([one], store, dataset).made_from for one in plan.params}
@@ -285,7 +287,6 @@ def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyCon
         candidates, data, test, n_jobs=context.n_jobs, progress=progress, kept=kept
     )
     write_stack(name, selection.output, data, store, fingerprint.value, time.perf_counter() - start)
-    best = best_model(cards, data)
     details = StackDetails(
         level2=plan.called,
         models=data.models,
@@ -302,7 +303,7 @@ def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyCon
         corrections=_by_fold(selection.corrections) or None,
         metric=plan.metric,
         best_model=best,
-        gain=gain_over(best, data, selection.output.oof, context.profile.seed),
+        gain=gain_over(rival, data, selection.output.oof, context.profile.seed),
         standing_out=dict(data.leaked),
         large_offsets=large_offsets(cards),
         left_out=left_out,

@@ -23,9 +23,8 @@ def best_model(cards: Sequence[ModelCard], data: StackData) -> str:
     return max(scores, key=lambda model: scores[model])
 
 
-def gain_over(model: str, data: StackData, oof: np.ndarray, seed: int) -> Difference:
-    """Metric of a stack's out-of-fold probabilities less that of one of its models."""
-    rival = data.ads.of_models([data.models.index(model)]).probabilities[:, 0]
+def gain_over(rival: np.ndarray, data: StackData, oof: np.ndarray, seed: int) -> Difference:
+    """Metric of a stack's out-of-fold probabilities less that of a model's."""
     return metric_difference(data.metric, data.labels, oof, rival, data.top_k, seed, data.group)
 
 

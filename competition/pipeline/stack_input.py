@@ -149,7 +149,12 @@ def told_apart(
         Of each model that is left out, the one that says the same; "" for a constant.
     """
     brought = [place for place, card in enumerate(cards) if isinstance(card, ExternalCard)]
-    copies = alike(data.ads, brought)
+    lacking = {
+        place: (data.ads.metadata.index.isin(of), test.metadata.index.isin(of))
+        for place in brought
+        if (of := getattr(cards[place], "lacking", ()))
+    }
+    copies = alike(data.ads, brought, test, lacking)
     kept = [place for place in range(len(cards)) if place not in copies]
     if not copies or not kept:
         return data, test, {}

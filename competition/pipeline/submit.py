@@ -1,8 +1,11 @@
 """The leaderboard file of a finished stack, with a card beside it."""
 
+import json
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import numpy as np
 
 from competition.evaluation.metrics import Scores
 from competition.oof.cards import StackCard
@@ -10,10 +13,13 @@ from competition.oof.store import OofStore
 from competition.pipeline.context import AnyContext
 from competition.pipeline.holdout import Holdout
 from competition.pipeline.time_plan import ALL_OF_IT, PlanRecord
-from competition.submission.ledger import note_submission
+from competition.submission.ledger import LOCKS, note_submission
 from competition.submission.like import Sample, read_sample, write_like
 from competition.submission.write import FORMATS, write_submission
 from competition.utils.files import PathLike, file_digest, write_json
+from competition.utils.locks import locked
+
+CARD = ".card.json"
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,8 @@ def submit(
     """Write ``<dataset>-<stack>-<OOF GAP>``, a card beside it and a row of the ledger; check it.
 
     Training ads that are held out are no test ads of the leaderboard, and are not listed. The file
-    has the form that the dataset says, or that of a sample.
+    has the form that the dataset says, or that of a sample. Where another stack has the name, by
+    the same GAP, eight digits of the stack's fingerprint follow.
 
     Returns
     -------
@@ -77,6 +84,30 @@ def submit(
     if not listed.any():
         return None
     name = f"{dataset.name}-{stack.level2}-{stack.scores.gap:.4f}"
+    with locked(folder / LOCKS, [name], context.progress):
+        if _is_of_another(folder / f"{name}{CARD}", stack):
+            name = f"{name}-{stack.fingerprint[:8]}"
+        return _write(name, listed, context, store, stack, sample, plan)
+
+
+def _is_of_another(card: Path, stack: StackCard) -> bool:
+    try:
+        fingerprint = json.loads(card.read_text("utf-8"))["fingerprint"]
+    except (OSError, ValueError, LookupError, TypeError):  # absent, or damaged
+        return False
+    return bool(fingerprint != stack.fingerprint)
+
+
+def _write(
+    name: str,
+    listed: np.ndarray,
+    context: AnyContext,
+    store: OofStore,
+    stack: StackCard,
+    sample: Sample | None,
+    plan: PlanRecord,
+) -> Submitted:
+    dataset, folder = context.dataset, context.submissions
     spec, tags, ids = dataset.submission, dataset.tag_names, list(store.test_ids[listed])
     path = folder / f"{name}{FORMATS[spec.format].ending}"
     _, probabilities = store.read(stack.model, stack)
@@ -103,6 +134,6 @@ def submit(
     }
     if plan != ALL_OF_IT:
         card["plan"] = plan.model_dump(mode="json")
-    write_json(folder / f"{name}.card.json", card)
+    write_json(folder / f"{name}{CARD}", card)
     note_submission(path, context.profile.called, stack.scores.gap, context.progress)
     return Submitted(path, scores)

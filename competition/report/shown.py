@@ -90,8 +90,9 @@ def shown(context: AnyContext, stack: StackCard) -> Shown:
         If a stored file is damaged, or does not fit the ads.
     """
     dataset, store = context.dataset, open_store(context)
-    cards = [card for card in stored_models(store, context) if card.model in stack.models]
-    if {card.model for card in cards} != set(stack.models):
+    named = {*stack.models, stack.best_model}  # the best may be a copy that is left out
+    cards = [card for card in stored_models(store, context) if card.model in named]
+    if {card.model for card in cards} != named:
         raise StoreError(
             f"{store.folder} does not hold the level-1 models that {stack.model} was made from: "
             "another command makes them anew, or they were removed. Run again."

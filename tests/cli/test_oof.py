@@ -194,6 +194,72 @@ def test_list_is_sorted_filtered_and_says_what_each_adds(ads: Path, models: Path
     assert "fits 'zz*'" in refused.err
 
 
+def test_of_a_copy_and_what_lacks_most_of_it_the_whole_one_is_stacked(ads: Path) -> None:
+    folder = ads.parent / "models"
+    whole = predicted(2, 0.8)
+    write(folder, "full", whole)
+    write(folder, "other", predicted(3))
+    frame = pd.DataFrame(whole, columns=TAGS).assign(id=IDS)
+    frame[:12].assign(fold=FOLD[:12]).to_csv(folder / "a_few.oof.csv", index=False)
+    frame[N_TRAIN : N_TRAIN + 1].to_csv(folder / "a_few.test.csv", index=False)
+    call("add-oof", "--from", folder, "--partial", *where(ads))
+    call("stack", *where(ads), "--set", "level2.model=pooled")
+    card = stack_card(ads, "pooled")
+    assert card.left_out == {"a_few": "full"}
+    assert card.models == ("full", "other")
+    assert card.best_model == "full"
+
+
+def test_a_model_whose_test_ads_differ_is_no_copy(ads: Path) -> None:
+    folder = ads.parent / "models"
+    right, wrong = predicted(2, 0.8), predicted(2, 0.8)
+    wrong[N_TRAIN:] = wrong[N_TRAIN:][::-1]
+    write(folder, "a_wrong", wrong)
+    write(folder, "full", right)
+    call("add-oof", "--from", folder, *where(ads))
+    call("stack", *where(ads), "--set", "level2.model=mean")
+    assert stack_card(ads).left_out == {}
+    assert stack_card(ads).models == ("a_wrong", "full")
+
+
+def test_gain_is_over_the_best_model_though_it_is_left_out_as_a_copy(ads: Path) -> None:
+    """Of copies that rank the ads of all tags otherwise, the one that is kept scores less."""
+    folder = ads.parent / "models"
+    best = logit(predicted(2, 0.8))
+    uneven = best + np.array([0.0, 1.0, -1.0, 0.5])  # each tag on a level of its own
+    write(folder, "a_uneven", expit(uneven))
+    write(folder, "even", expit(best))
+    write(folder, "other", predicted(3))
+    call("add-oof", "--from", folder, *where(ads))
+    done = call("stack", *where(ads), "--set", "level2.model=mean")
+    card = stack_card(ads)
+    assert card.left_out == {"even": "a_uneven"}
+    assert card.best_model == "even"
+    values = stored(ads, "even")[TAGS].to_numpy()
+    expected = gap(LABELS[:N_TRAIN], stored(ads, "stack-mean")[TAGS].to_numpy()) - gap(
+        LABELS[:N_TRAIN], values
+    )
+    assert card.gain.value == pytest.approx(expected, abs=1e-6)
+    assert "over its best model, even" in " ".join(done.out.split())
+    page = (ads.parent / "out" / "oof" / "topics" / "report" / "index.html").read_text("utf-8")
+    assert "over even alone" in page
+
+
+def test_stacks_of_one_gap_do_not_overwrite_each_other_s_submission(ads: Path) -> None:
+    folder = ads.parent / "models"
+    write(folder, "one", 0.9 * LABELS + 0.05)
+    write(folder, "two", 0.8 * LABELS + 0.1 + np.linspace(0, 0.05, len(IDS))[:, None])
+    call("add-oof", "--from", folder, *where(ads))
+    commands = [("stack", *where(ads), "--only", one) for one in ("one", "two")]
+    for command in commands * 2:
+        call(*command, "--set", "level2.model=mean")
+    files = sorted((ads.parent / "out" / "submissions").glob("topics-mean-1.0000*.csv"))
+    assert len(files) == 2
+    assert files[0].read_bytes() != files[1].read_bytes()
+    ledger = pd.read_csv(ads.parent / "out" / "submissions" / "ledger.csv")
+    assert sorted(ledger["file"]) == sorted(path.name for path in files)
+
+
 def test_nothing_stored_is_told(ads: Path) -> None:
     done = called("oof", "list", *where(ads))
     assert done.status == 2

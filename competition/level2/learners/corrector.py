@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from lightgbm import Booster
     from optuna import Trial
 
+# Pairs that the number of trees and their weight are chosen on: more folds than hold them would
+# take most of the time, and choose alike.
+CHOSEN_ON = 150_000
 FLOOR = 1e-6  # of the base's probabilities; boosting begins at their logits
 
 
@@ -27,10 +30,11 @@ class Corrector(MetaLearner):
     """LightGBM over (ad, tag) pairs that begins at `pooled` and adds a correction to its logits.
 
     1. `pooled` is cross-fitted among the folds of the training ads.
-    2. Each fold is predicted by trees that are grown on the others, from the logits of step 1 on.
-       The number of trees, and a weight in [0, 1] for what they add, are those with the lowest log
-       loss. Where that gains less over `pooled` than one standard error over ads, or there is a
-       single fold, the weight is 0, and `pooled` remains, to the bit.
+    2. Each fold, or as many as hold 150,000 pairs, is predicted by trees that are grown on the
+       others, from the logits of step 1 on. The number of trees, and a weight in [0, 1] for what
+       they add, are those with the lowest log loss. Where that gains less over `pooled` than one
+       standard error over ads, or there is a single fold, the weight is 0, and `pooled` remains,
+       to the bit.
     3. Trees are grown on all training ads. What they add, times the weight, goes on top of
        `pooled` fitted to all of them.
 
@@ -115,8 +119,13 @@ class Corrector(MetaLearner):
 
     def _chosen(self, data: StackData, begun: np.ndarray) -> tuple[int, float]:
         """Number of trees and weight that do best on folds that the trees have not seen."""
-        added = np.zeros((len(self.rounds), *begun.shape))
+        folds, n_pairs = list[int](), 0
         for fold in data.folds:
+            if n_pairs < CHOSEN_ON:
+                folds.append(fold)
+                n_pairs += np.count_nonzero(data.fold == fold) * begun.shape[1]
+        added = np.zeros((len(self.rounds), *begun.shape))
+        for fold in folds:
             left = np.flatnonzero(data.fold == fold)
             pairs, booster = self._grown(
                 data.without_fold(fold), begun[data.fold != fold], max(self.rounds)
@@ -124,11 +133,13 @@ class Corrector(MetaLearner):
             its_pairs = _with_start(pairs.of_ads(data.ads.take(left)), begun[left])
             for place, rounds in enumerate(self.rounds):
                 added[place, left] = _added(booster, its_pairs, begun[left], rounds)
-        before = _losses(begun, data.labels)
+        seen = np.isin(data.fold, folds)
+        begun, added, labels = begun[seen], added[:, seen], data.labels[seen]
+        before = _losses(begun, labels)
         found = []
         for place, rounds in enumerate(self.rounds):
-            weight = best_strength(begun, added[place], data.labels)
-            gains = before - _losses(begun + weight * added[place], data.labels)
+            weight = best_strength(begun, added[place], labels)
+            gains = before - _losses(begun + weight * added[place], labels)
             found.append((float(gains.mean()), rounds, weight, gains))
         gain, rounds, weight, gains = max(found, key=lambda one: one[0])
         error = gains.std(ddof=1) / np.sqrt(len(gains))

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from scipy.special import expit
 
 from competition.evaluation.metrics import gap
 from competition.level2.crossfit import cross_fit
 from competition.level2.data import Ads
+from competition.level2.learners import corrector
 from competition.level2.learners.corrector import Corrector
 from competition.level2.learners.pooled import Pooled
 from competition.testing.stacks import made_stack, with_probabilities
@@ -23,8 +25,10 @@ def test_where_nothing_is_left_to_correct_it_is_pooled_to_the_bit() -> None:
     np.testing.assert_array_equal(found.fold_test, base.fold_test)
 
 
-def test_it_learns_what_no_line_can() -> None:
+@pytest.mark.parametrize("chosen_on", [1, 150_000])  # pairs: one fold, all folds
+def test_it_learns_what_no_line_can(chosen_on: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tag turns with a number: between two values one model is right, beyond them it is not."""
+    monkeypatch.setattr(corrector, "CHOSEN_ON", chosen_on)
     data, test = made_stack(n=600, n_models=2, n_tags=4, n_test=40)
     rng = np.random.default_rng(3)
     number = rng.uniform(-2, 2, 640)
