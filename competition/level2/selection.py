@@ -122,7 +122,7 @@ def nested_selection(
     complexity 5, is first fitted without each fold and its neighbours alone; where it is then more
     than two standard errors below the best for a fold k, it weighs nothing there, and where it is
     for all, it is fitted no further. Before, with fits for one neighbour of a fold, three standard
-    errors count.
+    errors count. Of more than 40 level-1 models, candidates of complexity 1 or more are costly.
 
     Of `many_ads` or more, all candidates are first fitted so to parts of the ads, up to a quarter.
     One of complexity 2 or more that is far behind on them for fold k, and does not gain on the best
@@ -173,7 +173,10 @@ def nested_selection(
     candidates = {name: one for name, one in given.items() if name not in dropped}
     fits = Fits(candidates, data, test, n_jobs, progress, kept)
     pairs = list(combinations(range(n_folds), 2)) if choose else []
-    racing = [name for name in candidates if candidates[name].complexity >= BENDS and choose]
+    from_complexity = BENDS if len(data.models) <= MANY else 1
+    racing = [
+        name for name in candidates if candidates[name].complexity >= from_complexity and choose
+    ]
     steady = [name for name in candidates if name not in racing]
     # What takes longest goes first: one fit to all ads is a fit without each fold.
     fits.run(

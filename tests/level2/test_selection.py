@@ -301,6 +301,18 @@ def test_costly_candidate_that_is_hopeless_is_fitted_without_few_pairs(tmp_path:
     assert fits == ["noise-0-1", "noise-0-4", "noise-2-3"]  # each fold, and one that is not it
 
 
+@pytest.mark.parametrize(("n_models", "outrun"), [(40, ()), (41, ("noise",))])
+def test_of_many_models_every_candidate_has_to_keep_up(
+    n_models: int, outrun: tuple[str, ...]
+) -> None:
+    class Cheap(Noise):
+        complexity = 1
+
+    candidates = {"best": One(0), "noise": Cheap()}
+    found = nested_selection(candidates, made(n=1500, n_models=n_models, n_folds=5)[0])
+    assert found.outrun == outrun
+
+
 def test_labels_of_a_fold_outrun_no_candidate_for_it() -> None:
     class Costly(One):
         complexity = 5
