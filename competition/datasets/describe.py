@@ -22,6 +22,7 @@ from competition.datasets.guess import (
 from competition.datasets.paths import DatasetFolder
 from competition.datasets.problems import Problems
 from competition.datasets.reading import read_table
+from competition.datasets.remote import is_url, shown
 from competition.datasets.table_config import CONFIG
 from competition.datasets.table_rows import Table
 from competition.utils.errors import DatasetError
@@ -59,6 +60,11 @@ def init(folder: PathLike) -> Path:
     """
     root = Path(folder)
     path = root / CONFIG
+    if is_url(folder):
+        raise DatasetError(
+            f"{CONFIG} is written into the folder of the ads, and {shown(folder)} is none of this "
+            "machine: pass a copy of it that is."
+        )
     if not root.is_dir():
         raise DatasetError(f"There is no folder {root}. Pass the folder of the ads.")
     if path.exists():

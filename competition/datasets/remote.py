@@ -3,17 +3,18 @@
 ::
 
     cache/remote/<digest of the URL>/<last part>/        the files, as they are there
-    cache/remote/<digest of the URL>/copied.json         size and tag of each when it was copied
+    cache/remote/<digest of the URL>/copied.json         size and tag of each when it was copied,
+                                                         and when its copy was last written to
     cache/remote/<digest of the URL>/*.reader            a process that uses the copy, until it ends
     cache/remote/<digest of the URL>-<n>/                the same of a further copy
 
-What has not changed since is not copied again; what has gone there goes here. Each file is replaced
-whole, and none while another process uses the copy: then a further one is made beside it, which
-shares the files that have not changed. A copy that nobody uses goes when there is a newer one.
+What has not changed since, there or here, is not copied again; what has gone there goes here. Each
+file is replaced whole, and none while another process uses the copy: then a further one is made
+beside it, which shares the files that have not changed. A copy that nobody uses goes when there is
+a newer one.
 """
 
 import atexit
-import errno
 import itertools
 import json
 import os
@@ -22,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from competition.datasets.bucket import SCHEME, get, listed, server
 from competition.utils.errors import DatasetError
 from competition.utils.extras import how_to_get, lacking
 from competition.utils.files import (
@@ -36,16 +38,22 @@ from competition.utils.locks import locked
 from competition.utils.processes import another_lives, this_process
 from competition.utils.progress import Progress
 
-SCHEME = "s3"
 CACHE = "cache"  # below the current folder, unless another is named
 AT_ONCE = 64  # files
 INDEX = "copied.json"
-# Other numbers are what s3fs makes of a server's answers, or of the network.
-OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENAMETOOLONG}
 STAGE = "copying ads"
 
 # A path of the command line has lost a slash. A scheme has two letters or more: C:/ads is no URL.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
+
+
+def _parts(path: PathLike) -> tuple[str, str] | None:
+    """Return the scheme of a URL and what comes after its slashes; None for any other path."""
+    text = str(path)
+    if text.lower() == f"{SCHEME}:":  # a path that has lost both slashes, and had no more
+        return text[:-1], ""
+    found = _URL.fullmatch(text)
+    return None if found is None else (found[1], found[2])
 
 
 def is_url(path: PathLike) -> bool:
@@ -56,7 +64,7 @@ def is_url(path: PathLike) -> bool:
     >>> is_url("s3://bucket/ads"), is_url("ads/films"), is_url("C:/ads")
     (True, False, False)
     """
-    return _URL.fullmatch(str(path)) is not None and not Path(path).exists()
+    return _parts(path) is not None and not Path(path).exists()
 
 
 def shown(path: PathLike) -> str:
@@ -68,10 +76,8 @@ def shown(path: PathLike) -> str:
     >>> shown(Path("s3://bucket/ads")), shown(Path("ads/films"))
     ('s3://bucket/ads', 'ads/films')
     """
-    if not is_url(path):
-        return str(path)
-    scheme, rest = _URL.fullmatch(str(path)).groups()  # type: ignore[union-attr]
-    return f"{scheme}://{rest}"
+    parts = _parts(path)
+    return str(path) if parts is None or not is_url(path) else "://".join(parts)
 
 
 def local_folder(path: PathLike, cache: PathLike, progress: Progress | None = None) -> Path:
@@ -91,9 +97,10 @@ def local_folder(path: PathLike, cache: PathLike, progress: Progress | None = No
     WriteError
         If they cannot be written here; those that were copied stay.
     """
-    if not is_url(path):
+    parts = _parts(path)
+    if parts is None or not is_url(path):
         return Path(path)
-    scheme, rest = _URL.fullmatch(str(path)).groups()  # type: ignore[union-attr]
+    scheme, rest = parts
     place = rest.strip("/")
     if scheme.lower() != SCHEME or not place:
         raise DatasetError(
@@ -111,38 +118,20 @@ def local_folder(path: PathLike, cache: PathLike, progress: Progress | None = No
 
 
 def _copied(place: str, home: Path, progress: Progress) -> Path:
-    import s3fs
-
     url, name = f"{SCHEME}://{place}", PurePosixPath(place).name
-    there: dict[str, tuple[int, str]] = {}
-    try:
-        files = s3fs.S3FileSystem(skip_instance_cache=True)
-        for key, about in files.find(place, detail=True).items():
-            if key == place:
-                raise DatasetError(f"{url} is a file. Pass the folder that holds it.")
-            if key.endswith("/"):  # what consoles make to show an empty folder
-                continue
-            there[_relative(key, place, url)] = int(about["size"]), str(about.get("ETag", ""))
-    except DatasetError:
-        raise
-    except Exception as bad:  # of botocore, aiohttp or the system, by what is wrong
-        raise _unreadable(url, bad) from bad
-    if not there:
-        raise DatasetError(f"{url} holds no file. Pass the folder of the ads.")
-    home = _chosen(home, name, {key: list(about) for key, about in there.items()}, url, progress)
+    files = server()
+    keys, there = listed(files, place, url)
+    home = _chosen(home, name, there, url, progress)
     folder, known = home / name, _known(home / INDEX)
-    wanted = [
-        name
-        for name, about in there.items()
-        if known.get(name) != list(about) or not _is_whole(folder / name, about[0])
-    ]
+    wanted = _changed(home, name, there)
     _remove_gone(folder, set(there))
-    index: dict[str, Any] = {name: list(there[name]) for name in there if name not in {*wanted}}
+    index: dict[str, Any] = {one: known[one] for one in there if one not in {*wanted}}
     for start in range(0, len(wanted), AT_ONCE):
         some = wanted[start : start + AT_ONCE]
         progress.update(STAGE, start, len(wanted))
-        _fetch(files, place, folder, some, url)
-        index.update({name: list(there[name]) for name in some})
+        _fetch(files, {one: keys[one] for one in some}, folder, url)
+        written = {one: (folder / one).stat().st_mtime_ns for one in some}
+        index.update({one: [*there[one], written[one]] for one in some})
         write_json(home / INDEX, index)
     if wanted:
         progress.update(STAGE, len(wanted), len(wanted))
@@ -161,7 +150,11 @@ def _chosen(
     """
     homes = [home, *sorted(home.parent.glob(f"{home.name}-*"))]
     users = {one: _user(one) for one in homes}
-    current = [one for one in homes if _known(one / INDEX) == there]
+    current = [
+        one
+        for one in homes
+        if _known(one / INDEX).keys() == there.keys() and not _changed(one, name, there)
+    ]
     free = [one for one in homes if not users[one]]
     chosen = next(iter([*current, *free]), None)
     if chosen is None:
@@ -169,8 +162,8 @@ def _chosen(
         chosen = next(one for one in numbers if one not in homes)
         _share(homes[-1], chosen, name, there)
         progress.remark(
-            f"{url} has changed, and the process {users[homes[-1]]} uses the copy in {homes[-1]}: "
-            f"that stays as it is, and a further one is made."
+            f"{url} is not what it was copied as, and the process {users[homes[-1]]} uses the copy "
+            f"in {homes[-1]}: that stays as it is, and a further one is made."
         )
     for one in homes:
         if one != chosen and not users[one] and not _note(one).exists():
@@ -184,14 +177,14 @@ def _chosen(
 def _share(old: Path, new: Path, name: str, there: dict[str, list[Any]]) -> None:
     """Begin a copy with the files of another that have not changed; none is written in place."""
     known = _known(old / INDEX)
-    same = [one for one, about in there.items() if known.get(one) == about]
+    same = there.keys() - _changed(old, name, there)
     with told_as_write_error(new):
         for one in same:
             path = new / name / one
             path.parent.mkdir(parents=True, exist_ok=True)
             with suppress(OSError):  # a file system without links, or a file that is gone
                 os.link(old / name / one, path)
-    write_json(new / INDEX, {one: there[one] for one in same})
+    write_json(new / INDEX, {one: known[one] for one in same})
 
 
 def _user(home: Path) -> str:
@@ -229,49 +222,20 @@ def _remove_gone(folder: Path, there: set[str]) -> None:
             path.unlink()
 
 
-def _fetch(files: Any, place: str, folder: Path, names: list[str], url: str) -> None:
-    """Copy some files, each whole or not at all."""
-    aside = [(folder / name).with_name(f".{Path(name).name}.copying") for name in names]
+def _fetch(files: Any, keys: dict[str, str], folder: Path, url: str) -> None:
+    """Copy some files, by their paths below the folder, each whole or not at all."""
+    aside = [(folder / name).with_name(f".{Path(name).name}.copying") for name in keys]
     with told_as_write_error(folder):
         for path in aside:
             path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with told_as_write_error(folder):
-            _get(files, [f"{place}/{name}" for name in names], [str(path) for path in aside], url)
-            for path, name in zip(aside, names, strict=True):
+            get(files, [*keys.values()], [str(path) for path in aside], url)
+            for path, name in zip(aside, keys, strict=True):
                 path.replace(folder / name)
     finally:
         for path in aside:
             path.unlink(missing_ok=True)
-
-
-def _get(files: Any, keys: list[str], paths: list[str], url: str) -> None:
-    try:
-        files.get(keys, paths)
-    except Exception as bad:
-        if isinstance(bad, OSError) and bad.errno in OF_THE_DISK:
-            raise
-        raise _unreadable(url, bad) from bad
-
-
-def _unreadable(url: str, bad: Exception) -> DatasetError:
-    reason = (str(bad).strip() or type(bad).__name__).splitlines()[0].rstrip(".")
-    return DatasetError(
-        f"{url} cannot be read: {reason}. The credentials are those that boto3 finds "
-        "(AWS_ACCESS_KEY_ID, ~/.aws, the machine's role), another server is named by "
-        "AWS_ENDPOINT_URL. What was copied is kept, and the same command goes on."
-    )
-
-
-def _relative(key: str, place: str, url: str) -> str:
-    """Name of a file below the folder; one that would lie outside is refused."""
-    name = key.removeprefix(f"{place}/")
-    if name.startswith("/") or "\\" in name or {"..", "."} & {*PurePosixPath(name).parts}:
-        raise DatasetError(
-            f"{url} holds a file {name!r}, which would lie outside of the folder it is copied to. "
-            "Remove or rename it there."
-        )
-    return name
 
 
 def _known(index: Path) -> dict[str, list[Any]]:
@@ -282,5 +246,16 @@ def _known(index: Path) -> dict[str, list[Any]]:
     return found if isinstance(found, dict) else {}
 
 
-def _is_whole(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
+def _changed(home: Path, name: str, there: dict[str, list[Any]]) -> list[str]:
+    """Names of the files that are not, there or here, what they were when they were copied."""
+    known = _known(home / INDEX)
+    return [one for one, about in there.items() if known.get(one) != _now(home / name / one, about)]
+
+
+def _now(path: Path, about: list[Any]) -> list[Any]:
+    """What the index would hold of a file; nothing where its copy is not whole."""
+    try:
+        copy = path.stat()
+    except OSError:  # not there, or below a file
+        return []
+    return [*about, copy.st_mtime_ns] if copy.st_size == about[0] else []

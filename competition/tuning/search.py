@@ -24,6 +24,7 @@ from competition.pipeline.settings import refuse_limits
 from competition.tuning.side_by_side import search_side_by_side
 from competition.tuning.study import (
     JOURNAL,
+    absolute,
     claim,
     complete,
     ends,
@@ -122,7 +123,7 @@ def tune(
     n_trials : int
         Trials that the study has at its end, complete or pruned, earlier ones included.
     timeout : float or None
-        Seconds after which no further trial begins.
+        Seconds, above 0, after which no further trial begins.
     storage : str or None
         URL of a database as Optuna takes it, or ``journal:PATH`` of a file on a shared folder;
         several machines may share one.
@@ -140,7 +141,8 @@ def tune(
     Raises
     ------
     TuningError
-        If the model cannot be tuned, the storage cannot be opened, or no trial is complete.
+        If the model cannot be tuned, the storage cannot be opened, the time is no time, or no trial
+        is complete.
 
     Examples
     --------
@@ -154,6 +156,8 @@ def tune(
     (4.0, True)
     """
     refuse_limits(profile, "tune")
+    if timeout is not None and not 0 < timeout < np.inf:
+        raise TuningError(f"timeout = {timeout:g}: a number of seconds above 0 is expected.")
     if storage is not None and (on != LOCAL or elsewhere() is not None):
         _check_shared(storage)
     deadline = time.monotonic() + (np.inf if timeout is None else timeout)
@@ -194,7 +198,8 @@ def _tune(
         folder.mkdir(parents=True, exist_ok=True)
         storage = f"sqlite:///{(folder / 'studies.sqlite').resolve()}"
         if away:
-            storage = f"{JOURNAL}{(folder / 'studies.journal').resolve()}"
+            storage = f"{JOURNAL}{folder / 'studies.journal'}"
+    storage = absolute(storage)
     # Two that make a database at once would both fill it.
     with store.locked(["studies"], context.progress):
         study = open_study(f"{dataset.name}/{tunable.name}/{tunable.identity[:16]}", storage)

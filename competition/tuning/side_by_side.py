@@ -1,6 +1,7 @@
 """Trials side by side, on several machines that may be lost."""
 
 import secrets
+import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,11 +18,13 @@ from competition.tuning.study import (
     n_finished,
     open_study,
     sampler_of_next,
+    shown_url,
     storage_told,
     wants_trial,
 )
 from competition.tuning.targets import Tunable
 from competition.tuning.trials import best_so_far, score_of
+from competition.utils.errors import TuningError
 from competition.utils.processes import this_process
 
 if TYPE_CHECKING:
@@ -85,6 +88,11 @@ def _one_trial(trials: _Trials, place: int) -> int:
         return score_of(trial, trials.tunable, trials.dataset, metric, lambda _: None)
 
     with storage_told(trials.storage):
+        if not study.get_trials(deepcopy=False):  # whoever waits has put the first one there
+            raise TuningError(
+                f"{socket.gethostname()} does not see the study in {shown_url(trials.storage)}: it "
+                "must be a file that all machines share, under the same path, or a database."
+            )
         # What another machine has begun of this task is lost.
         give_up(study, task, trials.tunable.start)
         if wants_trial(study, trials.n_trials) and time.time() < trials.until:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from competition.utils.errors import TuningError
+from competition.utils.errors import CompetitionError, TuningError, causes
 from competition.utils.processes import another_lives, is_here, this_process
 from competition.utils.progress import Progress
 
@@ -61,18 +61,24 @@ def open_study(name: str, url: str) -> "Study":
 
 @contextmanager
 def storage_told(url: str) -> Iterator[None]:
-    """Turn an error of the database, such as a full disk, into a TuningError."""
+    """Turn an error of the database or journal, such as a full disk, into a TuningError."""
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (StorageInternalError, SQLAlchemyError) as bad:
+    except CompetitionError:
+        raise
+    except Exception as bad:  # of Optuna too, where it cannot store how a trial has ended
+        of_storage = (StorageInternalError, SQLAlchemyError)
+        fault = next((one for one in causes(bad) if isinstance(one, of_storage)), None)
+        if fault is None:
+            raise
         raise TuningError(
-            f"The storage {shown_url(url)} fails: {_reason(bad)}. Make room there, or give "
+            f"The storage {shown_url(url)} fails: {_reason(fault)}. Make room there, or give "
             "yourself the right to write there; what it holds is kept, and the same command goes "
             "on."
-        ) from bad
+        ) from fault
 
 
 def _reason(bad: BaseException) -> str:
@@ -83,7 +89,9 @@ def _reason(bad: BaseException) -> str:
 
 def _open_storage(url: str) -> "RDBStorage | JournalStorage":
     if url.startswith(JOURNAL):
-        return _open_journal(Path(url.removeprefix(JOURNAL)))
+        from competition.tuning.journal import open_journal
+
+        return open_journal(Path(url.removeprefix(JOURNAL)), url)
     from optuna.exceptions import ExperimentalWarning, OptunaError
     from optuna.storages import RDBStorage
     from sqlalchemy.exc import SQLAlchemyError
@@ -103,22 +111,10 @@ def _open_storage(url: str) -> "RDBStorage | JournalStorage":
             ) from bad
 
 
-def _open_journal(path: Path) -> "JournalStorage":
-    """Open a file that machines append to; one lock file beside it is enough on NFS from 3 on."""
-    from optuna.exceptions import ExperimentalWarning
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
-
-    file = str(path.absolute())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        try:
-            return JournalStorage(JournalFileBackend(file, JournalFileOpenLock(file)))
-        except (OSError, ValueError, KeyError) as bad:
-            reason = bad.strerror if isinstance(bad, OSError) else "it holds something else"
-            raise TuningError(
-                f"The storage {JOURNAL}{path} cannot be opened ({reason}). Give a file in a folder "
-                f"that exists, like {JOURNAL}studies.journal, or leave --storage out."
-            ) from bad
+def absolute(url: str) -> str:
+    """Name a journal as processes with another current folder find it; leave other storages."""
+    path = url.removeprefix(JOURNAL)
+    return url if path in ("", url) else f"{JOURNAL}{Path(path).absolute()}"
 
 
 def shown_url(url: str) -> str:

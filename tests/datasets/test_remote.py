@@ -1,9 +1,13 @@
 """Ads under a URL, on a server that speaks S3."""
 
 import json
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +89,18 @@ def test_only_what_has_changed_is_copied_again(bucket: Any, tmp_path: Path) -> N
     assert set(copies(tmp_path)) == set(before)
 
 
+def test_a_file_that_was_changed_here_is_copied_anew(bucket: Any, tmp_path: Path) -> None:
+    labels = load_dataset(URL, cache=tmp_path).labels
+    (train,) = tmp_path.glob("remote/*/films/train.csv")
+    before, other = train.read_bytes(), train.with_name("test.csv").stat().st_mtime_ns
+    train.write_bytes(before.replace(b"Love", b"Long"))  # of the same size
+    assert (load_dataset(URL, cache=tmp_path).labels == labels).all()
+    assert train.read_bytes() == before
+    assert train.with_name("test.csv").stat().st_mtime_ns == other
+    bucket.put_object(Key="ads/films/notes.txt", Body=b"x")
+    load_dataset(URL, cache=tmp_path)
+
+
 READS = """
 import sys
 from competition import load_dataset
@@ -132,6 +148,53 @@ def test_a_copy_that_another_process_reads_stays_and_the_new_one_lies_beside(
     assert not [*tmp_path.rglob(f"*-{reader.pid}.reader")]
 
 
+@pytest.mark.usefixtures("bucket")
+def test_a_changed_copy_that_another_process_reads_is_not_shared(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", READS, URL, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == b"reads\n"
+        (its,) = tmp_path.glob("remote/*/films")
+        whole = (its / "train.csv").read_bytes()
+        changed = whole.replace(b"Love", b"Long")
+        (its / "train.csv").write_bytes(changed)
+        mine = local_folder(URL, tmp_path)
+        assert (mine / "train.csv").read_bytes() == whole
+        assert (its / "train.csv").read_bytes() == changed
+        assert (mine / "test.csv").samefile(its / "test.csv")
+        assert local_folder(URL, tmp_path) == mine
+        reader.kill()
+
+
+def test_a_key_with_slashes_too_many_stays(bucket: Any, tmp_path: Path) -> None:
+    for key in ("pics//a.jpg", "./b.jpg", "/c.jpg"):
+        bucket.put_object(Key=f"ads/films/{key}", Body=key.encode())
+    for _ in range(3):
+        folder = local_folder(URL, tmp_path)
+        assert (folder / "pics" / "a.jpg").read_bytes() == b"pics//a.jpg"
+        assert (folder / "b.jpg").read_bytes() == b"./b.jpg"
+        assert (folder / "c.jpg").read_bytes() == b"/c.jpg"
+    remarks = Recorded()
+    local_folder(URL, tmp_path, remarks)
+    assert "6 files, 0 of them copied now" in remarks.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("pics//a", "pics/a"), ("./a", "a"), ("a/b", "a"), ("/a", "a")]
+)
+def test_two_keys_of_one_path_are_refused(
+    bucket: Any, tmp_path: Path, one: str, other: str
+) -> None:
+    for key in (one, other):
+        bucket.put_object(Key=f"ads/films/{key}", Body=key.encode())
+    with pytest.raises(DatasetError, match=r"cannot both be files of a disk") as raised:
+        load_dataset(URL, cache=tmp_path)
+    assert repr(f"bucket/ads/films/{one}") in str(raised.value)
+    assert repr(f"bucket/ads/films/{other}") in str(raised.value)
+    assert not list(tmp_path.rglob("films"))
+
+
 def test_no_file_is_written_outside_of_the_copy(bucket: Any, tmp_path: Path) -> None:
     bucket.put_object(Key="ads/films/../../../evil.csv", Body=b"x")
     with pytest.raises(DatasetError, match=r"evil\.csv', which would lie outside"):
@@ -176,6 +239,7 @@ def test_a_damaged_index_copies_anew(bucket: Any, tmp_path: Path) -> None:
     ("url", "reason"),
     [
         ("https://example.com/ads", "Ads cannot be read from https://example.com/ads"),
+        ("s3://", "Ads cannot be read from s3://: give a folder of this machine or s3://BUCKET/"),
         ("gs://bucket/ads", "Ads cannot be read from gs://bucket/ads"),
         ("s3://bucket/nothing", "s3://bucket/nothing holds no file"),
         ("s3://no-such-bucket/ads", "The specified bucket does not exist. The credentials"),
@@ -194,11 +258,63 @@ def test_server_that_does_not_answer_is_told(tmp_path: Path, bucket: Any, monkey
         load_dataset(URL, cache=tmp_path)
 
 
+class Silent:
+    """Passes on what a server says until it has sent so many bytes, then nothing more."""
+
+    def __init__(self, server: str, most: int) -> None:
+        self.left = most
+        self.open: list[socket.socket] = []
+        host, _, port = server.removeprefix("http://").rpartition(":")
+        self.server = host, int(port)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, there = self.listener.accept()[0], socket.create_connection(self.server)
+                self.open += [client, there]
+                for way in ((client, there, False), (there, client, True)):
+                    threading.Thread(target=self._pass, args=way, daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket, counts: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(4096):
+                if counts:
+                    data, self.left = data[: max(0, self.left)], self.left - len(data)
+                target.sendall(data)
+
+    def close(self) -> None:
+        for one in (self.listener, *self.open):
+            one.close()
+
+
+def test_server_that_falls_silent_in_the_midst_is_told(
+    server: str, bucket: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("competition.datasets.bucket.ANSWERS_IN", 0.5)
+    bucket.put_object(Key="ads/films/film.bin", Body=bytes(1_000_000))
+    silent = Silent(server, 500_000)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", silent.url)
+    begun = time.monotonic()
+    with closing(silent), pytest.raises(DatasetError, match=rf"cannot be read: .*{silent.url}"):
+        load_dataset(URL, cache=tmp_path)
+    assert time.monotonic() - begun < 12
+
+
 @pytest.mark.usefixtures("bucket")
 def test_disk_that_takes_no_more_is_told_as_such(tmp_path: Path) -> None:
     tmp_path.joinpath("remote").write_text("a file where a folder would be")
     with pytest.raises(WriteError):
         load_dataset(URL, cache=tmp_path)
+
+
+@pytest.mark.parametrize("url", [URL, "s3://"])
+def test_a_description_is_written_into_a_folder_of_this_machine(url: str) -> None:
+    done = called("init", url)
+    assert (done.status, done.out) == (2, "")
+    assert f"and {url} is none of this machine: pass a copy of it that is" in done.err
 
 
 def test_results_go_to_no_url(shared_table: Path) -> None:

@@ -67,12 +67,12 @@ def run_of(ads: Path, fits: Fits, out: Path) -> tuple[object, ...]:
 
 
 def started(
-    cluster: Cluster, *arguments: object, path: Path = ROOT, **env: str
+    cluster: Cluster, *arguments: object, path: Path = ROOT, cwd: Path = ROOT, **env: str
 ) -> subprocess.Popen[str]:
     """Start a command that joins the cluster."""
     return subprocess.Popen(
         [sys.executable, "-m", "competition", *map(str, arguments), "--on", "ray"],
-        cwd=ROOT,
+        cwd=cwd,
         env={**cluster.env, "PYTHONPATH": f"{path}:{ROOT}", **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -201,19 +201,25 @@ def test_without_its_token_nobody_joins(cluster: Cluster, ads: Path, tmp_path: P
     assert "RAY_AUTH_TOKEN" in done.err
 
 
-def test_trials_run_side_by_side(cluster: Cluster, ads: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("storage", [(), ("--storage", "journal:mine.journal")])
+def test_trials_run_side_by_side(
+    cluster: Cluster, ads: Path, tmp_path: Path, storage: tuple[str, ...]
+) -> None:
+    """The cluster was started in another folder than the command."""
     run = started(
         cluster,
-        *("tune", "tfidf_logreg", "--data", ads, "--out", tmp_path, "--trials", 6),
-        *("--set", "folds.n=3"),
+        *("tune", "tfidf_logreg", "--data", ads, "--out", "out", "--trials", 6),
+        *("--set", "folds.n=3", *storage),
+        cwd=tmp_path,
     )
     done = ended(run)
     assert done.status == 0, done.err
-    assert (tmp_path / "oof/films/tuning/studies.journal").exists()
+    (journal,) = tmp_path.rglob("*.journal")
+    assert journal.name == ("mine.journal" if storage else "studies.journal")
     import optuna
     from optuna.storages.journal import JournalFileBackend, JournalStorage
 
-    backend = JournalFileBackend(str(tmp_path / "oof/films/tuning/studies.journal"))
+    backend = JournalFileBackend(str(journal))
     (study,) = (optuna.load_study(study_name=None, storage=JournalStorage(backend)),)
     trials = study.get_trials()
     assert len(trials) == 6

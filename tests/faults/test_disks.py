@@ -83,6 +83,26 @@ def test_full_disk_in_tuning_is_one_sentence(size: int, disk: Disk, shared_table
     assert done.status == 0, done.err
 
 
+@pytest.mark.parametrize(
+    "on", ["local", pytest.param("slurm:local", marks=pytest.mark.faults_long)]
+)
+def test_disk_that_a_journal_fills_is_one_sentence(
+    on: str, disk: Disk, shared_table: Path, tmp_path: Path
+) -> None:
+    if on != "local":
+        pytest.importorskip("submitit", reason="the extra slurm is not installed")
+    where = disk(8)
+    (where / "other").write_bytes(b"0" * 4096)
+    settings = ["--data", shared_table, "--out", tmp_path / "out", "--trials", 4, "--jobs", 1]
+    settings += ["--set", "folds.n=2", "--on", on, "--storage", f"journal:{where}/a.journal"]
+    done = called("tune", "tfidf_logreg", *settings)
+    assert_one_sentence(done)
+    assert "a.journal fails: No space left on device. Make room there" in done.err
+    disk(ENOUGH)
+    done = called("tune", "tfidf_logreg", *settings)
+    assert done.status == 0, done.err
+
+
 @pytest.mark.parametrize("command", ["run", "folds", "extract", "tune", "add-oof"])
 def test_disk_that_may_only_be_read_is_one_sentence(
     command: str, disk: Disk, shared_table: Path, tmp_path: Path

@@ -1,5 +1,6 @@
 """Tuning: honest values, nothing lost by an interruption, nothing mixed up."""
 
+import json
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import numpy as np
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution
+from optuna.storages.journal import JournalFileOpenLock
 
 from competition.config.profile import load_profile
 from competition.datasets import load_dataset
@@ -26,6 +28,7 @@ from competition.tuning.targets import Tunable
 from competition.utils.errors import StoreError, TuningError
 from competition.utils.processes import this_process
 from competition.utils.progress import Progress
+from tests.cli.calling import called
 from tests.recorded import Recorded
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -206,11 +209,55 @@ def test_machines_share_a_journal_at_once_and_one_is_killed(
     assert numbers == sorted(set(numbers))
 
 
-def test_file_that_is_no_journal_is_told(shared_table: Path, tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("a line\nand another\n")
+def test_journal_is_named_as_machines_with_another_current_folder_find_it(
+    shared_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = tuned(shared_table, tmp_path, 1, storage="journal:a.journal")
+    assert done.storage == f"journal:{tmp_path / 'a.journal'}"
+    assert [path.name for path in tmp_path.glob("*.journal")] == ["a.journal"]
+
+
+@pytest.mark.parametrize("text", ["a line\nand another\n", "one line\n", "no whole line"])
+def test_file_that_is_no_journal_is_told(shared_table: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "notes.txt").write_text(text)
     with pytest.raises(TuningError, match="cannot be opened"):
         tuned(shared_table, tmp_path / "a", 1, storage=f"journal:{tmp_path / 'notes.txt'}")
-    assert (tmp_path / "notes.txt").read_text() == "a line\nand another\n"
+    assert (tmp_path / "notes.txt").read_text() == text
+
+
+@pytest.mark.parametrize("left", [-20, 20], ids=["of the last line", "of the first line"])
+def test_half_a_line_at_the_end_of_a_journal_is_cut_off_and_the_study_goes_on(
+    shared_table: Path, straight: Tuned, tmp_path: Path, left: int
+) -> None:
+    """As a machine that goes down in the midst of writing leaves it."""
+    journal = tmp_path / "studies.journal"
+    tuned(shared_table, tmp_path / "a", 2, storage=f"journal:{journal}")
+    os.truncate(journal, left % journal.stat().st_size)
+    done = tuned(shared_table, tmp_path / "a", 3, storage=f"journal:{journal}")
+    assert trials(done) == trials(straight)[:3]
+    assert all(json.loads(line) for line in journal.read_text().splitlines())
+
+
+def test_line_that_another_process_is_writing_is_not_cut_off(tmp_path: Path) -> None:
+    journal = tmp_path / "made.journal"
+    storage = f"journal:{journal}"
+    open_study("made", storage)
+    line = '{"op_code":0,"worker_id":"w","study_name":"theirs","directions":[2]}\n'
+    lock = JournalFileOpenLock(str(journal))
+    lock.acquire()
+    with journal.open("a") as file:
+        file.write(line[:30])
+    opening = threading.Thread(target=open_study, args=("ours", storage))
+    opening.start()
+    opening.join(1.0)
+    assert opening.is_alive()
+    with journal.open("a") as file:
+        file.write(line[30:])
+    lock.release()
+    opening.join()
+    names = optuna.get_all_study_names(open_study("made", storage)._storage)
+    assert names == ["made", "theirs", "ours"]
 
 
 def test_changed_labels_begin_another_study(table: Path, straight: Tuned, tmp_path: Path) -> None:
@@ -236,7 +283,15 @@ def test_stack_is_not_tuned_before_models_are_stored(table: Path, tmp_path: Path
 
 def test_time_that_is_up_begins_no_trial(table: Path, tmp_path: Path) -> None:
     with pytest.raises(TuningError, match="Give it more time"):
-        tuned(table, tmp_path, 9, timeout=0)
+        tuned(table, tmp_path, 9, timeout=1e-9)
+
+
+@pytest.mark.parametrize("timeout", ["nan", "inf", "0", "-1"])
+def test_a_time_that_is_none_is_refused(shared_table: Path, tmp_path: Path, timeout: str) -> None:
+    done = called(*("tune", MODEL, "--data", shared_table, "--out", tmp_path, "--timeout", timeout))
+    assert (done.status, done.out) == (2, "")
+    assert f"timeout = {timeout}: a number of seconds above 0 is expected" in done.err
+    assert not list(tmp_path.iterdir())
 
 
 def test_best_profile_goes_where_it_is_wanted(table: Path, tmp_path: Path) -> None:

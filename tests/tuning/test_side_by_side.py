@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from competition.pipeline.context import open_context
 from competition.tuning.side_by_side import search_side_by_side
 from competition.tuning.study import complete, is_start, n_finished, open_study
 from competition.tuning.targets import Tunable
+from competition.utils.errors import TuningError
 from tests.recorded import Recorded
 from tests.tuning import made_machines
 from tests.tuning.test_search import ROOT, tuned
@@ -55,6 +57,20 @@ def test_study_ends_where_the_machine_of_the_first_trial_is_lost(
     assert "RUNNING" not in states
     (first,) = [trial for trial in complete(study) if is_start(trial)]
     assert first.params == {"skill": 0.5}
+
+
+def test_machine_that_does_not_see_the_study_is_told(shared_table: Path, tmp_path: Path) -> None:
+    context = open_context(shared_table, load_profile("text"), tmp_path, n_jobs=1)
+    made = Tunable(
+        *("made", made_machines.space, {"skill": 0.5}, "identity", made_machines.oof),
+        made_machines.profile_with,
+    )
+    study, elsewhere = open_study("made", f"journal:{tmp_path}/a"), f"journal:{tmp_path}/b"
+    with (
+        running_on("slurm:local", tmp_path, context.dataset.root, 1, context.progress),
+        pytest.raises(TuningError, match=rf"does not see the study in {elsewhere}: it must be"),
+    ):
+        search_side_by_side(study, elsewhere, made, context, 1, time.monotonic() + 60)
 
 
 def test_study_of_a_command_whose_whole_machine_is_lost_ends_elsewhere(
