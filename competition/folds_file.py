@@ -201,6 +201,29 @@ def load_or_make_folds(
     return folds
 
 
+def stored_folds(path: Path, dataset: AdDataset) -> Folds | None:
+    """Read folds.csv of the store, and write nothing.
+
+    Returns
+    -------
+    Folds or None
+        None where it is absent or ads have come or gone: `load_or_make_folds` then writes it.
+
+    Raises
+    ------
+    FoldsError
+        If folds.csv cannot be read or does not fit.
+    """
+    if not path.is_file():
+        return None
+    fold_of = _read_fold_of(path, UTF8)
+    if set(fold_of) != set(dataset.train_ids):
+        return None
+    folds = folds_from(path, fold_of, dataset)
+    _check_tagged(folds, dataset)
+    return folds
+
+
 def _read_or_grow(
     path: Path, dataset: AdDataset, progress: Progress, own: Folds | None, given: Path | None
 ) -> Folds:

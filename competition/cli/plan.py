@@ -19,8 +19,10 @@ def print_plan(
     own_folds: Path | None,
     holdout: float | Path | None,
     device: str,
+    on: str,
 ) -> None:
     """Print what a run with these arguments would do; without ads of one's own, on the demo's."""
+    from competition.datasets.remote import is_url
     from competition.pipeline.context import demo_folder
     from competition.pipeline.forecast import plan_run
     from competition.report.forecast import print_forecast
@@ -36,5 +38,7 @@ def print_plan(
             own_folds=own_folds,
             holdout=holdout,
             device=device,
-        )
+            on=on,
+        ),
+        copied=data is not None and is_url(data),
     )

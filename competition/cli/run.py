@@ -138,7 +138,7 @@ def run(
         with_options(overrides, metric=metric, quality=quality, time_limit=time_limit),
     )
     if plan:
-        print_plan(data, settings, out, jobs, own_folds, holdout, device)
+        print_plan(data, settings, out, jobs, own_folds, holdout, device, on)
         return
     before_training = None
     if save is not None:

@@ -8,13 +8,17 @@ from competition.utils.errors import ProfileError
 from competition.utils.parameters import Names, Seed, quoted
 from competition.utils.settings import Settings
 
-# Folders beside those of the models, and the commands that write them.
+# Folders and locks beside those of the models, and the commands that need them. Those that begin
+# with a dot, or hold one, are no names of models anyway.
 RESERVED_NAMES = {
     "ablation": "ablate",
     "distil": "save --distil",
+    "report": "report",
+    "studies": "tune",
     "time_limit": "run --time-limit",
     "tuning": "tune",
 }
+LONGEST_NAME = 100  # bytes: it names a folder, and begins the names of files
 # From a few dozen ads, where nothing can be learned, to many, and to telling metadata, one of these
 # proves best or close to it, and all of them together take seconds.
 CANDIDATES = ("dnn", "pooled", "xgboost", "logit_mean", "single")
@@ -22,10 +26,15 @@ CANDIDATES = ("dnn", "pooled", "xgboost", "logit_mean", "single")
 
 def why_reserved(name: str) -> str:
     """Say why no model may have a name; "" if one may."""
+    if len(name.encode()) > LONGEST_NAME:
+        return (
+            f"'{name[:20]}...' is too long to name a folder ({len(name.encode())} bytes, and "
+            f"{LONGEST_NAME} are allowed). Choose another name."
+        )
     if name not in RESERVED_NAMES:
         return ""
     command = f"python -m competition {RESERVED_NAMES[name]}"
-    return f"{name!r} is the folder of what `{command}` writes. Choose another name."
+    return f"{name!r} is kept for what `{command}` writes. Choose another name."
 
 
 class FoldSettings(Settings):

@@ -50,6 +50,21 @@ class Engine(Protocol):
 _current: ContextVar[Engine | None] = ContextVar("engine", default=None)
 
 
+def check_engine(name: str) -> None:
+    """Raise a ProcessError if there is no such engine, or this machine lacks what it needs."""
+    if name not in ENGINES:
+        raise ProcessError(f"There is no engine {name!r}. Choose one of {', '.join(ENGINES)}.")
+    if name == LOCAL:
+        return
+    library = "ray" if name == RAY else "submitit"
+    if lacking([library]):
+        raise ProcessError(f"--on {name} cannot run: {how_to_get(library)}")
+    if name == SLURM:
+        from competition.execution.slurm import check_sbatch
+
+        check_sbatch()
+
+
 @contextmanager
 def running_on(
     name: str, out: Path, data: Path | None, n_jobs: int | None, progress: Progress
@@ -73,14 +88,10 @@ def running_on(
     ProcessError
         If there is no such engine, or it cannot be reached.
     """
-    if name not in ENGINES:
-        raise ProcessError(f"There is no engine {name!r}. Choose one of {', '.join(ENGINES)}.")
+    check_engine(name)
     if name == LOCAL:
         yield
         return
-    library = "ray" if name == RAY else "submitit"
-    if lacking([library]):
-        raise ProcessError(f"--on {name} cannot run: {how_to_get(library)}")
     engine: Engine
     if name == RAY:
         from competition.execution.ray_cluster import RayEngine

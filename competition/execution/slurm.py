@@ -49,6 +49,15 @@ class _Job:
     job: Any = None
 
 
+def check_sbatch() -> None:
+    """Raise a ProcessError if this machine cannot submit jobs."""
+    if shutil.which("sbatch") is None:
+        raise ProcessError(
+            "--on slurm needs sbatch, which is not on this machine: run the command on a login "
+            "node, or try it with --on slurm:local."
+        )
+
+
 class SlurmEngine:
     """Runs tasks as jobs.
 
@@ -80,11 +89,8 @@ class SlurmEngine:
         *,
         here: bool,
     ) -> None:
-        if not here and shutil.which("sbatch") is None:
-            raise ProcessError(
-                "--on slurm needs sbatch, which is not on this machine: run the command on a login "
-                "node, or try it with --on slurm:local."
-            )
+        if not here:
+            check_sbatch()
         self.here, self.progress = here, progress
         self.n_cores = (n_jobs or n_cores()) if here else AT_ONCE
         self.has_gpu = not here

@@ -1,5 +1,6 @@
 """The forms that predictions made elsewhere come in: CSV, Parquet and NPZ, read alike."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,9 +94,14 @@ def _read_parquet(path: Path, wanted: Wanted) -> PredictionFile:
     import pyarrow.parquet as pq
 
     try:
+        names = pq.read_schema(path).names
+        if len(set(names)) < len(names):
+            twice = next(name for name, count in Counter(names).items() if count > 1)
+            raise PredictionsError(f"{path}: the column {twice!r} is given twice. Give it once.")
         frame = pq.read_table(path).to_pandas()
     except (OSError, ValueError, OverflowError, pa.ArrowException) as bad:
-        raise PredictionsError(f"{path} is no Parquet file that can be read: {bad}.") from bad
+        why = next(iter(str(bad).splitlines()), type(bad).__name__).rstrip(".")
+        raise PredictionsError(f"{path} is no Parquet file that can be read: {why}.") from bad
     if frame.index.name == "id":
         frame = frame.reset_index()
     frame.columns = pd.Index([str(name) for name in frame.columns])

@@ -110,6 +110,7 @@ class Brought(NamedTuple):
     name: str
     oof: Path
     test: Path | None
+    of_folder: bool = False  # one of many that lie there
 
 
 @dataclass(frozen=True)
@@ -179,10 +180,10 @@ def store_brought(
     PredictionsError
         As `add_oof`.
     """
-    name, oof, test = brought
+    name, oof, test, _ = brought
     dataset, tags = context.dataset, context.dataset.tag_names
     check_name(name)
-    _check_test(dataset, test)
+    _check_test(dataset, brought)
     given = how.read(oof, dataset.train_ids, dataset, "training")
     values, tests = probabilities_of(given, how.scale), np.zeros((0, len(tags)))
     lacking = dataset.train_ids[given.lacking]
@@ -255,18 +256,22 @@ def check_name(name: str) -> None:
         )
 
 
-def _check_test(dataset: AdDataset, test: Path | None) -> None:
-    n_test = len(dataset.test_ids)
+def _check_test(dataset: AdDataset, brought: Brought) -> None:
+    n_test, test = len(dataset.test_ids), brought.test
     if n_test and test is None:
+        give = "Give them by --test FILE"
+        if brought.of_folder:
+            give = f"Put {brought.name}.test.csv beside {brought.oof.name}"
         raise PredictionsError(
             f"{dataset.name} has {n_test:,} test ads, and a model without predictions for them "
-            "cannot take part in a submission. Give them by --test FILE; or, to stack for scores "
-            "alone, take the test ads out of the dataset (in a competition.toml: remove the line "
+            f"cannot take part in a submission. {give}; or, to stack for scores alone, "
+            "take the test ads out of the dataset (in a competition.toml: remove the line "
             "`test = ...`)."
         )
     if test is not None and not n_test:
         raise PredictionsError(
-            f"{dataset.name} has no test ads that {test} could be about. Leave --test out."
+            f"{dataset.name} has no test ads that {test} could be about. Leave "
+            f"{'it' if brought.of_folder else '--test'} out."
         )
 
 

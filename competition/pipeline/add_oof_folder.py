@@ -19,11 +19,19 @@ from competition.pipeline.add_oof import (
     why_doubtful,
 )
 from competition.pipeline.context import Context, open_context, open_store
-from competition.utils.errors import CompetitionError, PredictionsError, some
+from competition.utils.errors import (
+    CompetitionError,
+    PredictionsError,
+    WriteError,
+    some,
+    system_numbers,
+)
 from competition.utils.files import PathLike
+from competition.utils.machine_faults import REMEDIES
 from competition.utils.progress import Progress
 
-_PARTS = re.compile(r"(.+)\.(oof|test)\.(csv|csv\.gz|csv\.zst|csv\.zip|parquet|npz)")
+_PARTS = re.compile(r"(.+)\.(oof|test)\.((?:csv|parquet|npz)(?:\.\w+)?)", re.IGNORECASE)
+ENDINGS = ("csv", "csv.gz", "csv.zst", "csv.zip", "parquet", "npz")
 AT_ONCE = 8  # models that a task stores: it is sent the dataset, which takes a while
 
 
@@ -56,7 +64,8 @@ def add_oof_folder(
 ) -> AddedFolder:
     """Store the predictions of many models made elsewhere, as `add_oof` does of one.
 
-    A file that cannot be used stops no other. What is stored already is not stored again.
+    A file that cannot be used stops no other; a disk that is full stops all. What is stored already
+    is not stored again.
 
     Parameters
     ----------
@@ -138,18 +147,40 @@ def brought_by(folder: Path) -> tuple[list[Brought], dict[str, str]]:
     if not folder.is_dir():
         raise PredictionsError(f"There is no folder {folder}.")
     found: dict[str, dict[str, list[Path]]] = {}
+    unfit: dict[tuple[str, str], str] = {}
     for path in sorted(folder.iterdir()):
-        if (parts := _PARTS.fullmatch(path.name)) and path.is_file():
-            found.setdefault(parts[1], {"oof": [], "test": []})[parts[2]].append(path)
+        if not (parts := _PARTS.fullmatch(path.name)):
+            continue
+        name, part, ending = parts[1], parts[2].lower(), parts[3].lower()
+        files = found.setdefault(name, {"oof": [], "test": []})
+        if not path.is_file():
+            what = "folder" if path.is_dir() else "link to a file that is not there"
+            unfit[name, part] = f"{path.name} is a {what}. Put the file there."
+        elif ending not in ENDINGS:
+            unfit[name, part] = (
+                f"{path.name} cannot be read: predictions are read from .{', .'.join(ENDINGS)}. "
+                "Save them as one of these."
+            )
+        else:
+            files[part].append(path)
     brought, refused = [], {}
     for name, files in found.items():
+        bad = next(
+            (unfit[name, one] for one in files if not files[one] and (name, one) in unfit), ""
+        )
         twice = next((paths for paths in files.values() if len(paths) > 1), None)
         if twice:
             refused[name] = f"both {twice[0].name} and {twice[1].name} are there. Leave one."
+        elif bad:
+            refused[name] = bad
         elif not files["oof"]:
             refused[name] = f"{files['test'][0].name} has no {name}.oof file beside it."
         else:
-            brought.append(Brought(name, files["oof"][0], next(iter(files["test"]), None)))
+            test = next(iter(files["test"]), None)
+            brought.append(Brought(name, files["oof"][0], test, of_folder=True))
+    if not brought and refused:
+        name, why = next(iter(refused.items()))
+        raise PredictionsError(f"{folder} holds no predictions that can be used. {name}: {why}")
     if not brought:
         raise PredictionsError(
             f"{folder} holds no predictions: name them NAME.oof.csv and NAME.test.csv, or "
@@ -190,6 +221,8 @@ def _store_some(
         try:
             stored = store_brought(one, how, context, store)
         except CompetitionError as bad:
+            if isinstance(bad, WriteError) or not REMEDIES.keys().isdisjoint(system_numbers(bad)):
+                raise  # the machine's fault, which every other model would meet
             done.refused[one.name] = str(bad)
             continue
         done.cards[one.name] = stored.card

@@ -12,6 +12,7 @@ from typing import Literal
 
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset
+from competition.execution.engines import LOCAL, check_engine
 from competition.features.prepare import name_columns
 from competition.folds_file import load_or_make_folds
 from competition.oof.cards import Level1Card, ModelCard, StackCard
@@ -21,7 +22,7 @@ from competition.pipeline.costs import Basis, Cost, Costs, Size
 from competition.pipeline.crossfit import Level1Job, pending_folds
 from competition.pipeline.holdout import set_aside
 from competition.pipeline.imagined import TO_COME
-from competition.pipeline.level1 import level1_job
+from competition.pipeline.level1 import check_not_brought, level1_job
 from competition.pipeline.plan import PlannedModel, check_level2, plan_models
 from competition.pipeline.quality import with_quality
 from competition.pipeline.settings import beside, plan_meta_learners
@@ -29,6 +30,7 @@ from competition.pipeline.so_far import FeatureSoFar, features_so_far
 from competition.pipeline.stack import SELECTION, stored_stack
 from competition.pipeline.stack_input import STACK
 from competition.pipeline.time_plan import plan_file, reduced_by
+from competition.pipeline.timed import refuse_elsewhere
 from competition.utils.errors import StoreError
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress
@@ -125,13 +127,14 @@ def plan_run(
     own_folds: PathLike | None = None,
     holdout: float | PathLike | None = None,
     device: str = "auto",
+    on: str = LOCAL,
     progress: Progress | None = None,
 ) -> Forecast:
     """Say what `run` would do with the same arguments; run nothing and write nothing.
 
     Parameters
     ----------
-    data, profile, out, n_jobs, own_folds, holdout, device, progress
+    data, profile, out, n_jobs, own_folds, holdout, device, on, progress
         As of `run`.
 
     Raises
@@ -150,6 +153,9 @@ def plan_run(
     >>> [(part.name, part.state, part.total) for part in plan.parts]
     [('tfidf_logreg', 'would run', 3), ('stack-mean', 'would run', 1)]
     """
+    if on != LOCAL:
+        refuse_elsewhere(profile, on)
+        check_engine(on)
     remarks = _Remarks(progress or Progress())
     context = open_context(data, profile, out, n_jobs=n_jobs, device=device, progress=remarks)
     context, _ = with_quality(context)
@@ -162,6 +168,7 @@ def plan_run(
     check_level2(context.profile, context.dataset)
     with tempfile.TemporaryDirectory() as temporary:
         store = _store(context, Path(temporary), own_folds)
+        check_not_brought([one.name for one in planned], store)
         size = Size(len(store.folds.ids), len(store.tags), store.folds.n)
         costs = Costs(context.out, size)
         scratch = replace(context, out=Path(temporary), progress=Progress())

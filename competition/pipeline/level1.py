@@ -8,13 +8,14 @@ from competition.features.columns import Column
 from competition.features.prepare import prepare_columns
 from competition.folds import Folds
 from competition.level1.registry import get_model
-from competition.oof.cards import Card, Level1Card, Level1Details
+from competition.oof.cards import Card, ExternalCard, Level1Card, Level1Details
 from competition.oof.store import OofStore
 from competition.pipeline.context import Context
 from competition.pipeline.crossfit import Level1Job, cross_fit, make_estimator, pending_folds
 from competition.pipeline.fingerprints import level1_fingerprint
 from competition.pipeline.origins import origin
 from competition.pipeline.plan import PlannedModel
+from competition.utils.errors import StoreError
 
 
 def level1_job(
@@ -52,6 +53,21 @@ def level1_job(
     return Level1Job(planned.name, planned.model, planned.params, columns, fingerprint)
 
 
+def check_not_brought(names: Iterable[str], store: OofStore) -> None:
+    """Raise a StoreError if a model to train has the name of one that was made elsewhere."""
+    for name in names:
+        try:
+            card = store.card(name)
+        except StoreError:  # of another version or damaged: it is made again
+            continue
+        if isinstance(card, ExternalCard):
+            raise StoreError(
+                f"level1.{name}: {store.folder / name} holds predictions of that name that were "
+                f"brought by `add-oof`. Call them otherwise (`python -m competition oof rename "
+                f"{name} NEW`), or the model in the profile."
+            )
+
+
 @contextmanager
 def cross_fitted_models(
     jobs: list[Level1Job], store: OofStore, context: Context[Profile]
@@ -64,6 +80,7 @@ def cross_fitted_models(
     cards = {job.name: store.current_card(job.name, job.fingerprint) for job in jobs}
     absent = [job for job in jobs if cards[job.name] is None or _lacks_models(job, store, context)]
     with store.locked([job.name for job in absent], context.progress):
+        check_not_brought([job.name for job in absent], store)
         for job in absent:  # another run may have made it while this one waited
             cards[job.name] = store.current_card(job.name, job.fingerprint)
         waiting = [

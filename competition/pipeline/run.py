@@ -24,7 +24,7 @@ from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.crossfit import Level1Job, check_savable, make_estimator
 from competition.pipeline.extract import Extraction, extract_features
 from competition.pipeline.holdout import score_holdout, set_aside
-from competition.pipeline.level1 import cross_fitted_models, level1_job
+from competition.pipeline.level1 import check_not_brought, cross_fitted_models, level1_job
 from competition.pipeline.plan import PlannedModel, check_level2, plan_models
 from competition.pipeline.quality import Shaped, with_quality
 from competition.pipeline.record import Recorder
@@ -174,6 +174,7 @@ def run(
         plan = plan_models(context.profile, context.dataset, context.progress)
         check_level2(context.profile, context.dataset, context.progress)
         store = open_store(context, None if own_folds is None else Path(own_folds))
+        check_not_brought([planned.name for planned in plan], store)
         _remark(context, plan, store, has_own_folds=own_folds is not None)
         if before_training is not None:
             before_training(context, extractions, store.folds)

@@ -12,7 +12,7 @@ from competition.config.stages import FoldSettings
 from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
 from competition.evaluation.fold_offsets import without_offsets
-from competition.folds_file import load_or_make_folds
+from competition.folds_file import load_or_make_folds, stored_folds
 from competition.oof.cards import Card, ExternalCard, Level1Card, ModelCard, StackCard
 from competition.oof.fold_files import shared_components
 from competition.oof.store import LOCKS, OofStore
@@ -166,8 +166,10 @@ def opened(data: PathLike, out: PathLike, progress: Progress) -> tuple[AdDataset
     if not folder.is_dir():
         raise StoreError(f"Nothing is stored for {dataset.name}: there is no folder {folder}.")
     folds_file, usual = folder / "folds.csv", FoldSettings()
-    with locked(folder / LOCKS, [folds_file.name], progress):
-        folds = load_or_make_folds(folds_file, dataset, usual.n, usual.seed, progress=progress)
+    folds = stored_folds(folds_file, dataset)  # without a lock, as it is written whole
+    if folds is None:
+        with locked(folder / LOCKS, [folds_file.name], progress):
+            folds = load_or_make_folds(folds_file, dataset, usual.n, usual.seed, progress=progress)
     return dataset, OofStore(folder, tuple(dataset.tag_names), folds, dataset.test_ids)
 
 

@@ -119,6 +119,8 @@ def rename_oof(
     folder = store.folder
     if old not in (names := stored_names(folder)):
         raise StoreError(f"There is no model {old!r} in {folder}.{nearest(old, names)}")
+    if old == new:
+        raise PredictionsError(f"{folder / old} is called so already. Choose another name.")
     with store.locked(sorted({old, new}), progress):
         card = store.card(old)
         if not isinstance(card, ExternalCard):

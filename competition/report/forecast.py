@@ -9,8 +9,15 @@ from competition.utils.durations import about
 UNITS = {"feature": "ads", "model": "folds", "stack": ""}
 
 
-def print_forecast(forecast: Forecast) -> None:
-    """Print a row for each feature, model and stack, and what all of it may take."""
+def print_forecast(forecast: Forecast, *, copied: bool = False) -> None:
+    """Print a row for each feature, model and stack, and what all of it may take.
+
+    Parameters
+    ----------
+    forecast : Forecast
+    copied : bool
+        Whether the ads lie under a URL, and were copied to be read.
+    """
     for remark in forecast.remarks:
         _line(remark)
     table = Table(title=f"A run would do, {forecast.dataset.name}")
@@ -25,7 +32,7 @@ def print_forecast(forecast: Forecast) -> None:
             table.add_section()
         table.add_row(part.name, *_cells(part))
     console.print(table)
-    _line(_whole(forecast))
+    _line(_whole(forecast, copied=copied))
 
 
 def _cells(part: Part) -> tuple[str, str, str, str]:
@@ -42,7 +49,7 @@ def _cells(part: Part) -> tuple[str, str, str, str]:
     return state, seconds, memory, cost.basis if cost.basis != "not known" else ""
 
 
-def _whole(forecast: Forecast) -> str:
+def _whole(forecast: Forecast, *, copied: bool) -> str:
     running = [part for part in forecast.parts if part.state != "stored"]
     if not running:
         return "All of it is stored: a run would read it, and write the submission and the page."
@@ -55,7 +62,8 @@ def _whole(forecast: Forecast) -> str:
     )
     if forecast.unknown:
         text += f" Nothing is known of {', '.join(forecast.unknown)}."
-    return text + " Nothing was run or written."
+    but = ", but for the copy of the ads" if copied else ""
+    return f"{text} Nothing was run or written{but}."
 
 
 def _line(text: str) -> None:

@@ -26,7 +26,10 @@ def print_ledger(rows: list[LedgerRow], folder: Path) -> None:
             _shown(row.leaderboard),
         )
     console.print(table)
-    console.print(f"Ledger: {folder / LEDGER}", highlight=False, markup=False, soft_wrap=True)
+    absent = "" if (folder / LEDGER).is_file() else ", which is not there yet"
+    console.print(
+        f"Ledger: {folder / LEDGER}{absent}", highlight=False, markup=False, soft_wrap=True
+    )
 
 
 def _shown(score: float | None) -> str:

@@ -8,6 +8,7 @@ made from.
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from competition import __version__
@@ -31,6 +32,7 @@ from competition.utils.files import (
     digest,
     folder_written_whole,
     remove,
+    told_as_write_error,
     write_json,
     write_text,
 )
@@ -96,6 +98,7 @@ def write_page(
     made_from = digest(_made_from(context, stack, notes, record))
     if not always and _is_current(folder, made_from):
         return page
+    _check_writable(page)
     # Nobody listens to these: their remarks were heard when the models were made.
     if settings is None:
         quiet = _as_last_run(context, notes, listener)
@@ -184,6 +187,13 @@ def _is_current(folder: Path, made_from: str) -> bool:
     except (OSError, ValueError):
         return False
     return (folder / "index.html").is_file() and stored == {"made_from": made_from}
+
+
+def _check_writable(page: Path) -> None:
+    """Raise a WriteError, before anything is computed, if the page cannot be written."""
+    folder = next(one for one in page.parents if one.is_dir())
+    with told_as_write_error(page), TemporaryFile(dir=folder):
+        pass
 
 
 def _other(context: AnyContext, out: Path) -> AnyContext:

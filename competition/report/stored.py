@@ -36,7 +36,7 @@ def print_stored(models: Sequence[StoredModel], by: str = "gap") -> None:
         if one.card is not None:
             scores = one.card.scores
             folds = "" if scores.gap_folds is None else f"{scores.gap_folds:.4f}"
-            gain = [] if not measured else ["" if one.adds is None else f"{one.adds:+.4f}"]
+            gain = [_signed(one.adds)] if measured else []
             cells = [f"{scores.gap:.4f}", folds, f"{scores.map:.4f}", *gain]
             cells.append(f"{one.card.seconds:.0f}")
         if by == "written":
@@ -56,3 +56,7 @@ def print_stored(models: Sequence[StoredModel], by: str = "gap") -> None:
     lines.append(f"{len(models):,} listed; `stack` would take {fit:,} of them.")
     # A table by rich takes a fifth of a second where there are hundreds of rows.
     Console().print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def _signed(adds: float | None) -> str:
+    return "" if adds is None else f"{round(adds, 4) + 0.0:+.4f}"  # no -0.0000

@@ -66,4 +66,4 @@ def test_run_goes_on_where_the_ledger_is_damaged(
     assert refused.status == 2
     assert "Mend it, or rename it" in refused.err
     shutil.rmtree(out / "submissions")
-    assert "Ledger: " in call("ledger", "--out", out).out
+    assert "ledger.csv, which is not there yet" in call("ledger", "--out", out).out

@@ -1,6 +1,10 @@
 """Many models made elsewhere: added by the folder, listed, renamed, removed, stacked in part."""
 
+import contextlib
 import os
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -386,3 +390,121 @@ def test_number_of_processes_changes_nothing(ads: Path, models: Path) -> None:
     found = [add_oof_folder(models, ads, ads.parent / f"out{n}", n_jobs=n).cards for n in (1, 2)]
     for one, two in zip(*found, strict=True):
         assert (one.model, one.files, one.scores) == (two.model, two.files, two.scores)
+
+
+def test_a_name_that_is_kept_is_no_new_one(ads: Path, models: Path) -> None:
+    call("add-oof", "--from", models, *where(ads))
+    refused = called("oof", "rename", "a", "a", *where(ads))
+    assert refused.status == 2
+    assert "is called so already" in refused.err
+    assert set(names(ads)) == set("abcd")
+
+
+@pytest.mark.parametrize("name", ["report", "distil", "studies", "time_limit", "x" * 250])
+def test_names_beside_the_models_and_long_ones_are_refused(
+    name: str, ads: Path, models: Path
+) -> None:
+    files = ("--oof", models / "d.oof.csv", "--test", models / "d.test.csv")
+    refused = called("add-oof", name, *files, *where(ads))
+    assert refused.status == 2
+    assert "Choose another name." in refused.err
+    assert "goes on" not in refused.err
+
+
+def test_capitals_of_an_ending_are_read(ads: Path, models: Path) -> None:
+    for part in ("oof", "test"):
+        (models / f"d.{part}.csv").rename(models / f"d.{part}.CSV")
+    call("add-oof", "--from", models, *where(ads))
+    assert set(names(ads)) == set("abcd")
+
+
+def test_what_stands_in_the_place_of_a_file_is_told(ads: Path, models: Path) -> None:
+    for name in ("xz", "folder", "link"):
+        write(models, name, predicted(5))
+        (models / f"{name}.oof.csv").rename(models / f"{name}.was")
+    (models / "xz.was").rename(models / "xz.oof.csv.xz")
+    (models / "folder.oof.csv").mkdir()
+    (models / "link.oof.csv").symlink_to(models / "nowhere.csv")
+    (models / "a.oof.csv.bak").write_text("left alone")
+    (models / "b.test.parquet").unlink()
+    done = called("add-oof", "--from", models, *where(ads))
+    assert done.status == 2
+    assert set(names(ads)) == set("acd")
+    for text in (
+        "xz: xz.oof.csv.xz cannot be read: predictions are read from .csv, ",
+        "folder: folder.oof.csv is a folder",
+        "link: link.oof.csv is a link to a file that is not there",
+        "Put b.test.csv beside b.oof.parquet",
+    ):
+        assert text in done.err
+    assert "--test" not in done.err
+    assert "a.oof.csv.bak" not in done.err
+
+
+def test_column_that_is_given_twice_is_named(ads: Path, models: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = models / "b.oof.parquet"
+    table = pq.read_table(path)
+    pq.write_table(
+        pa.Table.from_arrays([*table.columns, table["sea"]], names=[*table.column_names, "sea"]),
+        path,
+    )
+    refused = called(
+        "add-oof", "twice", "--oof", path, "--test", models / "b.test.parquet", *where(ads)
+    )
+    assert refused.status == 2
+    assert "the column 'sea' is given twice" in refused.err
+    assert len(refused.err.strip().splitlines()) == 1
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, *options: str) -> Iterator[None]:
+    """Mount a file system on a folder."""
+    folder.mkdir(exist_ok=True)
+    mount = ["mount", *options, str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_what_may_only_be_read_is_listed(ads: Path, models: Path) -> None:
+    call("add-oof", "--from", models, *where(ads))
+    call("stack", *where(ads), "--set", "level2.model=mean")
+    out = ads.parent / "out"
+    with mounted(ads.parent / "read", "-t", "tmpfs", "-o", "size=16m", "tmpfs"):
+        shutil.copytree(out, ads.parent / "read", dirs_exist_ok=True)
+        subprocess.run(["mount", "-o", "remount,ro", ads.parent / "read"], check=True)
+        given = ("--data", ads, "--out", ads.parent / "read")
+        assert call("oof", "list", *given).row("stack-mean")[1] == "stack"
+        assert call("oof", "list", *given, "--adds").row("b")[1] == "elsewhere"
+        refused = called("report", *given)
+    assert refused.status == 2
+    assert "index.html cannot be written: " in refused.err
+    assert "folds.csv" not in refused.err
+
+
+def test_full_disk_stops_a_folder_with_one_sentence(ads: Path, models: Path) -> None:
+    for seed in range(20):
+        write(models, f"m{seed:02}", predicted(seed), "npz")
+    with mounted(ads.parent / "out", "-t", "tmpfs", "-o", "size=100k", "tmpfs"):
+        done = called("add-oof", "--from", models, *where(ads))
+        stored_now = names(ads)
+    assert done.status == 2
+    assert done.err.count("disk is full") == 1
+    assert 0 < len(stored_now) < 24
+
+
+def test_gain_of_nothing_has_no_minus() -> None:
+    from competition.report.stored import _signed
+
+    assert [_signed(one) for one in (-1e-7, 0.0, -0.2, None)] == [
+        "+0.0000",
+        "+0.0000",
+        "-0.2000",
+        "",
+    ]

@@ -151,3 +151,47 @@ def test_damaged_fold_counts_as_absent(ads: Path, out: Path) -> None:
     shutil.copyfile(out / "oof" / "demo" / "folds.csv", folder / "fold_0.parquet")
     done = call("run", "--data", ads, "--out", out, "--plan", *QUICK)
     assert done.row("tfidf_logreg")[1] == "would run"
+
+
+def test_model_brought_under_a_name_of_the_profile_is_not_replaced(
+    ads: Path, out: Path, tmp_path: Path
+) -> None:
+    trained, brought = (out / "oof" / "demo" / name for name in ("tfidf_logreg", "mychar"))
+    files = ("--oof", trained / "oof.parquet", "--test", trained / "test.parquet")
+    call("add-oof", "mychar", *files, "--data", ads, "--out", out)
+    before = files_of(brought)
+    mine = ("--set", "level1.mychar.model=tfidf_nblogreg")
+    for plan in ((), ("--plan",)):
+        done = called("run", "--data", ads, "--out", out, *plan, *QUICK, *mine)
+        assert done.status == 2
+        assert "level1.mychar: " in done.err
+        assert "oof rename mychar NEW" in done.err
+        assert files_of(brought) == before
+    call("oof", "rename", "mychar", "theirs", "--data", ads, "--out", out)
+    call("run", "--data", ads, "--out", out, *QUICK, *mine)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (("--on", "Ray"), "There is no engine 'Ray'. Choose one of local, ray"),
+        (("--on", "slurm"), "--on slurm needs sbatch"),
+        (("--on", "slurm:local", "--time-limit", "1m"), "Leave out one of the two"),
+    ],
+)
+def test_engine_that_a_run_refuses_is_refused(
+    given: tuple[str, ...],
+    says: str,
+    ads: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("submitit", reason="the extra slurm is not installed")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = called("run", "--data", ads, "--out", tmp_path / "o", "--plan", *QUICK, *given)
+    assert done.status == 2
+    assert says in done.err

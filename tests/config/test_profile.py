@@ -130,5 +130,5 @@ def test_written_profile_reads_the_same(params: dict[str, object], name: str, se
 
 
 def test_a_model_cannot_have_the_name_of_another_folder() -> None:
-    with pytest.raises(ProfileError, match="'tuning' is the folder of what"):
+    with pytest.raises(ProfileError, match="'tuning' is kept for what"):
         load_profile("text", ["level1.tuning.model=tfidf_logreg"])

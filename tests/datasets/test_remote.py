@@ -347,3 +347,10 @@ def test_a_copy_that_this_process_has_read_is_not_removed(bucket: Any, tmp_path:
         reader.kill()
     assert local_folder(URL, tmp_path) == second != first
     assert len(load_dataset(first).train_ids) == 40
+
+
+@pytest.mark.usefixtures("bucket")
+def test_plan_says_that_it_has_copied_the_ads(tmp_path: Path) -> None:
+    done = call("run", "--plan", "--data", URL, "--out", tmp_path, "--jobs", 1, *RUN)
+    assert "Nothing was run or written, but for the copy of the ads." in done.out
+    assert copies(tmp_path)
