@@ -106,7 +106,7 @@ def folds_from(path: Path, fold_of: Mapping[str, int], dataset: AdDataset) -> Fo
         folds.
     """
     _compare_ids(path, fold_of, dataset)
-    of_ad = np.array([fold_of[ad] for ad in dataset.train_ids], dtype=np.int64)
+    of_ad = np.array([fold_of[ad] for ad in dataset.train_ids.tolist()], dtype=np.int64)
     _check_numbers(path, set(of_ad.tolist()))
     _check_groups(path, of_ad, dataset)
     return Folds(dataset.train_ids, of_ad)
@@ -121,8 +121,9 @@ def _check_numbers(path: Path, used: set[int]) -> None:
 
 
 def _compare_ids(path: Path, fold_of: Mapping[str, int], dataset: AdDataset) -> None:
-    missing = [ad for ad in dataset.train_ids if ad not in fold_of]
-    extra = sorted(set(fold_of) - set(dataset.train_ids))
+    ids = dataset.train_ids.tolist()
+    missing = [ad for ad in ids if ad not in fold_of]
+    extra = sorted(set(fold_of).difference(ids))
     for ads, fault in ((missing, "have no fold"), (extra, "are no training ads")):
         if ads:
             raise FoldsError(
@@ -217,7 +218,7 @@ def stored_folds(path: Path, dataset: AdDataset) -> Folds | None:
     if not path.is_file():
         return None
     fold_of = _read_fold_of(path, UTF8)
-    if set(fold_of) != set(dataset.train_ids):
+    if fold_of.keys() != set(dataset.train_ids.tolist()):
         return None
     folds = folds_from(path, fold_of, dataset)
     _check_tagged(folds, dataset)

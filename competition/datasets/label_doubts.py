@@ -9,7 +9,7 @@ import numpy as np
 
 from competition.datasets.labels import DOUBTFUL, SEPARATORS, CellTags, list_of
 from competition.datasets.problems import Problems, shortened
-from competition.text.words import visible
+from competition.text.visible import visible
 from competition.utils.errors import some
 
 # Stand in names as well: only pieces that are tags by themselves make them separators.

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
 
 from competition.pipeline.stored import StoredModel
 
@@ -50,12 +49,11 @@ def print_stored(models: Sequence[StoredModel], by: str = "gap") -> None:
             cell.rjust(width) if place in right else set_cell_size(cell, width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        lines.append(" │ ".join(padded).rstrip())
-    lines.insert(1, "─┼─".join("─" * width for width in widths))
+        lines.append(" | ".join(padded).rstrip())
+    lines.insert(1, "-+-".join("-" * width for width in widths))
     fit = sum(one.kind in ("trained", "elsewhere") and not one.unfit for one in models)
     lines.append(f"{len(models):,} listed; `stack` would take {fit:,} of them.")
-    # A table by rich takes a fifth of a second where there are hundreds of rows.
-    Console().print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+    print("\n".join(lines))  # a table by rich takes a fifth of a second for hundreds of rows
 
 
 def _signed(adds: float | None) -> str:

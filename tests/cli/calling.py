@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ class Called:
     def row(self, name: str) -> list[str]:
         """Cells of the first table row whose first cell is `name`."""
         for line in self.out.splitlines():
-            cells = [cell.strip() for cell in line.strip("│┃ ").replace("┃", "│").split("│")]
+            cells = [cell.strip() for cell in re.split(r"[│┃]| \| ", line.strip("│┃ "))]
             if cells[0] == name:
                 return cells
         raise AssertionError(f"no row {name!r} in:\n{self.out}")

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from competition.text.words import tokenize, visible
+from competition.text.visible import visible
+from competition.text.words import tokenize
 
 # Nothing that normalising changes, and nothing that ends a segment.
 chinese_segments = st.lists(
