@@ -274,6 +274,12 @@ class RayEngine:
                 "the same command goes on."
             ) from bad
         except exceptions.RayTaskError as bad:
+            if isinstance(bad.cause, exceptions.RaySystemError):  # it cannot load what it is given
+                raise ProcessError(
+                    f"{need.named}: a node of Ray cannot load it "
+                    f"({first_line(bad.cause).removeprefix('System error: ')}). Install this "
+                    "package there, of the same version and with the same libraries."
+                ) from bad
             raise bad.cause from bad
         except exceptions.RayError as bad:
             raise ProcessError(f"{need.named}: Ray could not run it: {first_line(bad)}") from bad

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tests.faults.runs import ROOT
+
 WAITS = '''\
 """A model that says where and when it is fitted, and takes its time."""
 
@@ -86,7 +88,7 @@ class Cluster:
             place = ["--head", f"--port={self.port}", f"--temp-dir={self.folder}"]
             place += ["--include-dashboard=false"]
             place += ['--system-config={"health_check_period_ms": 1000}']
-        more = {**self.env, "NODE": name, **(env or {})}
+        more = {**self.env, "NODE": name, "PYTHONPATH": str(ROOT), **(env or {})}
         if "--head" in place:
             more.pop("RAY_ADDRESS")
         self.nodes[name] = subprocess.Popen(

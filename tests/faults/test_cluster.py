@@ -194,6 +194,24 @@ def test_a_cluster_of_another_version_is_told(cluster: Cluster, ads: Path, tmp_p
     assert not out.exists()
 
 
+def test_a_node_without_the_package_is_told(ads: Path, tmp_path: Path) -> None:
+    bare = {"PYTHONPATH": ""}
+    alone = subprocess.run(
+        [sys.executable, "-c", "import competition"],
+        cwd=tmp_path,
+        env={**os.environ, **bare},
+        capture_output=True,
+        check=False,
+    )
+    if alone.returncode == 0:
+        pytest.skip("the package is installed, so every node has it")
+    command = "run", "--data", ads, "--out", tmp_path / "out", "--profile", "text"
+    with cluster_of("a", a=bare) as cluster:  # it is in the checkout alone, where Ray is not
+        done = ended(started(cluster, *command, cwd=tmp_path))
+    assert_one_sentence(done)
+    assert "cannot load it (No module named 'competition'). Install this package there" in done.err
+
+
 def test_without_its_token_nobody_joins(cluster: Cluster, ads: Path, tmp_path: Path) -> None:
     command = "run", "--data", ads, "--out", tmp_path / "out"
     done = ended(started(cluster, *command, RAY_AUTH_TOKEN="0" * 64), 90)
