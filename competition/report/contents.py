@@ -58,8 +58,7 @@ def contents(
     ------
     callable
         Of the number of ads to show at most: values of the templates, and ``pictures``, bytes of
-        files to lie beside the page, by name. Nothing where there is no
-        stack.
+        files to lie beside the page, by name. Nothing where there is no stack.
     """
     if stack is None:
         yield lambda _: {}

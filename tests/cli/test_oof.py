@@ -1,10 +1,8 @@
 """Many models made elsewhere: added by the folder, listed, renamed, removed, stacked in part."""
 
-import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from competition import gap, list_oof
 from competition.oof.cards import StackCard, read_card
 from tests.cli.calling import call, called
 from tests.conftest import write_csv
+from tests.mounts import mounted
 
 TAGS = ["sea", "food", "city", "night"]
 N_TRAIN, N_TEST, N_FOLDS = 90, 30, 3
@@ -459,24 +458,11 @@ def test_column_that_is_given_twice_is_named(ads: Path, models: Path) -> None:
     assert len(refused.err.strip().splitlines()) == 1
 
 
-@contextlib.contextmanager
-def mounted(folder: Path, *options: str) -> Iterator[None]:
-    """Mount a file system on a folder."""
-    folder.mkdir(exist_ok=True)
-    mount = ["mount", *options, str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
 def test_what_may_only_be_read_is_listed(ads: Path, models: Path) -> None:
     call("add-oof", "--from", models, *where(ads))
     call("stack", *where(ads), "--set", "level2.model=mean")
     out = ads.parent / "out"
-    with mounted(ads.parent / "read", "-t", "tmpfs", "-o", "size=16m", "tmpfs"):
+    with mounted(ads.parent / "read", "size=16m"):
         shutil.copytree(out, ads.parent / "read", dirs_exist_ok=True)
         subprocess.run(["mount", "-o", "remount,ro", ads.parent / "read"], check=True)
         given = ("--data", ads, "--out", ads.parent / "read")
@@ -491,7 +477,7 @@ def test_what_may_only_be_read_is_listed(ads: Path, models: Path) -> None:
 def test_full_disk_stops_a_folder_with_one_sentence(ads: Path, models: Path) -> None:
     for seed in range(20):
         write(models, f"m{seed:02}", predicted(seed), "npz")
-    with mounted(ads.parent / "out", "-t", "tmpfs", "-o", "size=100k", "tmpfs"):
+    with mounted(ads.parent / "out", "size=100k"):
         done = called("add-oof", "--from", models, *where(ads))
         stored_now = names(ads)
     assert done.status == 2

@@ -4,7 +4,6 @@ import errno
 import os
 import resource
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from competition.features.store import FeatureStore
 from competition.media.arrays import read_array
 from competition.media.images import read_image
 from competition.utils.errors import FeatureError, MediaError
+from tests.mounts import mounted
 from tests.recorded import Recorded
 
 SETTINGS = {"extractor": "brightness", "version": 1, "parameters": {}, "files": []}
@@ -142,18 +142,11 @@ def test_no_more_open_files_is_not_called_damage(items):
 
 
 def test_full_disk_of_temporary_files_is_not_called_the_ads(items, tmp_path):
-    small = tmp_path / "small"
-    small.mkdir()
-    if (
-        os.geteuid()
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "x", small]).returncode
+    with (
+        mounted(tmp_path / "small", "size=64k") as small,
+        pytest.raises(FeatureError, match="TMPDIR"),
     ):
-        pytest.skip("no file system can be mounted here")
-    try:
-        with pytest.raises(FeatureError, match="TMPDIR"):
-            attempt(Brightness(scratch=str(small)), items["key4"])
-    finally:
-        subprocess.run(["umount", "--lazy", small], check=True)
+        attempt(Brightness(scratch=str(small)), items["key4"])
 
 
 class Numbers(Extractor):

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from competition.pipeline.add_oof import add_oof
 from competition.pipeline.joined import room
 from competition.pipeline.stack import stack
 from competition.utils.errors import StoreError, WriteError
+from tests.mounts import mounted
 from tests.pipeline.test_stack import MODELS, TAGS, made, write_dataset, write_files
 
 MEAN = load_stack_settings(["level2.model=mean"])
@@ -167,31 +167,17 @@ def test_room_is_taken_on_the_disk_before_it_is_filled(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("system")
 def test_room_that_a_full_disk_has_not_is_told(tmp_path: Path) -> None:
-    where = tmp_path / "small"
-    where.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(where)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
+    with mounted(tmp_path / "small", "size=64k") as where:
         with pytest.raises(WriteError, match="disk is full"):
             room((10, 100, 100), where)
         assert not [*where.iterdir()]
-    finally:
-        subprocess.run(["umount", "--lazy", where], check=True)
 
 
 def test_folder_that_may_only_be_read_leaves_the_array_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{JOINED}.LARGE", 100)
-    where = tmp_path / "readonly"
-    where.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "ro,size=64k", "tmpfs", str(where)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
+    with mounted(tmp_path / "readonly", "ro,size=64k") as where:
         array = room((10, 10, 10), where)
-    finally:
-        subprocess.run(["umount", "--lazy", where], check=True)
     assert not isinstance(array, np.memmap)
     assert array.shape == (10, 10, 10)
