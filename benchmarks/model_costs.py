@@ -32,6 +32,8 @@ LEVEL1 = {  # what each model reads; "" is whatever it can
     "frames": "visual",
     "fusion": "",
     "hmam": "visual",
+    "joint_nblogreg": "",
+    "knn": "",
     "lightgbm": "",
     "mlgcn_features": "visual",
     "probe": "visual",

@@ -13,6 +13,8 @@ LEVEL1 = {  # all folds
     "fusion": (15.6, 0.6),
     "hmam": (68.0, 0.6),  # on regions of posters; on frames of the demo 13
     "image_classifier": (3_000.0, 1.5),
+    "joint_nblogreg": (4.5, 0.4),
+    "knn": (1.3, 0.4),
     "lightgbm": (6.6, 0.3),
     "mlgcn": (3_000.0, 1.5),
     "mlgcn_features": (50.0, 0.5),

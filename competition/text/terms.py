@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
-from typing import Annotated, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from pydantic import AfterValidator
 
-from competition.text.words import Analyzer, segments, tokens_of
+from competition.text.words import Analyzer as Tokens
+from competition.text.words import segments, tokens_of
 from competition.utils.errors import ProfileError
 from competition.utils.parameters import Count
 
@@ -25,9 +26,10 @@ def _ascending(lengths: tuple[int, int]) -> tuple[int, int]:
     return lengths
 
 
+Analyzer = Literal["word", "char", "both"]
 NgramRange = Annotated[tuple[Count, Count], AfterValidator(_ascending)]
 
-DEFAULT_NGRAMS: dict[str, tuple[int, int]] = {"word": (1, 2), "char": (1, 3)}
+DEFAULT_NGRAMS: dict[str, tuple[int, int]] = {"word": (1, 2), "char": (1, 3), "both": (3, 5)}
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,11 @@ class TermsSpec:
 
     Attributes
     ----------
-    analyzer : {"word", "char"}
-        Words, or characters with a space before and after each run of them.
+    analyzer : {"word", "char", "both"}
+        Words, or characters with a space before and after each run of them; or both, each text's
+        words and pairs of words beside its n-grams of characters.
     ngram_range : tuple of int
-        Shortest and longest n-gram.
+        Shortest and longest n-gram; of both, those of characters.
 
     Raises
     ------
@@ -53,7 +56,8 @@ class TermsSpec:
     def __post_init__(self) -> None:
         if self.analyzer not in get_args(Analyzer):
             raise ProfileError(
-                f"There is no text analyzer {self.analyzer!r}. Set analyzer to 'word' or 'char'."
+                f"There is no text analyzer {self.analyzer!r}. Set analyzer to 'word', 'char' or "
+                "'both'."
             )
         bounds = tuple(self.ngram_range)
         if len(bounds) != 2 or not 1 <= bounds[0] <= bounds[1]:
@@ -72,7 +76,7 @@ class TermsSpec:
 class _PieceHashes(dict[str, tuple[int, ...]]):
     """64-bit hashes of the tokens of each piece, computed once; never 0, which marks a break."""
 
-    def __init__(self, analyzer: Analyzer) -> None:
+    def __init__(self, analyzer: Tokens) -> None:
         super().__init__()
         self._analyzer = analyzer
 
@@ -122,12 +126,35 @@ def extract_terms(texts: Iterable[str], spec: TermsSpec) -> list[np.ndarray]:
         Hashes are the same on every machine and in every run. Two of a million n-grams share a
         hash with probability 3e-8.
     """
-    hashes = _PieceHashes(spec.analyzer)
+    if spec.analyzer == "both":
+        texts = list(texts)
+        words = _extract(texts, "word", DEFAULT_NGRAMS["word"])
+        characters = _extract(texts, "char", spec.ngram_range)
+        return [_together(pair) for pair in zip(words, characters, strict=True)]
+    return _extract(texts, spec.analyzer, spec.ngram_range)
+
+
+def _extract(
+    texts: Iterable[str], tokens_are: Tokens, ngram_range: tuple[int, int]
+) -> list[np.ndarray]:
+    hashes = _PieceHashes(tokens_are)
     counted = []
     for text in texts:
         tokens: list[int] = []
-        for segment in segments(text, spec.analyzer):
+        for segment in segments(text, tokens_are):
             tokens.extend(chain.from_iterable(map(hashes.__getitem__, segment)))
             tokens.append(0)
-        counted.append(_count(np.array(tokens, dtype=np.uint64), spec.ngram_range))
+        counted.append(_count(np.array(tokens, dtype=np.uint64), ngram_range))
     return counted
+
+
+def _together(pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Put the counts of words and of characters together.
+
+    A Chinese word of one character is a token of both: what is the same n-gram is one term.
+    """
+    both = np.concatenate(pair)
+    terms, places = np.unique(both[:, 0], return_inverse=True)
+    counts = np.zeros(len(terms), dtype=np.int64)
+    np.add.at(counts, places, both[:, 1])
+    return np.column_stack([terms, counts])

@@ -76,6 +76,17 @@ class TestExtractTerms:
         (terms,) = extract_terms([" ".join(words)], TermsSpec())
         assert len(terms) == 2 * len(words) - 1
 
+    @pytest.mark.parametrize("text", ["a sunny day, a rainy night", "点击下方链接 我是 一", ""])
+    @pytest.mark.parametrize("characters", [(3, 5), (1, 2)])
+    def test_both_are_the_words_and_the_characters(self, text, characters):
+        (both,) = extract_terms([text], TermsSpec("both", characters))
+        (words,) = extract_terms([text], TermsSpec("word", (1, 2)))
+        (chars,) = extract_terms([text], TermsSpec("char", characters))
+        expected = Counter(dict(map(tuple, words.tolist())))
+        expected.update(dict(map(tuple, chars.tolist())))
+        assert dict(map(tuple, both.tolist())) == expected
+        assert (np.diff(both[:, 0]) > 0).all()
+
     def test_hashes_are_the_same_in_another_process(self):
         code = (
             "from competition.text.terms import *;"

@@ -5,6 +5,8 @@ All texts of an ad are one modality, all its metadata another, and each array is
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
@@ -63,7 +65,7 @@ class Modalities(BaseEstimator):
         ModelError
             If a cell is of no known kind.
         """
-        kinds = {str(column): _kind(X[column]) for column in X.columns}
+        kinds = {str(column): kind_of(X[column]) for column in X.columns}
         self.texts_ = [column for column, kind in kinds.items() if kind == "text"]
         self.metadata_ = [column for column, kind in kinds.items() if kind == "metadata"]
         self.arrays_ = {c: _dims(X[c]) for c, kind in kinds.items() if kind == "array"}
@@ -124,7 +126,14 @@ class Modalities(BaseEstimator):
         return np.hstack(columns)
 
 
-def _kind(column: pd.Series) -> str:
+def kind_of(column: pd.Series) -> Literal["metadata", "text", "array"]:
+    """Tell what a column holds; one without any cell counts as arrays.
+
+    Raises
+    ------
+    ModelError
+        If a cell is of no known kind.
+    """
     if is_metadata(column):
         return "metadata"
     for ad, cell in column.items():

@@ -11,8 +11,7 @@ from sklearn.base import BaseEstimator
 
 from competition.level1.base import Level1Model
 from competition.level1.components.calibration import cross_validated_decisions, fit_sigmoid
-from competition.text.terms import NgramRange, TermsSpec, extract_terms
-from competition.text.words import Analyzer
+from competition.text.terms import Analyzer, NgramRange, TermsSpec, extract_terms
 from competition.utils.errors import ModelError
 from competition.utils.parameters import Count, Positive, Seed
 
@@ -36,6 +35,8 @@ class TextVectorizer(BaseEstimator):
         How a text is analysed; counted terms must have been made with the same.
     min_df : int
         Terms of fewer training ads than this are ignored.
+    max_terms : int or None
+        Most terms that are kept, the commonest.
 
     Attributes
     ----------
@@ -48,9 +49,12 @@ class TextVectorizer(BaseEstimator):
         Inverse document frequency by column.
     """
 
-    def __init__(self, spec: TermsSpec | None = None, min_df: int = 2) -> None:
+    def __init__(
+        self, spec: TermsSpec | None = None, min_df: int = 2, max_terms: int | None = None
+    ) -> None:
         self.spec = spec
         self.min_df = min_df
+        self.max_terms = max_terms
 
     def fit(self, X: pd.DataFrame) -> Self:
         """Learn the terms of training ads and their document frequencies.
@@ -75,7 +79,8 @@ class TextVectorizer(BaseEstimator):
         table = _table(counts, rows, features, (len(X), len(terms)))
         frequency = table.getnnz(axis=0)
         kept = np.flatnonzero(frequency >= self.min_df)
-        order = kept[np.argsort(-frequency[kept], kind="stable")]
+        order = kept[np.argsort(-frequency[kept], kind="stable")][: self.max_terms]
+        kept = np.sort(order)
         self.terms_ = terms[kept]
         self.features_ = np.empty(len(kept), dtype=np.int32)
         self.features_[np.searchsorted(kept, order)] = np.arange(len(kept), dtype=np.int32)
@@ -143,10 +148,11 @@ class LinearTextModel(Level1Model):
     ----------
     C : float
         Weight of the loss against the regularisation.
-    analyzer : {"word", "char"}
+    analyzer : {"word", "char", "both"}
         What texts are made of.
     ngram_range : tuple of int, optional
-        Shortest and longest n-gram; the analyzer's default if not given.
+        Shortest and longest n-gram, of both those of characters; the analyzer's default if not
+        given.
     min_df : int
         Terms of fewer training ads than this are ignored.
     random_state : int
@@ -154,6 +160,7 @@ class LinearTextModel(Level1Model):
     """
 
     C_range: ClassVar[tuple[float, float]]  # that `tune` tries
+    max_terms: ClassVar[int | None] = None  # commonest terms that are kept; None: all
 
     def __init__(
         self,
@@ -183,18 +190,26 @@ class LinearTextModel(Level1Model):
         return TermsSpec.of(self.analyzer, self.ngram_range)
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        self.vectorizer_ = TextVectorizer(self.text_terms, self.min_df)
-        terms = self.vectorizer_.fit_transform(X)
-        decisions = cross_validated_decisions(self._solve, terms, Y, self.random_state)
+        features = self._learn_features(X)
+        decisions = cross_validated_decisions(self._solve, features, Y, self.random_state)
         self.sigmoid_ = fit_sigmoid(decisions, Y)
-        self.coef_, self.intercept_ = self._solve(terms, Y)
+        self.coef_, self.intercept_ = self._solve(features, Y)
 
     def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
-        terms = self.vectorizer_.transform(X)
-        probabilities = self.sigmoid_(terms @ self.coef_ + self.intercept_)
+        features = self._features(X)
+        probabilities = self.sigmoid_(features @ self.coef_ + self.intercept_)
         # The intercept alone would take a missing text for one that lacks every telling term.
-        probabilities[np.diff(terms.indptr) == 0] = self.prior_[self.learnable_]
+        probabilities[np.diff(features.indptr) == 0] = self.prior_[self.learnable_]
         return probabilities
+
+    def _learn_features(self, X: pd.DataFrame) -> csr_matrix:
+        """Learn from training ads what the classifiers see of an ad, and return it of them."""
+        self.vectorizer_ = TextVectorizer(self.text_terms, self.min_df, self.max_terms)
+        return self.vectorizer_.fit_transform(X)
+
+    def _features(self, X: pd.DataFrame) -> csr_matrix:
+        """What the classifiers see of ads, (n_ads, n_features), float32."""
+        return self.vectorizer_.transform(X)
 
     @abstractmethod
     def _solve(self, X: csr_matrix, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,7 @@ import numpy as np
 from competition.level1.components.linear import fit_linear
 from competition.level1.components.text import LinearTextModel
 from competition.level1.registry import level1_model
-from competition.text.terms import NgramRange
-from competition.text.words import Analyzer
+from competition.text.terms import Analyzer, NgramRange
 from competition.utils.odds import prior_logits
 from competition.utils.parameters import Count, Positive, Seed
 

@@ -49,6 +49,20 @@ class TestTextVectorizer:
             atol=1e-6,
         )
 
+    @pytest.mark.parametrize("max_terms", [1, 7, 1000])
+    def test_the_commonest_terms_are_kept_as_scikit_learn_keeps_them(self, max_terms):
+        train, test = made_texts(80), made_texts(30, seed=1)
+        ours = TextVectorizer(TermsSpec("word", (1, 1)), 2, max_terms)
+        known = ours.fit_transform(frame(t=train)).shape[1]
+        assert known == min(max_terms, len(WORDS))
+        counts = np.array([sum(word in text.split() for text in train) for word in WORDS])
+        rare = counts < np.sort(counts)[-known:][0]
+        for word, is_rare in zip(WORDS, rare, strict=True):
+            if is_rare:
+                assert ours.transform(frame(t=[word])).nnz == 0
+        assert abs(ours.transform(frame(t=train)) - ours.fit_transform(frame(t=train))).max() < 1e-6
+        assert ours.transform(frame(t=test)).shape == (30, known)
+
     def test_the_fitted_ads_are_weighed_as_transform_weighs_them(self):
         X = frame(t=made_texts(50))
         vectorizer = TextVectorizer(PAIRS)
