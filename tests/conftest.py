@@ -142,7 +142,7 @@ def real_models() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of 20 words, 16 dimensions, 2 layers and 300 positions."""
+    """A BERT of 20 words, 16 dimensions, 4 layers and 300 positions."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
@@ -166,7 +166,7 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = BertConfig(
         vocab_size=len(WORDS),
         hidden_size=16,
-        num_hidden_layers=2,
+        num_hidden_layers=4,
         num_attention_heads=2,
         intermediate_size=32,
         max_position_embeddings=300,

@@ -1,10 +1,10 @@
 """What the extractors share: what goes in, what comes out, and how one bad ad is dealt with."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -70,6 +70,9 @@ class Extractor(BaseEstimator, ABC):
     not_counted : frozenset of str
         Parameters that do not change the results, such as the device: changing them extracts
         nothing anew.
+    neutral : mapping of str to object
+        Parameters that an extractor got later, with the value that changes nothing: at that value
+        they do not count either, so that what was extracted before stays.
     parallel : bool
         Whether the work is worth other processes.
     shard : int
@@ -93,6 +96,7 @@ class Extractor(BaseEstimator, ABC):
     """
 
     not_counted: frozenset[str] = frozenset({"device", "batch_size"})
+    neutral: ClassVar[Mapping[str, Any]] = {}
     parallel: bool = True
     shard: int = 32
     libraries: tuple[str, ...] = ()

@@ -122,6 +122,7 @@ def feature_settings(
         name: "its files" if isinstance(value, str | Path) and Path(value) in places else value
         for name, value in extractor.get_params(deep=False).items()
         if name not in extractor.not_counted
+        and not (name in extractor.neutral and digest(value) == digest(extractor.neutral[name]))
     }
     settings = {
         "extractor": entry.name,

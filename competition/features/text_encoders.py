@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from competition.execution.memory import AtOnce
 from competition.features.encoders import load_encoder, load_pretrained, network_class
+from competition.features.hidden_layers import LAST, LayerOutput, layer_outputs
 from competition.features.sentence_layers import Layer, read_sentence_layers
 from competition.text.tokens import TokenPooling, pooled
 from competition.utils.errors import CompetitionError, FeatureError
@@ -32,7 +34,7 @@ class TextEncoder:
     pooling : {"mean", "cls", "last"}
         What stands for a text.
     layers : tuple of functions of a torch.Tensor of shape (n_texts, dims)
-        What follows the pooling.
+        What follows the pooling of the last hidden states.
     instruction : str
         Put before each text.
     """
@@ -49,26 +51,35 @@ class TextEncoder:
         """The id that fills shorter rows; they are masked, so that any will do."""
         return int(self.tokenizer.pad_token_id or 0)
 
-    def vectors(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Encode padded texts, (n_texts, length), to (n_texts, dims), float32."""
+    def vectors(
+        self, ids: torch.Tensor, mask: torch.Tensor, of: Sequence[int] = LAST
+    ) -> torch.Tensor:
+        """Encode padded texts, (n_texts, length), to (n_texts, dims), float32.
+
+        `of` names layers of the network (`competition.features.hidden_layers`): their vectors stand
+        side by side.
+        """
         import torch
 
         there = self.network.device
         ids, mask = ids.to(there), mask.to(there)
         with torch.inference_mode():
-            hidden = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-            found: torch.Tensor = pooled(hidden, mask, self.pooling)
-            for layer in self.layers:
-                found = layer(found)
+            outputs = layer_outputs(self.network, of, input_ids=ids, attention_mask=mask)
+            return torch.cat([self._vectors(output, mask) for output in outputs], dim=1)
+
+    def _vectors(self, output: LayerOutput, mask: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = pooled(output.states.float(), mask, self.pooling)
+        for layer in self.layers if output.is_last else ():
+            found = layer(found)
         return found
 
-    def try_out(self, checkpoint: str, n_tokens: int) -> None:
+    def try_out(self, checkpoint: str, n_tokens: int, of: Sequence[int] = LAST) -> None:
         """Encode a text of some tokens; what fails with it would fail with every such text.
 
         Raises
         ------
         FeatureError
-            If the network fails or gives no vector for each token.
+            If the network fails, lacks one of the layers, or gives no vector for each token.
         """
         import torch
 
@@ -76,10 +87,12 @@ class TextEncoder:
         ids = ids.to(self.network.device)
         try:
             with torch.inference_mode():
-                output = AtOnce(1, "text").again(
-                    lambda _: self.network(input_ids=ids, attention_mask=torch.ones_like(ids))
+                outputs = AtOnce(1, "text").again(
+                    lambda _: layer_outputs(
+                        self.network, of, input_ids=ids, attention_mask=torch.ones_like(ids)
+                    )
                 )
-            fits = output.last_hidden_state.shape[:2] == ids.shape
+            fits = all(output.states.shape[:2] == ids.shape for output in outputs)
             reason = "it gives no vector for each token"
         except CompetitionError:
             raise

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import get_args
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 
 from competition.execution.memory import AtOnce
 from competition.features.base import Extracted, Extractor, Item
 from competition.features.encoders import checkpoint_files, unnamed
+from competition.features.hidden_layers import LAST, Layers
 from competition.features.registry import extractor
 from competition.features.sentence_layers import sentence_files
 from competition.features.text_encoders import TextEncoder, load_text_encoder
@@ -39,6 +40,10 @@ class Bert(Extractor):
         What stands for a text: the mean of its tokens, special tokens included, the first one, or
         the last one. None takes what the checkpoint says in ``1_Pooling/config.json``; where it
         says nothing, the mean, and of a network that writes texts the last one.
+    layers : tuple of int
+        Layers of the network whose pooled vectors stand side by side, in this order: 1 is the
+        first, -1 the last one. What is at the network's end, such as a last normalisation and the
+        checkpoint's Dense and Normalize layers, is applied to the vector of the last layer alone.
     instruction : str or None
         Put before each text: ``"query: "`` for the E5 encoders, ``"Instruct: ...\nQuery:"`` for
         Qwen3-Embedding. None takes the checkpoint's default prompt, if it has one.
@@ -56,11 +61,13 @@ class Bert(Extractor):
     shard = 256  # texts of like length are found within a shard
 
     libraries = ("torch", "transformers")
+    neutral: ClassVar[Mapping[str, Any]] = {"layers": LAST}
 
     def __init__(
         self,
         checkpoint: str = "",
         pooling: TokenPooling | None = None,
+        layers: Layers = LAST,
         instruction: str | None = None,
         max_tokens: Count = 256,
         keep: Keep = "first",
@@ -69,6 +76,7 @@ class Bert(Extractor):
     ) -> None:
         self.checkpoint = checkpoint
         self.pooling = pooling
+        self.layers = layers
         self.instruction = instruction
         self.max_tokens = max_tokens
         self.keep = keep
@@ -86,7 +94,8 @@ class Bert(Extractor):
     def extract(self, items: Sequence[Item], n_workers: int = 0) -> Iterator[Extracted]:
         """Yield the vector of each text, (1, dims) float16, or its MediaError, in order."""
         self._check()
-        named = (self.pooling, self.instruction)
+        layers = tuple(self.layers)
+        named = (self.pooling, self.instruction, layers)
         encoder = _loaded(self.checkpoint, self.device, self.max_tokens, *named)
         texts = [str(item.value) for item in items]
         rows = [row for row, text in enumerate(texts) if text.strip()]
@@ -98,7 +107,7 @@ class Bert(Extractor):
 
         def encoded(batch: list[int]) -> np.ndarray:
             ids, mask = padded([tokens[k] for k in batch], encoder.padding, encoder.longest)
-            return encoder.vectors(ids, mask).half().cpu().numpy()
+            return encoder.vectors(ids, mask, layers).half().cpu().numpy()
 
         for batch, vectors in AtOnce(size, "text").each(encoded, by_length):
             for k, vector in zip(batch, vectors, strict=True):
@@ -136,6 +145,7 @@ def _loaded(
     max_tokens: int,
     pooling: TokenPooling | None,
     instruction: str | None,
+    layers: tuple[int, ...],
 ) -> TextEncoder:
     encoder = load_text_encoder(checkpoint, device, pooling=pooling, instruction=instruction)
     n_special = len(encoder.tokenizer("")["input_ids"])
@@ -144,5 +154,5 @@ def _loaded(
             f"bert: max_tokens = {max_tokens}, but {checkpoint!r} reads 1 to "
             f"{encoder.longest - n_special} tokens of a text."
         )
-    encoder.try_out(checkpoint, max_tokens + n_special)
+    encoder.try_out(checkpoint, max_tokens + n_special, layers)
     return encoder

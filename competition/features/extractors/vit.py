@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from competition.execution.memory import AtOnce
 from competition.features.base import Extracted, Extractor, Item
 from competition.features.encoders import checkpoint_files, unnamed
 from competition.features.frame_stream import Chunk, frame_stream
+from competition.features.hidden_layers import LAST, Layers, layer_outputs
 from competition.features.image_processors import needed_packages
 from competition.features.picture_inputs import picture_inputs
 from competition.features.registry import extractor
@@ -49,6 +50,11 @@ class ViT(Extractor):
         pooler makes of them, or, of an encoder of pictures and texts such as CLIP, the vector that
         it compares to those of texts. Of a convolutional network, ``"pooler"`` gives what its
         classifier sees.
+    layers : tuple of int
+        Layers of the network whose vectors stand side by side, in this order: 1 is the first, -1
+        the last one; of a network in stages (Swin, ResNet, ConvNeXt), its stages. The last layer's
+        have mostly gone through a layer norm at the network's end, those of the others have not.
+        ``"pooler"`` and ``"projection"`` are made of the last layer alone.
     device : str
     batch_size : int
         Frames per pass of the network; only on a GPU are they of several ads. Where memory runs
@@ -56,18 +62,21 @@ class ViT(Extractor):
     """
 
     libraries = ("PIL", "av", "torch", "transformers")
+    neutral: ClassVar[Mapping[str, Any]] = {"layers": LAST}
 
     def __init__(
         self,
         checkpoint: str = "",
         every_ms: Count = 500,
         pooling: Pooling = "cls",
+        layers: Layers = LAST,
         device: str = "auto",
         batch_size: Count = 32,
     ) -> None:
         self.checkpoint = checkpoint
         self.every_ms = every_ms
         self.pooling = pooling
+        self.layers = layers
         self.device = device
         self.batch_size = batch_size
 
@@ -85,7 +94,7 @@ class ViT(Extractor):
 
     def extract(self, items: Sequence[Item], n_workers: int = 0) -> Iterator[Extracted]:
         """Yield the vectors of each ad, (frames, dims) float16, or its MediaError, in order."""
-        encoder = _loaded_encoder(self.checkpoint, self.device, self.pooling)
+        encoder = _loaded_encoder(self.checkpoint, self.device, self.pooling, tuple(self.layers))
         stream = frame_stream(
             items, self.every_ms, encoder.pictures.prepare, self.batch_size, n_workers
         )
@@ -169,16 +178,24 @@ def _joined(vectors: list[np.ndarray]) -> np.ndarray | MediaError:
 class _Encoder:
     """A vision encoder, and how it wants its pictures."""
 
-    def __init__(self, checkpoint: str, device: str, pooling: Pooling) -> None:
+    def __init__(
+        self, checkpoint: str, device: str, pooling: Pooling, layers: tuple[int, ...]
+    ) -> None:
         if pooling not in get_args(Pooling):
             known = ", ".join(get_args(Pooling))
             raise FeatureError(f"vit: pooling = {pooling!r} is unknown. Choose one of {known}.")
+        if pooling in ("pooler", "projection") and layers != LAST:
+            raise FeatureError(
+                f"vit: pooling = {pooling!r} is made of the last layer alone, which does not go "
+                f"with layers = {list(layers)}. Set layers to [-1], or pooling to cls or mean."
+            )
         missing = () if pooling == "pooler" else ("pooler",)
         self.network, processor = load_vision_encoder(
             checkpoint, device, missing, projected=pooling == "projection"
         )
         self.checkpoint = checkpoint
         self.pooling = pooling
+        self.layers = layers
         self.pictures = picture_inputs(processor, checkpoint)
 
     def start(self, frames: Sequence[np.ndarray]) -> _Started:
@@ -203,16 +220,20 @@ class _Encoder:
 
     def _vectors(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """Vectors of the pictures, (n, dims)."""
-        if self.pooling == "projection":
-            output = self.network.get_image_features(**inputs)
-        else:
-            output = self.network(**inputs)
-        if self.pooling in ("pooler", "projection"):
-            pooled = getattr(output, "pooler_output", None)
-            if pooled is None:
-                raise self._no_pooling("has no pooler")
-            return pooled.flatten(1)
-        hidden = output.last_hidden_state
+        import torch
+
+        if self.pooling in ("cls", "mean"):
+            outputs = layer_outputs(self.network, self.layers, **inputs)
+            return torch.cat([self._pooled(output.states, inputs) for output in outputs], dim=1)
+        projected = self.pooling == "projection"
+        output = (self.network.get_image_features if projected else self.network)(**inputs)
+        pooled = getattr(output, "pooler_output", None)
+        if pooled is None:
+            raise self._no_pooling("has no pooler")
+        return pooled.flatten(1)
+
+    def _pooled(self, hidden: torch.Tensor, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Vectors of the pictures, (n, dims), of what one layer gives."""
         if hidden.ndim == 4 and hasattr(self.network, "timm_model"):
             raise self._no_pooling("does not say which axis of its maps holds the channels")
         if hidden.ndim == 4:  # channels, height, width: a convolutional network
@@ -266,5 +287,7 @@ class _Started:
 
 
 @lru_cache(maxsize=1)  # a process is handed ads many times, each time with another ViT
-def _loaded_encoder(checkpoint: str, device: str, pooling: Pooling) -> _Encoder:
-    return _Encoder(checkpoint, device, pooling)
+def _loaded_encoder(
+    checkpoint: str, device: str, pooling: Pooling, layers: tuple[int, ...] = LAST
+) -> _Encoder:
+    return _Encoder(checkpoint, device, pooling, layers)
