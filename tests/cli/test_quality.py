@@ -40,12 +40,12 @@ def test_fast_run_leaves_out_what_is_slow_and_names_it(shared_table: Path, tmp_p
     assert set(found["stack-selection"]["parameters"]) == {"pooled", "logit_mean", "single"}
     said = " ".join(done.out.split())
     assert (
-        'quality = "fast" leaves out the models lightgbm, tfidf_linearsvc, xgboost; in their place '
-        "runs shared_trees" in said
+        'quality = "fast" leaves out the models joint_nblogreg, lightgbm, tfidf_linearsvc, '
+        "xgboost; in their place runs shared_trees" in said
     )
     record = read_record(tmp_path / "oof" / "films" / "run.json")
     assert record.plan.quality == "fast"
-    assert record.plan.models == ("lightgbm", "tfidf_linearsvc", "xgboost")
+    assert record.plan.models == ("joint_nblogreg", "lightgbm", "tfidf_linearsvc", "xgboost")
     assert record.plan.learners == ("dnn", "xgboost")
     assert "level 2 goes without dnn, xgboost" in said
     (card,) = (tmp_path / "submissions").glob("*.card.json")

@@ -60,6 +60,7 @@ PROFILE_OF = {
     "profiles.md": "text",
     "stacking.md": "text",
     "features.md": "taac2021",
+    "models.md": "text",
     "installation.md": "posters",
     **{path.name: path.stem for path in PROFILES.glob("*.toml")},
 }
