@@ -25,7 +25,7 @@ from competition.pipeline.stack_input import stack_input
 from competition.utils.progress import Progress
 
 LEARNERS = ("dnn", "lightgbm", "pooled", "xgboost")
-# Names of what is added, and the settings that make it; "" takes the names of the profile's place.
+# What is added: names of models with their settings, or without, where another idea makes them.
 IDEAS: dict[str, dict[str, tuple[str, ...]]] = {
     "shared_trees": {"idea_shared": ('model="shared_trees"',)},
     "trees of 3 seeds": {
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
     cards = {card.model: card for card in stored_models(store, context)}
     metadata = plan_metadata(context.profile, context.dataset)
     data, test = stack_input(store, list(cards.values()), context.dataset, metadata)
-    base = sorted(name for name in cards if not name.startswith("idea_"))
+    base = sorted(name for name in cards if not name.startswith("idea_") and name not in NEW)
     without = score(data, test, base)
     print("| added | GAP alone | seconds | stack | | mAP | |\n|---|---:|---:|---:|---:|---:|---:|")
     print(f"| nothing: {len(base)} models | | | {without[0]:.4f} | | {without[1]:.4f} | |")
