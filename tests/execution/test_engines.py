@@ -352,10 +352,15 @@ def test_run_is_stopped_in_order_while_ray_starts(shared_table: Path, tmp_path: 
 def test_interruption_waits_until_ray_has_started() -> None:
     """In the midst of its start, Ray has ended the process by signal 11."""
     has_started = False
-    with pytest.raises(KeyboardInterrupt), ray_joining.handlers_kept():
-        signal.signal(signal.SIGTERM, lambda *_: None)  # as Ray does
-        signal.raise_signal(signal.SIGINT)
-        has_started = True
+    # Tests that a shell runs in the background ignore the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), ray_joining.handlers_kept():
+            signal.signal(signal.SIGTERM, lambda *_: None)  # as Ray does
+            signal.raise_signal(signal.SIGINT)
+            has_started = True
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert has_started
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 

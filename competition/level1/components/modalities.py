@@ -78,10 +78,10 @@ class Modalities(BaseEstimator):
         }
         self.scales_: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         for column in self.arrays_:
-            self.scales_[column] = _scale(means_or_nan(X[column], self.arrays_[column]))
+            self.scales_[column] = moments(means_or_nan(X[column], self.arrays_[column]))
         for column in self.metadata_:
             if column not in self.categories_:
-                self.scales_[column] = _scale(_numbers(X[column]))
+                self.scales_[column] = moments(_numbers(X[column]))
         return self.transform(X)
 
     def transform(self, X: pd.DataFrame) -> tuple[list[np.ndarray], np.ndarray]:
@@ -93,7 +93,7 @@ class Modalities(BaseEstimator):
             present.append((np.diff(terms.indptr) > 0)[:, None])
         for column, dims in self.arrays_.items():
             means = means_or_nan(X[column], dims)
-            features.append(_scaled(means, *self.scales_[column]))
+            features.append(scaled(means, *self.scales_[column]))
             present.append(np.asarray(~np.isnan(means).all(axis=1))[:, None])
         if self.metadata_:
             known = X[self.metadata_].notna().to_numpy()
@@ -122,7 +122,7 @@ class Modalities(BaseEstimator):
                 equal = [cells == category for category in self.categories_[column]]
                 columns += [np.asarray(one, dtype=np.float32)[:, None] for one in equal]
             else:
-                columns.append(_scaled(_numbers(X[column]), *self.scales_[column]))
+                columns.append(scaled(_numbers(X[column]), *self.scales_[column]))
         return np.hstack(columns)
 
 
@@ -163,7 +163,7 @@ def _common(column: pd.Series) -> list[object]:
     return sorted((category for category, n in counts.items() if n >= RARE), key=str)
 
 
-def _scale(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def moments(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and spread of each column where it is known; a constant one gets an infinite spread."""
     known = columns[~np.isnan(columns).all(axis=1)].astype(np.float64)
     if not len(known):
@@ -172,6 +172,7 @@ def _scale(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.where(spread > 1e-9 * (1 + np.abs(mean)), spread, np.inf)
 
 
-def _scaled(columns: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    scaled = np.nan_to_num((columns - mean) / spread)
-    return np.clip(scaled, -SPREADS, SPREADS).astype(np.float32)
+def scaled(columns: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Deviations from the mean in spreads, float32, at most `SPREADS`; 0 where NaN or constant."""
+    found = np.nan_to_num((columns - mean) / spread)
+    return np.clip(found, -SPREADS, SPREADS).astype(np.float32)

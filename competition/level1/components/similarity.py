@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from competition.level1.components.modalities import moments, scaled
 from competition.level1.components.pooled_arrays import means_or_nan
 from competition.level1.components.text import TextVectorizer
 from competition.text.terms import TermsSpec
@@ -48,13 +49,14 @@ class TextSimilarity(Similarity):
     def fit(self, X: pd.DataFrame) -> Self:
         """Weigh the terms of training ads."""
         self.vectorizer_ = TextVectorizer(self.spec, self.min_df)
-        self.training_ = self.vectorizer_.fit_transform(X[list(self.columns)])
+        terms = self.vectorizer_.fit_transform(X[list(self.columns)])
+        self.training_ = terms.T.tocsr()  # (n_terms, n_training), as products want it
         return self
 
     def to_training(self, X: pd.DataFrame) -> np.ndarray:
         """See `Similarity`."""
         terms = self.vectorizer_.transform(X[list(self.columns)])
-        return np.asarray((terms @ self.training_.T).toarray(), dtype=np.float32)
+        return np.asarray((terms @ self.training_).toarray(), dtype=np.float32)
 
 
 class ArraySimilarity(Similarity):
@@ -70,28 +72,32 @@ class ArraySimilarity(Similarity):
 
     def fit(self, X: pd.DataFrame) -> Self:
         """Keep the directions of training ads."""
-        cells = X[self.column]
-        self.dims_ = next((cell.shape[1] for cell in cells if isinstance(cell, np.ndarray)), 0)
-        means = means_or_nan(cells, self.dims_)
-        known = means[~np.isnan(means).any(axis=1)]
-        self.centre_ = known.mean(axis=0) if len(known) else np.zeros(self.dims_, np.float32)
-        spread = known.std(axis=0) if len(known) else self.centre_
-        self.scale_ = np.where(spread > 0, spread, np.float32(1))
-        self.directions_ = self._directions(X)
+        self.dims_ = next((len(cell[0]) for cell in X[self.column] if _is_array(cell)), 0)
+        self.moments_ = moments(self._means(X))
+        self.training_ = self._directions(X).T
         return self
 
     def to_training(self, X: pd.DataFrame) -> np.ndarray:
         """See `Similarity`."""
-        return self._directions(X) @ self.directions_.T
+        return self._directions(X) @ self.training_
 
     def _directions(self, X: pd.DataFrame) -> np.ndarray:
+        standard = scaled(self._means(X), *self.moments_)
+        lengths = np.linalg.norm(standard, axis=1, keepdims=True)
+        return standard / np.where(lengths > 0, lengths, np.float32(1))
+
+    def _means(self, X: pd.DataFrame) -> np.ndarray:
+        """Means over time, (n_ads, dims), float32; NaN where there is none that is finite."""
         for ad, cell in X[self.column].items():
-            if isinstance(cell, np.ndarray) and self.dims_ and cell.shape[1] != self.dims_:
+            if _is_array(cell) and self.dims_ and cell.shape[1] != self.dims_:
                 raise ModelError(
                     f"Ad {ad!r}, column {self.column!r}: an array of shape {cell.shape} where all "
                     f"others have {self.dims_} dimensions. Extract the feature anew."
                 )
-        means = np.nan_to_num(means_or_nan(X[self.column], self.dims_) - self.centre_)
-        standard = (means / self.scale_).astype(np.float32)
-        lengths = np.linalg.norm(standard, axis=1, keepdims=True)
-        return standard / np.where(lengths > 0, lengths, np.float32(1))
+        means = means_or_nan(X[self.column], self.dims_)
+        means[~np.isfinite(means).all(axis=1)] = np.nan
+        return means
+
+
+def _is_array(cell: Any) -> bool:
+    return isinstance(cell, np.ndarray) and len(cell) > 0

@@ -160,7 +160,6 @@ class LinearTextModel(Level1Model):
     """
 
     C_range: ClassVar[tuple[float, float]]  # that `tune` tries
-    max_terms: ClassVar[int | None] = None  # commonest terms that are kept; None: all
 
     def __init__(
         self,
@@ -183,6 +182,11 @@ class LinearTextModel(Level1Model):
             "C": trial.suggest_float("C", *cls.C_range, log=True),
             "min_df": trial.suggest_int("min_df", 1, 8),
         }
+
+    @property
+    def max_terms(self) -> int | None:
+        """Terms that are kept, the commonest; None: all."""
+        return None
 
     @property
     def text_terms(self) -> TermsSpec:

@@ -17,6 +17,9 @@ from competition.utils.parameters import Count, NotNegative, Positive, Seed
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+MOST_TERMS = 200_000
+MOST_WEIGHTS = 2**26  # numbers of one array, terms x tags; some five are held at a time
+
 
 @level1_model("joint_nblogreg", kinds=("text", "metadata"))
 class JointNBLogreg(TfidfNBLogreg):
@@ -25,8 +28,8 @@ class JointNBLogreg(TfidfNBLogreg):
     What a word is worth depends on what else is known of an ad: models of texts and of metadata
     apart cannot learn it, and a meta-learner sees no words. Beside the TF-IDF terms stand the bins
     of metadata, and one feature that says that an ad has no known term. An ad of which nothing is
-    known gets the prior of each tag. Of more than 200,000 terms the commonest are kept: a weight
-    and its variance are held for each term and tag.
+    known gets the prior of each tag. Of many terms the commonest are kept, 200,000 or as many as
+    have 67 million weights for all tags together.
 
     Parameters
     ----------
@@ -47,8 +50,6 @@ class JointNBLogreg(TfidfNBLogreg):
         Seeds the solver and the inner folds that the sigmoids are fitted on.
     """
 
-    max_terms = 200_000
-
     def __init__(
         self,
         C: Positive = 2.0,
@@ -62,6 +63,11 @@ class JointNBLogreg(TfidfNBLogreg):
         super().__init__(C, analyzer, ngram_range, min_df, random_state)
         self.bins = bins
         self.metadata_weight = metadata_weight
+
+    @property
+    def max_terms(self) -> int:
+        """Terms that are kept, the commonest: some numbers are held for each of them and tag."""
+        return min(MOST_TERMS, max(1, MOST_WEIGHTS // int(self.learnable_.sum())))
 
     def _learn_features(self, X: pd.DataFrame) -> csr_matrix:
         metadata = [name for name in X.columns if is_metadata(X[name])]
@@ -77,6 +83,7 @@ class JointNBLogreg(TfidfNBLogreg):
 
         metadata = [name for name in X.columns if name not in self.texts_]
         bins = self.metadata_weight * self.bins_.transform(X[metadata])
+        bins.eliminate_zeros()  # of weight 0
         # Without any bin nothing is known of an ad that has no term: the row stays empty.
         silent = (np.diff(terms.indptr) == 0) & (np.diff(bins.indptr) > 0)
         mark = csr_matrix(self.metadata_weight * silent[:, None], dtype=np.float32)

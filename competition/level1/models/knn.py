@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TEXTS = "texts"  # the similarity of all texts together; those of arrays have their column's name
 KEPT = 20_000  # most training ads that an ad is compared with, drawn at random
 ASKED = 500  # training ads that are tagged by the others, to choose what similarity is made of
+TIE = 1e-6  # relative difference of similarities that are equal but for rounding
 AT_ONCE = 256  # ads whose similarities are held together
 
 
@@ -49,7 +50,7 @@ class Knn(Level1Model):
     min_df : int
         Terms of fewer training ads than this are ignored.
     random_state : int
-        Seeds which training ads are asked.
+        Seeds which training ads are asked, and of many which are kept.
 
     Attributes
     ----------
@@ -103,7 +104,7 @@ class Knn(Level1Model):
         self.total_ = 0.0
         if self.chosen_:
             together = np.sum([found[name] for name in self.chosen_], axis=0)
-            self.total_ = float(np.median(self._votes(together)[1]))
+            self.total_ = _typical(self._votes(together)[1])
 
     def _predict_proba(self, X: pd.DataFrame) -> np.ndarray:
         parts = []
@@ -124,7 +125,10 @@ class Knn(Level1Model):
         return views | {name: ArraySimilarity(name) for name in kinds if name not in texts}
 
     def _scale(self, similar: np.ndarray) -> float:
-        """Mean similarity of the neighbours that an ad would have, to make sums of like parts."""
+        """Mean similarity of the neighbours of an ad that has any, to make sums of like parts."""
+        similar = similar[(similar > 0).any(axis=1)]
+        if not len(similar):
+            return 0.0
         k = min(self.n_neighbors, similar.shape[1])
         return float(np.maximum(np.partition(similar, -k, axis=1)[:, -k:], 0).mean())
 
@@ -147,7 +151,7 @@ class Knn(Level1Model):
 
     def _loss(self, similar: np.ndarray, labels: np.ndarray) -> float:
         """Mean cross-entropy of ads that are tagged by their neighbours."""
-        found = self._shares(similar, float(np.median(self._votes(similar)[1])))
+        found = self._shares(similar, _typical(self._votes(similar)[1]))
         found = np.clip(found, 1e-6, 1 - 1e-6)
         return float(-np.log(np.where(labels == 1, found, 1 - found)).mean())
 
@@ -160,8 +164,22 @@ class Knn(Level1Model):
 
     def _votes(self, similar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weight of the neighbours that carry each tag, (n_ads, n_tags), and of all, (n_ads,)."""
+        from scipy.sparse import csr_matrix
+
         k = min(self.n_neighbors, similar.shape[1])
-        nearest = np.sort(np.argpartition(-similar, k - 1, axis=1)[:, :k], axis=1)
-        weights = np.maximum(np.take_along_axis(similar, nearest, axis=1), 0.0) ** self.power
-        votes = [weight @ self.labels_[of] for of, weight in zip(nearest, weights, strict=True)]
-        return np.array(votes), weights.sum(axis=1)
+        least = np.maximum(np.partition(similar, -k, axis=1)[:, -k], 0)[:, None]
+        near = (similar >= least - TIE * least) & (similar > 0)
+        tied = near & (similar <= least + TIE * least)
+        # Of those that are as near as the last neighbour, each counts for a part.
+        room = k - (near & ~tied).sum(axis=1)
+        part = room / np.maximum(tied.sum(axis=1), 1)
+        rows, columns = np.nonzero(near)
+        weights = similar[near].astype(np.float64) ** self.power
+        weights *= np.where(tied[near], np.minimum(part, 1)[rows], 1)
+        table = csr_matrix((weights, (rows, columns)), shape=similar.shape)
+        return table @ self.labels_.astype(np.float64), np.asarray(table.sum(axis=1)).ravel()
+
+
+def _typical(weight: np.ndarray) -> float:
+    """Median of what neighbours weigh, of the ads that have any."""
+    return float(np.median(weight[weight > 0])) if (weight > 0).any() else 0.0

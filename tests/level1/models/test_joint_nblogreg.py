@@ -61,3 +61,13 @@ def test_weight_of_metadata_says_how_much_it_counts(weight):
     others = made_ads(("text", "metadata"), 300, seed=1)[0].set_axis(X.index)
     change = np.abs(model.predict_proba(others.assign(**X[TEXTS])) - model.predict_proba(X)).max()
     assert change == 0 if weight == 0 else change > 0.1
+    silent = X[:5].assign(**dict.fromkeys(TEXTS, ""))
+    from_prior = np.abs(model.predict_proba(silent) - Y.mean(axis=0)).max()
+    assert from_prior < 1e-6 if weight == 0 else from_prior > 0.1
+
+
+def test_many_tags_leave_room_for_fewer_terms(monkeypatch):
+    X, Y = made_ads(("text",), 200)
+    monkeypatch.setattr("competition.level1.models.joint_nblogreg.MOST_WEIGHTS", 40)
+    model = JointNBLogreg().fit(X, Y)
+    assert len(model.vectorizer_.terms_) == 40 // Y.shape[1]

@@ -137,3 +137,42 @@ def test_of_many_training_ads_some_are_drawn_by_the_seed(monkeypatch):
     np.testing.assert_array_equal(one, again)
     assert not np.array_equal(one, other)
     assert gap(Y, one) > 0.9
+
+
+def test_prior_counts_where_few_ads_have_what_is_compared():
+    X, Y = made(300)
+    X.loc[X.index[90:], "picture"] = None
+    weak, strong = (
+        Knn(prior_weight=weight).fit(X[["picture"]], Y).predict_proba(X[["picture"]])
+        for weight in (0.01, 5.0)
+    )
+    prior = Y.mean(axis=0)
+    assert np.abs(strong[:90] - prior).mean() < 0.5 * np.abs(weak[:90] - prior).mean()
+    np.testing.assert_allclose(strong[90:], np.tile(prior, (210, 1)), rtol=1e-5)
+
+
+def test_order_of_training_ads_does_not_decide_between_equal_neighbours():
+    X, Y = made(400)
+    X.loc[:149, "picture"] = X.loc[[0] * 150, "picture"].to_numpy()
+    order = np.random.default_rng(5).permutation(400)
+    one = Knn().fit(X[["picture"]], Y).predict_proba(X[["picture"]])
+    other = Knn().fit(X.loc[order, ["picture"]], Y[order]).predict_proba(X[["picture"]])
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_constant_dimension_does_not_make_all_ads_alike():
+    X, Y = made(400)
+    wide = pd.DataFrame({"picture": X["picture"].map(lambda c: np.append(c, [[1000.1]], axis=1))})
+    wide = wide.map(lambda cell: cell.astype(np.float32))
+    one, other = (
+        Knn().fit(of.loc[:299, ["picture"]], Y[:300]).predict_proba(of.loc[300:, ["picture"]])
+        for of in (X, wide)
+    )
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_training_arrays_of_other_dimensions_are_named():
+    X, Y = made()
+    X.at[5, "picture"] = np.ones((1, 7), dtype=np.float32)
+    with pytest.raises(ModelError, match=r"Ad 5, column 'picture'.*20 dimensions"):
+        Knn().fit(X, Y)
