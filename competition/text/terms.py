@@ -14,8 +14,7 @@ from typing import Annotated, Literal, get_args
 import numpy as np
 from pydantic import AfterValidator
 
-from competition.text.words import Analyzer as Tokens
-from competition.text.words import segments, tokens_of
+from competition.text.words import Tokens, segments, tokens_of
 from competition.utils.errors import ProfileError
 from competition.utils.parameters import Count
 

@@ -17,7 +17,7 @@ from typing import Literal
 
 from competition.text.visible import EMOJI, TONE, visible
 
-Analyzer = Literal["word", "char"]
+Tokens = Literal["word", "char"]
 
 # No n-gram spans two OCR fragments, ASR turns, sentences or clauses.
 _BREAK = re.compile(r"[|\n。!！?？;；,，、:：]+|\.\s")
@@ -89,7 +89,7 @@ _TAG = "＃"
 _SPACE = " "
 
 
-def tokenize(text: str, analyzer: Analyzer) -> list[str]:
+def tokenize(text: str, analyzer: Tokens) -> list[str]:
     """Return the tokens of a text, in order, lower-cased, without punctuation.
 
     Parameters
@@ -116,7 +116,7 @@ def tokenize(text: str, analyzer: Analyzer) -> list[str]:
     ]
 
 
-def segments(text: str, analyzer: Analyzer) -> Iterator[list[str]]:
+def segments(text: str, analyzer: Tokens) -> Iterator[list[str]]:
     """Yield the pieces of each segment of a text; no n-gram spans two segments."""
     is_rare = _RARE.search(text) is not None
     if is_rare:
@@ -135,7 +135,7 @@ def segments(text: str, analyzer: Analyzer) -> Iterator[list[str]]:
                     yield [_TAG + tag]
 
 
-def tokens_of(piece: str, analyzer: Analyzer) -> list[str]:
+def tokens_of(piece: str, analyzer: Tokens) -> list[str]:
     """Return the tokens of a piece; none if it is punctuation."""
     if analyzer == "char":
         return [piece]

@@ -32,5 +32,9 @@ def numbers(column: pd.Series, dtype: type[np.floating]) -> np.ndarray:
 
 
 def frequencies(column: pd.Series) -> dict[Any, int]:
-    """Number of training ads of each category that occurs; what is missing does not count."""
-    return column.astype(object).value_counts().to_dict()
+    """Number of training ads of each category that occurs, the commonest first.
+
+    What is missing does not count. Categories of as many ads are in alphabetical order.
+    """
+    counts = column.astype(object).value_counts().to_dict()
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], str(item[0]))))

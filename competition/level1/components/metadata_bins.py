@@ -52,8 +52,7 @@ class MetadataBins(BaseEstimator):
         for name in X.columns:
             if isinstance(X[name].dtype, pd.CategoricalDtype):
                 counts = frequencies(X[name])
-                ranked = sorted(counts, key=lambda category: (-counts[category], str(category)))
-                self.categories_[name] = [one for one in ranked if counts[one] >= SEEN]
+                self.categories_[name] = [one for one, n in counts.items() if n >= SEEN]
             else:
                 self.edges_[name] = _quantiles(numbers(X[name], np.float64), self.bins)
         return self

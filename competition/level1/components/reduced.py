@@ -114,9 +114,7 @@ class ReducedFeatures(BaseEstimator):
 
 def _category_codes(column: pd.Series) -> dict[Any, int]:
     """Rank the categories that occur by frequency: one split parts the common from the rare."""
-    counts = frequencies(column)
-    ranked = sorted(counts, key=lambda category: (-counts[category], str(category)))
-    return {category: code for code, category in enumerate(ranked)}
+    return {category: code for code, category in enumerate(frequencies(column))}
 
 
 def _centroids(terms: csr_matrix, Y: np.ndarray) -> np.ndarray:

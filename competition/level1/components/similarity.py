@@ -73,16 +73,17 @@ class ArraySimilarity(Similarity):
     def fit(self, X: pd.DataFrame) -> Self:
         """Keep the directions of training ads."""
         self.dims_ = next((len(cell[0]) for cell in X[self.column] if _is_array(cell)), 0)
-        self.moments_ = moments(self._means(X))
-        self.training_ = self._directions(X).T
+        means = self._means(X)
+        self.moments_ = moments(means)
+        self.training_ = self._directions(means).T
         return self
 
     def to_training(self, X: pd.DataFrame) -> np.ndarray:
         """See `Similarity`."""
-        return self._directions(X) @ self.training_
+        return self._directions(self._means(X)) @ self.training_
 
-    def _directions(self, X: pd.DataFrame) -> np.ndarray:
-        standard = scaled(self._means(X), *self.moments_)
+    def _directions(self, means: np.ndarray) -> np.ndarray:
+        standard = scaled(means, *self.moments_)
         lengths = np.linalg.norm(standard, axis=1, keepdims=True)
         return standard / np.where(lengths > 0, lengths, np.float32(1))
 

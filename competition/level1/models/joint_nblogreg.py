@@ -31,23 +31,14 @@ class JointNBLogreg(TfidfNBLogreg):
     known gets the prior of each tag. Of many terms the commonest are kept, 200,000 or as many as
     have 67 million weights for all tags together.
 
+    For the other parameters see `competition.level1.components.text.LinearTextModel`.
+
     Parameters
     ----------
-    C : float
-        Weight of the loss against the regularisation.
-    analyzer : {"word", "char", "both"}
-        What texts are made of.
-    ngram_range : tuple of int, optional
-        Shortest and longest n-gram, of both those of characters; the analyzer's default if not
-        given.
-    min_df : int
-        Terms of fewer training ads than this are ignored.
     bins : int
         Most bins of a number.
     metadata_weight : float
         Size of a bin's feature; the terms of an ad together have length 1.
-    random_state : int
-        Seeds the solver and the inner folds that the sigmoids are fitted on.
     """
 
     def __init__(

@@ -113,7 +113,7 @@ class Knn(Level1Model):
             similar = np.zeros((len(some), len(self.labels_)), dtype=np.float32)
             for view, scale in self.views_:
                 similar += view.to_training(some) / np.float32(scale)
-            parts.append(self._shares(similar, self.total_))
+            parts.append(self._shares(*self._votes(similar), self.total_))
         return np.concatenate(parts)
 
     def _views(self, X: pd.DataFrame) -> dict[str, Similarity]:
@@ -151,13 +151,13 @@ class Knn(Level1Model):
 
     def _loss(self, similar: np.ndarray, labels: np.ndarray) -> float:
         """Mean cross-entropy of ads that are tagged by their neighbours."""
-        found = self._shares(similar, _typical(self._votes(similar)[1]))
+        votes, weight = self._votes(similar)
+        found = self._shares(votes, weight, _typical(weight))
         found = np.clip(found, 1e-6, 1 - 1e-6)
         return float(-np.log(np.where(labels == 1, found, 1 - found)).mean())
 
-    def _shares(self, similar: np.ndarray, total: float) -> np.ndarray:
+    def _shares(self, votes: np.ndarray, weight: np.ndarray, total: float) -> np.ndarray:
         """Share of the neighbours, and of the prior, that carry each tag: (n_ads, n_tags)."""
-        votes, weight = self._votes(similar)
         prior = max(self.prior_weight * total, 1e-9)
         shares = (votes + prior * self.prior_[self.learnable_]) / (weight + prior)[:, None]
         return shares.astype(np.float32)
