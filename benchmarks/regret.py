@@ -23,7 +23,8 @@ import numpy as np
 
 from benchmarks.regret_problems import Problem, failing_problem, make_problem, reserved
 from benchmarks.regret_rivals import cross_validated_greedy, stacking_classifier
-from competition.evaluation.bootstrap import gap_difference, resampled
+from competition.evaluation.bootstrap import resampled
+from competition.evaluation.gain import gain_over_best
 from competition.evaluation.metrics import gap, gap_mean_of_folds, mean_average_precision
 from competition.level2.components.leaked import fill_leaked_and_lacking
 from competition.level2.data import Ads, StackData
@@ -68,8 +69,14 @@ def run_problem(problem: Problem, learners: list[str]) -> dict[str, Any]:
     predicted[BEST_SINGLE] = single
     for name, rival in RIVALS.items():
         predicted[name] = rival(data, test)
-    gain = gap_difference(
-        data.labels, found.output.oof, models[:, best], data.top_k, group=data.group
+    gain = gain_over_best(
+        "gap",
+        data.labels,
+        found.output.oof,
+        models,
+        data.fold,
+        data.top_k,
+        group=data.group,
     )
     resamples = {
         name: resampled(truth, predicted[name], data.top_k, 200, 0, problem.group).resamples

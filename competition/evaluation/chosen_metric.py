@@ -10,13 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from competition.evaluation.bootstrap import (
-    Difference,
-    Resampled,
-    gap_difference,
-    resampled,
-    resamples,
-)
+from competition.evaluation.bootstrap import Resampled, resampled, resamples
 from competition.evaluation.metrics import f1_per_class, gap, mean_average_precision
 from competition.utils.errors import MetricError
 from competition.utils.files import digest
@@ -130,27 +124,3 @@ def resampled_metric(
     rows = [np.repeat(every, counts) for counts in draws]
     found = np.array([metric(labels[of], scores[of], top_k) for of in rows])
     return Resampled(metric(labels, scores, top_k), found)
-
-
-def metric_difference(
-    name: str,
-    labels: np.ndarray,
-    scores: np.ndarray,
-    rival: np.ndarray,
-    top_k: int,
-    seed: int,
-    group: np.ndarray | None = None,
-) -> Difference:
-    """Metric of scores less that of a rival, with a 95 % interval by a paired bootstrap.
-
-    Of GAP the interval is that of percentiles (`competition.evaluation.bootstrap`); of another
-    metric, which has few resamples, 1.96 standard errors to both sides.
-    """
-    if name == "gap":
-        return gap_difference(labels, scores, rival, top_k, seed, group)
-    ours, theirs = (
-        resampled_metric(name, labels, one, top_k, FEW, group) for one in (scores, rival)
-    )
-    value = ours.value - theirs.value
-    reach = 1.96 * float(np.std(ours.resamples - theirs.resamples, ddof=1))
-    return Difference(value, value - reach, value + reach)

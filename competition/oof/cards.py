@@ -142,7 +142,7 @@ class StackDetails(_Record):
     best_model : str
         The level-1 model with the highest GAP.
     gain : Difference
-        GAP of the stack less that of the best model.
+        What the stack gains over its best model (`competition.evaluation.gain`).
     standing_out : dict of str to StandingOut
         Level-1 models that predict one fold suspiciously well.
     large_offsets : dict of str to FoldOffset

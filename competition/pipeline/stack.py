@@ -9,6 +9,7 @@ from typing import Any
 
 from competition.config.profile import StackSettings
 from competition.datasets.base import AdDataset
+from competition.evaluation.gain import gain_over_best
 from competition.evaluation.metrics import Scores
 from competition.execution.engines import LOCAL, running_on
 from competition.level2.kept import KeptCrossFits
@@ -32,7 +33,7 @@ from competition.pipeline.holdout import score_holdout, set_aside
 from competition.pipeline.plan import check_level2, plan_metadata
 from competition.pipeline.record import Recorder
 from competition.pipeline.settings import plan_meta_learners
-from competition.pipeline.stack_checks import best_model, gain_over, large_offsets
+from competition.pipeline.stack_checks import best_model, large_offsets
 from competition.pipeline.stack_input import STACK, stack_input, told_apart, write_stack
 from competition.pipeline.stored import UNFIT, chosen_of
 from competition.pipeline.submit import Submitted, open_sample, submit
@@ -275,7 +276,7 @@ def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyCon
     candidates = {one: get_meta_learner(one).make(**given) for one, given in plan.params.items()}
     data, test = stack_input(store, plan.cards, dataset, plan.metadata, plan.metric)
     best = best_model(plan.cards, data)  # it may be a copy, on a better scale, that is left out
-    rival = data.ads.of_models([data.models.index(best)]).probabilities[:, 0]
+    models = data.ads.probabilities
     data, test, left_out = told_apart(data, test, plan.cards, store)
     cards = [card for card in plan.cards if card.model not in left_out]
     made_from = {one: plan.fingerprint([one], store, dataset).made_from for one in plan.params}
@@ -303,7 +304,16 @@ def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyCon
         corrections=_by_fold(selection.corrections) or None,
         metric=plan.metric,
         best_model=best,
-        gain=gain_over(rival, data, selection.output.oof, context.profile.seed),
+        gain=gain_over_best(
+            data.metric,
+            data.labels,
+            selection.output.oof,
+            models,
+            data.fold,
+            data.top_k,
+            context.profile.seed,
+            data.group,
+        ),
         standing_out=dict(data.leaked),
         large_offsets=large_offsets(cards),
         left_out=left_out,

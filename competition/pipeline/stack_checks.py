@@ -2,10 +2,7 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from competition.evaluation.bootstrap import Difference
-from competition.evaluation.chosen_metric import metric_difference, metric_of
+from competition.evaluation.chosen_metric import metric_of
 from competition.evaluation.fold_offsets import LARGE, offset_spread
 from competition.level2.data import StackData
 from competition.oof.cards import FoldOffset, ModelCard
@@ -21,11 +18,6 @@ def best_model(cards: Sequence[ModelCard], data: StackData) -> str:
         for place, model in enumerate(data.models)
     }
     return max(scores, key=lambda model: scores[model])
-
-
-def gain_over(rival: np.ndarray, data: StackData, oof: np.ndarray, seed: int) -> Difference:
-    """Metric of a stack's out-of-fold probabilities less that of a model's."""
-    return metric_difference(data.metric, data.labels, oof, rival, data.top_k, seed, data.group)
 
 
 def large_offsets(cards: Sequence[ModelCard]) -> dict[str, FoldOffset]:

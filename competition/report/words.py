@@ -80,7 +80,7 @@ def gain(card: StackCard) -> str:
     found, metric = card.gain, CALLED.get(card.metric, card.metric)
     return (
         f"The stack gains {found.value:+.4f} {metric} over its best model, {card.best_model} "
-        f"(95% interval over ads {found.low:+.4f} to {found.high:+.4f})."
+        f"(mean of folds; 95% interval {found.low:+.4f} to {found.high:+.4f})."
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from competition.evaluation.bootstrap import resamples
-from competition.evaluation.chosen_metric import metric_difference, metric_of, resampled_metric
+from competition.evaluation.chosen_metric import metric_of, resampled_metric
 from competition.evaluation.metrics import accuracy, f1_per_class, gap, mean_average_precision
 from competition.utils.errors import MetricError
 
@@ -31,17 +31,6 @@ def test_metric_is_found_by_name_or_import_path(name: str, expected: float) -> N
 def test_unknown_metric_is_named(name: str) -> None:
     with pytest.raises(MetricError, match=name):
         metric_of(name)
-
-
-@pytest.mark.parametrize("name", ["gap", "map"])
-def test_interval_of_a_difference_holds_it(name: str) -> None:
-    rival = np.clip(SCORES + RNG.normal(0, 0.3, SCORES.shape), 0, 1)
-    found = metric_difference(name, LABELS, SCORES, rival, 3, seed=0)
-    metric = metric_of(name)
-    assert found.value == pytest.approx(metric(LABELS, SCORES, 3) - metric(LABELS, rival, 3))
-    assert found.low < found.value < found.high
-    same = metric_difference(name, LABELS, SCORES, SCORES, 3, seed=0)
-    assert (same.value, same.low, same.high) == (0, 0, 0)
 
 
 def test_ads_of_a_group_are_drawn_together() -> None:

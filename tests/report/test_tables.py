@@ -97,7 +97,7 @@ def test_run_ends_with_choice_gain_last_score_and_path(
     gain, best = finished.stack.gain, finished.stack.best_model
     assert (
         f"The stack gains {gain.value:+.4f} GAP over its best model, {best} "
-        f"(95% interval over ads {gain.low:+.4f} to {gain.high:+.4f})." in lines
+        f"(mean of folds; 95% interval {gain.low:+.4f} to {gain.high:+.4f})." in lines
     )
     assert finished.holdout is not None
     assert finished.submitted is not None
@@ -241,8 +241,8 @@ SENTENCES = {
     ),
     "gain": (
         {"gain": Difference(0.02, 0.01, 0.03)},
-        "The stack gains +0.0200 GAP over its best model, eyes (95% interval over ads +0.0100 to "
-        "+0.0300).",
+        "The stack gains +0.0200 GAP over its best model, eyes (mean of folds; 95% interval "
+        "+0.0100 to +0.0300).",
     ),
     "corrections": (
         {"corrections": {"dnn": (0.25, 0.0)}},
