@@ -105,8 +105,23 @@ def ads_of(table: Path, demo_films: Path) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
+def deep_vit(tiny_vit: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint like `tiny_vit`, of as many layers as settings name."""
+    import torch
+    from transformers import ViTConfig, ViTModel
+
+    folder = tmp_path_factory.mktemp("deep") / "vit"
+    shutil.copytree(tiny_vit, folder)
+    config = ViTConfig.from_pretrained(tiny_vit)
+    config.num_hidden_layers = 5
+    torch.manual_seed(0)
+    ViTModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def stand_in(
-    tiny_vit: Path,
+    deep_vit: Path,
     tiny_bert: Path,
     tiny_wavlm: Path,
     tmp_path_factory: pytest.TempPathFactory,
@@ -119,7 +134,7 @@ def stand_in(
         *_, table, name = ["", *key.split(".")]
         if name == "checkpoint":
             value = str(
-                tiny_bert if "bert" in table else tiny_wavlm if "sound" in table else tiny_vit
+                tiny_bert if "bert" in table else tiny_wavlm if "sound" in table else deep_vit
             )
         return f"{key}={vggish.get(name, value)}"
 

@@ -11,35 +11,59 @@ class PooledArrays(BaseEstimator):
     A missing array counts as the mean of the training ads; its flag, 1 where missing and else 0,
     tells it from one that is there.
 
+    Parameters
+    ----------
+    spread : bool
+        Deviation and maximum over time stand beside the mean, of columns of which some training ad
+        has several rows.
+
     Attributes
     ----------
     moments_ : dict of str to (ndarray, ndarray)
-        Mean and deviation of each dimension, by column; a deviation of 0 counts as 1. No dimension
+        Mean and deviation of each feature, by column; a deviation of 0 counts as 1. No feature
         where no training ad has the array.
     """
 
+    def __init__(self, spread: bool = False) -> None:
+        self.spread = spread
+
     def fit_transform(self, X: pd.DataFrame) -> np.ndarray:
         """Learn means and deviations from training ads; see `transform`."""
-        self.moments_ = {column: _moments(_means(X[column])[0]) for column in X.columns}
+        self.moments_ = {}
+        for column in X.columns:
+            found = _over_time(X[column])[0]
+            if not (self.spread and any(len(cell) > 1 for cell in X[column] if _is_there(cell))):
+                found = found[:, : found.shape[1] // 3]
+            self.moments_[column] = _moments(found)
         return self.transform(X)
 
     def transform(self, X: pd.DataFrame) -> np.ndarray:
         """Return the rows of ads, (n_ads, n_features), float32; each column's flag stands last."""
         columns = []
         for column, (centre, scale) in self.moments_.items():
-            means, there = _means(X[column])
+            found, there = _over_time(X[column])
             standard = np.zeros((len(X), len(centre)), dtype=np.float32)
             if len(centre) and there.any():
-                standard[there] = (means - centre) / scale
+                standard[there] = (found[:, : len(centre)] - centre) / scale
             columns += [standard, ~there[:, None]]
         return np.hstack(columns, dtype=np.float32)
 
 
-def _means(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over time of the arrays that are there, (n_there, dims) float32, and where they are."""
-    there = np.array([isinstance(cell, np.ndarray) for cell in cells], dtype=bool)
-    means = [cell.mean(axis=0, dtype=np.float32) for cell in cells[there]]
-    return np.stack(means) if means else np.empty((0, 0), dtype=np.float32), there
+def _over_time(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Mean, deviation and maximum over time of the arrays that are there, and where they are.
+
+    The first is (n_there, 3 dims), float32.
+    """
+    there = np.array([_is_there(cell) for cell in cells], dtype=bool)
+    rows = [
+        np.concatenate([cell.mean(axis=0), cell.std(axis=0), cell.max(axis=0)])
+        for cell in (np.asarray(one, dtype=np.float32) for one in cells[there])
+    ]
+    return np.stack(rows) if rows else np.empty((0, 0), dtype=np.float32), there
+
+
+def _is_there(cell: object) -> bool:
+    return isinstance(cell, np.ndarray) and len(cell) > 0
 
 
 def means_or_nan(cells: pd.Series, dims: int) -> np.ndarray:

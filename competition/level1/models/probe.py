@@ -1,4 +1,4 @@
-"""Linear probe of pre-trained features: their mean over time, into a ridge logistic regression."""
+"""Linear probe of pre-trained features: pooled over time, into a ridge logistic regression."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ INNER_FOLDS = 3  # of the training ads, that strengths are compared on
 
 @level1_model("probe", kinds=("array",))
 class Probe(Level1Model):
-    """Mean over time of each array, logistic regression of all tags at once.
+    """Mean, deviation and maximum over time of each array, logistic regression of all tags at once.
 
+    Of an array of which no training ad has more than one row, the mean alone.
     Features are standardised by the training ads. An ad without an array gets the mean of the
     training ads in its place, and a feature says so. The L2 penalty is the same for all tags; its
     strength is the one of the least cross-entropy in a cross-validation within the training ads.
@@ -42,7 +43,7 @@ class Probe(Level1Model):
         self.random_state = random_state
 
     def _fit(self, X: pd.DataFrame, Y: np.ndarray) -> None:
-        self.arrays_ = PooledArrays()
+        self.arrays_ = PooledArrays(spread=True)
         features = self.arrays_.fit_transform(X)
         self.C_ = _best_strength(features, Y, self.random_state)
         self.coef_, self.intercept_ = RidgeLogistic(features, Y).solve(self.C_)

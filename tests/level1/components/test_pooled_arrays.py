@@ -47,3 +47,16 @@ def test_other_ads_change_no_row() -> None:
     assert np.array_equal(
         features.transform(frame(*cells))[:1], features.transform(frame(cells[0]))
     )
+
+
+def test_spread_puts_deviation_and_maximum_beside_the_mean() -> None:
+    first, second = np.array([[1.0], [3]]), np.array([[6.0], [6]])
+    rows = PooledArrays(spread=True).fit_transform(frame(first, second, None))
+    assert np.allclose(rows, [[-1, 1, -1, 0], [1, -1, 1, 0], [0, 0, 0, 1]])
+
+
+def test_spread_of_single_rows_is_left_out() -> None:
+    X = frame(np.array([[1.0]]), np.array([[3.0]]))
+    features = PooledArrays(spread=True)
+    assert np.allclose(features.fit_transform(X), [[-1, 0], [1, 0]])
+    assert np.allclose(features.transform(frame(np.array([[0.0], [4]]))), [[0, 0]])

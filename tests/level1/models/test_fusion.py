@@ -123,7 +123,19 @@ def test_cell_of_no_known_kind_is_named() -> None:
 
 def test_runs_where_a_profile_names_it_alone(shared_table) -> None:
     dataset = load_dataset(shared_table)
-    for name in ("text", "posters"):
-        assert "fusion" not in [p.name for p in plan_models(load_profile(name), dataset)]
-        named = load_profile(name, ['level1.fusion.how="max"'])
-        assert "fusion" in [p.name for p in plan_models(named, dataset)]
+    assert "fusion" not in [p.name for p in plan_models(load_profile("text"), dataset)]
+    named = load_profile("text", ['level1.fusion.how="max"'])
+    assert "fusion" in [p.name for p in plan_models(named, dataset)]
+
+
+def test_posters_run_it_on_all_that_they_have(shared_table) -> None:
+    dataset = load_dataset(shared_table)
+    (planned,) = [p for p in plan_models(load_profile("posters"), dataset) if p.name == "fusion"]
+    kinds = {
+        given.kind
+        for given in dataset.inputs.values()
+        for column in given.columns
+        if column in planned.columns
+    }
+    assert {"text", "metadata"} <= kinds
+    assert planned.params == {"epochs": 10, "dropout": 0.5}
