@@ -24,7 +24,7 @@ from competition.cli.serve import serve
 from competition.cli.show import show
 from competition.cli.tune import tune
 from competition.utils.errors import CompetitionError
-from competition.utils.extras import EXTRAS, how_to_get
+from competition.utils.extras import CUTTERS, EXTRAS, how_to_get
 from competition.utils.processes import INTERRUPTED, TERMINATED, orderly_end
 
 # Errors that come without a file's name where a disk, a quota or the memory is used up.
@@ -69,7 +69,7 @@ def _main() -> None:
             raise
         sys.exit(_fail(_explained(error), 2))
     except ModuleNotFoundError as bad:
-        if bad.name not in EXTRAS:
+        if bad.name not in (*EXTRAS, *CUTTERS):
             raise
         sys.exit(_fail(how_to_get(bad.name), 2))
 

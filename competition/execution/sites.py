@@ -16,13 +16,14 @@ import competition
 from competition.execution.devices import one_thread
 from competition.execution.orphans import SEEN, end_orphans
 from competition.utils.errors import CompetitionError, ProcessError, system_numbers
+from competition.utils.extras import CUTTERS
 from competition.utils.files import GOES_ON, digest, write_text
 from competition.utils.progress import Progress
 from competition.utils.versions import installed
 
 LIBRARIES = (
     *("numpy", "scipy", "pandas", "scikit-learn", "lightgbm", "xgboost", "xgboost-cpu", "torch"),
-    *("transformers", "onnxruntime", "av", "pillow", "jieba", "rjieba"),
+    *("transformers", "onnxruntime", "av", "pillow", *CUTTERS),
 )
 JOBS = ".jobs"  # folder, below that of the results, of what tasks elsewhere need while they run
 _ours: set[str] = set()  # markers that this process has written

@@ -17,9 +17,11 @@ from competition.features.columns import (
 )
 from competition.features.store import Digests
 from competition.text.terms import TermsSpec
+from competition.utils.extras import CUTTERS
 from competition.utils.files import digest
 from competition.utils.progress import Progress
 from competition.utils.source_digest import source_digest
+from competition.utils.versions import installed
 
 CHUNK = 2_000  # ads between two reports of progress
 
@@ -94,8 +96,8 @@ def _named(
             fingerprint = digest(list(values.index), contents)
         elif kinds[name] == "text" and terms is not None:
             how = [terms.analyzer, *terms.ngram_range]
-            source = source_digest("competition.text.terms")
-            fingerprint, ending = digest(content_digest(values), how, source), ".ragged"
+            made_by = [source_digest("competition.text.terms"), installed(*CUTTERS)]
+            fingerprint, ending = digest(content_digest(values), how, made_by), ".ragged"
             label += f".{terms.analyzer}{terms.ngram_range[0]}-{terms.ngram_range[1]}"
         else:
             fingerprint = content_digest(values)

@@ -17,6 +17,7 @@ from competition import __version__
 from competition.datasets.base import AdDataset
 from competition.folds import Folds
 from competition.utils.errors import StoreError
+from competition.utils.extras import CUTTERS
 from competition.utils.files import digest, written_whole
 from competition.utils.versions import installed
 
@@ -27,8 +28,7 @@ VERSIONS_OF = (
     "lightgbm",
     "xgboost",
     "xgboost-cpu",
-    "jieba",
-    "rjieba",
+    *CUTTERS,
 )
 HEADER_KEY = b"competition"
 SCORING = "scoring"

@@ -1,17 +1,22 @@
 """The words of a text, in any script.
 
 Chinese is cut as jieba cuts it (default mode, with its hidden Markov model for unknown words), by
-`rjieba`, a compiled segmenter with jieba's dictionary. Other scripts without spaces (kana, Thai,
-Lao, Khmer, Burmese) are cut into pairs of characters. Emoji are words, and a hashtag is one beside
-the words in it. Characters that nobody sees are left out.
+`rjieba`, a compiled segmenter with jieba's dictionary. Other scripts without spaces (Japanese,
+Thai, Lao, Khmer, Burmese) are cut by the dictionaries of ICU. Emoji are words, and a hashtag is one
+beside the words in it. Characters that nobody sees are left out.
+
+A text whose kana are one in eight of its ideographs and kana is Japanese, and ICU cuts its
+ideographs too. The whole text is looked at, as "送料無料！" has no kana of its own, and as OCR
+reads kana into Chinese: up to 3% in 1,140 texts of TAAC 2021. In 30 sentences as Japanese ads have
+them they are from 26% up. A の does not count: Chinese ads write it for 的.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib.util import find_spec
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +26,10 @@ Tokens = Literal["word", "char"]
 
 # No n-gram spans two OCR fragments, ASR turns, sentences or clauses.
 _BREAK = re.compile(r"[|\n。!！?？;；,，、:：]+|\.\s")
-_CHINESE = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+_HAN = r"\u3400-\u9fff\uf900-\ufaff"
+_CHINESE = re.compile(f"[{_HAN}]")
+_KANA = re.compile(r"[\u3041-\u306d\u306f-\u3096\u30a1-\u30fa\u30fc々]")  # all but の
+_JAPANESE = 1 / 8  # share of kana
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?%?")
 _RUN = re.compile(r"[^\W_]+")
 
@@ -75,13 +83,26 @@ _MARKED_SCRIPTS = _class_of("LM", (0x0591, 0x0DFF), (0x0F00, 0x0FFF))
 
 _ONE_EMOJI = rf"(?:[\U0001f1e6-\U0001f1ff]{{2}}|[{EMOJI}][{TONE}]?(?:\u200d[{EMOJI}][{TONE}]?)*)"
 
-_CHARACTER = re.compile(rf"[{_UNSPACED}][{_MARKS}]*")
-_TORN = re.compile(
-    rf"({_ONE_EMOJI}|(?:[{_UNSPACED}][{_MARKS}]*)+|[{_MARKED_SCRIPTS}]+(?:\.\d+)?%?)"
-)
+
+def _torn(unspaced: str) -> re.Pattern[str]:
+    """Pattern of what is torn out of a clause before jieba sees it."""
+    marked = rf"[{_MARKED_SCRIPTS}]+(?:\.\d+)?%?"
+    return re.compile(rf"({_ONE_EMOJI}|(?:[{unspaced}][{_MARKS}]*)+|{marked})")
+
+
+_UNSPACED_JAPANESE = rf"{_UNSPACED}{_HAN}々〆〇"
+_TORN, _TORN_JAPANESE = _torn(_UNSPACED), _torn(_UNSPACED_JAPANESE)
+_RUN_FOR_ICU = re.compile(rf"[{_UNSPACED_JAPANESE}]")
+_HAS_TOKEN = re.compile(rf"[^\W_]|{_ONE_EMOJI}")
 _MARKED_WORD = re.compile(rf"[^\W_](?:[^\W_]|[{_MARKS}])*(?:\.\d+)?%?")
 _MARKED_RUN = re.compile(rf"{_ONE_EMOJI}|[^\W_](?:[^\W_]|[{_MARKS}])*")
 _HASHTAG = re.compile(rf"(?<![\w&#/])#((?:\w|[{_MARKS}])+)")
+
+# What stretches a word of Arabic, or marks vowels in Arabic and Hebrew: the word is the same.
+_UNREAD = re.compile(r"[\u05b0-\u05bd\u05bf\u05c1\u05c2\u05c7\u0640\u064b-\u0652]")
+
+# The Thai and Lao vowel am, which NFKC takes apart and ICU's dictionaries have whole.
+_AM = re.compile(r"[\u0e4d\u0ecd]([\u0e48-\u0e4b\u0ec8-\u0ecb]?)([\u0e32\u0eb2])")
 
 # A hashtag among the pieces of a text: a full-width sign, which no normalised text holds, as jieba
 # has pieces that start with a plain one.
@@ -97,14 +118,21 @@ def tokenize(text: str, analyzer: Tokens) -> list[str]:
     text : str
         Full-width letters and digits are read as their plain forms (Unicode NFKC).
     analyzer : {"word", "char"}
-        ``"word"``: jieba's words where there is Chinese, pairs of characters in other scripts
-        without spaces, runs of letters and digits elsewhere; each emoji; and after the words of a
-        clause its hashtags. ``"char"``: characters, with a space at either end of each run of them.
+        ``"word"``: jieba's words where there is Chinese, ICU's in other scripts without spaces,
+        runs of letters and digits elsewhere; each emoji; and after the words of a clause its
+        hashtags. ``"char"``: characters, with a space at either end of each run of them.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If a library that cuts this text is not installed.
 
     Examples
     --------
     >>> tokenize("点击视频下方链接|仅需9.9元!", "word")
     ['点击', '视频', '下方', '链接', '仅', '需', '9.9', '元']
+    >>> tokenize("秋の新作ワンピース", "word")
+    ['秋', 'の', '新作', 'ワンピース']
     >>> tokenize("New #SummerSale 🔥", "word")
     ['new', 'summersale', '🔥', '#summersale']
     """
@@ -126,9 +154,9 @@ def segments(text: str, analyzer: Tokens) -> Iterator[list[str]]:
         for found in run.findall(text.lower()):
             yield [_SPACE, *found, _SPACE]
         return
-    cut = _cut_rare if is_rare else _cut
+    torn = _TORN_JAPANESE if is_rare and _is_japanese(text) else _TORN
     for segment in _BREAK.split(text):
-        yield cut(segment)
+        yield _cut_rare(segment, torn) if is_rare else _cut(segment)
         if "#" in segment:
             for tag in _HASHTAG.findall(segment):
                 if any(map(str.isalpha, tag)):
@@ -141,41 +169,51 @@ def tokens_of(piece: str, analyzer: Tokens) -> list[str]:
         return [piece]
     if piece[:1] == _TAG:
         return ["#" + piece[1:].lower()]
-    if _TORN.fullmatch(piece):
-        characters = _CHARACTER.findall(piece)
-        pairs = [first + second for first, second in pairwise(characters)]
-        return pairs or [piece.lower()]
-    return [word.lower() for word in _split_ascii(piece) if _RUN.search(word)]
+    return [word.lower() for word in _split_ascii(piece) if _HAS_TOKEN.search(word)]
 
 
 def _normalized(text: str) -> str:
     def plain(match: re.Match[str]) -> str:
         # Half a surrogate pair, which truncated JSON may hold, is no character: it is left out.
-        return unicodedata.normalize("NFKC", match[0]).encode("utf-8", "ignore").decode("utf-8")
+        found = unicodedata.normalize("NFKC", match[0]).encode("utf-8", "ignore").decode("utf-8")
+        return _AM.sub(lambda am: am[1] + chr(ord(am[2]) + 1), _UNREAD.sub("", found))
 
     return _RARE.sub(plain, visible(text))
 
 
+def _is_japanese(text: str) -> bool:
+    kana = len(_KANA.findall(text))
+    return kana > 0 and kana >= _JAPANESE * (kana + len(_CHINESE.findall(text)))
+
+
 def _cut(segment: str) -> list[str]:
-    import rjieba
-
-    return rjieba.cut(segment) if _CHINESE.search(segment) else _WORD.findall(segment)
+    return _cut_chinese(segment) if _CHINESE.search(segment) else _WORD.findall(segment)
 
 
-def _cut_rare(segment: str) -> list[str]:
+def _cut_rare(segment: str, torn: re.Pattern[str]) -> list[str]:
     """Cut a segment that may hold emoji, combining marks or scripts without spaces."""
-    import rjieba
-
-    def cut(part: str) -> list[str]:
-        return rjieba.cut(part) if is_chinese else _MARKED_WORD.findall(part)
-
-    is_chinese = _CHINESE.search(segment) is not None
-    plain_and_torn = _TORN.split(segment)  # in turns
+    plain_and_torn = torn.split(segment)  # in turns
+    is_chinese = any(map(_CHINESE.search, plain_and_torn[::2]))
+    cut = _cut_chinese if is_chinese else _MARKED_WORD.findall
     return list(
         chain.from_iterable(
-            [part] if n % 2 else cut(part) for n, part in enumerate(plain_and_torn) if part
+            _cut_torn(part) if n % 2 else cut(part) for n, part in enumerate(plain_and_torn) if part
         )
     )
+
+
+def _cut_torn(part: str) -> Iterable[str]:
+    if not _RUN_FOR_ICU.match(part):
+        return [part]
+    from icu4py.breakers import WordBreaker
+
+    return WordBreaker(part, "root")
+
+
+def _cut_chinese(part: str) -> list[str]:
+    import rjieba
+
+    return rjieba.cut(part)
 
 
 @lru_cache(maxsize=1)
@@ -183,9 +221,7 @@ def _ascii_words() -> frozenset[str]:
     """Return the words of jieba's dictionary that are pure ASCII (C++, AT&T, ...)."""
     spec = find_spec("jieba")
     if spec is None or spec.origin is None:
-        raise ImportError(
-            "jieba is not installed, and its dictionary is needed to cut Chinese: pip install jieba"
-        )
+        raise ModuleNotFoundError("No module named 'jieba'", name="jieba")
     dictionary = (Path(spec.origin).parent / "dict.txt").read_bytes()
     words = re.findall(rb"^([\x21-\x7e]+) [1-9]", dictionary, flags=re.MULTILINE)
     return frozenset(word.decode("ascii") for word in words)

@@ -23,6 +23,8 @@ EXTRAS = {
     "uvicorn": "serve",
     "xgboost": "xgboost-cpu",
 }
+# What cuts texts into words. Every installation has them; each is imported for its own scripts.
+CUTTERS = ("jieba", "rjieba", "icu4py")
 
 
 def lacking(libraries: Iterable[str]) -> str:
@@ -44,13 +46,15 @@ def lacking(libraries: Iterable[str]) -> str:
 
 
 def how_to_get(library: str) -> str:
-    """Say that a library is not installed, and which extra brings it.
+    """Say that a library is not installed, and what to install.
 
     Examples
     --------
     >>> how_to_get("torch")
     "torch is not installed: pip install 'competition[networks]'."
+    >>> how_to_get("icu4py")
+    'icu4py is not installed: pip install icu4py.'
     """
-    extra = EXTRAS.get(library)
-    hint = f": pip install 'competition[{extra}]'" if extra else ""
+    wanted = f"'competition[{EXTRAS[library]}]'" if library in EXTRAS else library
+    hint = f": pip install {wanted}" if library in (*EXTRAS, *CUTTERS) else ""
     return f"{library} is not installed{hint}."

@@ -58,7 +58,7 @@ class TestAgainstJieba:
             for text in texts
             for segment in re.split(r"[|\n。!！?？;；,，、:：]+|\.\s", text)
             if re.search(r"[\u4e00-\u9fff]", segment) and is_normalized("NFKC", segment)
-            if not re.search(r"[\u3040-\u30ff]", segment)  # kana, which are cut into pairs
+            if not re.search(r"[\u3040-\u30ff]", segment)  # kana, which ICU cuts
         ]
         assert len(segments) > 1000
         cut = [words(segment) for segment in segments]
@@ -94,12 +94,25 @@ class TestTokenize:
             ("हिन्दी में नया", ["हिन्दी", "में", "नया"]),
             ("বাংলা ভাষা", ["বাংলা", "ভাষা"]),
             ("தமிழ் மொழி", ["தமிழ்", "மொழி"]),
-            ("كِتَابٌ جديد", ["كِتَابٌ", "جديد"]),
             ("за\u0301мок", ["за\u0301мок"]),
             ("नया 新品上市", ["नया", "新品", "上市"]),
         ],
     )
     def test_combining_marks_belong_to_their_word(self, text, expected):
+        assert tokenize(text, "word") == expected
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("كِتَابٌ جديد", ["كتاب", "جديد"]),
+            ("خصـــم ٥٠%", ["خصم", "٥٠%"]),
+            ("שָׁלוֹם", ["שלום"]),
+            ("أحمد آخر", ["أحمد", "آخر"]),  # another letter, not a vowel's mark
+        ],
+    )
+    @pytest.mark.parametrize("analyzer", ["word", "char"])
+    def test_marks_of_vowels_and_stretching_make_no_other_word(self, text, expected, analyzer):
+        assert tokenize(text, analyzer) == tokenize(" ".join(expected), analyzer)
         assert tokenize(text, "word") == expected
 
     @pytest.mark.parametrize("unseen", ["\u200b", "\u00ad", "\u200d", "\u200c", "\ufeff", "\u2060"])
@@ -140,18 +153,58 @@ class TestTokenize:
     @pytest.mark.parametrize(
         ("text", "expected"),
         [
-            ("ลดราคา", ["ลด", "ดร", "รา", "าค", "คา"]),
-            ("ที่นี่", ["ที่นี่"]),
-            ("ສະບາຍ", ["ສະ", "ະບ", "ບາ", "າຍ"]),
-            ("ភាសា", ["ភាសា"]),
-            ("မြန်မာ", ["မြန်", "န်မာ"]),
-            ("セール", ["セー", "ール"]),
+            ("ลดราคารองเท้า", ["ลด", "ราคา", "รองเท้า"]),
+            ("ผ่อน iPhone15 ดอกเบี้ย 0%🔥", ["ผ่อน", "iphone15", "ดอกเบี้ย", "0%", "🔥"]),
+            ("#แมวน่ารัก", ["แมว", "น่า", "รัก", "#แมวน่ารัก"]),
+            ("ກາເຟລາວ", ["ກາເຟ", "ລາວ"]),
+            ("បញ្ចុះតម្លៃ៥០% ស្បែកជើងកីឡា", ["បញ្ចុះតម្លៃ", "៥០%", "ស្បែកជើង", "កីឡា"]),
+            ("မြန်မာနိုင်ငံအနှံ့ပို့ဆောင်", ["မြန်မာနိုင်ငံ", "အနှံ့", "ပို့ဆောင်"]),
+            ("セール", ["セール"]),
             ("の", ["の"]),
-            ("iPhoneケース", ["iphone", "ケー", "ース"]),
+            ("iPhoneケース", ["iphone", "ケース"]),
+            ("ﾜﾝﾋﾟｰｽ", ["ワンピース"]),
+            ("ซูชิセール", ["ซูชิ", "セール"]),
         ],
     )
-    def test_scripts_without_spaces_are_cut_into_pairs(self, text, expected):
+    def test_scripts_without_spaces_are_cut_into_words(self, text, expected):
         assert tokenize(text, "word") == expected
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "น้ำหอม",
+            "นํ้าหอม",  # the vowel's ring before the tone, as many type it
+            "น้\u0e4d\u0e32หอม",  # taken apart, as NFKC has it
+        ],
+    )
+    def test_the_thai_vowel_am_is_one_character_however_written(self, text):
+        assert tokenize(text, "word") == ["น้ำหอม"]
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("秋の旅行は北海道へ", ["秋", "の", "旅行", "は", "北海道", "へ"]),
+            ("月々3,300円の化粧水", ["月々", "3", "300", "円", "の", "化粧", "水"]),
+            ("佐々木希の写真集", ["佐々木", "希", "の", "写真", "集"]),
+            ("無料体験受付中！今だけ", ["無料", "体験", "受付", "中", "今", "だけ"]),
+        ],
+    )
+    def test_ideographs_of_japanese_are_cut_as_japanese(self, text, expected):
+        assert tokenize(text, "word") == expected
+
+    @pytest.mark.parametrize(
+        ("text", "chinese"),
+        [
+            ("家の味道", ["家", "の", "味道"]),
+            ("点击视频下方链接ロ", ["点击", "视频", "下方", "链接"]),
+            ("无料体验发卖中|点击视频下方链接|免费领取课程ヨヨ", ["点击", "视频", "下方", "链接"]),
+        ],
+    )
+    def test_chinese_with_few_kana_stays_with_jieba(self, text, chinese):
+        found = tokenize(text, "word")
+        assert [word for word in chinese if word in found] == chinese
+        without = "".join(c for c in text if not "\u3041" <= c <= "\u30ff")
+        assert [w for w in found if not "\u3041" <= w[0] <= "\u30ff"] == tokenize(without, "word")
 
     def test_characters_come_with_a_space_at_either_end_of_a_run(self):
         assert tokenize("领9元,Go", "char") == [" ", "领", "9", "元", " ", " ", "g", "o", " "]

@@ -12,8 +12,9 @@ import pytest
 from competition.features.registry import find_extractors, get_extractor
 from competition.level1.registry import find_models, get_model
 from competition.level2.registry import find_meta_learners, get_meta_learner
-from competition.utils.extras import EXTRAS
+from competition.utils.extras import CUTTERS, EXTRAS
 from competition.utils.registry import Entry
+from tests.conftest import write_csv
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUG_INS = [
@@ -21,6 +22,20 @@ PLUG_INS = [
     *map(get_meta_learner, find_meta_learners()),
     *map(get_extractor, find_extractors()),
 ]
+
+TITLES = """\
+name = "titles"
+train = "train.csv"
+id = "id"
+
+[[tags]]
+column = "tag"
+dimension = "tag"
+
+[inputs.words]
+kind = "text"
+columns = ["title"]
+"""
 
 # Runs the command line as if these libraries were not installed.
 WITHOUT = """
@@ -128,6 +143,17 @@ def test_run_that_needs_a_missing_library_is_one_sentence(
     assert done.returncode == 2
     assert f"competition[{extra}]" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("hidden", CUTTERS)
+def test_run_that_lacks_what_cuts_its_words_is_one_sentence(tmp_path: Path, hidden: str) -> None:
+    rows = [[f"a{i}", ("新品上市 ok", "ลดราคา ok")[i % 2], "xy"[i % 2]] for i in range(20)]
+    write_csv(tmp_path / "train.csv", ["id", "title", "tag"], rows)
+    (tmp_path / "competition.toml").write_text(TITLES, encoding="utf-8")
+    run = ["run", "--data", tmp_path, "--profile", "text", "--out", tmp_path, "--jobs", 1]
+    done = call_without([hidden], *run, "--set", "folds.n=2", "--set", 'models=["tfidf_logreg"]')
+    assert done.returncode == 2
+    assert done.stderr == f"Error: {hidden} is not installed: pip install {hidden}.\n"
 
 
 def test_command_that_imports_a_missing_library_is_one_sentence(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class TextNet(TextEncoderModel):
     ----------
     keep : {"first", "first_last"}
         Which tokens of a longer text are read: the first, or the first half of them and the last.
-        A token is a word as jieba cuts it, or a piece of a rare one.
+        A token is a word of `competition.text.words`, or a piece of a rare one.
     max_tokens : int
         Most tokens that are read of an ad, special ones not counted.
     pooling : {"mean", "cls"}

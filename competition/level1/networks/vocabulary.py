@@ -12,7 +12,7 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 
 def spaced(text: str) -> str:
-    """Words of a text with spaces between them, Chinese as jieba cuts it."""
+    """Words of a text with spaces between them, as `competition.text.words` cuts it."""
     return " ".join(tokenize(text, "word"))
 
 
