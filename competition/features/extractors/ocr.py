@@ -43,7 +43,7 @@ CHANGE = 16  # least difference of one such pixel, of 255, between frames that a
 _BETWEEN_CHINESE = re.compile(r"(?<=[\u3400-\u9fff]) (?=[\u3400-\u9fff])")
 
 
-@extractor("ocr", kinds=("image", "video"), gives="text", version=2)
+@extractor("ocr", kinds=("image", "video"), gives="text", version=3)
 class Ocr(Extractor):
     """Lines of text in a picture or in the frames of a film, joined by ``"|"``.
 
@@ -148,6 +148,10 @@ def _rapidocr() -> Read:
             "Det.limit_type": "max",
             "Det.limit_side_len": DETECTION_SIDE,
             "Rec.model_path": recogniser,
+            # One line at a time, at its own width: padding takes time, and what a line is padded to
+            # would depend on the picture's other lines.
+            "Rec.rec_batch_num": 1,
+            "Rec.rec_img_shape": [3, 48, 16],
             "EngineConfig.onnxruntime.intra_op_num_threads": 1,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }
