@@ -69,9 +69,10 @@ def _main() -> None:
             raise
         sys.exit(_fail(_explained(error), 2))
     except ModuleNotFoundError as bad:
-        if bad.name not in (*EXTRAS, *CUTTERS):
+        library = (bad.name or "").partition(".")[0]
+        if library not in (*EXTRAS, *CUTTERS):
             raise
-        sys.exit(_fail(how_to_get(bad.name), 2))
+        sys.exit(_fail(how_to_get(library), 2))
 
 
 def _explained(error: OSError) -> str:

@@ -14,14 +14,12 @@ MANY = 50_000  # ads; resampling more takes minutes and changes the interval har
 
 @dataclass(frozen=True)
 class Difference:
-    """GAP of one set of scores less GAP of another, with its 95% bootstrap interval.
+    """Metric of one set of scores less that of another, with its 95% bootstrap interval.
 
     Attributes
     ----------
-    value : float
-        On all ads, each counted once.
-    low, high : float
-        2.5th and 97.5th percentile over the resamples.
+    value, low, high : float
+        As `gap_difference` or `competition.evaluation.gain.gain_over_best` defines them.
     """
 
     value: float

@@ -7,12 +7,14 @@ ended; its interval is widened for that.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 
 from competition.evaluation.bootstrap import MANY, N_RESAMPLES, Difference, GapList, resamples
 from competition.evaluation.chosen_metric import FEW, metric_of
+from competition.utils.errors import MetricError
 
 Score = Callable[[np.ndarray], float]  # of how often each ad occurs
 
@@ -68,7 +70,31 @@ def gain_over_best(
     -----
     Of more than 50,000 ads, a random 50,000 say which model is best and make the interval, which
     is narrowed to the number of all ads.
+
+    Where a metric of one's own has no value on a fold alone, all ads count as one fold.
+
+    Raises
+    ------
+    MetricError
+        If it has none on all ads.
     """
+    given = (name, labels, scores, models)
+    try:
+        return _gain(*given, fold, top_k, seed, group)
+    except MetricError:
+        return _gain(*given, np.zeros(len(labels), dtype=np.int64), top_k, seed, group)
+
+
+def _gain(
+    name: str,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    models: np.ndarray,
+    fold: np.ndarray,
+    top_k: int,
+    seed: int,
+    group: np.ndarray | None,
+) -> Difference:
     some = np.arange(len(labels))
     if len(labels) > MANY:
         drawn = np.sort(np.random.default_rng(seed).choice(len(labels), MANY, replace=False))
@@ -89,10 +115,16 @@ def gain_over_best(
     of_group = None if group is None else group[some]
     n_resamples = N_RESAMPLES if name == "gap" else FEW
     draws = resamples(tagged, n_resamples, seed, of_group)
-    found = np.array([_mean_gain(folds, counts) for counts in draws])
     value = _mean_gain(folds, np.ones(len(some), dtype=np.int64))
-    widened = np.sqrt(len(some) / len(labels) * (1 + len(folds) / max(len(folds) - 1, 1)))
-    deviations = (found - value) * widened
+    found = []
+    for counts in draws:
+        with suppress(MetricError):  # a metric of one's own may have no value on a resample
+            found.append(_mean_gain(folds, counts))
+    if len(found) < 2:
+        raise MetricError(f"The metric {name} has a value on none of the resamples of the ads.")
+    n_folds = len(np.unique(fold))
+    widened = np.sqrt(len(some) / len(labels) * (1 + n_folds / max(n_folds - 1, 1)))
+    deviations = (np.array(found) - value) * widened
     if len(some) < len(labels):
         metric = metric_of(name)
         value = 0.0

@@ -99,6 +99,8 @@ def _named(
             made_by = [source_digest("competition.text.terms"), installed(*CUTTERS)]
             fingerprint, ending = digest(content_digest(values), how, made_by), ".ragged"
             label += f".{terms.analyzer}{terms.ngram_range[0]}-{terms.ngram_range[1]}"
+        elif kinds[name] == "text":  # which networks cut into words
+            fingerprint = digest(content_digest(values), installed(*CUTTERS))
         else:
             fingerprint = content_digest(values)
         return Column(name, fingerprint, cache / f"{label}-{fingerprint[:16]}{ending}")

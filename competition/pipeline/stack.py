@@ -9,7 +9,6 @@ from typing import Any
 
 from competition.config.profile import StackSettings
 from competition.datasets.base import AdDataset
-from competition.evaluation.gain import gain_over_best
 from competition.evaluation.metrics import Scores
 from competition.execution.engines import LOCAL, running_on
 from competition.level2.kept import KeptCrossFits
@@ -33,7 +32,7 @@ from competition.pipeline.holdout import score_holdout, set_aside
 from competition.pipeline.plan import check_level2, plan_metadata
 from competition.pipeline.record import Recorder
 from competition.pipeline.settings import plan_meta_learners
-from competition.pipeline.stack_checks import best_model, large_offsets
+from competition.pipeline.stack_checks import best_model, gain_of, large_offsets
 from competition.pipeline.stack_input import STACK, stack_input, told_apart, write_stack
 from competition.pipeline.stored import UNFIT, chosen_of
 from competition.pipeline.submit import Submitted, open_sample, submit
@@ -304,16 +303,7 @@ def _fit(plan: _Plan, fingerprint: Fingerprint, store: OofStore, context: AnyCon
         corrections=_by_fold(selection.corrections) or None,
         metric=plan.metric,
         best_model=best,
-        gain=gain_over_best(
-            data.metric,
-            data.labels,
-            selection.output.oof,
-            models,
-            data.fold,
-            data.top_k,
-            context.profile.seed,
-            data.group,
-        ),
+        gain=gain_of(selection.output.oof, models, data, context.profile.seed),
         standing_out=dict(data.leaked),
         large_offsets=large_offsets(cards),
         left_out=left_out,

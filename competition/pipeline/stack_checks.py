@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from competition.evaluation.bootstrap import Difference
 from competition.evaluation.chosen_metric import metric_of
 from competition.evaluation.fold_offsets import LARGE, offset_spread
+from competition.evaluation.gain import gain_over_best
 from competition.level2.data import StackData
 from competition.oof.cards import FoldOffset, ModelCard
 
@@ -18,6 +22,13 @@ def best_model(cards: Sequence[ModelCard], data: StackData) -> str:
         for place, model in enumerate(data.models)
     }
     return max(scores, key=lambda model: scores[model])
+
+
+def gain_of(oof: np.ndarray, models: np.ndarray, data: StackData, seed: int) -> Difference:
+    """What a stack's out-of-fold probabilities gain over the best of its level-1 models."""
+    return gain_over_best(
+        data.metric, data.labels, oof, models, data.fold, data.top_k, seed, data.group
+    )
 
 
 def large_offsets(cards: Sequence[ModelCard]) -> dict[str, FoldOffset]:

@@ -42,7 +42,7 @@ _ASCII_SPLIT = re.compile(r"([a-zA-Z0-9]+(?:\.\d+)?%?)")
 # character before them, which they may combine with. To normalise whole texts takes as long as to
 # cut them. A text without any has no emoji, no combining marks and no invisible characters either.
 _RARE = re.compile(
-    r".?[^\x00-\xac\xae-\u02ff\u2010-\u2027\u2030-\u203a\u3001-\u3011\u4e00-\u9fff"
+    r".?[^\x00-\xac\xae-\u02ff\u2010-\u2027\u2030-\u203a\u3001-\u3004\u3006-\u3011\u4e00-\u9fff"
     r"\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f]+"
 )
 

@@ -18,7 +18,7 @@ from competition.config.stages import FoldSettings, Level2Settings
 from competition.config.toml import profile_toml
 from competition.level1.registry import find_models
 from competition.reproductions.look_read_feel import methods
-from tests.cli.calling import call
+from tests.cli.calling import call, called
 from tests.conftest import write_table
 from tests.docs.pages import PAGES
 from tests.features.extractors.test_bottom_up import tsv_line
@@ -310,3 +310,15 @@ def test_settings_of_image_ads_reach_the_benchmark(
     features = {path.name.split("-")[0] for path in (tmp_path / "cache" / "features").iterdir()}
     assert {"vit", "regions"} <= features
     assert "Not run: Encoder (Last)" not in done.out
+
+
+def test_convolutional_network_needs_the_last_layer_of_posters(
+    table: Path, tiny_resnet: Path, tmp_path: Path
+) -> None:
+    profile = cut("posters", "features.poster_vit.layers=[-1]", tmp_path)
+    given = ("extract", "--data", table, "--profile", profile, "--out", tmp_path, "--device", "cpu")
+    network = f"features.poster_vit.checkpoint={tiny_resnet}"
+    refused = called(*given, "--set", network)
+    assert refused.status != 0
+    assert "has 2 layers. Name some from 1 to 2, or from -2 to -1." in " ".join(refused.err.split())
+    call(*given, "--set", network, "--set", "features.poster_vit.layers=[-1]")

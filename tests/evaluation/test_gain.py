@@ -1,5 +1,7 @@
 """The gain over the best model: each fold alone, against what the other folds call best."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,13 @@ from competition.evaluation.chosen_metric import metric_of
 from competition.evaluation.gain import gain_over_best
 from competition.evaluation.metrics import gap
 
+RARE = """
+from sklearn.metrics import roc_auc_score
+
+
+def area(labels, scores):
+    return roc_auc_score(labels, scores, average="macro")
+"""
 FOLD = np.tile(np.arange(5), 60)
 
 
@@ -125,3 +134,18 @@ def test_of_many_ads_some_are_resampled_for_about_the_same_interval(
     some = gain_over_best("gap", labels, truth, models, fold)
     assert some.value == pytest.approx(every.value, abs=0.005)
     assert some.high - some.low == pytest.approx(every.high - every.low, rel=0.25)
+
+
+def test_metric_without_a_value_on_a_fold_takes_all_ads_as_one_fold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rare_metric.py").write_text(RARE, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    labels, scores, models = made()
+    labels[:, 0] = 0
+    labels[:12, 0] = FOLD[:12] != 3  # no ad of one fold carries the first tag
+    found = gain_over_best("rare_metric:area", labels, scores, models, FOLD)
+    area = metric_of("rare_metric:area")
+    best = max(area(labels, models[:, m], 20) for m in range(3))
+    assert found.value == pytest.approx(area(labels, scores, 20) - best)
+    assert found.low < found.value < found.high

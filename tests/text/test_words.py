@@ -221,3 +221,9 @@ class TestTokenize:
 )
 def test_what_is_visible(text, expected):
     assert visible(text) == expected
+
+
+def test_an_emoji_changes_no_other_word_where_ideographs_are_repeated() -> None:
+    """The sign of repetition tells Japanese apart, whatever else stands in the text."""
+    plain = tokenize("人々的美好生活", "word")
+    assert tokenize("人々的美好生活🔥", "word") == [*plain, "🔥"]

@@ -44,6 +44,8 @@ class PooledArrays(BaseEstimator):
             found, there = _over_time(X[column])
             standard = np.zeros((len(X), len(centre)), dtype=np.float32)
             if len(centre) and there.any():
+                if found.shape[1] not in (3 * len(centre), len(centre)):
+                    raise ValueError(f"{column}: {found.shape[1] // 3} dimensions an ad are new.")
                 standard[there] = (found[:, : len(centre)] - centre) / scale
             columns += [standard, ~there[:, None]]
         return np.hstack(columns, dtype=np.float32)
@@ -55,11 +57,14 @@ def _over_time(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     The first is (n_there, 3 dims), float32.
     """
     there = np.array([_is_there(cell) for cell in cells], dtype=bool)
-    rows = [
-        np.concatenate([cell.mean(axis=0), cell.std(axis=0), cell.max(axis=0)])
-        for cell in (np.asarray(one, dtype=np.float32) for one in cells[there])
-    ]
+    rows = [_summary(np.asarray(cell, dtype=np.float32)) for cell in cells[there]]
     return np.stack(rows) if rows else np.empty((0, 0), dtype=np.float32), there
+
+
+def _summary(cell: np.ndarray) -> np.ndarray:
+    most = cell.max(axis=0)
+    changes = cell.min(axis=0) < most  # rounding gives equal rows a deviation of their own
+    return np.concatenate([cell.mean(axis=0), np.where(changes, cell.std(axis=0), 0), most])
 
 
 def _is_there(cell: object) -> bool:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from competition.level1.components.pooled_arrays import PooledArrays
 
@@ -60,3 +61,21 @@ def test_spread_of_single_rows_is_left_out() -> None:
     features = PooledArrays(spread=True)
     assert np.allclose(features.fit_transform(X), [[-1, 0], [1, 0]])
     assert np.allclose(features.transform(frame(np.array([[0.0], [4]]))), [[0, 0]])
+
+
+def test_rows_that_do_not_change_have_no_deviation() -> None:
+    """What rounding makes of equal rows is not blown up: a little movement is no outlier."""
+    rng = np.random.default_rng(0)
+    still = [np.repeat(rng.random((1, 8)), 7, axis=0).astype(np.float32) for _ in range(40)]
+    pooled = PooledArrays(spread=True)
+    learned = pooled.fit_transform(frame(*still))
+    assert not learned[:, 8:16].any()
+    moving = [(one + rng.normal(0, 1e-3, one.shape)).astype(np.float32) for one in still]
+    assert np.abs(pooled.transform(frame(*moving))).max() < 10
+
+
+def test_arrays_of_another_width_are_refused() -> None:
+    pooled = PooledArrays(spread=True)
+    pooled.fit_transform(frame(np.ones((1, 4)), np.zeros((1, 4))))
+    with pytest.raises(ValueError, match="7 dimensions"):
+        pooled.transform(frame(np.ones((1, 7)), np.ones((1, 7))))
