@@ -85,11 +85,7 @@ def resampled(
     group : ndarray of shape (n_ads,) or None
         Ads of one group are drawn together, for they are no news of each other.
     """
-    n_ads = len(labels)
-    some = np.arange(n_ads)
-    if n_ads > MANY:
-        drawn = np.sort(np.random.default_rng(seed).choice(n_ads, MANY, replace=False))
-        some = drawn if labels[drawn].any() else some
+    n_ads, some = len(labels), some_ads(labels, seed)
     listed = GapList(labels[some], scores[some], top_k)
     of_some = None if group is None else group[some]
     draws = resamples(np.asarray(labels[some].any(axis=1)), n, seed, of_some)
@@ -99,6 +95,18 @@ def resampled(
         return Resampled(value, found)
     whole = gap(labels, scores, top_k)
     return Resampled(whole, whole + (found - value) * np.sqrt(len(some) / n_ads))
+
+
+def some_ads(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Return the positions of the ads to resample, ascending: of more than 50,000 a random 50,000.
+
+    All where none of those has a true tag.
+    """
+    every = np.arange(len(labels))
+    if len(labels) <= MANY:
+        return every
+    drawn = np.sort(np.random.default_rng(seed).choice(len(labels), MANY, replace=False))
+    return drawn if labels[drawn].any() else every
 
 
 def resamples(

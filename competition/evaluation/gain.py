@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from competition.evaluation.bootstrap import MANY, N_RESAMPLES, Difference, GapList, resamples
+from competition.evaluation.bootstrap import N_RESAMPLES, Difference, GapList, resamples, some_ads
 from competition.evaluation.chosen_metric import FEW, metric_of
 from competition.utils.errors import MetricError
 
@@ -95,10 +95,7 @@ def _gain(
     seed: int,
     group: np.ndarray | None,
 ) -> Difference:
-    some = np.arange(len(labels))
-    if len(labels) > MANY:
-        drawn = np.sort(np.random.default_rng(seed).choice(len(labels), MANY, replace=False))
-        some = drawn if labels[drawn].any() else some
+    some = some_ads(labels, seed)
     known, of_fold = labels[some], fold[some]
     tagged = np.asarray(known.any(axis=1))
     rivals = _best_on_the_others(name, known, models, some, of_fold, top_k)

@@ -130,7 +130,7 @@ def test_of_many_ads_some_are_resampled_for_about_the_same_interval(
     models = truth[:, None] + rng.normal(0, 0.3, (4_000, 2, 6))
     fold = np.arange(4_000) % 5
     every = gain_over_best("gap", labels, truth, models, fold)
-    monkeypatch.setattr("competition.evaluation.gain.MANY", 800)
+    monkeypatch.setattr("competition.evaluation.bootstrap.MANY", 800)
     some = gain_over_best("gap", labels, truth, models, fold)
     assert some.value == pytest.approx(every.value, abs=0.005)
     assert some.high - some.low == pytest.approx(every.high - every.low, rel=0.25)

@@ -45,7 +45,10 @@ class PooledArrays(BaseEstimator):
             standard = np.zeros((len(X), len(centre)), dtype=np.float32)
             if len(centre) and there.any():
                 if found.shape[1] not in (3 * len(centre), len(centre)):
-                    raise ValueError(f"{column}: {found.shape[1] // 3} dimensions an ad are new.")
+                    n_dims = found.shape[1] // 3
+                    raise ValueError(
+                        f"{column}: {n_dims} dimensions, where training ads had others."
+                    )
                 standard[there] = (found[:, : len(centre)] - centre) / scale
             columns += [standard, ~there[:, None]]
         return np.hstack(columns, dtype=np.float32)
