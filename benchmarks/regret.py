@@ -31,6 +31,8 @@ from competition.level2.data import Ads, StackData
 from competition.level2.kept import KeptCrossFits
 from competition.level2.registry import find_meta_learners, get_meta_learner
 from competition.level2.selection import nested_selection
+from competition.saved.calibration import calibrate
+from competition.saved.refit import rescaled
 from competition.utils.files import write_text
 
 RESULT = Path(__file__).with_suffix(".md")
@@ -59,7 +61,9 @@ def run_problem(problem: Problem, learners: list[str]) -> dict[str, Any]:
         found = nested_selection(candidates, data, test, kept=kept)
         seconds = time.process_time() - start
         whole = {name: kept.read(name, None) for name in found.gaps}
-    predicted = {STACK: found.output.fold_test.mean(axis=0)}
+    stack = found.output.fold_test.mean(axis=0)
+    moved = rescaled(stack, calibrate(data.labels, found.output.oof, data.fold).scale)
+    predicted = {STACK: stack}
     for name, one in whole.items():
         if one is not None and one.predictions is not None:
             predicted[name] = one.predictions.fold_test.mean(axis=0)
@@ -100,7 +104,7 @@ def run_problem(problem: Problem, learners: list[str]) -> dict[str, Any]:
         "oof_candidates": found.gaps,
         "gain": [gain.value, gain.low, gain.high],
         "errors": errors,
-        "calibration": [calibration_error(truth, one) for one in (single, predicted[STACK])],
+        "calibration": [calibration_error(truth, one) for one in (single, stack, moved)],
         "outrun": list(found.outrun),
         "seconds": seconds,
     }
@@ -164,7 +168,7 @@ def _summary(lines: list[dict[str, Any]]) -> list[str]:
     covers = (gain[:, 1] <= true_gain) & (true_gain <= gain[:, 2])
     both = np.hypot((gain[:, 2] - gain[:, 1]) / 2, 1.96 * error)
     within = np.abs(gain[:, 0] - true_gain) <= both
-    before, after = np.mean([one["calibration"] for one in lines], axis=0)
+    before, after, moved = np.mean([one["calibration"] for one in lines], axis=0)
     seconds = [one["seconds"] for one in lines]
     lost = np.mean([one["oof_folds"] - one["oof"] for one in lines])
     return [
@@ -174,7 +178,8 @@ def _summary(lines: list[dict[str, Any]]) -> list[str]:
         f"{worse[BEST_SINGLE]:.1%}; than the plain mean: {worse['mean']:.1%}",
         f"- the printed interval of the gain covers the gain on the other half: {covers.mean():.1%}"
         f"; with the noise of that half taken into account: {within.mean():.1%}",
-        f"- calibration error of the best single model {before:.4f}, of the stack {after:.4f}",
+        f"- calibration error of the best single model {before:.4f}, of the stack {after:.4f}, "
+        f"of the stack as --calibrated moves it {moved:.4f}",
         f"- OOF GAP, mean of folds less all in one list: {lost:.4f}",
         f"- processor seconds of a stack: mean {np.mean(seconds):.1f}, most {max(seconds):.1f}",
     ]

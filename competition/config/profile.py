@@ -44,7 +44,7 @@ class Profile(Settings):
     quality : {"fast", "default", "best"}
         Fewer models or more than the profile names (`competition.pipeline.quality`).
     time_limit : str or None
-        What a run may take, like "90s", "20m" or "1.5h" (`competition.pipeline.time_plan`).
+        What a run may take, like "90s", "20m" or "1.5h" (`competition.pipeline.time_limit.plan`).
     kinds : tuple of str or None
         Use only inputs of these kinds, and of `models` only those that read nothing else; None
         uses all.

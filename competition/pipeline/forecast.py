@@ -29,8 +29,8 @@ from competition.pipeline.settings import beside, plan_meta_learners
 from competition.pipeline.so_far import FeatureSoFar, features_so_far
 from competition.pipeline.stack import SELECTION, stored_stack
 from competition.pipeline.stack_input import STACK
-from competition.pipeline.time_plan import plan_file, reduced_by
-from competition.pipeline.timed import refuse_elsewhere
+from competition.pipeline.time_limit.plan import plan_file, reduced_by
+from competition.pipeline.time_limit.watch import refuse_elsewhere
 from competition.utils.errors import StoreError
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress

@@ -16,7 +16,7 @@ from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack import SELECTION, UNFIT
 from competition.pipeline.stack_input import STACK
-from competition.pipeline.time_plan import as_it_ran
+from competition.pipeline.time_limit.plan import as_it_ran
 from competition.utils import spreadsheets
 from competition.utils.errors import StoreError
 from competition.utils.files import PathLike, written_whole

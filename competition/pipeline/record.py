@@ -24,7 +24,7 @@ from competition.oof.fold_files import versions
 from competition.oof.store import OofStore
 from competition.pipeline.context import AnyContext
 from competition.pipeline.submit import Submitted
-from competition.pipeline.time_plan import ALL_OF_IT, PlanRecord
+from competition.pipeline.time_limit.plan import ALL_OF_IT, PlanRecord
 from competition.utils.errors import StoreError
 from competition.utils.files import file_digest, write_text
 from competition.utils.progress import Progress

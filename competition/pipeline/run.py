@@ -31,11 +31,11 @@ from competition.pipeline.record import Recorder
 from competition.pipeline.settings import beside
 from competition.pipeline.stack import fitted_stack
 from competition.pipeline.submit import Submitted, open_sample, submit
-from competition.pipeline.time_plan import PlanRecord
-from competition.pipeline.timed import Watch, refuse_elsewhere, say, watching
-from competition.pipeline.timed_features import features_in_time
-from competition.pipeline.timed_level1 import level1_in_time
-from competition.pipeline.timed_level2 import level2_in_time
+from competition.pipeline.time_limit.features import features_in_time
+from competition.pipeline.time_limit.level1 import level1_in_time
+from competition.pipeline.time_limit.level2 import level2_in_time
+from competition.pipeline.time_limit.plan import PlanRecord
+from competition.pipeline.time_limit.watch import Watch, refuse_elsewhere, say, watching
 from competition.utils.errors import ModelError
 from competition.utils.files import PathLike
 from competition.utils.progress import Progress

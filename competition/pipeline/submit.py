@@ -12,7 +12,7 @@ from competition.oof.cards import StackCard
 from competition.oof.store import OofStore
 from competition.pipeline.context import AnyContext
 from competition.pipeline.holdout import Holdout
-from competition.pipeline.time_plan import ALL_OF_IT, PlanRecord
+from competition.pipeline.time_limit.plan import ALL_OF_IT, PlanRecord
 from competition.submission.ledger import LOCKS, note_submission
 from competition.submission.like import Sample, read_sample, write_like
 from competition.submission.write import FORMATS, write_submission

@@ -19,7 +19,7 @@ from competition.pipeline.extract import extract_features
 from competition.pipeline.settings import plan_meta_learners
 from competition.pipeline.stack import SELECTION, stored_models
 from competition.pipeline.stack_input import STACK
-from competition.pipeline.time_plan import as_it_ran
+from competition.pipeline.time_limit.plan import as_it_ran
 from competition.report.preview_drawing import FileOfAd, pictures_of
 from competition.submission.read import without_mp4
 from competition.submission.score import read_truth

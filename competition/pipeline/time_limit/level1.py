@@ -1,4 +1,4 @@
-"""Level 1 of a run with a time limit (`competition.pipeline.timed`)."""
+"""Level 1 of a run with a time limit (`competition.pipeline.time_limit.watch`)."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -23,8 +23,8 @@ from competition.pipeline.crossfit import (
 )
 from competition.pipeline.level1 import level1_job
 from competition.pipeline.plan import PlannedModel, plan_models
-from competition.pipeline.time_plan import reduced_by
-from competition.pipeline.timed import NOT_TRIED, ROUGH, SLACK, Watch, size_of
+from competition.pipeline.time_limit.plan import reduced_by
+from competition.pipeline.time_limit.watch import NOT_TRIED, ROUGH, SLACK, Watch, size_of
 from competition.utils.durations import about
 
 

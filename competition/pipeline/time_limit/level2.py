@@ -1,4 +1,4 @@
-"""Level 2 of a run with a time limit (`competition.pipeline.timed`)."""
+"""Level 2 of a run with a time limit (`competition.pipeline.time_limit.watch`)."""
 
 import time
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from competition.pipeline.plan import plan_metadata
 from competition.pipeline.settings import beside, plan_meta_learners
 from competition.pipeline.stack import stored_stack
 from competition.pipeline.stack_input import stack_input
-from competition.pipeline.time_plan import reduced_by
-from competition.pipeline.timed import NOT_TRIED, ROUGH, SLACK, Watch, reserve, size_of
+from competition.pipeline.time_limit.plan import reduced_by
+from competition.pipeline.time_limit.watch import NOT_TRIED, ROUGH, SLACK, Watch, reserve, size_of
 from competition.utils.durations import about
 
 QUICK = 8.0  # seconds of a fit, up to which another one is timed

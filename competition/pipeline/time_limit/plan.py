@@ -7,7 +7,7 @@
 It is written by the run that measures, and obeyed by every later one of the same limit and profile,
 which measures nothing: the same plan gives the same predictions. A new one is made where the file
 is removed, and where the ads, what they hold or what can run here has changed
-(`competition.pipeline.time_plan_state`).
+(`competition.pipeline.time_limit.state`).
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from competition.features.store import Digests
 from competition.pipeline.context import Context
 from competition.pipeline.quality import shaped
 from competition.pipeline.reduced import with_learners, without
-from competition.pipeline.time_plan_state import state_of
+from competition.pipeline.time_limit.state import state_of
 from competition.utils.errors import StoreError
 from competition.utils.files import digest, write_text
 

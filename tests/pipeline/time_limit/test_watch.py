@@ -17,8 +17,8 @@ from competition.execution.within import StoppableWorkers
 from competition.level2.data import Ads
 from competition.pipeline.context import open_context
 from competition.pipeline.plan import PlannedModel
-from competition.pipeline.timed import watching
-from competition.pipeline.timed_level1 import _Candidate, _left_out
+from competition.pipeline.time_limit.level1 import _Candidate, _left_out
+from competition.pipeline.time_limit.watch import watching
 from competition.utils.errors import ProfileError
 
 

@@ -10,8 +10,8 @@ comes after level 2, by ads and tags. In what is left
 3. one fit of each meta-learner is timed; those that take least stay.
 
 Time alone decides: no score is looked at. What is stored costs nothing. What was decided is
-written as the plan of the run (`competition.pipeline.time_plan`), and a run that finds a plan obeys
-it. What does not end when it should is stopped and left out after all.
+written as the plan of the run (`competition.pipeline.time_limit.plan`), and a run that finds a plan
+obeys it. What does not end when it should is stopped and left out after all.
 """
 
 import time
@@ -30,7 +30,7 @@ from competition.pipeline.costs import Costs, Size
 from competition.pipeline.holdout import set_aside
 from competition.pipeline.imagined import model_names
 from competition.pipeline.settings import beside, plan_meta_learners
-from competition.pipeline.time_plan import Decided, PlanFile, TimePlan, plan_file
+from competition.pipeline.time_limit.plan import Decided, PlanFile, TimePlan, plan_file
 from competition.utils.durations import about
 from competition.utils.errors import ProfileError
 from competition.utils.files import PathLike

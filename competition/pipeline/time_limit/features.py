@@ -1,4 +1,4 @@
-"""Features of a run with a time limit (`competition.pipeline.timed`)."""
+"""Features of a run with a time limit (`competition.pipeline.time_limit.watch`)."""
 
 import time
 from collections.abc import Collection, Sequence
@@ -15,8 +15,8 @@ from competition.pipeline.imagined import models_to_come
 from competition.pipeline.plan import plan_models
 from competition.pipeline.reduced import without
 from competition.pipeline.so_far import FeatureSoFar, features_so_far
-from competition.pipeline.time_plan import reduced_by
-from competition.pipeline.timed import NOT_TRIED, ROUGH, SLACK, Watch, size_of
+from competition.pipeline.time_limit.plan import reduced_by
+from competition.pipeline.time_limit.watch import NOT_TRIED, ROUGH, SLACK, Watch, size_of
 from competition.utils.durations import about
 from competition.utils.errors import CompetitionError, ProfileError
 from competition.utils.progress import Progress
