@@ -26,6 +26,8 @@ NAMED: dict[str, Metric] = {
     "f1": lambda labels, scores, top_k: f1_per_class(labels, scores),
 }
 CALLED = {"gap": "GAP", "map": "mAP", "f1": "F1-C"}
+RANKING = ("gap", "map")  # no rising curve over all scores changes them
+TIES = 1e-3  # share by which such a curve, which makes some scores equal, may change another one
 
 
 def metric_of(name: str) -> Metric:
@@ -54,7 +56,7 @@ def metric_of(name: str) -> Metric:
 
     def metric(labels: np.ndarray, scores: np.ndarray, top_k: int) -> float:
         try:
-            value = float(function(labels, scores))
+            value = float(function(labels.copy(), scores.copy()))  # which it may write into
         except Exception as bad:
             raise MetricError(f"The metric {name} failed: {type(bad).__name__}: {bad}") from bad
         if not math.isfinite(value):
@@ -65,6 +67,27 @@ def metric_of(name: str) -> Metric:
         return value
 
     return metric
+
+
+def looks_at_values(
+    name: str, labels: np.ndarray, scores: np.ndarray, moved: np.ndarray, top_k: int
+) -> bool:
+    """Whether a metric looks at scores themselves, as F1 at 0.5 does, and not only at their order.
+
+    Parameters
+    ----------
+    name : str
+        As `metric_of` takes it.
+    labels, scores : ndarray of shape (n_ads, n_tags)
+    moved : ndarray of shape (n_ads, n_tags)
+        The same scores, all by one rising curve.
+    top_k : int
+    """
+    if name in RANKING:
+        return False
+    metric = metric_of(name)
+    before, after = metric(labels, scores, top_k), metric(labels, moved, top_k)
+    return abs(after - before) > TIES * max(abs(before), abs(after))
 
 
 def metric_digest(name: str) -> str:

@@ -90,6 +90,59 @@ def test_run_and_stack_take_a_function_of_ones_own(ads: Path, tmp_path: Path) ->
     assert f"gains {gain:+.4f} our_metric:recall over" in done.out
 
 
+def add_models(ads: Path, out: Path) -> np.ndarray:
+    """Add a model that is good at 0.5 and three that never say so much; return the good one's."""
+    dataset, rng = load_dataset(ads), np.random.default_rng(0)
+    n_ads, n_tags = dataset.labels.shape
+    truth = np.vstack([dataset.labels, rng.integers(0, 2, (len(dataset.test_ids), n_tags))])
+    ids, names = [*dataset.train_ids, *dataset.test_ids], [tag.name for tag in dataset.tags]
+    files = {"--oof": slice(0, n_ads), "--test": slice(n_ads, None)}
+    for name in ("good", "faint_1", "faint_2", "faint_3"):
+        values = 1 / (1 + np.exp(-(5 * truth - 2.5 + rng.normal(0, 1.5, truth.shape))))
+        found = pd.DataFrame(values, index=ids, columns=names)
+        if name == "good":
+            good = values[:n_ads]
+        else:
+            found = 0.2 * found**6
+        for option, rows in files.items():
+            found.iloc[rows].to_csv(out / f"{option[2:]}.csv", index_label="id")
+        given = [part for option in files for part in (option, out / f"{option[2:]}.csv")]
+        call("add-oof", name, "--data", ads, "--out", out, *given)
+    return good
+
+
+def test_metric_of_values_is_judged_on_the_values_that_are_submitted(ads: Path, out: Path) -> None:
+    """F1 looks at 0.5: on the scale of the mean model, which is faint, nothing would reach it."""
+    good, labels = add_models(ads, out), load_dataset(ads).labels
+    alone = f1_per_class(labels, good)
+    assert alone > 0.6
+    for learners in ('["mean", "greedy", "single", "logit_mean"]', '"single"'):
+        settings = ("--metric", "f1", "--set", f"level2.model={learners}")
+        call("stack", "--data", ads, "--out", out, *settings)
+        name = "stack-single" if learners == '"single"' else "stack-selection"
+        assert f1_per_class(labels, oof(out, ads, name)) > alone - 0.02
+
+
+def test_metric_may_write_into_what_it_is_given(ads: Path, out: Path) -> None:
+    source = "from competition import gap\ndef cut(labels, scores):\n"
+    (out / "writing.py").write_text(
+        source + "    scores[scores < 0.5] = 0\n    labels[:] = labels > 0\n"
+        "    return gap(labels, scores)\n"
+    )
+    (out / "copying.py").write_text(
+        source + "    scores = scores.copy()\n    scores[scores < 0.5] = 0\n"
+        "    return gap(labels, scores)\n"
+    )
+    gains, written = [], []
+    for module in ("writing", "copying"):
+        given = ("--data", ads, "--out", out, "--set", LEARNERS, "--metric", f"{module}:cut")
+        done = call("stack", *given, cwd=out)
+        gains.append(done.out.split("The stack gains ")[1].split()[0])
+        written.append(oof(out, ads, "stack-selection").tobytes())
+    assert gains[0] == gains[1]
+    assert written[0] == written[1]
+
+
 def test_saved_stack_is_that_of_the_metric(ads: Path, tmp_path: Path) -> None:
     """Its meta-learners are fitted anew: greedy looks for what it looked for in the run."""
     one = 'level2.model="greedy"'

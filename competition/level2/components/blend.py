@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from competition.evaluation.chosen_metric import metric_of, resampled_metric
+from competition.evaluation.chosen_metric import looks_at_values, metric_of, resampled_metric
 from competition.level2.components.logits import enough, to_logits
 from competition.level2.components.scale import ToReference, to_reference
 from competition.level2.data import StackData
@@ -21,12 +21,15 @@ FLOOR = 1e-6  # of probabilities, as logits are averaged
 class Blend:
     """What predicts a fold: candidates, each on the scale of the mean level-1 probability.
 
+    Where the metric looks at values and not only at their order, each stays on its own scale, the
+    one that it was weighed on.
+
     Attributes
     ----------
     weights : dict of str to float
         Of the candidates that weigh anything; they sum to 1.
     curves : dict of str to ToReference
-        Of the same candidates.
+        Of the same candidates; empty where each stays on its own scale.
     scores, errors : dict of str to float
         Of every candidate: its score on the ads of the other folds, and the standard error of the
         difference to the highest.
@@ -47,12 +50,15 @@ class Blend:
         """
         from scipy.special import expit
 
+        def scaled(name: str) -> np.ndarray:
+            curve, values = self.curves.get(name), probabilities[name]
+            return np.asarray(values, dtype=np.float32) if curve is None else curve(values)
+
         if len(self.weights) == 1:
-            ((name, curve),) = self.curves.items()
-            return curve(probabilities[name])
+            return scaled(*self.weights)
         total = np.zeros(next(iter(probabilities.values())).shape)
         for name, weight in self.weights.items():
-            total += weight * to_logits(self.curves[name](probabilities[name]), FLOOR)
+            total += weight * to_logits(scaled(name), FLOOR)
         return np.asarray(expit(total), dtype=np.float32)
 
 
@@ -74,7 +80,9 @@ def fold_blend(
     behind : collection of str
         Candidates that weigh nothing here.
     simple : sequence of str
-        Candidates that stand alone where the mean scores less than the best of them.
+        Candidates that stand alone where the mean scores less than the best of them. Where the
+        metric looks at values all candidates are such: a mean may leave the scale that made them
+        good.
     data : StackData
     """
     others = [one for one in range(len(data.folds)) if one != place]
@@ -90,13 +98,21 @@ def fold_blend(
     some = enough(len(rows))
     reference = data.ads.read(rows[some]).mean(axis=1)
     curves = {name: to_reference(oof[name][some], reference) for name in weights}
+    by_value = labels.any() and any(
+        looks_at_values(data.metric, labels, oof[name], curve(oof[name]), data.top_k)
+        for name, curve in curves.items()
+    )
+    if by_value:
+        curves, simple = {}, list(weights)
     blend = Blend(weights, curves, scores, errors)
     best = max(simple, key=lambda name: scores[name], default=None)
     if best is not None:
         mean = blend.mean({name: oof[name] for name in weights})
         if metric_of(data.metric)(labels, mean, data.top_k) < scores[best]:
-            curve = curves.get(best) or to_reference(oof[best][some], reference)
-            return Blend({best: 1.0}, {best: curve}, scores, errors)
+            if not by_value and best not in curves:
+                curves[best] = to_reference(oof[best][some], reference)
+            alone = {name: curve for name, curve in curves.items() if name == best}
+            return Blend({best: 1.0}, alone, scores, errors)
     return blend
 
 

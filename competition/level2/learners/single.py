@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from competition.evaluation.chosen_metric import metric_of
+from competition.evaluation.chosen_metric import looks_at_values, metric_of
 from competition.level2.base import MetaLearner
 from competition.level2.components.logits import enough
 from competition.level2.components.preselection import MANY
@@ -24,7 +24,7 @@ class Single(MetaLearner):
     than the others is best left alone. Where no training ad has a tag, it is the first model.
 
     Folds may choose different models, so each is brought to the scale of the mean of all models,
-    in which the order of its scores stays.
+    in which the order of its scores stays; not where the metric looks at more than their order.
     """
 
     complexity = 0
@@ -37,11 +37,18 @@ class Single(MetaLearner):
             models = data.ads.of_models(near).probabilities.swapaxes(0, 1)
             scores = [metric(data.labels, model, data.top_k) for model in models]
             self.model_ = near[int(np.argmax(scores))]
-        some = data.ads.read(enough(len(data.ads)))
-        self.scale_ = to_reference(some[:, self.model_], some.mean(axis=1))
+        rows = enough(len(data.ads))
+        some = data.ads.read(rows)
+        alone, labels = some[:, self.model_], data.labels[rows]
+        scale = to_reference(alone, some.mean(axis=1))
+        by_value = labels.any() and looks_at_values(
+            data.metric, labels, alone, scale(alone), data.top_k
+        )
+        self.scale_ = None if by_value else scale
 
     def _predict_proba(self, ads: Ads) -> np.ndarray:
-        return self.scale_(ads.probabilities[:, self.model_])
+        alone = ads.probabilities[:, self.model_]
+        return alone if self.scale_ is None else self.scale_(alone)
 
 
 def _near_the_best(data: StackData) -> list[int]:
