@@ -5,15 +5,16 @@
 Problems are drawn by seed (`benchmarks.regret_problems`). For each, the default of `stack` is
 fitted to one half of the rows and scored on the other, beside every meta-learner, the best single
 model and rivals. A line of JSON a problem is added to FILE; problems that stand there are not run
-again, so the command may be stopped at any time. The note beside this file is written from FILE;
-a third of the problems, those of every third seed, is reported apart and was not looked at while
-the stack was made.
+again, so the command may be stopped at any time. The tables are written to cache/regret.md; a third
+of the problems, those of every third seed, is reported apart and was not looked at while the stack
+was made. The note beside this file holds such tables, and what is to be said of them.
 """
 
 import argparse
 import json
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.regret_problems import Problem, failing_problem, make_problem, reserved
+from benchmarks.regret_problems import FEWEST, Problem, failing_problem, make_problem, reserved
 from benchmarks.regret_rivals import cross_validated_greedy, stacking_classifier
 from competition.evaluation.bootstrap import resampled
 from competition.evaluation.gain import gain_over_best
@@ -35,7 +36,7 @@ from competition.saved.calibration import calibrate
 from competition.saved.refit import rescaled
 from competition.utils.files import write_text
 
-RESULT = Path(__file__).with_suffix(".md")
+RESULT = Path("cache/regret.md")
 STACK, BEST_SINGLE = "the stack", "best single"
 RIVALS = {
     "StackingClassifier": stacking_classifier,
@@ -185,10 +186,31 @@ def _summary(lines: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """Read a whole number that is no smaller."""
+
+    def number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
+        return int(text)
+
+    return number
+
+
+def stored_lines(path: Path) -> list[dict[str, Any]]:
+    """Problems of a file; a last line that was cut while it was written is taken off."""
+    if not path.exists():
+        return []
+    whole, _, cut = path.read_text("utf-8").rpartition("\n")
+    if cut:
+        write_text(path, whole + "\n" if whole else "")
+    return [json.loads(line) for line in whole.splitlines()]
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--problems", type=int, default=1000)
-    parser.add_argument("--largest", type=int, default=800, help="most training rows")
+    parser.add_argument("--problems", type=at_least(1), default=1000)
+    parser.add_argument("--largest", type=at_least(FEWEST), default=800, help="most training rows")
     parser.add_argument("--learners", help="names with commas (default: all that are registered)")
     parser.add_argument("--lines", type=Path, default=Path("cache/regret.jsonl"))
     parser.add_argument("--result", type=Path, default=RESULT)
@@ -196,11 +218,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--failing", action="store_true", help="the pools that selection lost on")
     given = parser.parse_args(arguments)
     warnings.filterwarnings("ignore")
-    learners = given.learners.split(",") if given.learners else find_meta_learners()
+    known = find_meta_learners()
+    learners = [one.strip() for one in given.learners.split(",")] if given.learners else known
+    if unknown := [one for one in learners if one not in known]:
+        parser.error(f"--learners: {', '.join(unknown)}: choose from {', '.join(known)}")
+    settings = {"failing": given.failing, "largest": given.largest, "learners": learners}
     given.lines.parent.mkdir(parents=True, exist_ok=True)
-    done = []
-    if given.lines.exists():
-        done = [json.loads(line) for line in given.lines.read_text("utf-8").splitlines()]
+    done = stored_lines(given.lines)
+    if other := next((one for one in done if one["settings"] != settings), None):
+        parser.error(
+            f"{given.lines} holds problems of other settings, {other['settings']}: name another "
+            "file by --lines"
+        )
+    done = [one for one in done if one["seed"] < given.problems]
     start = time.monotonic()
     for seed in range(given.problems):
         if time.monotonic() - start > 60 * given.minutes:
@@ -212,7 +242,7 @@ def main(arguments: list[str] | None = None) -> None:
         tagged = np.unique(training.fold[training.labels.any(axis=1)])
         if not problem.truth.any() or len(tagged) < len(training.folds):
             continue  # there is nothing to score, or nothing in a fold
-        done.append(run_problem(replace(problem, seed=seed), learners))
+        done.append(run_problem(replace(problem, seed=seed), learners) | {"settings": settings})
         with given.lines.open("a", encoding="utf-8") as file:
             file.write(json.dumps(done[-1]) + "\n")
     text = report(done)

@@ -17,6 +17,7 @@ from competition.folds import grouped_folds
 from competition.level2.components.expected import fill_expected
 from competition.level2.data import Ads, StackData
 
+FEWEST = 200  # training rows of a problem
 DATA = Path(os.environ.get("ADS_DATA", "../shared/data")) / "level2"
 FOLDS = 5
 TOP_K = 20
@@ -85,7 +86,7 @@ def make_problem(seed: int, largest: int = 800) -> Problem:
     """Draw the problem of a seed, of 200 to `largest` training rows and as many to be scored on."""
     rng = np.random.default_rng([seed, 20])
     kind = rng.choice(["mediaeval2019", "ecg", "made"], p=[0.4, 0.2, 0.4])
-    n = int(np.exp(rng.uniform(np.log(200), np.log(largest))))
+    n = int(np.exp(rng.uniform(np.log(FEWEST), np.log(largest))))
     real = kind != "made" and DATA.is_dir()
     pool = real_pool(str(kind)) if real else made_pool(rng, n)
     training, scored = _halves(pool, n, rng)
