@@ -130,6 +130,20 @@ def set_aside(
     return context.with_dataset(dataset), held_out
 
 
+def n_test_ads(store: OofStore, holdout: Holdout | None) -> int:
+    """Count the test ads, without the training ads that are held out."""
+    return len(store.test_ids) - (0 if holdout is None else len(holdout.ids))
+
+
+def described(dataset: AdDataset, store: OofStore, holdout: Holdout | None) -> str:
+    """Say how many ads, tags and folds there are."""
+    held_out = "" if holdout is None else f", {len(holdout.ids):,} more held out,"
+    return (
+        f"{dataset.name}: {len(store.folds.ids):,} training ads{held_out} and "
+        f"{n_test_ads(store, holdout):,} test ads, {len(store.tags)} tags, {store.folds.n} folds"
+    )
+
+
 def score_holdout(
     dataset: AdDataset, store: OofStore, stack: StackCard, holdout: Holdout | None
 ) -> Scores | None:

@@ -203,6 +203,7 @@ class Recorder(Progress):
         submitted: Submitted | None,
         holdout: Scores | None,
         n_trained: int,
+        n_test: int,
         plan: PlanRecord = ALL_OF_IT,
     ) -> RunRecord:
         """End the last stage, and write the record beside the cards."""
@@ -227,7 +228,7 @@ class Recorder(Progress):
             system=platform.platform(),
             versions={"python": platform.python_version(), **versions()},
             n_train=len(store.folds.ids),
-            n_test=len(store.test_ids),
+            n_test=n_test,
             n_tags=len(store.tags),
             n_folds=store.folds.n,
             n_trained=n_trained,

@@ -23,7 +23,7 @@ from competition.oof.store import OofStore
 from competition.pipeline.context import Context, open_context, open_store
 from competition.pipeline.crossfit import Level1Job, check_savable, make_estimator
 from competition.pipeline.extract import Extraction, extract_features
-from competition.pipeline.holdout import score_holdout, set_aside
+from competition.pipeline.holdout import Holdout, described, n_test_ads, score_holdout, set_aside
 from competition.pipeline.level1 import check_not_brought, cross_fitted_models, level1_job
 from competition.pipeline.plan import PlannedModel, check_level2, plan_models
 from competition.pipeline.quality import Shaped, with_quality
@@ -175,7 +175,7 @@ def run(
         check_level2(context.profile, context.dataset, context.progress)
         store = open_store(context, None if own_folds is None else Path(own_folds))
         check_not_brought([planned.name for planned in plan], store)
-        _remark(context, plan, store, has_own_folds=own_folds is not None)
+        _remark(context, plan, store, held_out, has_own_folds=own_folds is not None)
         if before_training is not None:
             before_training(context, extractions, store.folds)
         jobs = [level1_job(planned, context, store.folds) for planned in plan]
@@ -199,7 +199,8 @@ def run(
                 of_all: list[Card] = [*cards, *others]
                 if watch is not None:
                     say(watch, context.progress.remark)
-                recorder.write(context, store, of_all, stack, submitted, scores, n_trained, record)
+                counts = n_trained, n_test_ads(store, held_out)
+                recorder.write(context, store, of_all, stack, submitted, scores, *counts, record)
     return RunResult(
         context.dataset,
         extractions,
@@ -243,14 +244,16 @@ def _stacks_beside(
 
 
 def _remark(
-    context: Context[Profile], plan: list[PlannedModel], store: OofStore, *, has_own_folds: bool
+    context: Context[Profile],
+    plan: list[PlannedModel],
+    store: OofStore,
+    held_out: Holdout | None,
+    *,
+    has_own_folds: bool,
 ) -> None:
     """Report what runs on which folds."""
     profile, folds, remark = context.profile, store.folds, context.progress.remark
-    remark(
-        f"{context.dataset.name}: {len(folds.ids):,} training ads and {len(store.test_ids):,} test "
-        f"ads, {len(store.tags)} tags, {folds.n} folds, {len(plan)} level-1 models"
-    )
+    remark(f"{described(context.dataset, store, held_out)}, {len(plan)} level-1 models")
     if not has_own_folds and folds.n != profile.folds.n:
         remark(
             f"The profile says {profile.folds.n} folds; the {folds.n} of {context.folds_file} are "

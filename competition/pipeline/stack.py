@@ -28,7 +28,7 @@ from competition.pipeline.blends import write_blends
 from competition.pipeline.context import AnyContext, open_context, open_store
 from competition.pipeline.external_models import still_fits
 from competition.pipeline.fingerprints import stack_fingerprint
-from competition.pipeline.holdout import score_holdout, set_aside
+from competition.pipeline.holdout import described, n_test_ads, score_holdout, set_aside
 from competition.pipeline.plan import check_level2, plan_metadata
 from competition.pipeline.record import Recorder
 from competition.pipeline.settings import plan_meta_learners
@@ -138,16 +138,17 @@ def stack(
         store = open_store(context)
         cards = chosen_of(stored_models(store, context), only, without, store)
         remark(
-            f"{dataset.name}: {len(store.folds.ids):,} training ads and {len(store.test_ids):,} "
-            f"test ads, {len(store.tags)} tags, {store.folds.n} folds, {len(cards)} level-1 "
-            f"models, {n_learners} meta-learner{'' if n_learners == 1 else 's'}"
+            f"{described(dataset, store, held_out)}, {len(cards)} level-1 models, {n_learners} "
+            f"meta-learner{'' if n_learners == 1 else 's'}"
         )
         recorder.begin("level 2")
         with fitted_stack(cards, store, context) as card:
             recorder.begin("submission")
             submitted = submit(context, store, card, held_out, sample)
             scores = score_holdout(dataset, store, card, held_out)
-            recorder.write(context, store, cards, card, submitted, scores, 0)
+            recorder.write(
+                context, store, cards, card, submitted, scores, 0, n_test_ads(store, held_out)
+            )
     return StackResult(dataset, cards, card, submitted, scores)
 
 

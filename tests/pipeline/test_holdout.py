@@ -13,6 +13,7 @@ from competition.datasets import load_dataset
 from competition.datasets.base import AdDataset
 from competition.evaluation.metrics import gap
 from competition.pipeline.holdout import hold_out
+from competition.pipeline.record import read_record
 from competition.pipeline.run import RunResult, run
 from competition.pipeline.stack import stack
 from competition.utils.errors import FoldsError
@@ -72,6 +73,22 @@ def test_submission_names_the_test_ads_alone(finished: tuple[Path, Path, RunResu
     data, _, result = finished
     assert result.submitted is not None
     assert list(pd.read_csv(result.submitted.path)["id"]) == list(load_dataset(data).test_ids)
+
+
+def test_record_counts_the_ads_held_out_as_no_test_ads(
+    finished: tuple[Path, Path, RunResult],
+) -> None:
+    data, out, result = finished
+    whole = load_dataset(data)
+    record = read_record(out / "oof" / "films-holdout-0.2" / "run.json")
+    assert record.n_train == len(result.dataset.train_ids) < len(whole.train_ids)
+    assert record.n_test == len(whole.test_ids)
+    n_held_out = len(whole.train_ids) - record.n_train
+    assert any(
+        f"{record.n_train} training ads, {n_held_out} more held out, and {record.n_test} test ads"
+        in remark
+        for remark in record.remarks
+    )
 
 
 def test_stack_takes_what_such_a_run_has_stored(finished: tuple[Path, Path, RunResult]) -> None:
