@@ -19,7 +19,7 @@ from competition.features.several import join_files
 from competition.features.store import Digests, FeatureStore, feature_settings
 from competition.pipeline.context import Context, open_context
 from competition.pipeline.origins import made_by
-from competition.pipeline.plan import PlannedFeature, plan_feature
+from competition.pipeline.plan import PlannedFeature, check_checkpoints, plan_feature
 from competition.pipeline.settings import refuse_limits
 from competition.utils.errors import CompetitionError, FeatureError, ProfileError, StoreError
 from competition.utils.files import PathLike, digest
@@ -137,6 +137,7 @@ def extract_features(context: Context[Profile]) -> tuple[Context[Profile], list[
         If a feature cannot be what the profile says.
     """
     profile, own = context.profile, context.dataset
+    check_checkpoints(profile)
     digests, done = Digests(context.digests_file), []
     npy = get_extractor("npy")
     for given in own.inputs.values():

@@ -195,3 +195,20 @@ def test_engine_that_a_run_refuses_is_refused(
     done = called("run", "--data", ads, "--out", tmp_path / "o", "--plan", *QUICK, *given)
     assert done.status == 2
     assert says in done.err
+
+
+def test_checkpoint_that_is_not_there_is_refused_before_anything_is_extracted(
+    ads: Path, tmp_path: Path
+) -> None:
+    plugin, out = tmp_path / "letters_of_ads.py", tmp_path / "out"
+    plugin.write_text(EXTRACTOR.replace('"letters", kinds', '"ads_letters", kinds'), "utf-8")
+    settings = [f"plugins=[{str(plugin)!r}]", "features.a.extractor=ads_letters"]
+    settings += ["features.a.input=ocr", "features.vectors.extractor=bert"]
+    settings += ["features.vectors.input=ocr", 'kinds=["text", "array", "metadata"]']
+    settings += [f"features.vectors.checkpoint={tmp_path / 'nowhere'}"]
+    options = [part for one in settings for part in ("--set", one)]
+    for plan in (["--plan"], []):
+        done = called("run", "--data", ads, "--out", out, *plan, *QUICK, *options)
+        assert done.status == 2
+        assert "features.vectors.checkpoint: There is no folder" in " ".join(done.err.split())
+        assert not (out / "cache" / "features").exists()
