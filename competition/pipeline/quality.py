@@ -132,8 +132,8 @@ def _reduced(context: Context[Profile], spared: str) -> Profile:
     trees = {name: profile.level1[name] for name in slow if _is_trees(name, profile)}
     reduced = without(profile, context.dataset, slow)
     level1 = dict(reduced.level1)
-    for name, chosen in trees.items():  # of a name of its own: on the inputs that it reads
-        level1[name] = Level1Settings(model=SHARED, inputs=chosen.inputs)
+    for name, chosen in trees.items():  # of a table of its own: on the inputs that it reads
+        level1[f"{name}_{SHARED}"] = Level1Settings(model=SHARED, inputs=chosen.inputs)
     models = reduced.models
     patterns = set(names_by_patterns(profile)) & slow
     if patterns & set(TREES) and f"!{SHARED}" not in _own_patterns(profile):

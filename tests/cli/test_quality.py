@@ -140,6 +140,18 @@ def test_fast_plan_says_the_same(shared_table: Path, tmp_path: Path) -> None:
     assert "lightgbm, tfidf_linearsvc, xgboost" in done.out
 
 
+def test_trees_of_a_shipped_table_are_replaced_under_another_name(
+    real_data: Path, tmp_path: Path
+) -> None:
+    """The table `metadata` of `clips` is lightgbm: a model called so never is another one."""
+    given = ("--data", real_data / "street_clips", "--profile", "clips", "--out", tmp_path / "out")
+    done = call("run", *given, "--quality", "fast", "--plan")
+    said = " ".join(done.out.split())
+    assert 'quality = "fast" leaves out the models metadata, frames, sound' in said
+    assert "in their place runs metadata_shared_trees" in said
+    assert done.row("metadata_shared_trees")[1] == "would run"
+
+
 @pytest.mark.parametrize("command", ["tune", "ablate", "extract", "benchmark"])
 @pytest.mark.parametrize("setting", ["quality=fast", "time_limit=20m"])
 def test_commands_that_cannot_obey_refuse(
