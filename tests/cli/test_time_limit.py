@@ -556,3 +556,20 @@ def test_model_that_is_cut_to_one_copy_is_stopped_where_it_is_late(
     assert plan["seeds"] == {}
     scores = read_record(tmp_path / "out" / "oof" / "films" / "run.json").scores
     assert set(scores) == {MODELS[0], "stack-mean"}
+
+
+def test_model_whose_copies_are_dear_by_the_table_runs_with_one(
+    shared_table: Path, tmp_path: Path
+) -> None:
+    choice = (
+        *("--set", f'models=["{MODELS[0]}", "shared_trees"]'),
+        *("--set", "level1.shared_trees.seeds=50000"),
+        *("--set", "folds.n=3", "--set", "level2.model=mean", "--jobs", "1"),
+    )
+    done = call("run", "--data", shared_table, "--out", tmp_path, *choice, "--time-limit", "30s")
+    plan = plan_of(tmp_path)
+    assert plan["models"] == {}
+    assert plan["seeds"] == {"shared_trees": 1}
+    assert "Made shorter for the time limit: shared_trees, 1 copy" in " ".join(done.out.split())
+    scores = read_record(tmp_path / "oof" / "films" / "run.json").scores
+    assert set(scores) == {MODELS[0], "shared_trees", "stack-mean"}

@@ -84,9 +84,11 @@ def _decide_level1(context: Context[Profile], store: OofStore, watch: Watch) -> 
             run_folds(_tasks(base, base.folds, store, context), context, "the cheapest model")
             watch.n_trained += len(base.folds)
             candidates.remove(base)
+        candidates, cut = _affordable(candidates, store, context, until)
         gone, seeds = _measured(candidates, store, context, watch, until)
         chosen = [one for one in candidates if one.planned.name not in {*gone, *seeds}]
         chosen += [_cut(one, context, store) for one in candidates if one.planned.name in seeds]
+        seeds |= dict.fromkeys((name for name in cut if name not in gone), 1)
         fold = {one.planned.name: round(one.fold, 3) for one in candidates if one.fold}
         measured = {**watch.plan.measured, **fold}
         watch.decide("level 1", models=gone, seeds=seeds, measured=measured)
@@ -99,13 +101,15 @@ def _decide_level1(context: Context[Profile], store: OofStore, watch: Watch) -> 
 
 def _cut(one: _Candidate, context: Context[Profile], store: OofStore) -> _Candidate:
     """Return a model of several copies as one of a single copy."""
+    copies = int(one.planned.params[SEEDS])
     params = {name: value for name, value in one.planned.params.items() if name != SEEDS}
     planned = replace(one.planned, params=params)
     job = level1_job(planned, context, store.folds)
     store.remove_damaged_folds(job.name, job.fingerprint, context.progress)
     folds = pending_folds(job, store, context.keep_models)
-    fold = one.fold / int(one.planned.params[SEEDS])
-    return replace(one, planned=planned, job=job, folds=folds, fold=fold)
+    guess = None if one.guess is None else one.guess / copies
+    whole = None if one.whole is None else one.whole / copies
+    return _Candidate(planned, job, folds, guess, whole, one.fold / copies, one.on_gpu)
 
 
 def _pending(
@@ -158,6 +162,24 @@ def _cheapest(
     if any(name not in pending for name in names):
         return None
     return min((pending[name] for name in names), key=_by_guess)
+
+
+def _affordable(
+    candidates: Sequence[_Candidate], store: OofStore, context: Context[Profile], until: float
+) -> tuple[list[_Candidate], list[str]]:
+    """Cut models to one copy that by the estimate take too long with all; name them."""
+    most = ROUGH * max(0.0, until - time.monotonic())
+    sum_of_guesses, found, cut = 0.0, [], []
+    for one in candidates:
+        copies, guess = int(one.planned.params.get(SEEDS, 1)), (one.guess or 0.0) / context.n_jobs
+        if copies > 1 and sum_of_guesses + guess > most >= sum_of_guesses + guess / copies:
+            found.append(_cut(one, context, store))
+            cut.append(one.planned.name)
+            guess /= copies
+        else:
+            found.append(one)
+        sum_of_guesses += guess
+    return found, cut
 
 
 def _measured(
