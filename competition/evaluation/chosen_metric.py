@@ -57,7 +57,7 @@ def metric_of(name: str) -> Metric:
     def metric(labels: np.ndarray, scores: np.ndarray, top_k: int) -> float:
         try:
             value = float(function(labels.copy(), scores.copy()))  # which it may write into
-        except Exception as bad:
+        except (Exception, SystemExit) as bad:
             raise MetricError(f"The metric {name} failed: {type(bad).__name__}: {bad}") from bad
         if not math.isfinite(value):
             raise MetricError(
@@ -109,7 +109,7 @@ def _own(name: str) -> Callable[[np.ndarray, np.ndarray], Any]:
         sys.path.append(here)
     try:
         found = getattr(importlib.import_module(module), function)
-    except Exception as bad:  # whatever the user's module does
+    except (Exception, SystemExit) as bad:  # whatever the user's module does
         raise MetricError(
             f"There is no metric {name!r} ({type(bad).__name__}: {bad}). Give gap, map, f1, or the "
             "import path of a function of labels and scores, as package.module:function."

@@ -63,6 +63,8 @@ def read_predictions(
     if not path.is_file():
         raise PredictionsError(f"There is no file {path}.")
     found = READERS[ending](path, Wanted(tuple(tags), only=ignore_extra))
+    if not len(found.ids):
+        raise PredictionsError(f"{path} has no row. Give one for every {what} ad.")
     columns = np.array(_places_of_tags(found, tags), dtype=np.int64)
     places = _places_of_ads(found, ids, what, ignore_extra=ignore_extra, partial=partial)
     values = found.values[np.ix_(places, columns)]

@@ -174,6 +174,19 @@ def test_metric_that_is_no_number_is_named(ads: Path, out: Path) -> None:
     assert "The metric odd_metric:odd gives nan" in " ".join(done.err.split())
 
 
+def test_metric_that_ends_the_program_is_named(ads: Path, out: Path) -> None:
+    (out / "leaving.py").write_text("import sys\ndef leave(labels, scores):\n    sys.exit(0)\n")
+    (out / "gone.py").write_text("raise SystemExit\n")
+    for name, said in (
+        ("leaving:leave", "The metric leaving:leave failed: SystemExit: 0"),
+        ("gone:f", "There is no metric 'gone:f' (SystemExit"),
+    ):
+        given = ("--data", ads, "--out", out, "--set", LEARNERS, "--metric", name)
+        done = called("stack", *given, cwd=out)
+        assert done.status == 2
+        assert said in " ".join(done.err.split())
+
+
 def test_changed_function_makes_the_stack_anew(ads: Path, out: Path) -> None:
     from competition.evaluation.chosen_metric import metric_digest
 

@@ -216,3 +216,11 @@ def test_csv_is_read_packed_and_in_capitals(name: str, tmp_path: Path) -> None:
     frame = pd.DataFrame(VALUES, columns=TAGS, index=pd.Index(IDS, name="id"))
     frame.to_csv(tmp_path / name, compression=kind)
     np.testing.assert_array_equal(read(tmp_path / name).values, VALUES)
+
+
+@pytest.mark.parametrize("text", ["id,War,Love\n", "id,fold,War,Love\n"])
+def test_a_file_of_a_header_alone_is_named_so(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(PredictionsError, match=r"p.csv has no row. Give one for every training ad"):
+        read(path)
