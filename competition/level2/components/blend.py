@@ -109,9 +109,9 @@ def fold_blend(
     if best is not None:
         mean = blend.mean({name: oof[name] for name in weights})
         if metric_of(data.metric)(labels, mean, data.top_k) < scores[best]:
-            if not by_value and best not in curves:
-                curves[best] = to_reference(oof[best][some], reference)
-            alone = {name: curve for name, curve in curves.items() if name == best}
+            alone = {}
+            if not by_value:
+                alone[best] = curves.get(best) or to_reference(oof[best][some], reference)
             return Blend({best: 1.0}, alone, scores, errors)
     return blend
 
