@@ -161,23 +161,21 @@ def _not_at_hand(table: str, params: dict[str, Any], profile: Profile) -> str:
 
 def _check_paths(name: str, params: dict[str, Any]) -> None:
     """Raise a ProfileError before anything is trained if what a model starts from is not there."""
-    _check_checkpoint(f"level1.{name}", params)
-    vectors = params.get("vectors")
+    checkpoint, vectors = params.get("checkpoint"), params.get("vectors")
+    _check_folder(f"level1.{name}", checkpoint)
+    if isinstance(checkpoint, str) and (why := why_not_at_hand(checkpoint)):
+        raise ProfileError(f"level1.{name}.checkpoint: {why}")
     if isinstance(vectors, str) and vectors and not Path(vectors).is_file():
         raise ProfileError(f"level1.{name}.vectors: There is no file {vectors}. Correct its path.")
 
 
-def _check_checkpoint(table: str, params: dict[str, Any]) -> None:
-    """Raise a ProfileError if a table names a checkpoint that cannot be had."""
-    checkpoint = params.get("checkpoint")
-    if not isinstance(checkpoint, str) or not checkpoint:
-        return
-    if (absent := absent_folder(checkpoint)) is not None:
+def _check_folder(table: str, checkpoint: object) -> None:
+    """Raise a ProfileError if a checkpoint is a folder that is not there."""
+    absent = absent_folder(checkpoint) if isinstance(checkpoint, str) else None
+    if absent is not None:
         raise ProfileError(
             f"{table}.checkpoint: There is no folder {absent} with a checkpoint. Correct its path."
         )
-    if why := why_not_at_hand(checkpoint):
-        raise ProfileError(f"{table}.checkpoint: {why}")
 
 
 def _readers(feature: str, profile: Profile) -> list[str]:
@@ -286,17 +284,18 @@ def plan_metadata(
 
 
 def check_checkpoints(profile: Profile) -> None:
-    """Raise a ProfileError if a feature names a checkpoint that cannot be had.
+    """Raise a ProfileError if the checkpoint of a feature is a folder that is not there.
 
     It is called before the first feature is extracted, which may take long. One that the profile
-    calls optional is left out instead, by `plan_feature`.
+    calls optional is left out instead, by `plan_feature`. A name of the hub is not asked for here:
+    where all is stored, it is not needed.
     """
     for name, settings in profile.features.items():
         entry, table = get_extractor(settings.extractor), f"features.{name}"
         own = entry.make.__module__.startswith("competition.features.")
         wanted = profile.kinds is None or entry.gives in profile.kinds
         if own and wanted and f"{table}.checkpoint" not in profile.optional:
-            _check_checkpoint(table, settings.params)
+            _check_folder(table, settings.params.get("checkpoint"))
 
 
 def plan_feature(name: str, own: AdDataset, context: Context[Profile]) -> PlannedFeature | None:
