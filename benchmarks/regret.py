@@ -22,7 +22,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.regret_problems import FEWEST, Problem, failing_problem, make_problem, reserved
+from benchmarks.regret_problems import (
+    DATA,
+    FEWEST,
+    Problem,
+    failing_problem,
+    make_problem,
+    reserved,
+)
 from benchmarks.regret_rivals import cross_validated_greedy, stacking_classifier
 from competition.evaluation.bootstrap import resampled
 from competition.evaluation.gain import gain_over_best
@@ -223,12 +230,13 @@ def main(arguments: list[str] | None = None) -> None:
     if unknown := [one for one in learners if one not in known]:
         parser.error(f"--learners: {', '.join(unknown)}: choose from {', '.join(known)}")
     settings = {"failing": given.failing, "largest": given.largest, "learners": learners}
+    settings["real data"] = DATA.is_dir()
     given.lines.parent.mkdir(parents=True, exist_ok=True)
     done = stored_lines(given.lines)
-    if other := next((one for one in done if one["settings"] != settings), None):
+    if other := next((one for one in done if one.get("settings") != settings), None):
         parser.error(
-            f"{given.lines} holds problems of other settings, {other['settings']}: name another "
-            "file by --lines"
+            f"{given.lines} holds problems of other settings, {other.get('settings')}: name "
+            "another file by --lines"
         )
     done = [one for one in done if one["seed"] < given.problems]
     start = time.monotonic()

@@ -27,7 +27,8 @@ NAMED: dict[str, Metric] = {
 }
 CALLED = {"gap": "GAP", "map": "mAP", "f1": "F1-C"}
 RANKING = ("gap", "map")  # no rising curve over all scores changes them
-TIES = 1e-3  # share by which such a curve, which makes some scores equal, may change another one
+POWERS = (0.5, 2.0)  # such curves, under which no two scores become equal
+ROUNDED = 1e-3  # share by which they may change another ranking metric, which may round
 
 
 def metric_of(name: str) -> Metric:
@@ -69,9 +70,7 @@ def metric_of(name: str) -> Metric:
     return metric
 
 
-def looks_at_values(
-    name: str, labels: np.ndarray, scores: np.ndarray, moved: np.ndarray, top_k: int
-) -> bool:
+def looks_at_values(name: str, labels: np.ndarray, scores: np.ndarray, top_k: int) -> bool:
     """Whether a metric looks at scores themselves, as F1 at 0.5 does, and not only at their order.
 
     Parameters
@@ -79,15 +78,15 @@ def looks_at_values(
     name : str
         As `metric_of` takes it.
     labels, scores : ndarray of shape (n_ads, n_tags)
-    moved : ndarray of shape (n_ads, n_tags)
-        The same scores, all by one rising curve.
+        Probabilities; where a metric is 0 for all that may become of them, they tell nothing.
     top_k : int
     """
     if name in RANKING:
         return False
-    metric = metric_of(name)
-    before, after = metric(labels, scores, top_k), metric(labels, moved, top_k)
-    return abs(after - before) > TIES * max(abs(before), abs(after))
+    metric, scores = metric_of(name), scores.astype(np.float64)
+    before = metric(labels, scores, top_k)
+    moved = [metric(labels, scores**power, top_k) for power in POWERS]
+    return any(abs(one - before) > ROUNDED * max(abs(one), abs(before)) for one in moved)
 
 
 def metric_digest(name: str) -> str:

@@ -109,8 +109,8 @@ def nested_selection(
 
     1. Every candidate is cross-fitted on the ads of the other folds alone, with those folds.
     2. A curve for each brings what it predicts there to the scale of the mean level-1 probability
-       (`competition.level2.components.scale`). No label is used. Where that changes the score of
-       the best by a metric other than GAP and mAP, as of F1 at 0.5, each stays on its own scale.
+       (`competition.level2.components.scale`). No label is used. Where the metric looks at values,
+       as F1 at 0.5 does, and not at their order alone, each stays on its own scale.
     3. It weighs ``exp(-d / s)``: d is how far its score there is below the highest, s the median
        over candidates of the standard error of d, by a paired bootstrap over the ads, or over
        groups where there are some. Candidates of the lowest complexity stand alone where the

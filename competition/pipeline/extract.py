@@ -18,8 +18,9 @@ from competition.features.run import extract_missing
 from competition.features.several import join_files
 from competition.features.store import Digests, FeatureStore, feature_settings
 from competition.pipeline.context import Context, open_context
+from competition.pipeline.imagined import planned_features, without_input
 from competition.pipeline.origins import made_by
-from competition.pipeline.plan import PlannedFeature, check_checkpoints, plan_feature
+from competition.pipeline.plan import PlannedFeature, plan_feature
 from competition.pipeline.settings import refuse_limits
 from competition.utils.errors import CompetitionError, FeatureError, ProfileError, StoreError
 from competition.utils.files import PathLike, digest
@@ -137,7 +138,7 @@ def extract_features(context: Context[Profile]) -> tuple[Context[Profile], list[
         If a feature cannot be what the profile says.
     """
     profile, own = context.profile, context.dataset
-    check_checkpoints(profile)
+    planned_features(replace(context, progress=Progress()))  # raises what is to be raised at once
     digests, done = Digests(context.digests_file), []
     npy = get_extractor("npy")
     for given in own.inputs.values():
@@ -334,13 +335,6 @@ def _filled(
     return {name: own[name].where(~lacking, columns.get(name)) for name in own.columns} | {
         name: column for name, column in columns.items() if name not in own.columns
     }
-
-
-def without_input(dataset: AdDataset, name: str) -> AdDataset:
-    """Return the ads without an input that they came with, as the profile wants another."""
-    inputs = {key: given for key, given in dataset.inputs.items() if key != name}
-    ads = dataset.ads.drop(columns=list(dataset.inputs[name].columns))
-    return replace(dataset, ads=ads, inputs=inputs)
 
 
 def _with_input(

@@ -7,7 +7,6 @@ import pandas as pd
 from competition.config.profile import Profile
 from competition.datasets.base import AdDataset, Input
 from competition.pipeline.context import Context
-from competition.pipeline.extract import without_input
 from competition.pipeline.plan import PlannedFeature, PlannedModel, plan_feature, plan_models
 from competition.utils.progress import Progress
 
@@ -48,6 +47,13 @@ def models_to_come(context: Context[Profile]) -> list[PlannedModel]:
 def model_names(context: Context[Profile]) -> list[str]:
     """Names of these models."""
     return [one.name for one in models_to_come(context)]
+
+
+def without_input(dataset: AdDataset, name: str) -> AdDataset:
+    """Return the ads without an input that they came with, as the profile wants another."""
+    inputs = {key: given for key, given in dataset.inputs.items() if key != name}
+    ads = dataset.ads.drop(columns=list(dataset.inputs[name].columns))
+    return replace(dataset, ads=ads, inputs=inputs)
 
 
 def feature_to_come(dataset: AdDataset, planned: PlannedFeature) -> AdDataset:

@@ -283,21 +283,6 @@ def plan_metadata(
     return [name for name in profile.level2.metadata if name in metadata]
 
 
-def check_checkpoints(profile: Profile) -> None:
-    """Raise a ProfileError if the checkpoint of a feature is a folder that is not there.
-
-    It is called before the first feature is extracted, which may take long. One that the profile
-    calls optional is left out instead, by `plan_feature`. A name of the hub is not asked for here:
-    where all is stored, it is not needed.
-    """
-    for name, settings in profile.features.items():
-        entry, table = get_extractor(settings.extractor), f"features.{name}"
-        own = entry.make.__module__.startswith("competition.features.")
-        wanted = profile.kinds is None or entry.gives in profile.kinds
-        if own and wanted and f"{table}.checkpoint" not in profile.optional:
-            _check_folder(table, settings.params.get("checkpoint"))
-
-
 def plan_feature(name: str, own: AdDataset, context: Context[Profile]) -> PlannedFeature | None:
     """Make the extractor of one of the profile's features.
 
@@ -318,8 +303,8 @@ def plan_feature(name: str, own: AdDataset, context: Context[Profile]) -> Planne
     Raises
     ------
     ProfileError, FeatureError
-        If a key is unknown, a value does not suit, or the ads came with an input of that name and
-        the profile does not say which to use.
+        If a key is unknown, a value does not suit, the checkpoint is a folder that is not there, or
+        the ads came with an input of that name and the profile does not say which to use.
     """
     settings, remark = context.profile.features[name], context.progress.remark
     entry = get_extractor(settings.extractor)
@@ -350,6 +335,9 @@ def plan_feature(name: str, own: AdDataset, context: Context[Profile]) -> Planne
     if lacks:
         remark(f"{left_out}: {lacks}")
         return None
+    is_wanted = context.profile.kinds is None or entry.gives in context.profile.kinds
+    if is_wanted and entry.make.__module__.startswith("competition.features."):
+        _check_folder(f"features.{name}", settings.params.get("checkpoint"))
     return PlannedFeature(name, entry, extractor, source, keeps)
 
 

@@ -8,9 +8,9 @@ from competition.features.registry import get_extractor
 from competition.features.several import key_of_files
 from competition.features.store import Digests, FeatureStore, feature_settings
 from competition.pipeline.context import Context
-from competition.pipeline.extract import extract_stored, source_items, without_input
-from competition.pipeline.imagined import TO_COME, feature_to_come
-from competition.pipeline.plan import PlannedFeature, check_checkpoints, plan_feature
+from competition.pipeline.extract import extract_stored, source_items
+from competition.pipeline.imagined import TO_COME, feature_to_come, without_input
+from competition.pipeline.plan import PlannedFeature, plan_feature
 from competition.utils.errors import StoreError
 
 
@@ -54,7 +54,6 @@ def features_so_far(context: Context[Profile]) -> tuple[Context[Profile], list[F
         If a feature cannot be what the profile says.
     """
     profile, own = context.profile, context.dataset
-    check_checkpoints(profile)
     digests, found = Digests(context.digests_file), []
     npy = get_extractor("npy")
     for given in own.inputs.values():

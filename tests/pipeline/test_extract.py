@@ -306,6 +306,19 @@ def test_former_name_of_a_checkpoint_is_refused_with_the_new_one(clips: Path) ->
         opened(clips, ["features.a.extractor=bert", "features.a.model=some/encoder"])
 
 
+def test_folder_of_a_checkpoint_matters_only_where_it_is_read(clips: Path) -> None:
+    """Not where all ads came with the arrays, nor where they lack what would be read."""
+    np.save(clips / "5.npy", np.ones((1, 3)))
+    for name, settings in (
+        ("steps", ["features.steps.extractor=bert", "features.steps.use=dataset"]),
+        ("looks", ["features.looks.extractor=vit"]),
+    ):
+        _, done = opened(clips, [*settings, f"features.{name}.checkpoint={clips / 'nowhere'}"])
+        assert set(done) == {"steps"}
+    with pytest.raises(ProfileError, match=r"features.a.checkpoint: There is no folder .*nowhere"):
+        opened(clips, ["features.a.extractor=bert", f"features.a.checkpoint={clips / 'nowhere'}"])
+
+
 def test_source_of_another_kind_is_refused(clips: Path) -> None:
     with pytest.raises(ProfileError, match="steps is of kind array, but the extractor spelling"):
         opened(clips, ["features.a.extractor=spelling", "features.a.input=steps"])

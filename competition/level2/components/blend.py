@@ -99,8 +99,7 @@ def fold_blend(
     reference = data.ads.read(rows[some]).mean(axis=1)
     curves = {name: to_reference(oof[name][some], reference) for name in weights}
     by_value = labels.any() and any(
-        looks_at_values(data.metric, labels, oof[name], curve(oof[name]), data.top_k)
-        for name, curve in curves.items()
+        looks_at_values(data.metric, labels, oof[name], data.top_k) for name in weights
     )
     if by_value:
         curves, simple = {}, list(weights)

@@ -40,11 +40,8 @@ class Single(MetaLearner):
         rows = enough(len(data.ads))
         some = data.ads.read(rows)
         alone, labels = some[:, self.model_], data.labels[rows]
-        scale = to_reference(alone, some.mean(axis=1))
-        by_value = labels.any() and looks_at_values(
-            data.metric, labels, alone, scale(alone), data.top_k
-        )
-        self.scale_ = None if by_value else scale
+        by_value = labels.any() and looks_at_values(data.metric, labels, alone, data.top_k)
+        self.scale_ = None if by_value else to_reference(alone, some.mean(axis=1))
 
     def _predict_proba(self, ads: Ads) -> np.ndarray:
         alone = ads.probabilities[:, self.model_]

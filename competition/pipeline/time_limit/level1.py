@@ -107,8 +107,8 @@ def _cut(one: _Candidate, context: Context[Profile], store: OofStore) -> _Candid
     job = level1_job(planned, context, store.folds)
     store.remove_damaged_folds(job.name, job.fingerprint, context.progress)
     folds = pending_folds(job, store, context.keep_models)
-    guess = None if one.guess is None else one.guess / copies
     whole = None if one.whole is None else one.whole / copies
+    guess = None if whole is None else whole * len(folds) / store.folds.n
     return _Candidate(planned, job, folds, guess, whole, one.fold / copies, one.on_gpu)
 
 
@@ -167,19 +167,23 @@ def _cheapest(
 def _affordable(
     candidates: Sequence[_Candidate], store: OofStore, context: Context[Profile], until: float
 ) -> tuple[list[_Candidate], list[str]]:
-    """Cut models to one copy that by the estimate take too long with all; name them."""
-    most = ROUGH * max(0.0, until - time.monotonic())
-    sum_of_guesses, found, cut = 0.0, [], []
+    """Cut models to one copy that by the estimate take too long with all; name them.
+
+    The models are returned in the order of their estimates, the cheapest first.
+    """
+    left = ROUGH * max(0.0, until - time.monotonic())
+    found, cut = [], []
     for one in candidates:
-        copies, guess = int(one.planned.params.get(SEEDS, 1)), (one.guess or 0.0) / context.n_jobs
-        if copies > 1 and sum_of_guesses + guess > most >= sum_of_guesses + guess / copies:
-            found.append(_cut(one, context, store))
-            cut.append(one.planned.name)
-            guess /= copies
-        else:
-            found.append(one)
-        sum_of_guesses += guess
-    return found, cut
+        guess = (one.guess or 0.0) / context.n_jobs
+        if guess > left and int(one.planned.params.get(SEEDS, 1)) > 1:
+            shorter = _cut(one, context, store)
+            shorter_guess = (shorter.guess or 0.0) / context.n_jobs
+            if shorter_guess <= left:
+                one, guess = shorter, shorter_guess
+                cut.append(one.planned.name)
+        found.append(one)
+        left -= guess if guess <= left else 0.0
+    return sorted(found, key=_by_guess), cut
 
 
 def _measured(
@@ -193,10 +197,11 @@ def _measured(
     gone: dict[str, str] = {}
     left, sum_of_guesses, tried = until - time.monotonic(), 0.0, []
     for one in candidates:
-        sum_of_guesses += (one.guess or 0.0) / context.n_jobs
-        if one.guess and sum_of_guesses > ROUGH * max(0.0, left):
-            gone[one.planned.name] = NOT_TRIED.format(about(one.guess / context.n_jobs))
+        guess = (one.guess or 0.0) / context.n_jobs
+        if guess and sum_of_guesses + guess > ROUGH * max(0.0, left):
+            gone[one.planned.name] = NOT_TRIED.format(about(guess))
         else:
+            sum_of_guesses += guess
             tried.append(one)
     half = time.monotonic() + max(0.0, left) / 2
     untouched = [one for one in tried if len(one.folds) == store.folds.n]
