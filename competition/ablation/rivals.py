@@ -98,8 +98,7 @@ def fusion_rivals(
 
 
 def _wanted(given: Input, context: Context[Profile]) -> bool:
-    kinds = context.profile.kinds
-    return context.dataset.has(given.name) and (kinds is None or given.kind in kinds)
+    return context.dataset.has(given.name) and context.profile.wants(given.kind)
 
 
 def _readable(card: ModelCard, context: Context[Profile]) -> bool:

@@ -93,6 +93,10 @@ class Profile(Settings):
         """Whether the user has set a key, or one below it, in a file of his own or by ``--set``."""
         return any(own == key or own.startswith(f"{key}.") for own in self._own)
 
+    def wants(self, kind: InputKind) -> bool:
+        """Whether inputs of a kind are used."""
+        return self.kinds is None or kind in self.kinds
+
     @field_validator("time_limit")
     @classmethod
     def _is_a_time(cls, value: str | None) -> str | None:

@@ -142,7 +142,7 @@ def extract_features(context: Context[Profile]) -> tuple[Context[Profile], list[
     digests, done = Digests(context.digests_file), []
     npy = get_extractor("npy")
     for given in own.inputs.values():
-        if given.kind == "array" and own.has(given.name) and _wanted(profile, "array"):
+        if given.kind == "array" and own.has(given.name) and profile.wants("array"):
             planned = PlannedFeature(given.name, npy, npy.make(), given)
             context, extraction = _extract(context, planned, own, digests)
             done.append(extraction)
@@ -150,15 +150,11 @@ def extract_features(context: Context[Profile]) -> tuple[Context[Profile], list[
         feature = plan_feature(name, own, context)
         if feature is None and own.has(name) and profile.features[name].use == "extract":
             context = context.with_dataset(without_input(context.dataset, name))
-        if feature is not None and _wanted(profile, feature.entry.gives):
+        if feature is not None and profile.wants(feature.entry.gives):
             context, extraction = _extract(context, feature, own, digests)
             done.append(extraction)
     digests.save()
     return context, done
-
-
-def _wanted(profile: Profile, kind: str) -> bool:
-    return profile.kinds is None or kind in profile.kinds
 
 
 def _extract(

@@ -31,8 +31,7 @@ def planned_features(context: Context[Profile]) -> tuple[list[PlannedFeature], A
         planned = plan_feature(name, own, context)
         if own.has(name) and profile.features[name].use == "extract":
             context = context.with_dataset(without_input(context.dataset, name))
-        gives = None if planned is None else planned.entry.gives
-        if planned is not None and (profile.kinds is None or gives in profile.kinds):
+        if planned is not None and profile.wants(planned.entry.gives):
             context = context.with_dataset(feature_to_come(context.dataset, planned))
             found.append(planned)
     return found, context.dataset

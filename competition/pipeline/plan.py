@@ -190,7 +190,7 @@ def _went_with_its_feature(name: str, profile: Profile, dataset: AdDataset) -> b
     return any(
         name in _readers(feature, profile)
         and feature not in dataset.inputs
-        and (profile.kinds is None or get_extractor(settings.extractor).gives in profile.kinds)
+        and profile.wants(get_extractor(settings.extractor).gives)
         for feature, settings in profile.features.items()
     )
 
@@ -335,8 +335,9 @@ def plan_feature(name: str, own: AdDataset, context: Context[Profile]) -> Planne
     if lacks:
         remark(f"{left_out}: {lacks}")
         return None
-    is_wanted = context.profile.kinds is None or entry.gives in context.profile.kinds
-    if is_wanted and entry.make.__module__.startswith("competition.features."):
+    if context.profile.wants(entry.gives) and entry.make.__module__.startswith(
+        "competition.features."
+    ):
         _check_folder(f"features.{name}", settings.params.get("checkpoint"))
     return PlannedFeature(name, entry, extractor, source, keeps)
 

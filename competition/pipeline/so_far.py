@@ -57,7 +57,7 @@ def features_so_far(context: Context[Profile]) -> tuple[Context[Profile], list[F
     digests, found = Digests(context.digests_file), []
     npy = get_extractor("npy")
     for given in own.inputs.values():
-        if given.kind == "array" and own.has(given.name) and _wanted(profile, "array"):
+        if given.kind == "array" and own.has(given.name) and profile.wants("array"):
             planned = PlannedFeature(given.name, npy, npy.make(), given)
             context, one = _so_far(context, planned, own, digests)
             found.append(one)
@@ -65,14 +65,10 @@ def features_so_far(context: Context[Profile]) -> tuple[Context[Profile], list[F
         feature = plan_feature(name, own, context)
         if own.has(name) and profile.features[name].use == "extract":
             context = context.with_dataset(without_input(context.dataset, name))
-        if feature is not None and _wanted(profile, feature.entry.gives):
+        if feature is not None and profile.wants(feature.entry.gives):
             context, one = _so_far(context, feature, own, digests)
             found.append(one)
     return context, found
-
-
-def _wanted(profile: Profile, kind: str) -> bool:
-    return profile.kinds is None or kind in profile.kinds
 
 
 def _so_far(

@@ -105,11 +105,22 @@ def _cut(one: _Candidate, context: Context[Profile], store: OofStore) -> _Candid
     params = {name: value for name, value in one.planned.params.items() if name != SEEDS}
     planned = replace(one.planned, params=params)
     job = level1_job(planned, context, store.folds)
+    whole = None if one.whole is None else one.whole / copies
+    return replace(_candidate(planned, job, whole, context, store), fold=one.fold / copies)
+
+
+def _candidate(
+    planned: PlannedModel,
+    job: Level1Job,
+    whole: float | None,
+    context: Context[Profile],
+    store: OofStore,
+) -> _Candidate:
+    """Say which folds of a model are pending, and how long they may take."""
     store.remove_damaged_folds(job.name, job.fingerprint, context.progress)
     folds = pending_folds(job, store, context.keep_models)
-    whole = None if one.whole is None else one.whole / copies
     guess = None if whole is None else whole * len(folds) / store.folds.n
-    return _Candidate(planned, job, folds, guess, whole, one.fold / copies, one.on_gpu)
+    return _Candidate(planned, job, folds, guess, whole, on_gpu=_on_gpu(planned, context))
 
 
 def _pending(
@@ -123,16 +134,11 @@ def _pending(
 
     A card of other parameters stays: what it describes goes when the new one is made, not before.
     """
-    found = []
-    for one in absent:
-        job = jobs[one.name]
-        store.remove_damaged_folds(job.name, job.fingerprint, context.progress)
-        folds = pending_folds(job, store, context.keep_models)
-        if folds:
-            seconds = costs.of_model(one).seconds
-            guess = None if seconds is None else seconds * len(folds) / store.folds.n
-            found.append(_Candidate(one, job, folds, guess, seconds, on_gpu=_on_gpu(one, context)))
-    return sorted(found, key=_by_guess)
+    found = [
+        _candidate(one, jobs[one.name], costs.of_model(one).seconds, context, store)
+        for one in absent
+    ]
+    return sorted((one for one in found if one.folds), key=_by_guess)
 
 
 def _on_gpu(planned: PlannedModel, context: Context[Profile]) -> bool:
